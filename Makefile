@@ -1,0 +1,58 @@
+# One environment, two lists: requirements.txt runs the product, requirements-dev.txt adds what tests it.
+# `make run` installs the first; a target that tests or checks installs the second over it.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+PORT ?= 8501
+# TFF has one wheel, for Linux x86-64 with glibc 2.31 or newer: the lists are compiled for that.
+COMPILE = $(UV) pip compile -q --generate-hashes --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast check lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: $(VENV)/.run ## Set up what is missing and start the dashboard (PORT=8501)
+	@$(VENV)/bin/python -m dpcore serve --port $(PORT)
+
+test: $(VENV)/.dev ## Set up what is missing and run every test (needs Chromium)
+	@$(VENV)/bin/python -m pytest
+
+test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
+	@$(VENV)/bin/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev ## Lint, format and types
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/pyright
+
+lock: $(UV) ## Compile both requirement lists from pyproject.toml
+	@$(COMPILE) pyproject.toml -o requirements.txt
+	@$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove the environment and the private tools
+	@rm -rf $(VENV) .tools
+
+# `uv pip sync` and not `pip install -r`: the list was resolved with overrides that pip cannot be told.
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@# A list that also holds what tests need already holds all of this one.
+	@if [ ! -e $(VENV)/.dev ] || [ requirements.txt -nt $(VENV)/.dev ]; then \
+		echo "Installing the pinned packages (once) ..."; rm -f $(VENV)/.dev; \
+		$(UV) pip sync -q --require-hashes -p $(VENV) requirements.txt; fi
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing the pinned packages, with those for tests (once) ..."
+	@$(UV) pip sync -q --require-hashes -p $(VENV) requirements-dev.txt
+	@touch $@
+
+$(VENV)/bin/python: | $(UV)
+	@$(UV) venv -q -p 3.11 $(VENV) || { echo "Epsilon Lab needs Python 3.11 (TensorFlow Federated has no \
+	wheel for another). Install it, or let uv bring one: $(UV) python install 3.11"; exit 1; }
+
+# No uv on this machine: a private one, made by whatever Python 3 with venv there is.
+.tools/bin/uv:
+	@py=$$(command -v $(PYTHON) || command -v python3) || { echo "Found no Python. Install Python 3.11 \
+	with its venv module (Debian: apt install python3.11-venv)."; exit 1; }; \
+	$$py -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check uv

@@ -1,0 +1,34 @@
+"""Federated data sets, by name. Nothing here imports TensorFlow."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dpcore.datasets import writers
+from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import InvalidValueError
+
+Progress = Callable[[str, float], None]  # what is being done, and the fraction that is done
+
+_LOADERS = {"writers": writers.load}
+NAMES = tuple(_LOADERS)
+
+
+def check_name(name: str) -> str:
+    """Returns `name` if there is such a data set.
+
+    Raises:
+        InvalidValueError: If there is not.
+    """
+    if name not in _LOADERS:
+        raise InvalidValueError("dataset", f"Expected dataset to be one of {', '.join(NAMES)}, found {name!r}.")
+    return name
+
+
+def load(name: str, home: Path, progress: Progress = lambda what, fraction: None) -> FederatedDataset:
+    """Returns the data set `name`, made first if the cache under `home` does not hold it.
+
+    Raises:
+        InvalidValueError: If there is no data set of this name.
+        DatasetError: If it cannot be made.
+    """
+    return _LOADERS[check_name(name)](home / "datasets", progress)

@@ -1,0 +1,40 @@
+"""Every error that Epsilon Lab raises on purpose.
+
+    EpsilonLabError
+    ├── InvalidValueError          one value is out of its range; `.field` names it
+    │   └── UnattainableTargetError    no value of the unknown reaches the target
+    ├── DatasetError               a data set is missing, damaged or cannot be made
+    └── StoreError                 the file of runs cannot be used as asked
+        └── RunNotFoundError
+
+A message says what was expected, what was found, and what to do about it. Pages show it beside the
+control, the command line prints it and exits with 2.
+"""
+
+
+class EpsilonLabError(Exception):
+    """Base of all errors that have a message made for the user."""
+
+
+class InvalidValueError(EpsilonLabError):
+    """A value out of its range. `field` is the name of the knob, as in `dpcore.limits`."""
+
+    def __init__(self, field: str, message: str):
+        super().__init__(message)
+        self.field = field
+
+
+class UnattainableTargetError(InvalidValueError):
+    """A calibration target that no allowed value reaches."""
+
+
+class DatasetError(EpsilonLabError):
+    """A data set that is missing, damaged or cannot be made."""
+
+
+class StoreError(EpsilonLabError):
+    """The file of runs cannot be used as asked."""
+
+
+class RunNotFoundError(StoreError):
+    """No run has this id."""

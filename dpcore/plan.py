@@ -1,0 +1,213 @@
+"""The plan: one frozen value that sampler, aggregator, accountant, pages and command line all read.
+
+What changes only the speed, or only what is looked at (engine, how often to evaluate), is not in it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from dpcore import limits
+from dpcore.errors import InvalidValueError
+
+PLAN_VERSION = 1
+
+
+def _set(plan, **values) -> None:
+    """Writes checked values into a frozen dataclass while it is being made."""
+    for name, value in values.items():
+        object.__setattr__(plan, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveClipping:
+    """How the clip norm finds its quantile, as TFF's `dp_aggregator` does it.
+
+    Source: Andrew et al. (2021), "Differentially Private Learning with Adaptive Clipping",
+    <https://arxiv.org/abs/1905.03871>, algorithm 1 and section 3.1.
+
+    Attributes:
+        initial_clip_norm: The L2 bound on a user's update in round 1.
+        target_unclipped_quantile: The fraction of updates that should stay unclipped.
+        learning_rate: The size of a geometric step of the clip norm.
+        clipped_count_stddev_per_client: Noise on the count of unclipped updates, as a fraction of
+            clients_per_round.
+    """
+
+    initial_clip_norm: float = 0.1
+    target_unclipped_quantile: float = 0.5
+    learning_rate: float = 0.2
+    clipped_count_stddev_per_client: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyPlan:
+    """All that the (epsilon, delta) guarantee depends on.
+
+    The unit of privacy is a user; neighbouring data sets differ by adding or removing one; each round's
+    cohort is a Poisson sample.
+
+    Attributes:
+        population: Users that the cohorts are drawn from.
+        clients_per_round: The expected size of a cohort.
+        rounds: Rounds of training.
+        noise_multiplier: The effective total: noise on the update and on the clip count together cost
+            exactly as much as one Gaussian of this multiplier.
+        delta: The probability that the epsilon bound may fail.
+        clipping: How the clip norm adapts.
+        zeroing: Whether updates above a quantile estimate *without noise* become zero, as in the TFF
+            tutorial. That estimate is outside the guarantee.
+
+    Raises:
+        InvalidValueError: If a value is out of range, there are more clients than users, or the noise is
+            too large for the adaptive clip to share.
+
+    >>> plan = PrivacyPlan(noise_multiplier=1.2, clients_per_round=120)
+    >>> round(plan.sampling_prob, 4), round(plan.value_noise_multiplier, 4)
+    (0.0355, 1.206)
+    """
+
+    population: int = int(limits.POPULATION.default)
+    clients_per_round: int = int(limits.CLIENTS_PER_ROUND.default)
+    rounds: int = int(limits.ROUNDS.default)
+    noise_multiplier: float = limits.NOISE_MULTIPLIER.default
+    delta: float = limits.DELTA.default
+    clipping: AdaptiveClipping = field(default_factory=AdaptiveClipping)
+    zeroing: bool = False
+
+    def __post_init__(self):
+        population = limits.POPULATION.check(self.population)
+        clients = limits.CLIENTS_PER_ROUND.check(
+            self.clients_per_round,
+            maximum=population,
+            advice=f"The population has {population:,} users: lower it or use a larger population.",
+        )
+        noise = limits.NOISE_MULTIPLIER.check(self.noise_multiplier)
+        _set(
+            self,
+            population=population,
+            clients_per_round=clients,
+            noise_multiplier=noise,
+            rounds=limits.ROUNDS.check(self.rounds),
+            delta=limits.DELTA.check(self.delta),
+        )
+        # The split below needs it: the count's noise alone must be cheaper than the whole.
+        most = 2 * self.clipping.clipped_count_stddev_per_client * clients
+        if noise >= most:
+            raise InvalidValueError(
+                "noise_multiplier",
+                f"Expected noise_multiplier to be below {most:g} (0.1 x {clients} clients per round), found "
+                f"{noise:g}: adaptive clipping spends part of the noise on its own count. "
+                "Lower the noise or raise the clients per round.",
+            )
+
+    @property
+    def sampling_prob(self) -> float:
+        """The probability that a given user is in a given round's cohort."""
+        return self.clients_per_round / self.population
+
+    @property
+    def clipped_count_stddev(self) -> float:
+        """Standard deviation of the noise on the centred count of unclipped updates."""
+        if self.noise_multiplier == 0:
+            return 0.0
+        return self.clipping.clipped_count_stddev_per_client * self.clients_per_round
+
+    @property
+    def value_noise_multiplier(self) -> float:
+        """The noise multiplier of the sum of updates, so that sum and count together cost the total.
+
+        Source: Andrew et al. (2021), theorem 1; each user moves the centred count by 1/2.
+        """
+        if self.noise_multiplier == 0:
+            return 0.0
+        return (self.noise_multiplier**-2 - (2 * self.clipped_count_stddev) ** -2) ** -0.5
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the guarantee must know, a sentence each."""
+        found = []
+        if self.noise_multiplier == 0:
+            found.append("Noise multiplier 0 gives no privacy: epsilon is infinite.")
+        if self.delta >= 1 / self.population:
+            found.append(
+                f"delta {self.delta:g} is at or above 1/population ({1 / self.population:.2g}): releasing "
+                "one user's data outright would satisfy such a guarantee. Choose a smaller delta."
+            )
+        if self.zeroing:
+            found.append(
+                "Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not "
+                "cover it."
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """All that the model depends on and the guarantee does not. Defaults: the tutorial's.
+
+    Attributes:
+        dataset: The name of a data set in `dpcore.datasets`.
+        model: The name of an architecture in `dpcore.learning.model`.
+        client_learning_rate: Step of a user's own SGD.
+        server_learning_rate: Step of the server's SGD on the noisy average.
+        server_momentum: Momentum of the server's SGD.
+        batch_size: Examples in a user's batch; the last may be short.
+        local_epochs: Passes over a user's examples in a round.
+        seed: Fixes cohorts and initial weights.
+    """
+
+    dataset: str = "writers"
+    model: str = "mlp"
+    client_learning_rate: float = 0.01
+    server_learning_rate: float = 1.0
+    server_momentum: float = 0.9
+    batch_size: int = 32
+    local_epochs: int = 1
+    seed: int = int(limits.SEED.default)
+
+    def __post_init__(self):
+        _set(self, seed=limits.SEED.check(self.seed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run, before it is run.
+
+    >>> plan = Plan(privacy=PrivacyPlan(rounds=20))
+    >>> Plan.from_json(plan.to_json()) == plan
+    True
+    """
+
+    privacy: PrivacyPlan = field(default_factory=PrivacyPlan)
+    training: TrainingPlan = field(default_factory=TrainingPlan)
+
+    def __post_init__(self):
+        if self.privacy.rounds < 1:
+            raise InvalidValueError("rounds", "Expected at least 1 round to train, found 0.")
+
+    def to_json(self) -> str:
+        """The plan as one line of JSON with sorted keys: equal plans give equal text."""
+        return json.dumps({"version": PLAN_VERSION, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Reads what `to_json` wrote, checking every value again.
+
+        Raises:
+            InvalidValueError: If it is not such a text, or comes from a newer version.
+        """
+        try:
+            data = json.loads(text)
+            if data.pop("version") != PLAN_VERSION:
+                raise InvalidValueError("plan", f"Expected a plan of version {PLAN_VERSION}; update the program.")
+            privacy = dict(data["privacy"])
+            privacy["clipping"] = AdaptiveClipping(**privacy["clipping"])
+            return cls(privacy=PrivacyPlan(**privacy), training=TrainingPlan(**data["training"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise InvalidValueError("plan", f"Expected the JSON of a plan: {err}") from err
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name of all that the plan says: 16 hexadecimal digits of its SHA-256."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]

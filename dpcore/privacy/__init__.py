@@ -1,0 +1,1 @@
+"""What a plan guarantees. No TensorFlow here: a page computes all of this as a slider moves."""

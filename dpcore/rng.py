@@ -1,0 +1,20 @@
+"""Named streams of random numbers, so that no two uses ever share one."""
+
+import hashlib
+
+import numpy as np
+
+
+def stream(seed: int, name: str, round_num: int = 0) -> np.random.Generator:
+    """Returns the generator of one named use in one round; the same arguments give the same numbers.
+
+    Streams of different names or rounds are independent (`numpy.random.SeedSequence` spawn keys), so a
+    run can be cut at any round and continued without knowing what was drawn before.
+
+    Args:
+        seed: The plan's seed.
+        name: What the numbers are for: "client_sampling", "batch_order", ...
+        round_num: The round that they are drawn in, from 1; 0 is before the first.
+    """
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(key, round_num))))
