@@ -144,7 +144,7 @@ class PrivacyPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """All that the model depends on and the guarantee does not. Defaults: the tutorial's.
+    """All that the model depends on and the guarantee does not. Defaults: the tutorial's, one local epoch.
 
     Attributes:
         dataset: The name of a data set in `dpcore.datasets`.
@@ -153,7 +153,6 @@ class TrainingPlan:
         server_learning_rate: Step of the server's SGD on the noisy average.
         server_momentum: Momentum of the server's SGD.
         batch_size: Examples in a user's batch; the last may be short.
-        local_epochs: Passes over a user's examples in a round.
         seed: Fixes cohorts and initial weights.
     """
 
@@ -163,7 +162,6 @@ class TrainingPlan:
     server_learning_rate: float = 1.0
     server_momentum: float = 0.9
     batch_size: int = 32
-    local_epochs: int = 1
     seed: int = int(limits.SEED.default)
 
     def __post_init__(self):

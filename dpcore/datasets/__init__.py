@@ -10,6 +10,7 @@ from dpcore.errors import InvalidValueError
 Progress = Callable[[str, float], None]  # what is being done, and the fraction that is done
 
 _LOADERS = {"writers": writers.load}
+_NUM_USERS = {"writers": writers.NUM_WRITERS}
 NAMES = tuple(_LOADERS)
 
 
@@ -22,6 +23,15 @@ def check_name(name: str) -> str:
     if name not in _LOADERS:
         raise InvalidValueError("dataset", f"Expected dataset to be one of {', '.join(NAMES)}, found {name!r}.")
     return name
+
+
+def num_users(name: str) -> int:
+    """Returns the population of a data set, without loading it.
+
+    Raises:
+        InvalidValueError: If there is no data set of this name.
+    """
+    return _NUM_USERS[check_name(name)]
 
 
 def load(name: str, home: Path, progress: Progress = lambda what, fraction: None) -> FederatedDataset:

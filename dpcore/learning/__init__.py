@@ -1,0 +1,1 @@
+"""The algorithm: model, sampling, engines and the loop. TensorFlow lives here, and only here."""

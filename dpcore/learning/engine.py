@@ -1,0 +1,31 @@
+"""What an engine is: the algorithm of one round, with its state passed in and out."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Weights = list[np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundMetrics:
+    """What a round tells besides the model. `clip_norm` is the L2 bound that the next round will use."""
+
+    clip_norm: float
+
+
+class Engine(Protocol):
+    """DP-FedAvg (McMahan et al. 2018) with adaptive clipping (Andrew et al. 2021) on one plan and data set."""
+
+    def initialize(self) -> Any:
+        """Returns the state before round 1."""
+        ...
+
+    def next(self, state: Any, cohort: np.ndarray, round_num: int) -> tuple[Any, RoundMetrics]:
+        """Returns the state after a round with these users (int64 [cohort_size], possibly none)."""
+        ...
+
+    def model_weights(self, state: Any) -> Weights:
+        """Returns the model: float32 arrays, kernel and bias of each layer in turn."""
+        ...

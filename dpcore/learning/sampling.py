@@ -1,0 +1,21 @@
+"""Which users take part in a round."""
+
+import numpy as np
+
+from dpcore import rng
+from dpcore.plan import Plan
+
+
+def poisson_cohort(plan: Plan, round_num: int) -> np.ndarray:
+    """Returns the users of a round, int64 [cohort_size], each one in it independently with `sampling_prob`.
+
+    This is the sampling that the accountant assumes: the size varies from round to round, and an empty
+    cohort is a round like any other.
+    """
+    draw = rng.stream(plan.training.seed, "client_sampling", round_num)
+    return np.flatnonzero(draw.random(plan.privacy.population) < plan.privacy.sampling_prob)
+
+
+def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> np.ndarray:
+    """Returns the order in which a user goes through their examples in a round, int64 [count]."""
+    return rng.stream(plan.training.seed, f"batch_order/{user}", round_num).permutation(count)

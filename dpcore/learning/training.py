@@ -1,0 +1,81 @@
+"""The loop over rounds, the same for every engine."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import InvalidValueError
+from dpcore.learning import sampling
+from dpcore.learning.engine import Engine, Weights
+from dpcore.plan import Plan
+from dpcore.privacy import accounting
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundReport:
+    """What came of one round.
+
+    Attributes:
+        round: From 1; 0 is the untrained model.
+        weights: The model after it.
+        accuracy: On the test set, or `None` where it was not evaluated.
+        loss: On the test set, or `None` where it was not evaluated.
+        clip_norm: The L2 bound on updates in the next round.
+        cohort_size: Users that came, or `None` for round 0.
+        epsilon: Spent up to here.
+        seconds: Wall-clock time with the evaluation.
+    """
+
+    round: int
+    weights: Weights
+    accuracy: float | None
+    loss: float | None
+    clip_norm: float
+    cohort_size: int | None
+    epsilon: float
+    seconds: float
+
+
+def run(
+    plan: Plan,
+    dataset: FederatedDataset,
+    engine: Engine,
+    evaluate: Callable[[Weights], tuple[float, float]],
+    *,
+    eval_every: int,
+) -> Iterator[RoundReport]:
+    """Yields a report for round 0 (the untrained model) and for every round of the plan.
+
+    Between two reports the caller may stop: what was reported is then the whole run.
+
+    Raises:
+        InvalidValueError: If the plan accounts for another population than the data set has.
+    """
+    privacy = plan.privacy
+    if dataset.num_users != privacy.population:
+        raise InvalidValueError(
+            "population",
+            f"Expected the plan's population to be that of {dataset.name}, {dataset.num_users:,} users, found "
+            f"{privacy.population:,}: its epsilon would not be that of this training.",
+        )
+    state, clip_norm, size = engine.initialize(), privacy.clipping.initial_clip_norm, None
+    for round_num in range(privacy.rounds + 1):
+        started = time.perf_counter()
+        if round_num > 0:
+            cohort = sampling.poisson_cohort(plan, round_num)
+            state, metrics = engine.next(state, cohort, round_num)
+            clip_norm, size = metrics.clip_norm, len(cohort)
+        weights = engine.model_weights(state)
+        due = round_num % eval_every == 0 or round_num == privacy.rounds
+        accuracy, loss = evaluate(weights) if due else (None, None)
+        yield RoundReport(
+            round=round_num,
+            weights=weights,
+            accuracy=accuracy,
+            loss=loss,
+            clip_norm=clip_norm,
+            cohort_size=size,
+            epsilon=accounting.epsilon_by_round(privacy, [round_num])[0].value,
+            seconds=time.perf_counter() - started,
+        )

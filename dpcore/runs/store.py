@@ -1,0 +1,235 @@
+"""Every run and every round of it, in one SQLite file that many processes read and write."""
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from dpcore.errors import RunNotFoundError, StoreError
+from dpcore.plan import Plan
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    created REAL NOT NULL,
+    plan TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    eval_every INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'queued',
+    message TEXT NOT NULL DEFAULT '',
+    stop_requested INTEGER NOT NULL DEFAULT 0,
+    dataset_fingerprint TEXT,
+    started REAL,
+    ended REAL
+);
+CREATE TABLE rounds (
+    run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+    round INTEGER NOT NULL,
+    accuracy REAL,
+    loss REAL,
+    clip_norm REAL NOT NULL,
+    cohort_size INTEGER,
+    epsilon REAL NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (run_id, round)
+) WITHOUT ROWID;
+"""
+
+ACTIVE = ("queued", "running")
+ENDED = ("finished", "stopped", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round showed.
+
+    Attributes:
+        round: From 1; 0 is the untrained model.
+        accuracy: On the whole test set, in [0, 1], or `None` where it was not evaluated.
+        loss: Mean cross-entropy on the whole test set, or `None` where it was not evaluated.
+        clip_norm: The L2 bound on updates after this round.
+        cohort_size: Users that came; `None` for round 0.
+        epsilon: Spent so far.
+        seconds: The round's wall-clock time, with its evaluation.
+    """
+
+    round: int
+    accuracy: float | None
+    loss: float | None
+    clip_norm: float
+    cohort_size: int | None
+    epsilon: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as the store knows it. `status`: queued, running, finished, stopped or failed."""
+
+    run_id: str
+    created: float
+    plan: Plan
+    engine: str
+    eval_every: int
+    status: str
+    message: str
+    stop_requested: bool
+    dataset_fingerprint: str | None
+    started: float | None
+    ended: float | None
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE
+
+
+_RUN_COLUMNS = ", ".join(field.name for field in fields(Run))
+_ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
+
+
+class Store:
+    """The runs under one home folder.
+
+    Each method opens its own connection, so a store may be shared between threads and forked processes.
+
+    Args:
+        home: The folder (`dpcore.home.folder`); made if it is missing.
+
+    Raises:
+        StoreError: If the file is not a store of this version.
+    """
+
+    def __init__(self, home: Path):
+        self.home = home
+        self._path = home / "runs.sqlite"
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._connection() as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")  # of two first users, one makes the tables
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    for statement in _SCHEMA.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                elif version != SCHEMA_VERSION:
+                    raise StoreError(
+                        f"Expected {self._path} to be of version {SCHEMA_VERSION}, found {version}: it was "
+                        "written by another version of Epsilon Lab. Use that one, or another --home."
+                    )
+        except sqlite3.DatabaseError as err:
+            raise StoreError(
+                f"{self._path} cannot be used as the file of runs: {err}. Move it away, or choose another "
+                "folder with EPSILON_LAB_HOME or --home."
+            ) from err
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end, rolled back on an error."""
+        db = sqlite3.connect(self._path, timeout=30)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA foreign_keys = ON")
+            with db:
+                yield db
+        finally:
+            db.close()
+
+    def folder(self, run_id: str) -> Path:
+        """Where a run keeps its log, lock and weights."""
+        return self.home / "runs" / run_id
+
+    def create(self, plan: Plan, *, engine: str, eval_every: int) -> str:
+        """Queues a run and returns its id."""
+        run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:4]
+        self.folder(run_id).mkdir(parents=True)
+        with self._connection() as db:
+            db.execute(
+                "INSERT INTO runs (run_id, created, plan, fingerprint, engine, eval_every) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, time.time(), plan.to_json(), plan.fingerprint, engine, eval_every),
+            )
+        return run_id
+
+    def run(self, run_id: str) -> Run:
+        """Returns one run.
+
+        Raises:
+            RunNotFoundError: If there is none of this id.
+        """
+        with self._connection() as db:
+            row = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise RunNotFoundError(f"No run has the id {run_id!r}. List them with: python -m dpcore runs list")
+        return _run(row)
+
+    def runs(self) -> list[Run]:
+        """Returns all runs, the newest first."""
+        with self._connection() as db:
+            rows = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC").fetchall()
+        return [_run(row) for row in rows]
+
+    def rounds(self, run_id: str, after: int = -1) -> list[Round]:
+        """Returns the rounds of a run that come after round `after`, in order."""
+        with self._connection() as db:
+            rows = db.execute(
+                f"SELECT {_ROUND_COLUMNS} FROM rounds WHERE run_id = ? AND round > ? ORDER BY round",
+                (run_id, after),
+            ).fetchall()
+        return [Round(**dict(row)) for row in rows]
+
+    def append(self, run_id: str, row: Round) -> None:
+        """Adds a round. A round that is there already is an error: it would be a second release."""
+        values = [getattr(row, field.name) for field in fields(Round)]
+        with self._connection() as db:
+            db.execute(
+                f"INSERT INTO rounds (run_id, {_ROUND_COLUMNS}) VALUES (?{', ?' * len(values)})",
+                (run_id, *values),
+            )
+
+    def begin(self, run_id: str) -> bool:
+        """Marks a queued run as running; `False` if it is no longer queued."""
+        with self._connection() as db:
+            changed = db.execute(
+                "UPDATE runs SET status = 'running', started = ? WHERE run_id = ? AND status = 'queued'",
+                (time.time(), run_id),
+            )
+            return changed.rowcount == 1
+
+    def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
+        """Sets the one line that tells what an active run does; and which data it was given, once known."""
+        with self._connection() as db:
+            db.execute(
+                "UPDATE runs SET message = ?, dataset_fingerprint = coalesce(?, dataset_fingerprint) "
+                "WHERE run_id = ?",
+                (message, dataset_fingerprint, run_id),
+            )
+
+    def end(self, run_id: str, status: str, message: str = "") -> None:
+        """Ends an active run; one that has ended stays as it is."""
+        with self._connection() as db:
+            db.execute(
+                "UPDATE runs SET status = ?, message = ?, ended = ? "
+                "WHERE run_id = ? AND status IN ('queued', 'running')",
+                (status, message, time.time(), run_id),
+            )
+
+    def request_stop(self, run_id: str) -> None:
+        """Asks a run to stop between two rounds."""
+        with self._connection() as db:
+            db.execute("UPDATE runs SET stop_requested = 1 WHERE run_id = ?", (run_id,))
+
+    def stop_requested(self, run_id: str) -> bool:
+        return self.run(run_id).stop_requested
+
+
+def _run(row: sqlite3.Row) -> Run:
+    values = dict(row)
+    values["plan"] = Plan.from_json(values["plan"])
+    values["stop_requested"] = bool(values["stop_requested"])
+    return Run(**values)

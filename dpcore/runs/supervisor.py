@@ -1,0 +1,69 @@
+"""Starting worker processes, and finding out that one has died.
+
+A worker is its own session: it outlives the page, the Streamlit server and the terminal. It holds a lock
+on its run's folder as long as it lives. The kernel drops that lock however the worker ends, so there is no
+process id to go stale: a run that is active while nobody holds its lock has lost its worker.
+"""
+
+import fcntl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dpcore.plan import Plan
+from dpcore.runs.store import Run, Store
+
+_START_SECONDS = 20.0  # a worker takes its lock within milliseconds; a loaded machine gets some more
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Holds the file's lock for the block; yields whether it was to be had (always, if `wait`)."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def worker_lock(store: Store, run_id: str) -> Path:
+    """The file that a run's worker holds locked while it lives."""
+    return store.folder(run_id) / "worker.lock"
+
+
+def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
+    """Queues a run, starts its worker and returns the run's id."""
+    run_id = store.create(plan, engine=engine, eval_every=eval_every)
+    with (store.folder(run_id) / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "dpcore.runs.worker", str(store.home), run_id],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # no signal of the terminal or the server reaches it
+            cwd=Path(__file__).parents[2],
+        )
+    # Waits for it, so that no zombie stays; as a daemon, so that it never holds this process back.
+    threading.Thread(target=worker.wait, daemon=True).start()
+    return run_id
+
+
+def notice_lost_workers(store: Store) -> None:
+    """Marks as failed every active run whose worker no longer lives."""
+    for run in store.runs():
+        if run.active and not _alive(store, run):
+            store.end(run.run_id, "failed", "The worker process ended without saying why (killed, or the machine "
+                      "restarted). Rounds up to there are kept.")  # fmt: skip
+
+
+def _alive(store: Store, run: Run) -> bool:
+    if time.time() - run.created < _START_SECONDS and run.started is None:
+        return True
+    with lock(worker_lock(store, run.run_id), wait=False) as free:
+        return not free
