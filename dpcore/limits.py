@@ -6,6 +6,7 @@ that one of them accepts is accepted by all.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from dpcore.errors import InvalidValueError
 
@@ -36,7 +37,7 @@ class Knob:
     open_ends: bool = False
     help: str
 
-    def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> float:
+    def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> Any:
         """Returns `value` as a plain `int` or `float`, or says why it is refused.
 
         Plain matters: `dp-accounting` miscounts composed Gaussian events whose noise is an `int` or a

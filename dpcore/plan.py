@@ -136,8 +136,7 @@ class PrivacyPlan:
             )
         if self.zeroing:
             found.append(
-                "Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not "
-                "cover it."
+                "Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not cover it."
             )
         return tuple(found)
 

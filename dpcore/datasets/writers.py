@@ -102,7 +102,7 @@ def _write(writer: int, scans: _Scans) -> dict[str, tuple[np.ndarray, np.ndarray
     wobble = draw.normal(0, 0.6, (count, 4))
 
     # Where each pixel of the image lies on the fine scan: an affine map, and a slow wave of the hand.
-    pixel = (np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2)
+    pixel = np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2
     along_x, along_y = pixel[None, None, :], pixel[None, :, None]
     zoom, centre = _FINE / _GLYPH, (_FINE - 1) / 2
 

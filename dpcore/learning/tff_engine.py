@@ -1,5 +1,6 @@
 """The reference engine: the algorithm as TensorFlow Federated and TensorFlow Privacy ship it."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,13 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
         clipped_count_stddev=float(privacy.clipped_count_stddev),
     )
     if privacy.zeroing:
+        # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(
-            initial_estimate=10.0, target_quantile=0.98, learning_rate=np.log(10.0), multiplier=2.0, increment=1.0
+            initial_estimate=10.0,
+            target_quantile=0.98,
+            learning_rate=math.log(10.0),
+            multiplier=2.0,
+            increment=1.0,
         )
         return tff.aggregators.zeroing_factory(estimate, factory)
     return factory

@@ -21,7 +21,9 @@ class _DyingWithParent(subprocess.Popen):
         options |= dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         setpriv = shutil.which("setpriv")
         if setpriv is None:
-            raise RuntimeError("Expected the command setpriv (package util-linux): without it TFF's worker outlives us.")
+            raise RuntimeError(
+                "Expected the command setpriv (package util-linux): without it TFF's worker outlives us."
+            )
         super().__init__([setpriv, "--pdeathsig", "KILL", "--", *command], **options)
 
 

@@ -44,10 +44,11 @@ def run(
     evaluate: Callable[[Weights], tuple[float, float]],
     *,
     eval_every: int,
+    stop_requested: Callable[[], bool] = lambda: False,
 ) -> Iterator[RoundReport]:
-    """Yields a report for round 0 (the untrained model) and for every round of the plan.
+    """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
-    Between two reports the caller may stop: what was reported is then the whole run.
+    The model is evaluated at round 0, every `eval_every` rounds, and at the end, wherever that is.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -67,7 +68,8 @@ def run(
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, size = metrics.clip_norm, len(cohort)
         weights = engine.model_weights(state)
-        due = round_num % eval_every == 0 or round_num == privacy.rounds
+        last = round_num == privacy.rounds or stop_requested()
+        due = last or round_num % eval_every == 0
         accuracy, loss = evaluate(weights) if due else (None, None)
         yield RoundReport(
             round=round_num,
@@ -79,3 +81,5 @@ def run(
             epsilon=accounting.epsilon_by_round(privacy, [round_num])[0].value,
             seconds=time.perf_counter() - started,
         )
+        if last:
+            return

@@ -11,9 +11,7 @@ from dp_accounting.rdp import RdpAccountant, compute_epsilon
 from dpcore.plan import PrivacyPlan
 
 # The Renyi orders of the tutorial "Differential Privacy in TFF".
-RDP_ORDERS = (
-    [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5] + list(range(5, 64)) + [128, 256, 512]
-)
+RDP_ORDERS = [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, *range(5, 64), 128, 256, 512]
 
 # A round's log A(order) is summed from float64 terms near 1, so that it carries an absolute error of up
 # to some 1e-13, and for tiny sampling probabilities cancels to 0: `dp-accounting` 0.4.3 then answers

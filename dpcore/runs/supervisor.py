@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dpcore.plan import Plan
-from dpcore.runs.store import Run, Store
+from dpcore.runs.store import Round, Run, Store
 
 _START_SECONDS = 20.0  # a worker takes its lock within milliseconds; a loaded machine gets some more
 
@@ -58,8 +58,12 @@ def notice_lost_workers(store: Store) -> None:
     """Marks as failed every active run whose worker no longer lives."""
     for run in store.runs():
         if run.active and not _alive(store, run):
-            store.end(run.run_id, "failed", "The worker process ended without saying why (killed, or the machine "
-                      "restarted). Rounds up to there are kept.")  # fmt: skip
+            store.end(
+                run.run_id,
+                "failed",
+                "The worker process ended without saying why (killed, or the machine restarted). "
+                "The rounds up to there are kept.",
+            )
 
 
 def _alive(store: Store, run: Run) -> bool:
@@ -67,3 +71,17 @@ def _alive(store: Store, run: Run) -> bool:
         return True
     with lock(worker_lock(store, run.run_id), wait=False) as free:
         return not free
+
+
+def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[tuple[Run, list[Round]]]:
+    """Yields a run and its new rounds at every look; the last look is after its end."""
+    seen = -1
+    while True:
+        notice_lost_workers(store)
+        run = store.run(run_id)  # before the rounds: when it has ended, they are complete
+        rows = store.rounds(run_id, after=seen)
+        seen = rows[-1].round if rows else seen
+        yield run, rows
+        if not run.active:
+            return
+        time.sleep(poll_seconds)

@@ -1,0 +1,31 @@
+"""Engines by name. An engine's module is imported when it is asked for: TensorFlow takes seconds."""
+
+from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import InvalidValueError
+from dpcore.learning.engine import Engine
+from dpcore.plan import Plan
+
+NAMES = ("tff",)
+
+
+def check_name(name: str) -> str:
+    """Returns `name` if there is such an engine.
+
+    Raises:
+        InvalidValueError: If there is not.
+    """
+    if name not in NAMES:
+        raise InvalidValueError("engine", f"Expected engine to be one of {', '.join(NAMES)}, found {name!r}.")
+    return name
+
+
+def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:
+    """Returns the engine `name` for a plan and a data set.
+
+    Raises:
+        InvalidValueError: If there is no engine of this name.
+    """
+    check_name(name)
+    from dpcore.learning.tff_engine import TffEngine
+
+    return TffEngine(plan, dataset)

@@ -1,0 +1,92 @@
+"""The process that trains one run: `python -m dpcore.runs.worker HOME RUN_ID`.
+
+The only one that loads TensorFlow. Everything it has to say goes into the store; its output is a log.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from dpcore import datasets
+from dpcore.errors import EpsilonLabError
+from dpcore.runs import supervisor
+from dpcore.runs.store import Round, Run, Store
+
+_POLL_SECONDS = 0.2
+
+
+def main(home: Path, run_id: str) -> None:
+    """Trains a queued run to its end, whatever that is, and leaves the run's last status in the store."""
+    store = Store(home)
+    signal.signal(signal.SIGTERM, lambda *_: store.request_stop(run_id))
+    with supervisor.lock(supervisor.worker_lock(store, run_id), wait=True):
+        try:
+            status = _when_it_is_our_turn(store, run_id)
+            store.end(run_id, status)
+        except EpsilonLabError as err:
+            traceback.print_exc()
+            store.end(run_id, "failed", str(err))
+        except BaseException as err:
+            traceback.print_exc()
+            store.end(
+                run_id,
+                "failed",
+                f"{type(err).__name__}: {err}. The log: {store.folder(run_id) / 'worker.log'}",
+            )
+            raise
+
+
+def _when_it_is_our_turn(store: Store, run_id: str) -> str:
+    """One run trains at a time under one home: two would each take twice as long."""
+    while not store.stop_requested(run_id):
+        with supervisor.lock(store.home / "training.lock", wait=False) as our_turn:
+            if our_turn:
+                return _train(store, store.run(run_id)) if store.begin(run_id) else "stopped"
+        store.say(run_id, "Waiting for another run to end")
+        time.sleep(_POLL_SECONDS)
+    return "stopped"
+
+
+def _train(store: Store, run: Run) -> str:
+    run_id, plan = run.run_id, run.plan
+
+    def progress(what: str, fraction: float) -> None:
+        store.say(run_id, f"{what}: {fraction:.0%}")
+
+    progress("Reading the data", 0.0)
+    dataset = datasets.load(plan.training.dataset, store.home, progress)
+    store.say(run_id, "Starting TensorFlow (about ten seconds)", dataset.fingerprint)
+    from dpcore.learning import engines, model, training  # seconds and a gigabyte: not before there is a use
+
+    reports = training.run(
+        plan,
+        dataset,
+        engines.create(run.engine, plan, dataset),
+        model.Evaluation(plan, dataset),
+        eval_every=run.eval_every,
+        stop_requested=lambda: store.stop_requested(run_id),
+    )
+    for report in reports:
+        row = Round(**{name: getattr(report, name) for name in Round.__dataclass_fields__})
+        store.append(run_id, row)
+        if report.round == 0:
+            store.say(run_id, "")
+    _save_weights(store.folder(run_id) / "weights.npz", report.weights)
+    return "finished" if report.round == plan.privacy.rounds else "stopped"
+
+
+def _save_weights(path: Path, weights: list[np.ndarray]) -> None:
+    """Writes the model so that the file is whole or not there."""
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, *weights)
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what this program says
+    main(Path(sys.argv[1]), sys.argv[2])

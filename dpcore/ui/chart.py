@@ -1,0 +1,92 @@
+"""A plotly figure that grows in place.
+
+`st.plotly_chart` builds a new chart at every change of its data: blank for a moment, zoom and hover lost.
+This component keeps one graph in the page and hands each new figure to `Plotly.react`. It draws with the
+`plotly.min.js` of the Python package, served from `static/`, so that nothing comes from outside.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+_JS = """
+function plotly() {
+  window.epsilonLabPlotly ??= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = new URL("app/static/plotly.min.js", document.baseURI);
+    script.onload = () => done(window.Plotly);
+    script.onerror = () => failed(new Error("plotly.min.js did not load"));
+    document.head.append(script);
+  });
+  return window.epsilonLabPlotly;
+}
+
+export default function ({ data, parentElement }) {
+  const graph = parentElement.querySelector(".epsilon-lab-chart");
+  graph.setAttribute("aria-label", data.label);
+  const style = getComputedStyle(graph);
+  const css = (name) => style.getPropertyValue(name).trim();
+  const figure = JSON.parse(data.figure);
+  const axis = { gridcolor: css("--st-border-color"), zerolinecolor: css("--st-border-color") };
+  const layout = figure.layout;
+  Object.assign(layout, {
+    autosize: true,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    colorway: css("--st-chart-categorical-colors").split(","),
+    font: { family: css("--st-font"), color: css("--st-text-color"), size: 14 },
+    hoverlabel: { bgcolor: css("--st-secondary-background-color") },
+    xaxis: { ...layout.xaxis, ...axis },
+    yaxis: { ...layout.yaxis, ...axis },
+  });
+  graph.style.minHeight = `${layout.height}px`;
+  const config = { displayModeBar: false, responsive: true };
+  plotly().then((library) => library.react(graph, figure.data, layout, config))
+    .catch((error) => { graph.textContent = `The chart could not be drawn: ${error.message}`; });
+  graph.watcher ??= new ResizeObserver(() => graph.data && window.Plotly.Plots.resize(graph));
+  graph.watcher.observe(graph);
+  return () => { graph.watcher.disconnect(); if (window.Plotly) window.Plotly.purge(graph); };
+}
+"""
+
+
+def prepare() -> None:
+    """Puts the package's plotly.js where Streamlit serves it; a symbolic link there would be refused."""
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    target = Path(__file__).parents[2] / "static" / source.name
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target.with_suffix(".partial"))
+        target.with_suffix(".partial").replace(target)
+
+
+prepare()
+_component = st.components.v2.component(
+    "epsilon_lab.chart",
+    html='<div class="epsilon-lab-chart" role="figure" tabindex="0"></div>',
+    js=_JS,
+    isolate_styles=False,
+)
+
+
+def show(figure: go.Figure, *, key: str, label: str, table: pd.DataFrame) -> None:
+    """Shows a figure, and its numbers as a table for those who cannot or would not look.
+
+    Args:
+        figure: What to draw; its layout has a height.
+        key: Unique in the page; the graph with this key is kept and updated.
+        label: One sentence that says what the figure shows, for screen readers.
+        table: The numbers of the figure.
+    """
+    _component(key=key, data={"figure": json.dumps(figure.to_plotly_json(), default=_plain), "label": label})
+    with st.expander("The numbers as a table"):
+        st.dataframe(table, hide_index=True, key=f"{key}_table")
+
+
+def _plain(value):
+    return value.tolist()

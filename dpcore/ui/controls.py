@@ -1,0 +1,87 @@
+"""A knob of `dpcore.limits` as a control that can be dragged and typed into."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from dpcore.errors import InvalidValueError
+from dpcore.limits import Knob
+
+_STEPS = 121
+
+
+def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -> Any:
+    """Shows a slider over [low, high] with a box to type any number into; returns the number.
+
+    The box is the truth, in the link too; it takes what the slider cannot reach, also what is out of range:
+    `Plan` refuses that with a sentence, and `explain` shows it.
+
+    Args:
+        setting: Gives name, label, default and help.
+        low: The slider's lower end.
+        high: The slider's upper end.
+        logarithmic: Whether the slider moves by factors.
+    """
+    key = setting.name
+    drag, type_in = st.columns([3, 2], vertical_alignment="bottom")
+    kind = int if setting.integer else float
+    value = type_in.number_input(
+        f"{setting.label}: exact value",
+        value=kind(setting.default),
+        step=kind(setting.step),
+        format="%d" if setting.integer else "%.1e" if setting.step < 1e-4 else "%g",
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    grid = _grid(low, high, setting, logarithmic)
+    nearest = min(grid, key=lambda point: abs(point - value))
+    st.session_state[f"{key}_slider"] = nearest
+    drag.select_slider(
+        setting.label,
+        grid,
+        key=f"{key}_slider",
+        format_func=lambda point: f"{point:,}" if setting.integer else f"{point:.4g}",
+        help=setting.help,
+        on_change=_slider_moved,
+        args=(key,),
+    )
+    _places()[key] = st.container()
+    return value
+
+
+def _slider_moved(key: str) -> None:
+    st.session_state[key] = st.session_state[f"{key}_slider"]
+
+
+def _grid(low: float, high: float, setting: Knob, logarithmic: bool) -> list[float]:
+    """The slider's stops: a step of the knob apart, or equal factors apart, each a round number."""
+    if logarithmic:
+        factor = (high / low) ** (1 / (_STEPS - 1))
+        points = [float(f"{low * factor**i:.2g}") for i in range(_STEPS)]
+    else:
+        points = [round(low + i * setting.step, 10) for i in range(math.floor((high - low) / setting.step) + 1)]
+    return sorted({int(point) if setting.integer else point for point in points} | {setting.default})
+
+
+def set_values(**values: float) -> None:
+    """Moves controls, from a button's callback."""
+    st.session_state.update(values)
+
+
+def _places() -> dict:
+    """Where, in this run of the page, the sentence about each control goes."""
+    return st.session_state.setdefault("_places", {})
+
+
+@contextmanager
+def explain() -> Iterator[None]:
+    """Shows a refusal beside the control that it is about, and ends the page there."""
+    try:
+        yield
+    except InvalidValueError as err:
+        _places().get(err.field, st).error(str(err), icon=":material/warning:")
+        st.stop()
