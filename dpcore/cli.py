@@ -5,6 +5,7 @@ With --json, standard output is JSON and nothing else; an infinite number is the
 
 import json
 import math
+import signal
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -190,12 +191,8 @@ def train(
         )
     _warn(plan.privacy)
     show = _show_json if as_json else _show_progress
-    try:
-        show(store, run_id)
-    except KeyboardInterrupt:
-        store.request_stop(run_id)
-        _err.print("Stopping after this round ...")
-        show(store, run_id)
+    signal.signal(signal.SIGINT, lambda *_: store.request_stop(run_id))
+    show(store, run_id)
     run = store.run(run_id)
     if run.status == "failed":
         _err.print(f"Error: {run.message}", style="red", markup=False, highlight=False, soft_wrap=True)

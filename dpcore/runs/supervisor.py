@@ -37,10 +37,22 @@ def worker_lock(store: Store, run_id: str) -> Path:
     return store.folder(run_id) / "worker.lock"
 
 
+def _log(store: Store, run_id: str) -> Path:
+    return store.folder(run_id) / "worker.log"
+
+
+def log_tail(store: Store, run_id: str) -> str:
+    """The end of what a run's worker printed; empty where there is none."""
+    try:
+        return _log(store, run_id).read_text(errors="replace")[-5000:]
+    except FileNotFoundError:
+        return ""
+
+
 def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
     """Queues a run, starts its worker and returns the run's id."""
     run_id = store.create(plan, engine=engine, eval_every=eval_every)
-    with (store.folder(run_id) / "worker.log").open("wb") as log:
+    with _log(store, run_id).open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "dpcore.runs.worker", str(store.home), run_id],
             stdin=subprocess.DEVNULL,

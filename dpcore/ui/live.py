@@ -82,7 +82,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
     if run.status == "failed":
         st.error(run.message, icon=":material/error:")
         with st.expander("The worker's log"):
-            st.code((store.folder(run.run_id) / "worker.log").read_text(errors="replace")[-5000:], language=None)
+            st.code(supervisor.log_tail(store, run.run_id), language=None)
     elif run.message:
         st.info(run.message, icon=":material/hourglass_top:")
 

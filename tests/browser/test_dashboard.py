@@ -1,0 +1,188 @@
+"""The dashboard in a real Chromium: what a person does, from the Accountant to a stopped run."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@contextmanager
+def serving(home: Path, port: int):
+    """The dashboard as `make run` starts it."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                time.sleep(0.1)
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def url(home, port):
+    with serving(home, port):
+        yield f"http://localhost:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        assert "CI" not in os.environ, "CI must have Chromium"
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab that fails the test if the page has an error of its own."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1200})
+    page, problems = context.new_page(), []
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+    # At a deep link Streamlit looks for its server below the page's own path first: two 404s, by design.
+    assert not [text for text in problems if "404" not in text]
+
+
+def metric(page: Page, label: str):
+    named = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label))
+    return named.first.get_by_test_id("stMetricValue")
+
+
+def typed(page: Page, label: str, value: str) -> None:
+    box = page.get_by_label(f"{label}: exact value")
+    box.fill(value)
+    box.press("Enter")
+
+
+def points(page: Page, key: str) -> int:
+    """How many points the chart with this title has."""
+    return page.evaluate(
+        "title => { const chart = [...document.querySelectorAll('.js-plotly-plot')]"
+        ".find(c => c.layout.yaxis.title.text.startsWith(title)); return chart ? chart.data[0].x.length : 0; }",
+        key,
+    )
+
+
+@pytest.mark.parametrize("path", ["accountant", "train"])
+def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        cold = free.getsockname()[1]
+    with serving(tmp_path, cold):
+        page = browser.new_page()
+        page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
+        expect(page.get_by_text("3.218").first).to_be_visible(timeout=20_000)
+        assert page.get_by_role("link").all_inner_texts() == ["Accountant", "Train"]
+        page.close()
+
+
+def test_the_accountant_answers_a_slider_and_calibrates(tab, url):
+    tab.goto(url)
+    expect(metric(tab, "Epsilon")).to_have_text("1.989")
+    expect(metric(tab, "Epsilon reached")).to_have_text("1.989")
+    expect(tab.get_by_test_id("stMetricValue").nth(3)).to_have_text("120")
+    expect(tab.get_by_test_id("stMetricValue").nth(4)).to_have_text("1.2")
+    tab.locator(".js-plotly-plot").wait_for()
+    assert points(tab, "Epsilon") == 101
+    noise = tab.get_by_role("slider").first
+    noise.press("ArrowRight")
+    expect(metric(tab, "Epsilon")).to_have_text("1.953")
+    expect(tab.get_by_label("Noise multiplier: exact value")).to_have_value("1.21")
+    assert "noise_multiplier=1.21" in tab.url
+
+
+def test_a_chart_is_updated_and_not_rebuilt(tab, url):
+    tab.goto(f"{url}/accountant")
+    tab.locator(".js-plotly-plot").wait_for()
+    tab.evaluate("document.querySelector('.js-plotly-plot').marked = true")
+    typed(tab, "Rounds", "50")
+    tab.wait_for_function("document.querySelector('.js-plotly-plot').data[0].x.length === 51")
+    assert tab.evaluate("document.querySelector('.js-plotly-plot').marked") is True
+
+
+def test_bad_input_is_explained_and_the_page_recovers(tab, url):
+    tab.goto(f"{url}/accountant")
+    expect(metric(tab, "Epsilon")).to_have_text("1.989")
+    typed(tab, "Clients per round", "4000")
+    expect(tab.get_by_role("alert")).to_contain_text("Expected clients_per_round to be a whole number")
+    typed(tab, "Clients per round", "120")
+    expect(metric(tab, "Epsilon")).to_have_text("1.989")
+
+
+def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=400&eval_every=1"
+    with serving(home, port):
+        tab.goto(address)
+        expect(metric(tab, "Epsilon of the plan")).to_have_text("15.9")
+        tab.get_by_role("button", name="Train", exact=True).click()
+        tab.wait_for_function(
+            "[...document.querySelectorAll('.js-plotly-plot')].some(c => c.data[0].x.length >= 3)", timeout=90_000
+        )
+        before = points(tab, "Accuracy")
+        tab.reload()
+        tab.wait_for_function(
+            "n => [...document.querySelectorAll('.js-plotly-plot')].some(c => c.data[0].x.length > n)",
+            arg=before,
+            timeout=30_000,
+        )
+        link = tab.url
+        before = points(tab, "Accuracy")
+    with serving(home, port):  # killed, and started again: the worker went on
+        second = browser.new_page()
+        second.goto(link)
+        second.wait_for_function(
+            "n => [...document.querySelectorAll('.js-plotly-plot')].some(c => c.data[0].x.length > n)",
+            arg=before,
+            timeout=30_000,
+        )
+        second.get_by_role("button", name="Stop").click()
+        expect(second.get_by_text("Stopped ·")).to_be_visible(timeout=30_000)
+        expect(second.get_by_role("button", name="Stop")).to_have_count(0)
+        second.close()
+        tab.goto("about:blank")

@@ -1,0 +1,83 @@
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+
+from dpcore.datasets import federated
+from dpcore.errors import DatasetError
+
+
+def arrays(users=3):
+    offsets = np.arange(users + 1, dtype=np.int64) * 2
+    return {
+        f"{split}_{kind}": value
+        for split in ("train", "test")
+        for kind, value in {
+            "features": np.arange(users * 8, dtype=np.uint8).reshape(-1, 4),
+            "labels": np.arange(users * 2, dtype=np.uint8),
+            "offsets": offsets,
+        }.items()
+    }
+
+
+def make(folder):
+    federated.save(folder, arrays(), name="tiny", num_classes=6)
+
+
+def test_what_is_saved_is_what_is_opened(tmp_path):
+    make(tmp_path / "d")
+    dataset = federated.open_folder(tmp_path / "d")
+    assert (dataset.name, dataset.num_users, dataset.num_classes) == ("tiny", 3, 6)
+    assert isinstance(dataset.train.features, np.memmap)
+    assert np.array_equal(dataset.train.features[dataset.train.rows(1)], arrays()["train_features"][2:4])
+
+
+@pytest.mark.parametrize("file", ["train_features.npy", "test_labels.npy", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_damage_is_found_and_mended(tmp_path, file, damage):
+    folder = tmp_path / "d"
+    make(folder)
+    good = federated.open_folder(folder).fingerprint
+    path = folder / file
+    content = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(content[:-1])
+    else:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DatasetError):
+        federated.open_folder(folder)
+    assert federated.open_or_make(folder, lambda: make(folder)).fingerprint == good
+
+
+def test_an_interrupted_save_leaves_nothing_that_opens(tmp_path, monkeypatch):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(federated.np, "save", full_disk)
+    with pytest.raises(DatasetError, match="No space left"):
+        federated.open_or_make(tmp_path / "d", lambda: make(tmp_path / "d"))
+    monkeypatch.undo()
+    assert federated.open_or_make(tmp_path / "d", lambda: make(tmp_path / "d")).num_users == 3
+
+
+def _open_counting(folder, counts):
+    def counted():
+        with open(counts, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        make(folder)
+
+    federated.open_or_make(folder, counted)
+
+
+def test_of_two_processes_one_makes_it(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_open_counting, args=(tmp_path / "d", tmp_path / "n")) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+        assert process.exitcode == 0
+    assert len((tmp_path / "n").read_text().splitlines()) == 1

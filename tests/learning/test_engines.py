@@ -1,0 +1,135 @@
+"""What every engine must do, against a round written out in NumPy from the papers."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def local_update(weights, features, labels, plan):
+    """One user's epoch of SGD by hand: the difference that it returns."""
+    kernels, biases = [w.astype(np.float64) for w in weights[::2]], [w.astype(np.float64) for w in weights[1::2]]
+    size, rate = plan.training.batch_size, plan.training.client_learning_rate
+    for start in range(0, len(labels), size):
+        x, y = features[start : start + size].astype(np.float64), labels[start : start + size]
+        outputs = [x]
+        for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
+            outputs.append(np.maximum(outputs[-1] @ kernel + bias, 0))
+        logits = outputs[-1] @ kernels[-1] + biases[-1]
+        error = np.exp(logits - logits.max(1, keepdims=True))
+        error /= error.sum(1, keepdims=True)
+        error[np.arange(len(y)), y] -= 1
+        error /= len(y)
+        for layer in reversed(range(len(kernels))):
+            back = (error @ kernels[layer].T) * (outputs[layer] > 0)
+            kernels[layer] = kernels[layer] - rate * outputs[layer].T @ error
+            biases[layer] = biases[layer] - rate * error.sum(0)
+            error = back
+    trained = [part for pair in zip(kernels, biases, strict=True) for part in pair]
+    return [new - old for new, old in zip(trained, weights, strict=True)]
+
+
+def reference_rounds(weights, cohorts, plan, dataset):
+    """DP-FedAvg with adaptive clipping and no noise: yields weights and clip norm after each cohort."""
+    from dpcore.datasets.federated import scale
+    from dpcore.learning import sampling
+
+    clip, momentum = plan.privacy.clipping.initial_clip_norm, [np.zeros_like(w) for w in weights]
+    expected = plan.privacy.clients_per_round
+    for round_num, cohort in enumerate(cohorts, start=1):
+        total, count = [np.zeros_like(w, dtype=np.float64) for w in weights], 0.0
+        for user in cohort:
+            rows = dataset.train.rows(user)
+            order = sampling.shuffled_examples(plan, round_num, user, rows.stop - rows.start)
+            features = scale(dataset.train.features[rows][order])
+            update = local_update(weights, features, dataset.train.labels[rows][order], plan)
+            norm = np.sqrt(sum((part**2).sum() for part in update))
+            count += 0.5 if norm <= clip else -0.5
+            total = [a + part * min(1.0, clip / norm) for a, part in zip(total, update, strict=True)]
+        momentum = [0.9 * m + a / expected for m, a in zip(momentum, total, strict=True)]
+        weights = [w + m for w, m in zip(weights, momentum, strict=True)]
+        clip *= np.exp(-0.2 * (np.clip(count / expected + 0.5, 0, 1) - 0.5))
+        yield weights, clip
+
+
+@pytest.fixture(scope="module", params=["tff"])
+def make_engine(request):
+    from dpcore.learning import engines
+
+    return lambda plan, dataset: engines.create(request.param, plan, dataset)
+
+
+@pytest.fixture
+def noise_free(small_plan, with_privacy):
+    return with_privacy(small_plan, noise_multiplier=0.0)
+
+
+def test_rounds_are_those_of_the_papers(make_engine, noise_free, few_writers):
+    """Ordinary, empty, single and full cohorts; each writer's last batch is short."""
+    cohorts = [np.array(c, np.int64) for c in ([3, 7, 11, 40], [], [5], range(60), [1, 2])]
+    engine = make_engine(noise_free, few_writers)
+    state = engine.initialize()
+    expected = reference_rounds(engine.model_weights(state), cohorts, noise_free, few_writers)
+    for round_num, (cohort, (weights, clip)) in enumerate(zip(cohorts, expected, strict=True), start=1):
+        state, metrics = engine.next(state, cohort, round_num)
+        assert metrics.clip_norm == pytest.approx(clip, rel=1e-5)
+        for ours, theirs in zip(engine.model_weights(state), weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_noise_has_the_planned_scale_on_value_and_clip(make_engine, noise_free, few_writers, with_privacy):
+    """Rounds without users show the noise alone: its scale to a few percent, far from 2/3 or 3/2 of it."""
+    plan = with_privacy(noise_free, noise_multiplier=0.6)
+    engine = make_engine(plan, few_writers)
+    state = engine.initialize()
+    nobody = np.array([], np.int64)
+    previous, momentum, clip, steps = engine.model_weights(state), None, 0.1, []
+    for round_num in range(1, 121):
+        state, metrics = engine.next(state, nobody, round_num)
+        weights = engine.model_weights(state)
+        moved = np.concatenate([(w - p).ravel() for w, p in zip(weights, previous, strict=True)])
+        fresh = moved if momentum is None else moved - 0.9 * momentum
+        previous, momentum = weights, moved
+        if round_num <= 3:
+            expected = plan.privacy.value_noise_multiplier * clip / plan.privacy.clients_per_round
+            assert fresh.std() == pytest.approx(expected, rel=0.02)
+            assert abs(fresh.mean()) < 5 * expected / np.sqrt(fresh.size)
+        steps.append(np.log(metrics.clip_norm / clip))
+        clip = metrics.clip_norm
+    expected = 0.2 * plan.privacy.clipped_count_stddev / plan.privacy.clients_per_round
+    assert np.std(steps) == pytest.approx(expected, rel=0.25)
+    assert abs(np.mean(steps)) < 4 * expected / np.sqrt(len(steps))
+
+
+def test_zeroing_is_offered_and_runs(make_engine, noise_free, few_writers, with_privacy):
+    plan = with_privacy(noise_free, zeroing=True)
+    engine = make_engine(plan, few_writers)
+    state, metrics = engine.next(engine.initialize(), np.array([1, 2, 3]), 1)
+    assert metrics.clip_norm != 0.1
+    assert np.isfinite(engine.model_weights(state)[0]).all()
+
+
+def test_the_same_seed_starts_from_the_same_model(make_engine, noise_free, few_writers):
+    engines = [make_engine(noise_free, few_writers) for _ in range(2)]
+    one, two = (engine.model_weights(engine.initialize()) for engine in engines)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    bound = np.sqrt(6 / (784 + 200))
+    assert one[0].std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
+    assert not one[1].any()
+
+
+def test_evaluation_is_that_of_numpy(make_engine, noise_free, few_writers):
+    from dpcore.datasets.federated import scale
+    from dpcore.learning import model
+
+    weights = model.initial_weights(model.build(noise_free, few_writers), seed=3)
+    accuracy, loss = model.Evaluation(noise_free, few_writers)(weights)
+    hidden = scale(few_writers.test.features)
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        hidden = np.maximum(hidden @ kernel + bias, 0)
+    logits = hidden @ weights[-2] + weights[-1]
+    labels = few_writers.test.labels
+    picked = logits[np.arange(len(labels)), labels]
+    assert accuracy == pytest.approx((logits.argmax(1) == labels).mean(), abs=1e-6)
+    assert loss == pytest.approx((np.log(np.exp(logits).sum(1)) - picked).mean(), rel=1e-5)

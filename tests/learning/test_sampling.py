@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from dpcore.learning import sampling
+from dpcore.plan import Plan, PrivacyPlan
+
+
+def test_cohorts_are_poisson_samples():
+    """Sizes are binomial (mean and variance), and each user comes with the same probability."""
+    plan = Plan(privacy=PrivacyPlan(population=1000, clients_per_round=100, rounds=2000))
+    came = np.zeros((2000, 1000), bool)
+    for round_num in range(2000):
+        came[round_num, sampling.poisson_cohort(plan, round_num + 1)] = True
+    sizes = came.sum(axis=1)
+    assert sizes.mean() == pytest.approx(100, abs=4 * np.sqrt(90 / 2000))
+    assert sizes.var() == pytest.approx(90, rel=0.15)  # 0 for cohorts of fixed size
+    assert np.abs(came.mean(axis=0) - 0.1).max() < 5 * np.sqrt(0.09 / 2000)
+    assert abs(np.corrcoef(came[:, 0], came[:, 1])[0, 1]) < 0.1
+
+
+def test_everyone_comes_when_all_are_asked():
+    plan = Plan(privacy=PrivacyPlan(population=30, clients_per_round=30))
+    assert len(sampling.poisson_cohort(plan, 1)) == 30
+
+
+def test_a_shuffle_is_a_permutation_of_its_own_user_and_round():
+    plan = Plan()
+    orders = [sampling.shuffled_examples(plan, *key, 50).tolist() for key in [(1, 1), (1, 2), (2, 1), (1, 1)]]
+    assert sorted(orders[0]) == list(range(50))
+    assert orders[0] == orders[3]
+    assert orders[0] != orders[1] != orders[2] != orders[0]

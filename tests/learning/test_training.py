@@ -1,0 +1,51 @@
+"""The loop, with an engine that counts instead of learning."""
+
+import numpy as np
+import pytest
+
+from dpcore.errors import InvalidValueError
+from dpcore.learning import training
+from dpcore.learning.engine import RoundMetrics
+from dpcore.privacy import accounting
+
+
+class CountingEngine:
+    """Its one weight is the number of users that came so far."""
+
+    def initialize(self):
+        return 0
+
+    def next(self, state, cohort, round_num):
+        return state + len(cohort), RoundMetrics(clip_norm=0.1 * round_num)
+
+    def model_weights(self, state):
+        return [np.array(state)]
+
+
+def evaluate(weights):
+    return 0.5, float(weights[0])
+
+
+def test_rounds_evaluations_and_epsilon(small_plan, few_writers):
+    reports = list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2))
+    assert [r.round for r in reports] == [0, 1, 2, 3]
+    assert [r.accuracy for r in reports] == [0.5, None, 0.5, 0.5]
+    assert [r.clip_norm for r in reports] == pytest.approx([0.1, 0.1, 0.2, 0.3])
+    assert reports[0].cohort_size is None
+    assert reports[3].loss == sum(r.cohort_size for r in reports[1:])
+    expected = [e.value for e in accounting.epsilon_by_round(small_plan.privacy, [0, 1, 2, 3])]
+    assert [r.epsilon for r in reports] == expected
+
+
+def test_a_stop_evaluates_the_last_round(small_plan, few_writers):
+    asked = iter([False, True])
+    run = training.run(
+        small_plan, few_writers, CountingEngine(), evaluate, eval_every=50, stop_requested=lambda: next(asked)
+    )
+    assert [(r.round, r.accuracy) for r in run] == [(0, 0.5), (1, 0.5)]
+
+
+def test_a_plan_for_another_population_is_refused(small_plan, few_writers, with_privacy):
+    other = with_privacy(small_plan, population=61)
+    with pytest.raises(InvalidValueError, match="population"):
+        next(training.run(other, few_writers, CountingEngine(), evaluate, eval_every=1))

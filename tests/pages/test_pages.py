@@ -1,0 +1,179 @@
+"""Every page without a browser: what it shows, and what one interaction changes."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.runs import supervisor
+from dpcore.runs.store import Round, Store
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    return tmp_path
+
+
+def page(name, **query):
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.query_params.update(query)
+    test.switch_page(f"pages/{name}.py").run()
+    assert not test.exception
+    return test
+
+
+def metric(test, label):
+    (found,) = [m.value for m in test.metric if m.label.startswith(label)]
+    return found
+
+
+def number(test, label):
+    (found,) = [n for n in test.number_input if n.label == f"{label}: exact value"]
+    return found
+
+
+def slider(test, label):
+    (found,) = [s for s in test.select_slider if s.label == label]
+    return found
+
+
+def test_the_accountant_opens_on_the_tutorials_plan():
+    test = page("accountant")
+    assert test.title[0].value == "How private is this plan?"
+    assert [m.value for m in test.metric if m.label == "Epsilon"] == ["1.989"]
+    assert metric(test, "Clients per round") == "120"
+    assert metric(test, "Noise multiplier") == "1.2"
+    assert "(1.989, 1e-05)-differential privacy" in test.info[0].value
+
+
+def test_sliders_and_boxes_move_epsilon_and_each_other():
+    test = page("accountant")
+    slider(test, "Noise multiplier").set_value(0.75).run()
+    assert number(test, "Noise multiplier").value == 0.75
+    number(test, "Clients per round").set_value(50).run()
+    assert slider(test, "Clients per round").value == 50
+    assert [m.value for m in test.metric if m.label == "Epsilon"] == ["3.218"]
+
+
+def test_use_this_plan_moves_the_sliders():
+    test = page("accountant")
+    number(test, "Target epsilon").set_value(3.0).run()
+    clients = metric(test, "Clients per round")
+    test.button[0].click().run()
+    assert number(test, "Clients per round").value == int(clients)
+    (epsilon,) = [float(m.value) for m in test.metric if m.label == "Epsilon"]
+    assert 2.9 < epsilon <= 3.0
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "words"),
+    [
+        ("Noise multiplier", -1.0, "noise_multiplier"),
+        ("Noise multiplier", 12.0, "adaptive clipping"),
+        ("Clients per round", 4000, "clients_per_round"),
+        ("Delta", 0.0, "delta"),
+        ("Delta", 1.5, "delta"),
+        ("Rounds", -1, "rounds"),
+        ("Target epsilon", 1.0, "at least 1.215"),
+        ("Noise-to-clients ratio", 0.2, "below 0.1"),
+    ],
+)
+def test_bad_input_is_one_sentence(label, value, words):
+    test = page("accountant")
+    number(test, label).set_value(value).run()
+    (error,) = test.error
+    assert words in error.value
+    number(test, label).set_value(number(page("accountant"), label).value).run()
+    assert not test.error
+
+
+def test_no_noise_says_that_there_is_no_guarantee():
+    test = page("accountant")
+    number(test, "Noise multiplier").set_value(0.0).run()
+    assert "No privacy guarantee" in test.info[0].value
+    assert "infinite" in test.warning[0].value
+
+
+def test_a_large_delta_is_a_warning():
+    test = page("accountant")
+    number(test, "Delta").set_value(0.001).run()
+    assert "at or above 1/population" in test.warning[0].value
+
+
+@pytest.mark.parametrize("name", ["accountant", "train"])
+def test_a_link_restores_the_controls(name):
+    test = page(name, noise_multiplier="0.75", clients_per_round="50")
+    assert number(test, "Noise multiplier").value == 0.75
+    assert number(test, "Clients per round").value == 50
+
+
+def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
+    test = page("train")
+    assert metric(test, "Epsilon of the plan") == "1.989"
+    assert "Nothing was trained" in test.info[0].value
+
+
+def test_bad_input_offers_no_training():
+    test = page("train")
+    number(test, "Clients per round").set_value(4000).run()
+    assert len(test.error) == 1
+    assert not test.button
+
+
+def test_train_starts_one_worker_for_the_plan(monkeypatch, home):
+    started = []
+    monkeypatch.setattr(
+        supervisor, "start", lambda store, plan, **how: started.append(plan) or store.create(plan, **how)
+    )
+    test = page("train", noise_multiplier="0.5", clients_per_round="50", rounds="20")
+    test.button(key="train").click().run()
+    assert not test.exception
+    (plan,) = started
+    assert plan == Plan(privacy=PrivacyPlan(noise_multiplier=0.5, clients_per_round=50, rounds=20))
+    (run,) = Store(home).runs()
+    assert test.selectbox(key="run").value == run.run_id
+
+
+def recorded(home, status):
+    store = Store(home)
+    run_id = store.create(Plan(), engine="tff", eval_every=5)
+    store.begin(run_id)
+    for number, accuracy in ((0, 0.1), (1, None), (2, 0.3)):
+        store.append(
+            run_id,
+            Round(
+                round=number,
+                accuracy=accuracy,
+                loss=accuracy,
+                clip_norm=0.1,
+                cohort_size=5,
+                epsilon=0.5,
+                seconds=1.0,
+            ),
+        )
+    store.end(run_id, status, "what went wrong" if status == "failed" else "")
+    (store.folder(run_id) / "worker.log").write_text("the log")
+    return run_id
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
+def test_an_ended_run_is_shown_as_it_is(home, status):
+    run_id = recorded(home, status)
+    test = page("train", run=run_id)
+    assert metric(test, "Accuracy") == "30.0%"
+    assert [e.value for e in test.error] == (["what went wrong"] if status == "failed" else [])
+    assert not [b for b in test.button if b.key == "stop"]
+
+
+def test_a_run_whose_worker_died_is_shown_as_failed(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.0)
+    Store(home).create(Plan(), engine="tff", eval_every=5)
+    test = page("train")
+    assert "killed" in test.error[0].value

@@ -1,0 +1,199 @@
+"""The command line as a user runs it: a process, its streams, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*arguments, home=None):
+    environment = os.environ | ({"EPSILON_LAB_HOME": str(home)} if home else {})
+    return subprocess.run(
+        [sys.executable, "-m", "dpcore", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=300,
+    )
+
+
+def json_lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_help_names_every_command():
+    shown = command("--help").stdout
+    assert all(name in shown for name in ("account", "calibrate", "train", "runs", "serve"))
+
+
+def test_account_prints_json_and_nothing_else():
+    (answer,) = json_lines(command("account", "--noise-multiplier", "1.2", "--json").stdout)
+    assert answer["epsilon"] == pytest.approx(1.98888, abs=1e-5)
+    del answer["epsilon"]
+    assert answer == {
+        "delta": 1e-5,
+        "accountant": "rdp",
+        "noise_multiplier": 1.2,
+        "clients_per_round": 120,
+        "rounds": 100,
+        "population": 3383,
+    }
+
+
+def test_no_noise_is_the_string_inf():
+    (answer,) = json_lines(command("account", "--noise-multiplier", "0", "--json").stdout)
+    assert answer["epsilon"] == "inf"
+
+
+def test_calibrate_finds_the_tutorials_plan():
+    done = command("calibrate", "--target-epsilon", "2", "--noise-to-clients-ratio", "0.01", "--json")
+    (answer,) = json_lines(done.stdout)
+    assert (answer["clients_per_round"], answer["noise_multiplier"]) == (120, 1.2)
+    assert answer["epsilon"] == pytest.approx(1.98888, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("account", "--noise-multiplier", "-1"),
+        ("account", "--noise-multiplier", "nan"),
+        ("account", "--clients-per-round", "4000"),
+        ("account", "--delta", "1"),
+        ("account", "--noise-multiplier", "1", "--clients-per-round", "10"),
+        ("calibrate", "--target-epsilon", "1"),
+        ("train", "--dataset", "nope"),
+        ("train", "--engine", "nope"),
+        ("train", "--eval-every", "0"),
+        ("train", "--rounds", "0"),
+        ("runs", "show", "nope"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_a_sentence_and_exit_code_2(arguments, tmp_path):
+    done = command(*arguments, home=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()  # nothing was started
+
+
+def test_delta_above_one_over_population_warns_and_answers():
+    done = command("account", "--delta", "0.01", "--json")
+    assert done.returncode == 0
+    assert "Warning" in done.stderr
+    assert json_lines(done.stdout)[0]["delta"] == 0.01
+
+
+def workers_of(run_id):
+    """The worker process of a run, and the processes that it started."""
+    found = [p for p in psutil.process_iter() if run_id in " ".join(_command_line(p))]
+    return found + [child for p in found for child in p.children(recursive=True)]
+
+
+def _command_line(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def assert_all_end(processes):
+    """A worker says that its run has ended, and then ends itself: give it a moment."""
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A home with the full population and a run of two rounds, through the command line."""
+    home = tmp_path_factory.mktemp("home")
+    done = command(
+        *("train", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "0.5"),
+        *("--eval-every", "1", "--seed", "3", "--json"),
+        home=home,
+    )
+    return home, done
+
+
+@pytest.mark.slow
+def test_train_prints_one_object_a_round(trained):
+    home, done = trained
+    *rounds, last = json_lines(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert [row["round"] for row in rounds] == [0, 1, 2]
+    keys = {"round", "accuracy", "loss", "clip_norm", "cohort_size", "epsilon", "seconds"}
+    assert all(keys <= set(row) for row in rounds)
+    assert 0 <= rounds[0]["accuracy"] < 0.3
+    assert rounds[0]["epsilon"] == 0 < rounds[1]["epsilon"] < rounds[2]["epsilon"]
+    assert last["status"] == "finished"
+    assert_all_end(workers_of(last["run_id"]))
+    assert (home / "runs" / last["run_id"] / "weights.npz").exists()
+
+
+@pytest.mark.slow
+def test_runs_are_listed_and_shown(trained):
+    home, done = trained
+    run_id = json_lines(done.stdout)[-1]["run_id"]
+    (listed,) = json_lines(command("runs", "list", "--json", home=home).stdout)
+    assert (listed["run_id"], listed["status"], listed["seed"]) == (run_id, "finished", 3)
+    shown, *rounds = json_lines(command("runs", "show", run_id, "--json", home=home).stdout)
+    assert shown == listed
+    assert rounds == json_lines(done.stdout)[:-1]
+    assert run_id in command("runs", "list", home=home).stdout
+
+
+def started(home):
+    """A training long enough to be disturbed, once it has done its first rounds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dpcore", "train", "--rounds", "500", "--clients-per-round", "20"]
+        + ["--noise-multiplier", "0.5", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"EPSILON_LAB_HOME": str(home)},
+    )
+    for line in process.stdout:
+        if json.loads(line)["round"] == 1:
+            break
+    (run_id,) = [
+        r["run_id"]
+        for r in json_lines(command("runs", "list", "--json", home=home).stdout)
+        if r["status"] == "running"
+    ]
+    return process, run_id
+
+
+@pytest.mark.slow
+def test_interrupt_stops_after_the_round_it_is_in(trained):
+    process, run_id = started(trained[0])
+    family = workers_of(run_id)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    *rounds, last = json_lines(rest)
+    assert last == {"run_id": run_id, "status": "stopped", "message": ""}
+    assert rounds[-1]["accuracy"] is not None  # evaluated where it ended
+    assert process.returncode == 0
+    assert_all_end(family)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_leaves_no_process_and_a_failed_run(trained):
+    process, run_id = started(trained[0])
+    family = workers_of(run_id)
+    assert any("worker_binary" in " ".join(_command_line(p)) for p in family)
+    family[0].kill()
+    rest, _ = process.communicate(timeout=60)
+    last = json_lines(rest)[-1]
+    assert last["status"] == "failed"
+    assert "killed" in last["message"]
+    assert process.returncode == 1
+    assert_all_end(family)
