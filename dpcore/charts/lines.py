@@ -9,6 +9,7 @@ from dpcore.privacy.statement import epsilon_text
 def _figure(x_title: str, y_title: str) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
+        template="none",  # the page's colours, not plotly's
         height=320,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
         showlegend=False,

@@ -5,7 +5,6 @@ This component keeps one graph in the page and hands each new figure to `Plotly.
 `plotly.min.js` of the Python package, served from `static/`, so that nothing comes from outside.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -83,10 +82,6 @@ def show(figure: go.Figure, *, key: str, label: str, table: pd.DataFrame) -> Non
         label: One sentence that says what the figure shows, for screen readers.
         table: The numbers of the figure.
     """
-    _component(key=key, data={"figure": json.dumps(figure.to_plotly_json(), default=_plain), "label": label})
+    _component(key=key, data={"figure": figure.to_json(), "label": label})
     with st.expander("The numbers as a table"):
         st.dataframe(table, hide_index=True, key=f"{key}_table")
-
-
-def _plain(value):
-    return value.tolist()
