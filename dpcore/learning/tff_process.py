@@ -26,6 +26,11 @@ class _DyingWithParent(subprocess.Popen):
             )
         super().__init__([setpriv, "--pdeathsig", "KILL", "--", *command], **options)
 
+    def wait(self, timeout=None):
+        """Ends it first: TFF sends it SIGINT and waits, for ever where that signal is ignored."""
+        self.kill()
+        return super().wait(timeout)
+
 
 def start() -> "Runtime":
     """Starts TFF's worker from this thread, which must live as long as the runtime is used."""
