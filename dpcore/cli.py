@@ -3,9 +3,11 @@
 With --json, standard output is JSON and nothing else; an infinite number is the string "inf".
 """
 
+import functools
 import json
 import math
 import signal
+import threading
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +22,7 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.learning import engines
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, calibration, statement
 from dpcore.runs import supervisor
 from dpcore.runs.store import Round, Run, Store
@@ -147,7 +149,7 @@ def calibrate(
         _print_json(**values, target_epsilon=target_epsilon, noise_to_clients_ratio=noise_to_clients_ratio)
     else:
         _out.print(
-            f"{plan.clients_per_round} clients per round with noise multiplier {plan.noise_multiplier:g}:\n"
+            f"{plan.clients_per_round} clients per round with noise multiplier {plan.noise_multiplier:.12g}:\n"
             + statement.sentence(plan, values["epsilon"]),
             highlight=False,
         )
@@ -166,6 +168,13 @@ def train(
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, _option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
     seed: Annotated[int, _option(limits.SEED)] = int(limits.SEED.default),
+    unseeded: Annotated[
+        bool,
+        typer.Option(
+            "--unseeded", help="Draw from the operating system's entropy: for a model that is to be released."
+        ),
+    ] = False,
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     home_folder: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -180,7 +189,7 @@ def train(
                 delta=delta,
                 zeroing=zeroing,
             ),
-            training=TrainingPlan(dataset=dataset, seed=seed),
+            training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
         )
         store = Store(home.folder(home_folder))
         run_id = supervisor.start(
@@ -190,8 +199,12 @@ def train(
             eval_every=int(limits.EVAL_EVERY.check(eval_every)),
         )
     _warn(plan.privacy)
+    if not unseeded:
+        _err.print(statement.rehearsal(plan.training.seed), style="yellow", highlight=False, soft_wrap=True)
     show = _show_json if as_json else _show_progress
-    signal.signal(signal.SIGINT, lambda *_: store.request_stop(run_id))
+    # In a thread of its own: the interrupted one may be in the middle of a transaction.
+    stop = functools.partial(threading.Thread, target=store.request_stop, args=(run_id,))
+    signal.signal(signal.SIGINT, lambda *_: stop().start())
     show(store, run_id)
     run = store.run(run_id)
     if run.status == "failed":
@@ -209,7 +222,7 @@ def _show_json(store: Store, run_id: str) -> None:
 
 def _show_progress(store: Store, run_id: str) -> None:
     columns = (
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
@@ -254,11 +267,14 @@ def _described(run: Run) -> dict:
         "dataset_fingerprint": run.dataset_fingerprint,
         "engine": run.engine,
         "seed": run.plan.training.seed,
+        "model": run.plan.training.model,
+        "plan_fingerprint": run.plan.fingerprint,
         "noise_multiplier": privacy.noise_multiplier,
         "clients_per_round": privacy.clients_per_round,
         "rounds": privacy.rounds,
         "population": privacy.population,
         "delta": privacy.delta,
+        "zeroing": privacy.zeroing,
         "epsilon": accounting.epsilon(privacy).value,
         "message": run.message,
     }
@@ -317,8 +333,30 @@ def show_run(run_id: str, home_folder: HomeFolder = None, as_json: AsJson = Fals
 
 
 @app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Prove on this machine that the default engine is TFF's algorithm (some minutes). Exit code 1 if not."""
+    from dpcore.learning import verification  # TensorFlow: seconds, and no other command here needs it
+
+    table = Table("check", "measured", "at most", "")
+    failures = 0
+    for check in verification.checks():
+        failures += not check.passed
+        verdict = "passed" if check.passed else "FAILED"
+        if as_json:
+            _print_json(**vars(check), passed=check.passed)
+        else:
+            _err.print(f"{verdict} {check.name}", highlight=False)
+        table.add_row(check.name, f"{check.measured:.2g}", f"{check.limit:.2g}", verdict)
+    if not as_json:
+        _out.print(table)
+    raise typer.Exit(int(failures > 0))
+
+
+@app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Where the dashboard listens, on this machine only.")] = 8501,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the dashboard listens, on this machine only.")
+    ] = 8501,
     home_folder: HomeFolder = None,
 ) -> None:
     """Start the dashboard."""

@@ -52,17 +52,17 @@ class Knob:
             InvalidValueError: If the value is not finite, not whole where it counts something, or out of
                 range.
         """
-        top = self.maximum if maximum is None else maximum
+        top = self.maximum if maximum is None else min(self.maximum, maximum)
         left, right = "()" if self.open_ends else "[]"
         kind = "a whole number" if self.integer else "a number"
         expected = f"Expected {self.name} to be {kind} in {left}{self.minimum:g}, {top:g}{right}"
         try:
             number = float(value)
-        except (TypeError, ValueError) as err:
-            raise InvalidValueError(self.name, f"{expected}, found {value!r}.") from err
+        except (TypeError, ValueError, OverflowError) as err:
+            raise InvalidValueError(self.name, f"{expected}, found {str(value)[:40]}.") from err
         inside = self.minimum < number < top if self.open_ends else self.minimum <= number <= top
         if not math.isfinite(number) or not inside or (self.integer and number != int(number)):
-            message = f"{expected}, found {value!r}. {advice or ''}".rstrip()
+            message = f"{expected}, found {str(value)[:40]}. {advice or ''}".rstrip()
             raise InvalidValueError(self.name, message)
         return int(number) if self.integer else number
 
@@ -71,16 +71,19 @@ NOISE_MULTIPLIER = Knob(
     name="noise_multiplier",
     label="Noise multiplier",
     minimum=0.0,
-    maximum=1_000_000.0,
+    maximum=1e9,
     default=1.2,
     step=0.01,
     help="Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 is no privacy.",
 )
+# Below it, what an accountant computes overflows (and the noise protects nobody): 0 says so plainly.
+LEAST_NOISE = 0.001
+
 CLIENTS_PER_ROUND = Knob(
     name="clients_per_round",
     label="Clients per round",
     minimum=1,
-    maximum=10_000_000,
+    maximum=1_000_000_000,
     default=120,
     step=1,
     integer=True,

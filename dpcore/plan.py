@@ -5,18 +5,27 @@ What changes only the speed, or only what is looked at (engine, how often to eva
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError
 
 PLAN_VERSION = 1
+MODELS = ("mlp", "linear", "cnn")
 
 
 def _set(plan, **values) -> None:
     """Writes checked values into a frozen dataclass while it is being made."""
     for name, value in values.items():
         object.__setattr__(plan, name, value)
+
+
+def _check_positive(plan, *names: str) -> None:
+    for name in names:
+        value = getattr(plan, name)
+        if not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise InvalidValueError(name, f"Expected {name} to be a number above 0, found {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,14 @@ class AdaptiveClipping:
     target_unclipped_quantile: float = 0.5
     learning_rate: float = 0.2
     clipped_count_stddev_per_client: float = 0.05
+
+    def __post_init__(self):
+        _check_positive(self, "initial_clip_norm", "learning_rate", "clipped_count_stddev_per_client")
+        if not 0 <= self.target_unclipped_quantile <= 1:
+            raise InvalidValueError(
+                "target_unclipped_quantile",
+                f"Expected target_unclipped_quantile in [0, 1], found {self.target_unclipped_quantile!r}.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +108,15 @@ class PrivacyPlan:
             rounds=limits.ROUNDS.check(self.rounds),
             delta=limits.DELTA.check(self.delta),
         )
+        if 0 < noise < limits.LEAST_NOISE:
+            raise InvalidValueError(
+                "noise_multiplier",
+                f"Expected noise_multiplier to be 0 or at least {limits.LEAST_NOISE:g}, found {noise:g}. So little "
+                "protects nobody: use 0, which says so, or more noise.",
+            )
         # The split below needs it: the count's noise alone must be cheaper than the whole.
         most = 2 * self.clipping.clipped_count_stddev_per_client * clients
-        if noise >= most:
+        if noise >= most * (1 - 1e-9):  # not decided by the last bit of a float
             raise InvalidValueError(
                 "noise_multiplier",
                 f"Expected noise_multiplier to be below {most:g} (0.1 x {clients} clients per round), found "
@@ -152,7 +175,8 @@ class TrainingPlan:
         server_learning_rate: Step of the server's SGD on the noisy average.
         server_momentum: Momentum of the server's SGD.
         batch_size: Examples in a user's batch; the last may be short.
-        seed: Fixes cohorts and initial weights.
+        seed: Fixes every random draw, so that a run can be repeated; what repeats can be predicted, so a
+            model that is to be released is trained with `None`: the operating system's entropy.
     """
 
     dataset: str = "writers"
@@ -161,10 +185,20 @@ class TrainingPlan:
     server_learning_rate: float = 1.0
     server_momentum: float = 0.9
     batch_size: int = 32
-    seed: int = int(limits.SEED.default)
+    seed: int | None = int(limits.SEED.default)
 
     def __post_init__(self):
-        _set(self, seed=limits.SEED.check(self.seed))
+        if self.model not in MODELS:
+            raise InvalidValueError(
+                "model", f"Expected model to be one of {', '.join(MODELS)}, found {self.model!r}."
+            )
+        _check_positive(self, "client_learning_rate", "server_learning_rate", "batch_size")
+        if not 0 <= self.server_momentum < 1:
+            raise InvalidValueError(
+                "server_momentum", f"Expected server_momentum in [0, 1), found {self.server_momentum!r}."
+            )
+        if self.seed is not None:
+            _set(self, seed=limits.SEED.check(self.seed))
 
 
 @dataclass(frozen=True, kw_only=True)

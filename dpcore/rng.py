@@ -5,14 +5,15 @@ import hashlib
 import numpy as np
 
 
-def stream(seed: int, name: str, round_num: int = 0) -> np.random.Generator:
+def stream(seed: int | None, name: str, round_num: int = 0) -> np.random.Generator:
     """Returns the generator of one named use in one round; the same arguments give the same numbers.
 
     Streams of different names or rounds are independent (`numpy.random.SeedSequence` spawn keys), so a
     run can be cut at any round and continued without knowing what was drawn before.
 
     Args:
-        seed: The plan's seed.
+        seed: The plan's seed. `None` draws from the operating system's entropy, anew on every call, and
+            keeps it nowhere.
         name: What the numbers are for: "client_sampling", "batch_order", ...
         round_num: The round that they are drawn in, from 1; 0 is before the first.
     """

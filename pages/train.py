@@ -4,13 +4,14 @@ import streamlit as st
 
 from dpcore import datasets, limits
 from dpcore.learning import engines
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
 from dpcore.ui import controls, frame, live, services
 
 frame.page("Train", "What does it learn at that privacy?")
-store = services.store()
+with controls.explain():
+    store = services.store()
 
 with st.container(border=True):
     left, right = st.columns(2, gap="large")
@@ -18,10 +19,15 @@ with st.container(border=True):
         noise = controls.knob(limits.NOISE_MULTIPLIER, low=0.0, high=5.0)
         clients = controls.knob(limits.CLIENTS_PER_ROUND, low=1, high=3000, logarithmic=True)
         rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
+        delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
     with right:
-        dataset = st.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
+        one, two = st.columns(2)
+        dataset = one.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
+        model = two.selectbox("Model", MODELS, key="model", bind="query-params")
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
+        unseeded = st.toggle("Without a seed, for a model to release", key="unseeded", bind="query-params")
+        zeroing = st.toggle("Zero outlying updates, as the TFF tutorial", key="zeroing", bind="query-params")
     with controls.explain():
         plan = Plan(
             privacy=PrivacyPlan(
@@ -29,25 +35,24 @@ with st.container(border=True):
                 clients_per_round=clients,
                 rounds=rounds,
                 population=datasets.num_users(dataset),
+                delta=delta,
+                zeroing=zeroing,
             ),
-            training=TrainingPlan(dataset=dataset, seed=seed),
+            training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
         )
         limits.EVAL_EVERY.check(eval_every)
     epsilon = accounting.epsilon(plan.privacy).value
     number, words = st.columns([1, 3], vertical_alignment="center")
     number.metric("Epsilon of the plan", statement.epsilon_text(epsilon))
-    words.write(statement.sentence(plan.privacy, epsilon))
+    words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
     for warning in plan.privacy.warnings:
         st.warning(warning, icon=":material/warning:")
     if st.button("Train", type="primary", key="train"):
-        st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=int(eval_every))
+        st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every)
 
 runs = {run.run_id: live.label(run) for run in store.runs()}
 if not runs:
-    st.info(
-        "Nothing was trained here yet. Press **Train**: the charts grow round by round.",
-        icon=":material/potted_plant:",
-    )
+    st.info("Nothing was trained here yet. Press **Train**: the charts grow round by round.")
     st.stop()
-chosen = st.selectbox("Run", runs, format_func=runs.__getitem__, key="run", bind="query-params")
+chosen = st.selectbox("Run", list(runs), format_func=runs.__getitem__, key="run", bind="query-params")
 live.show(store, chosen)

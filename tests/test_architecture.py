@@ -19,7 +19,14 @@ ALLOWED = {
     "runs": {"datasets", "learning"},
     "ui": {"runs", "charts", "privacy", "datasets"},
 }
-TOP = {"errors": set(), "limits": {"errors"}, "rng": set(), "home": set(), "plan": {"errors", "limits"}}
+TOP = {
+    "errors": set(),
+    "limits": {"errors"},
+    "rng": set(),
+    "home": {"errors"},
+    "locks": set(),
+    "plan": {"errors", "limits"},
+}
 
 
 def imports(path: Path, whole_file: bool = True) -> set[str]:

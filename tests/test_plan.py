@@ -23,6 +23,7 @@ def test_plan_survives_json_and_keeps_its_fingerprint():
         ("noise_multiplier", math.inf),
         ("noise_multiplier", "much"),
         ("clients_per_round", 0),
+        ("clients_per_round", 10**400),
         ("clients_per_round", 3384),
         ("clients_per_round", 10.5),
         ("rounds", -1),
@@ -49,6 +50,8 @@ def test_noise_that_the_adaptive_clip_cannot_share_is_refused():
     with pytest.raises(InvalidValueError, match="below 1 "):
         PrivacyPlan(noise_multiplier=1.0, clients_per_round=10)
     PrivacyPlan(noise_multiplier=0.99, clients_per_round=10)
+    with pytest.raises(InvalidValueError, match="adaptive clipping"):
+        PrivacyPlan(noise_multiplier=0.3, clients_per_round=3)  # 0.1 * 3 is a little more than 0.3 in floats
 
 
 def test_delta_at_one_over_population_is_a_warning():
@@ -65,3 +68,16 @@ def test_no_noise_and_zeroing_are_warnings():
 def test_what_is_no_plan_is_refused(text):
     with pytest.raises(InvalidValueError):
         Plan.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "values", [{"model": "x"}, {"batch_size": 0}, {"client_learning_rate": math.nan}, {"seed": -1}], ids=str
+)
+def test_bad_training_is_refused(values):
+    with pytest.raises(InvalidValueError, match=f"Expected {next(iter(values))} "):
+        TrainingPlan(**values)
+
+
+def test_a_plan_may_have_no_seed():
+    plan = Plan(training=TrainingPlan(seed=None))
+    assert Plan.from_json(plan.to_json()) == plan

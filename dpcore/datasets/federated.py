@@ -1,17 +1,16 @@
 """A federated data set: flat arrays sorted by user, memory-mapped, with offsets."""
 
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dpcore.errors import DatasetError
+from dpcore.locks import lock
 
 _MANIFEST = "manifest.json"
 
@@ -112,13 +111,14 @@ def open_folder(folder: Path) -> FederatedDataset:
             )
             for split in ("train", "test")
         ]
+        name, num_classes = manifest["name"], manifest["num_classes"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise DatasetError(f"The data set in {folder} cannot be read: {err}") from err
     content = hashlib.sha256(json.dumps(manifest["sha256"], sort_keys=True).encode()).hexdigest()
     return FederatedDataset(
-        name=manifest["name"],
+        name=name,
         fingerprint=content[:16],
-        num_classes=manifest["num_classes"],
+        num_classes=num_classes,
         train=splits[0],
         test=splits[1],
     )
@@ -129,7 +129,7 @@ def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
 
     Only one process makes it at a time; the others wait and then find it.
     """
-    with _locked(folder.with_name(folder.name + ".lock")):
+    with lock(folder.with_name(folder.name + ".lock"), wait=True):
         try:
             return open_folder(folder)
         except DatasetError:
@@ -142,11 +142,3 @@ def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
                 "folder with EPSILON_LAB_HOME or --home."
             ) from err
         return open_folder(folder)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # dropped by the kernel, whatever becomes of this process
-        yield

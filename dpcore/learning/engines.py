@@ -5,7 +5,7 @@ from dpcore.errors import InvalidValueError
 from dpcore.learning.engine import Engine
 from dpcore.plan import Plan
 
-NAMES = ("tff",)
+NAMES = ("vectorized", "tff")  # the first is the default
 
 
 def check_name(name: str) -> str:
@@ -25,7 +25,10 @@ def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:
     Raises:
         InvalidValueError: If there is no engine of this name.
     """
-    check_name(name)
-    from dpcore.learning.tff_engine import TffEngine
+    if check_name(name) == "tff":
+        from dpcore.learning.tff_engine import TffEngine
 
-    return TffEngine(plan, dataset)
+        return TffEngine(plan, dataset)
+    from dpcore.learning.vectorized import VectorizedEngine
+
+    return VectorizedEngine(plan, dataset)

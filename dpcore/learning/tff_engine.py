@@ -1,6 +1,5 @@
 """The reference engine: the algorithm as TensorFlow Federated and TensorFlow Privacy ship it."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset, scale
-from dpcore.learning import model, sampling, tff_process
-from dpcore.learning.engine import RoundMetrics, Weights
+from dpcore.learning import model, sampling, tff_process, zeroing
+from dpcore.learning.engine import LARGEST_ENTRY, RoundMetrics, Weights
 from dpcore.plan import Plan
 
 
@@ -28,14 +27,16 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
         learning_rate=clipping.learning_rate,
         clipped_count_stddev=float(privacy.clipped_count_stddev),
     )
+    # A finite update whose squares overflow would come out of clipping as not-a-number, for everybody.
+    factory = tff.aggregators.zeroing_factory(LARGEST_ENTRY, factory)
     if privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(
-            initial_estimate=10.0,
-            target_quantile=0.98,
-            learning_rate=math.log(10.0),
-            multiplier=2.0,
-            increment=1.0,
+            initial_estimate=zeroing.INITIAL_ESTIMATE,
+            target_quantile=zeroing.TARGET_QUANTILE,
+            learning_rate=zeroing.LEARNING_RATE,
+            multiplier=zeroing.MULTIPLIER,
+            increment=zeroing.INCREMENT,
         )
         return tff.aggregators.zeroing_factory(estimate, factory)
     return factory
@@ -83,7 +84,7 @@ class TffEngine:
         output = self._process.next(state, [self._batches(int(user), round_num) for user in cohort])
         self._runtime.forget(len(cohort))
         metrics = output.metrics["aggregator"]
-        if self._plan.privacy.zeroing:
+        while "zeroing" in metrics:
             metrics = metrics["zeroing"]
         return output.state, RoundMetrics(clip_norm=float(metrics["dp_query_metrics"]["clip"]))
 

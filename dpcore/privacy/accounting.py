@@ -13,10 +13,10 @@ from dpcore.plan import PrivacyPlan
 # The Renyi orders of the tutorial "Differential Privacy in TFF".
 RDP_ORDERS = [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, *range(5, 64), 128, 256, 512]
 
-# A round's log A(order) is summed from float64 terms near 1, so that it carries an absolute error of up
-# to some 1e-13, and for tiny sampling probabilities cancels to 0: `dp-accounting` 0.4.3 then answers
-# epsilon 0 where 0.04 is right. Adding more than that error keeps every answer an upper bound; it moves
-# the tutorial's epsilon in the tenth digit.
+# log A(order) of a round is summed from float64 terms near 1. Where sampling makes it tiny, it carries an
+# absolute error of up to some 1e-13 and can cancel to 0: `dp-accounting` 0.4.3 then answers epsilon 0 where
+# 0.04 is right. Adding more than that keeps the answer an upper bound; it moves the tutorial's epsilon in
+# the tenth digit. (Where log A is large, its error is relative, 1e-16.)
 _LOG_A_ERROR = 1e-12
 
 
@@ -35,26 +35,28 @@ class Epsilon:
     order: float | None = None
 
 
-def round_event(plan: PrivacyPlan) -> dp_accounting.DpEvent:
+def round_event(*, noise_multiplier: float, clients_per_round: int, population: int) -> dp_accounting.DpEvent:
     """What one round releases, as an event that accountants understand.
 
     The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
     plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
     two separately sampled events would claim more privacy than there is.
     """
-    gaussian = dp_accounting.GaussianDpEvent(float(plan.noise_multiplier))
-    if plan.clients_per_round == plan.population:
+    gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
+    if clients_per_round == population:
         return gaussian  # everyone takes part: sampling adds nothing
-    return dp_accounting.PoissonSampledDpEvent(plan.sampling_prob, gaussian)
+    return dp_accounting.PoissonSampledDpEvent(clients_per_round / population, gaussian)
 
 
 @functools.lru_cache(maxsize=4096)
 def _round_rdp(noise_multiplier: float, clients_per_round: int, population: int) -> np.ndarray:
     """Renyi divergences of one round, float64 [num_orders], never below the true ones."""
-    plan = PrivacyPlan(
+    event = round_event(
         noise_multiplier=noise_multiplier, clients_per_round=clients_per_round, population=population
     )
-    rdp = RdpAccountant(RDP_ORDERS).compose(round_event(plan)).rdp
+    rdp = RdpAccountant(RDP_ORDERS).compose(event).rdp
+    # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
+    rdp = np.where(np.isfinite(rdp), rdp, np.inf)
     return rdp + _LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
 
 

@@ -1,5 +1,6 @@
 """The search for a plan that reaches a target epsilon."""
 
+import math
 from dataclasses import replace
 
 import dp_accounting
@@ -9,6 +10,7 @@ from dpcore import limits
 from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.statement import epsilon_text
 
 
 def clients_per_round(plan: PrivacyPlan, *, target_epsilon: float, noise_to_clients_ratio: float) -> PrivacyPlan:
@@ -34,7 +36,7 @@ def clients_per_round(plan: PrivacyPlan, *, target_epsilon: float, noise_to_clie
     target = limits.TARGET_EPSILON.check(target_epsilon)
     ratio = limits.NOISE_TO_CLIENTS_RATIO.check(noise_to_clients_ratio)
     most = 2 * plan.clipping.clipped_count_stddev_per_client
-    if ratio >= most:
+    if ratio >= most * (1 - 1e-9):
         raise InvalidValueError(
             "noise_to_clients_ratio",
             f"Expected noise_to_clients_ratio to be below {most:g}, found {ratio:g}: adaptive clipping "
@@ -45,29 +47,42 @@ def clients_per_round(plan: PrivacyPlan, *, target_epsilon: float, noise_to_clie
         # The product is rounded so that 120 clients at 0.01 are 1.2 and not 1.2000000000000002.
         return replace(plan, clients_per_round=clients, noise_multiplier=round(clients * ratio, 12))
 
+    def event(clients: int) -> dp_accounting.DpEvent:
+        one = accounting.round_event(
+            noise_multiplier=at(clients).noise_multiplier, clients_per_round=clients, population=plan.population
+        )
+        return dp_accounting.SelfComposedDpEvent(one, plan.rounds)
+
     def reached(clients: int) -> float:
         return accounting.epsilon(at(clients)).value
 
+    fewest = math.ceil(limits.LEAST_NOISE / ratio)
+    if fewest > plan.population:
+        raise InvalidValueError(
+            "noise_to_clients_ratio",
+            f"Expected noise_to_clients_ratio of at least {limits.LEAST_NOISE / plan.population:.3g} for "
+            f"{plan.population:,} users, found {ratio:g}: less noise protects nobody. Raise the ratio.",
+        )
     floor = reached(plan.population)
     if floor > target:
         raise UnattainableTargetError(
             "target_epsilon",
-            f"Expected target_epsilon of at least {floor:.4g}, found {target:g}: even with all "
+            f"Expected target_epsilon of at least {epsilon_text(floor)}, found {target:g}: even with all "
             f"{plan.population:,} users in each of {plan.rounds} rounds, a noise-to-clients ratio of "
-            f"{ratio:g} gives {floor:.4g}. Raise the target or the ratio, or train fewer rounds.",
+            f"{ratio:g} gives {epsilon_text(floor)}. Raise the target or the ratio, or train fewer rounds.",
         )
-    if reached(1) <= target:
-        return at(1)
+    if reached(fewest) <= target:
+        return at(fewest)
     found = dp_accounting.calibrate_dp_mechanism(
         lambda: RdpAccountant(accounting.RDP_ORDERS),
-        lambda clients: dp_accounting.SelfComposedDpEvent(accounting.round_event(at(clients)), plan.rounds),
+        event,
         target,
         plan.delta,
-        dp_accounting.ExplicitBracketInterval(1, plan.population),
+        dp_accounting.ExplicitBracketInterval(fewest, plan.population),
         discrete=True,
     )
     # The search stops within half a client of the crossing: settle on the side that is safe and smallest.
-    while found > 1 and reached(found - 1) <= target:
+    while found > fewest and reached(found - 1) <= target:
         found -= 1
     while reached(found) > target:
         found += 1

@@ -11,7 +11,7 @@ def epsilon_text(value: float) -> str:
     >>> epsilon_text(1.98801), epsilon_text(69.4569), epsilon_text(math.inf)
     ('1.989', '69.5', '∞')
     """
-    if math.isinf(value):
+    if not value < 1e15:  # more is no guarantee to anybody, and float has no digits left to round
         return "∞"
     digits = 3 if value < 10 else 1
     scaled = value * 10**digits
@@ -27,10 +27,21 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
     sampling = (
         "all users take part in every round"
         if plan.clients_per_round == plan.population
-        else f"each of {plan.population:,} users joins a round independently with probability "
-        f"{plan.sampling_prob:.3g}"
+        else f"each user joins a round independently with probability "
+        f"{plan.clients_per_round:,} / {plan.population:,}"
     )
     return (
-        f"({epsilon_text(epsilon)}, {plan.delta:g})-differential privacy for each user, against adding or "
+        f"({epsilon_text(epsilon)}, {plan.delta!r})-differential privacy for each user, against adding or "
         f"removing all their data, if {sampling} and all {plan.rounds:,} rounds are seen."
+        + (" Zeroing is outside this claim: its threshold follows the updates without noise." * plan.zeroing)
+    )
+
+
+def rehearsal(seed: int | None) -> str:
+    """Returns what a seed means for the guarantee; empty without one."""
+    if seed is None:
+        return ""
+    return (
+        f"A rehearsal: whoever knows the seed {seed} can recompute cohorts and noise, and the guarantee assumes "
+        "that nobody can. Train without a seed what is to be released."
     )

@@ -4,11 +4,12 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from dpcore.errors import RunNotFoundError, StoreError
+from dpcore.errors import InvalidValueError, RunNotFoundError, StoreError
+from dpcore.locks import lock
 from dpcore.plan import Plan
 
 SCHEMA_VERSION = 1
@@ -17,7 +18,6 @@ CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     created REAL NOT NULL,
     plan TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
     engine TEXT NOT NULL,
     eval_every INTEGER NOT NULL,
     status TEXT NOT NULL DEFAULT 'queued',
@@ -41,7 +41,6 @@ CREATE TABLE rounds (
 """
 
 ACTIVE = ("queued", "running")
-ENDED = ("finished", "stopped", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,22 +106,19 @@ class Store:
     def __init__(self, home: Path):
         self.home = home
         self._path = home / "runs.sqlite"
-        home.mkdir(parents=True, exist_ok=True)
         try:
-            with self._connection() as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")  # of two first users, one makes the tables
+            home.mkdir(parents=True, exist_ok=True)
+            with lock(home / "runs.lock", wait=True), self._connection() as db:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
                 if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    db.execute("PRAGMA journal_mode = WAL")
+                    db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
                 elif version != SCHEMA_VERSION:
                     raise StoreError(
                         f"Expected {self._path} to be of version {SCHEMA_VERSION}, found {version}: it was "
                         "written by another version of Epsilon Lab. Use that one, or another --home."
                     )
-        except sqlite3.DatabaseError as err:
+        except (sqlite3.DatabaseError, OSError) as err:
             raise StoreError(
                 f"{self._path} cannot be used as the file of runs: {err}. Move it away, or choose another "
                 "folder with EPSILON_LAB_HOME or --home."
@@ -146,13 +142,12 @@ class Store:
 
     def create(self, plan: Plan, *, engine: str, eval_every: int) -> str:
         """Queues a run and returns its id."""
-        run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:4]
+        run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8]
         self.folder(run_id).mkdir(parents=True)
         with self._connection() as db:
             db.execute(
-                "INSERT INTO runs (run_id, created, plan, fingerprint, engine, eval_every) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, time.time(), plan.to_json(), plan.fingerprint, engine, eval_every),
+                "INSERT INTO runs (run_id, created, plan, engine, eval_every) VALUES (?, ?, ?, ?, ?)",
+                (run_id, time.time(), plan.to_json(), engine, eval_every),
             )
         return run_id
 
@@ -169,10 +164,14 @@ class Store:
         return _run(row)
 
     def runs(self) -> list[Run]:
-        """Returns all runs, the newest first."""
+        """Returns all runs, the newest first; without those whose plan this version cannot read."""
         with self._connection() as db:
             rows = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC").fetchall()
-        return [_run(row) for row in rows]
+        readable = []
+        for row in rows:
+            with suppress(InvalidValueError):  # one odd row must not hide all others
+                readable.append(_run(row))
+        return readable
 
     def rounds(self, run_id: str, after: int = -1) -> list[Round]:
         """Returns the rounds of a run that come after round `after`, in order."""
@@ -222,10 +221,9 @@ class Store:
     def request_stop(self, run_id: str) -> None:
         """Asks a run to stop between two rounds."""
         with self._connection() as db:
-            db.execute("UPDATE runs SET stop_requested = 1 WHERE run_id = ?", (run_id,))
-
-    def stop_requested(self, run_id: str) -> bool:
-        return self.run(run_id).stop_requested
+            db.execute(
+                "UPDATE runs SET stop_requested = 1 WHERE run_id = ? AND status IN ('queued', 'running')", (run_id,)
+            )
 
 
 def _run(row: sqlite3.Row) -> Run:

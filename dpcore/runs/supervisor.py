@@ -5,31 +5,18 @@ on its run's folder as long as it lives. The kernel drops that lock however the 
 process id to go stale: a run that is active while nobody holds its lock has lost its worker.
 """
 
-import fcntl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs.store import Round, Run, Store
 
-_START_SECONDS = 20.0  # a worker takes its lock within milliseconds; a loaded machine gets some more
-
-
-@contextmanager
-def lock(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Holds the file's lock for the block; yields whether it was to be had (always, if `wait`)."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+_START_SECONDS = 20.0  # a worker takes its lock in half a second; a loaded machine gets some more
 
 
 def worker_lock(store: Store, run_id: str) -> Path:

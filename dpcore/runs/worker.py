@@ -6,14 +6,17 @@ The only one that loads TensorFlow. Everything it has to say goes into the store
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from dpcore import datasets
 from dpcore.errors import EpsilonLabError
+from dpcore.locks import lock
 from dpcore.runs import supervisor
 from dpcore.runs.store import Round, Run, Store
 
@@ -23,10 +26,15 @@ _POLL_SECONDS = 0.2
 def main(home: Path, run_id: str) -> None:
     """Trains a queued run to its end, whatever that is, and leaves the run's last status in the store."""
     store = Store(home)
-    signal.signal(signal.SIGTERM, lambda *_: store.request_stop(run_id))
-    with supervisor.lock(supervisor.worker_lock(store, run_id), wait=True):
+    terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
+    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+
+    def stop_requested() -> bool:
+        return terminated.is_set() or store.run(run_id).stop_requested
+
+    with lock(supervisor.worker_lock(store, run_id), wait=True):
         try:
-            status = _when_it_is_our_turn(store, run_id)
+            status = _when_it_is_our_turn(store, run_id, stop_requested)
             store.end(run_id, status)
         except EpsilonLabError as err:
             traceback.print_exc()
@@ -41,18 +49,18 @@ def main(home: Path, run_id: str) -> None:
             raise
 
 
-def _when_it_is_our_turn(store: Store, run_id: str) -> str:
+def _when_it_is_our_turn(store: Store, run_id: str, stop_requested: Callable[[], bool]) -> str:
     """One run trains at a time under one home: two would each take twice as long."""
-    while not store.stop_requested(run_id):
-        with supervisor.lock(store.home / "training.lock", wait=False) as our_turn:
+    while not stop_requested():
+        with lock(store.home / "training.lock", wait=False) as our_turn:
             if our_turn:
-                return _train(store, store.run(run_id)) if store.begin(run_id) else "stopped"
+                return _train(store, store.run(run_id), stop_requested) if store.begin(run_id) else "stopped"
         store.say(run_id, "Waiting for another run to end")
         time.sleep(_POLL_SECONDS)
     return "stopped"
 
 
-def _train(store: Store, run: Run) -> str:
+def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
     run_id, plan = run.run_id, run.plan
 
     def progress(what: str, fraction: float) -> None:
@@ -69,7 +77,7 @@ def _train(store: Store, run: Run) -> str:
         engines.create(run.engine, plan, dataset),
         model.Evaluation(plan, dataset),
         eval_every=run.eval_every,
-        stop_requested=lambda: store.stop_requested(run_id),
+        stop_requested=stop_requested,
     )
     for report in reports:
         row = Round(**{name: getattr(report, name) for name in Round.__dataclass_fields__})

@@ -27,7 +27,7 @@ def section(plan: PrivacyPlan) -> None:
         epsilon = accounting.epsilon(found).value
         one, two, three = st.columns(3)
         one.metric("Clients per round", f"{found.clients_per_round:,}", border=True)
-        two.metric("Noise multiplier", f"{found.noise_multiplier:g}", border=True)
+        two.metric("Noise multiplier", f"{found.noise_multiplier:.12g}", border=True)
         three.metric("Epsilon reached", statement.epsilon_text(epsilon), border=True)
         st.button(
             "Use this plan",

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dpcore.errors import InvalidValueError
+from dpcore.errors import EpsilonLabError
 from dpcore.limits import Knob
 
 _STEPS = 121
@@ -32,7 +32,7 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         f"{setting.label}: exact value",
         value=kind(setting.default),
         step=kind(setting.step),
-        format="%d" if setting.integer else "%.1e" if setting.step < 1e-4 else "%g",
+        format="%d" if setting.integer else "%.3e" if setting.step < 1e-4 else "%g",
         key=key,
         bind="query-params",
         label_visibility="collapsed",
@@ -82,6 +82,6 @@ def explain() -> Iterator[None]:
     """Shows a refusal beside the control that it is about, and ends the page there."""
     try:
         yield
-    except InvalidValueError as err:
-        _places().get(err.field, st).error(str(err), icon=":material/warning:")
+    except EpsilonLabError as err:
+        _places().get(getattr(err, "field", None), st).error(str(err), icon=":material/warning:")
         st.stop()

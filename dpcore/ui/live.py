@@ -51,9 +51,10 @@ def _look(store: Store, run_id: str) -> bool:
     with right:
         _curve(table, "loss", "Loss on the test set", total)
     st.caption(
-        f"Run {run_id}, engine {run.engine}, seed {run.plan.training.seed}, data {run.plan.training.dataset} "
-        f"{run.dataset_fingerprint or ''}. Accuracy and loss come from test examples, and the cohort size from "
-        "who came: diagnostics outside the guarantee. The model and the clip norm are inside it."
+        f"Run {run_id}, engine {run.engine}, model {run.plan.training.model}, data {run.plan.training.dataset} "
+        f"{run.dataset_fingerprint or ''}. {statement.sentence(run.plan.privacy, planned)} "
+        f"{statement.rehearsal(run.plan.training.seed)} Accuracy, loss and cohort size are diagnostics outside "
+        "the guarantee."
     )
     return run.active
 

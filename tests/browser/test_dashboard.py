@@ -143,6 +143,8 @@ def test_the_accountant_answers_a_slider_and_calibrates(tab, url):
     expect(metric(tab, "Epsilon")).to_have_text("1.953")
     expect(tab.get_by_label("Noise multiplier: exact value")).to_have_value("1.21")
     assert "noise_multiplier=1.21" in tab.url
+    tab.get_by_role("link", name="Train").click()  # the plan comes along
+    expect(metric(tab, "Epsilon of the plan")).to_have_text("1.953")
 
 
 def test_a_chart_is_updated_and_not_rebuilt(tab, url):

@@ -52,7 +52,7 @@ def reference_rounds(weights, cohorts, plan, dataset):
         yield weights, clip
 
 
-@pytest.fixture(scope="module", params=["tff"])
+@pytest.fixture(scope="module", params=["vectorized", "tff"])
 def make_engine(request):
     from dpcore.learning import engines
 

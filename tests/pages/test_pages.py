@@ -1,5 +1,6 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ APP = Path(__file__).parents[2] / "app.py"
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
+    # AppTest makes the page the main module, which processes that later tests spawn would then run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     st.cache_resource.clear()
     st.cache_data.clear()
     return tmp_path
@@ -81,7 +84,7 @@ def test_use_this_plan_moves_the_sliders():
         ("Delta", 0.0, "delta"),
         ("Delta", 1.5, "delta"),
         ("Rounds", -1, "rounds"),
-        ("Target epsilon", 1.0, "at least 1.215"),
+        ("Target epsilon", 1.0, "at least 1.216"),
         ("Noise-to-clients ratio", 0.2, "below 0.1"),
     ],
 )
@@ -141,9 +144,9 @@ def test_train_starts_one_worker_for_the_plan(monkeypatch, home):
     assert test.selectbox(key="run").value == run.run_id
 
 
-def recorded(home, status):
+def recorded(home, status, **privacy):
     store = Store(home)
-    run_id = store.create(Plan(), engine="tff", eval_every=5)
+    run_id = store.create(Plan(privacy=PrivacyPlan(**privacy)), engine="tff", eval_every=5)
     store.begin(run_id)
     for number, accuracy in ((0, 0.1), (1, None), (2, 0.3)):
         store.append(
@@ -177,3 +180,14 @@ def test_a_run_whose_worker_died_is_shown_as_failed(home, monkeypatch):
     Store(home).create(Plan(), engine="tff", eval_every=5)
     test = page("train")
     assert "killed" in test.error[0].value
+
+
+def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
+    test = page("train", run=recorded(home, "finished", zeroing=True))
+    assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
+
+
+def test_a_home_that_is_none_is_one_sentence(home):
+    (home / "runs.sqlite").write_text("this is not a database, but long enough to look like one" * 20)
+    test = page("train")
+    assert "cannot be used as the file of runs" in test.error[0].value

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import dp_accounting
 import mpmath
+import numpy as np
 import pytest
 
+from dpcore.errors import InvalidValueError
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 
@@ -51,22 +53,12 @@ def test_golden_split_of_the_noise(name):
     inputs, expected = CASES[name]["inputs"], CASES[name]["expected"]
     values = {key: inputs[key] for key in ("noise_multiplier", "clients_per_round")}
     if "error" in expected:
-        with pytest.raises(ValueError, match="adaptive clipping"):
-            raise ValueError(_refusal(values))
+        with pytest.raises(InvalidValueError, match="adaptive clipping"):
+            PrivacyPlan(**values)
         return
     made = PrivacyPlan(**values)
     assert made.value_noise_multiplier == pytest.approx(expected["value_noise_multiplier"], rel=1e-9)
     assert made.clipped_count_stddev == pytest.approx(expected["clipped_count_stddev"], rel=1e-9)
-
-
-def _refusal(values: dict) -> str:
-    from dpcore.errors import InvalidValueError
-
-    try:
-        PrivacyPlan(**values)
-    except InvalidValueError as err:
-        return str(err)
-    return "accepted"
 
 
 def test_the_tutorials_numbers():
@@ -86,7 +78,8 @@ def test_cancellation_is_never_a_perfect_guarantee():
     """dp-accounting 0.4.3 answers 0 here; 0.0399 is right."""
     tiny = PrivacyPlan(population=10**8, clients_per_round=100, noise_multiplier=9.9, delta=1e-12)
     library = dp_accounting.rdp.RdpAccountant(accounting.RDP_ORDERS)
-    library.compose(accounting.round_event(tiny), tiny.rounds)
+    event = accounting.round_event(noise_multiplier=9.9, clients_per_round=100, population=10**8)
+    library.compose(event, tiny.rounds)
     assert accounting.epsilon(tiny).value > max(0.03, library.get_epsilon(tiny.delta))
 
 
@@ -110,6 +103,31 @@ def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
     assert exact <= padded <= exact * (1 + 1e-6) + 2e-12
 
 
+@pytest.mark.parametrize("noise", [1e-152, 3e-154, 1e-200, 1e-5, 0.0009])
+def test_almost_no_noise_is_refused(noise):
+    """dp-accounting overflows there: it answers 0, hangs, or fails."""
+    with pytest.raises(InvalidValueError, match="use 0, which says so"):
+        PrivacyPlan(noise_multiplier=noise)
+
+
+def test_the_least_noise_has_an_epsilon():
+    assert accounting.epsilon(PrivacyPlan(noise_multiplier=0.001)).value > 1e6
+
+
+def test_what_overflows_is_infinite_and_not_zero(monkeypatch):
+    accounting._round_rdp.cache_clear()
+    monkeypatch.setattr(accounting, "RdpAccountant", lambda orders: Overflowed())
+    assert math.isinf(accounting.epsilon(PrivacyPlan(noise_multiplier=0.7)).value)
+    accounting._round_rdp.cache_clear()
+
+
+class Overflowed:
+    rdp = np.full(len(accounting.RDP_ORDERS), np.nan)
+
+    def compose(self, event):
+        return self
+
+
 def test_epsilon_never_falls_with_rounds_and_never_rises_with_noise():
     by_round = [e.value for e in accounting.epsilon_by_round(PrivacyPlan(), [0, 1, 2, 10, 100, 1000])]
     assert by_round == sorted(by_round)
@@ -122,4 +140,9 @@ def test_text_is_rounded_up():
     assert statement.epsilon_text(2.0) == "2.000"
     assert statement.epsilon_text(13.61) == "13.7"
     assert statement.epsilon_text(math.inf) == "∞"
+    assert statement.epsilon_text(1e308) == "∞"
+    sentence = statement.sentence(PrivacyPlan(delta=1.2345678e-5, zeroing=True), 1.0)
+    assert all(words in sentence for words in ("1.2345678e-05", "120 / 3,383", "outside this claim"))
+    assert "rehearsal" in statement.rehearsal(0)
+    assert statement.rehearsal(None) == ""
     assert "No privacy" in statement.sentence(PrivacyPlan(noise_multiplier=0), math.inf)

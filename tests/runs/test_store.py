@@ -1,5 +1,7 @@
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,24 @@ def test_what_is_no_database_is_refused_and_kept(tmp_path):
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path)
     assert (tmp_path / "runs.sqlite").read_text().startswith("this is not")
+
+
+def test_an_unreadable_plan_hides_no_other_run(store):
+    bad, good = create(store), create(store)
+    with sqlite3.connect(store.home / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET plan = '{\"version\": 99}' WHERE run_id = ?", (bad,))
+    assert [run.run_id for run in store.runs()] == [good]
+
+
+def test_a_home_that_cannot_be_made_is_a_sentence():
+    with pytest.raises(StoreError, match="choose another folder"):
+        Store(Path("/dev/null/home"))
+
+
+def test_many_threads_may_be_the_first_users(tmp_path):
+    for number in range(10):
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda _: Store(tmp_path / str(number)).runs(), range(6)))  # noqa: B023
 
 
 def _write(home, run_id, numbers):

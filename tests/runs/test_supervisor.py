@@ -1,14 +1,16 @@
 import multiprocessing
+import shutil
 import time
 
 import pytest
 
+from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs import supervisor
 
 
 def _hold(path, held):
-    with supervisor.lock(path, wait=True):
+    with lock(path, wait=True):
         held.set()
         time.sleep(60)
 
@@ -45,9 +47,9 @@ def test_a_queued_run_is_given_time_to_start(store):
     assert store.run(run_id).status == "queued"
 
 
-def test_a_lock_has_one_holder(tmp_path):
-    with supervisor.lock(tmp_path / "l", wait=False) as first:
-        with supervisor.lock(tmp_path / "l", wait=False) as second:
-            assert (first, second) == (True, False)
-    with supervisor.lock(tmp_path / "l", wait=False) as again:
-        assert again
+def test_a_run_whose_folder_was_removed_is_lost_and_hides_no_other(store, monkeypatch):
+    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.0)
+    run_id = store.create(Plan(), engine="tff", eval_every=5)
+    shutil.rmtree(store.folder(run_id))
+    supervisor.notice_lost_workers(store)
+    assert store.run(run_id).status == "failed"
