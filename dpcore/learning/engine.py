@@ -7,9 +7,9 @@ import numpy as np
 
 Weights = list[np.ndarray]
 
-# An update with a larger entry, or one that is not finite, becomes zero before it is clipped: the square of
-# its norm would overflow float32. A public constant, so the guarantee covers it.
-LARGEST_ENTRY = 1e15
+# An update with a larger L2 norm, or one that is not finite, becomes zero before it is clipped: dividing by
+# a norm whose square overflows float32 leaves no number. A public constant, so the guarantee covers it.
+LARGEST_NORM = 1e15
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,37 +57,42 @@ def _dense_block(plan: Plan, weights, features, labels, share):
     # Per client [clients, width] or shared [width]; either way one row for all examples of a client.
     biases = [bias[:, None] if bias.shape.rank == 2 else bias for bias in biases]
     inputs, errors = [[] for _ in kernels], [[] for _ in kernels]
+    # Of the first layer all inputs are known beforehand: one product each for all steps.
     outputs_of_first = _times(features, kernels[0]) + biases[0]
+    overlaps_of_first = tf.matmul(features, features, transpose_b=True) + 1.0
     for step in range(_STEPS_A_BLOCK):
         start, end = tf.minimum(step * batch, examples), tf.minimum((step + 1) * batch, examples)
-        past_inputs = [tf.concat(parts, 1) for parts in inputs] if step else None
-        past_errors = [tf.concat(parts, 1) for parts in errors] if step else None
-        hidden = [features[:, start:end]]
+        past_inputs = [tf.concat(parts, 1) for parts in inputs[1:]] if step else []
+        past_errors = [tf.concat(parts, 1) for parts in errors] if step else []
+        hidden = []
         for layer in range(layers):
-            x = hidden[layer]
-            out = outputs_of_first[:, start:end] if layer == 0 else _times(x, kernels[layer]) + biases[layer]
+            if layer == 0:
+                out = outputs_of_first[:, start:end]
+            else:
+                out = _times(hidden[-1], kernels[layer]) + biases[layer]
             if step:  # + 1: the bias has moved too, as a weight whose input is always 1
-                overlap = tf.matmul(x, past_inputs[layer], transpose_b=True) + 1.0
+                if layer == 0:
+                    overlap = overlaps_of_first[:, start:end, :start]
+                else:
+                    overlap = tf.matmul(hidden[-1], past_inputs[layer - 1], transpose_b=True) + 1.0
                 out -= rate * tf.matmul(overlap, past_errors[layer])
             hidden.append(tf.nn.relu(out) if layer < layers - 1 else out)
         wrong = tf.nn.softmax(hidden[-1]) - tf.one_hot(labels[:, start:end], classes)
         error = wrong * share[:, start:end, None]
-        step_errors = [error]
+        errors[-1].append(error)
         for layer in reversed(range(1, layers)):
             back = _times(error, kernels[layer], transpose_b=True)
             if step:
                 overlap = tf.matmul(error, past_errors[layer], transpose_b=True)
-                back -= rate * tf.matmul(overlap, past_inputs[layer])
-            error = back * tf.cast(hidden[layer] > 0, tf.float32)
-            step_errors.append(error)
-        for layer, part in enumerate(reversed(step_errors)):
-            inputs[layer].append(hidden[layer])
-            errors[layer].append(part)
+                back -= rate * tf.matmul(overlap, past_inputs[layer - 1])
+            error = tf.raw_ops.ReluGrad(gradients=back, features=hidden[layer - 1])
+            errors[layer - 1].append(error)
+            inputs[layer].append(hidden[layer - 1])
     deltas = []
     for layer in range(layers):
         x = features if layer == 0 else tf.concat(inputs[layer], 1)
-        error = tf.concat(errors[layer], 1)
-        deltas += [-rate * tf.matmul(x, error, transpose_a=True), -rate * tf.reduce_sum(error, 1)]
+        error = -rate * tf.concat(errors[layer], 1)
+        deltas += [tf.matmul(x, error, transpose_a=True), tf.reduce_sum(error, 1)]
     return deltas
 
 

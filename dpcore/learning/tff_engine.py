@@ -8,7 +8,7 @@ import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset, scale
 from dpcore.learning import model, sampling, tff_process, zeroing
-from dpcore.learning.engine import LARGEST_ENTRY, RoundMetrics, Weights
+from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
 from dpcore.plan import Plan
 
 
@@ -28,7 +28,7 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
         clipped_count_stddev=float(privacy.clipped_count_stddev),
     )
     # A finite update whose squares overflow would come out of clipping as not-a-number, for everybody.
-    factory = tff.aggregators.zeroing_factory(LARGEST_ENTRY, factory)
+    factory = tff.aggregators.zeroing_factory(LARGEST_NORM, factory, norm_order=2.0)
     if privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(

@@ -17,7 +17,7 @@ import tensorflow as tf
 from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling, zeroing
-from dpcore.learning.engine import LARGEST_ENTRY, RoundMetrics, Weights
+from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
 from dpcore.plan import Plan
 
 _GROUP = 8  # clients in a group; changes the last bits of a sum, and nothing else
@@ -79,16 +79,14 @@ class VectorizedEngine:
         total, norms, largest = self._sum_of_clipped_updates(state, cohort, round_num)
 
         noise = rng.stream(training.seed, "update_noise", round_num)
-        stddev = privacy.value_noise_multiplier * state.clip_norm
-        momentum = [
-            np.float32(training.server_momentum) * old
-            + (part + stddev * noise.standard_normal(part.shape)).astype(np.float32) / np.float32(expected)
-            for old, part in zip(state.momentum, total, strict=True)
-        ]
-        weights = [
-            old + np.float32(training.server_learning_rate) * step
-            for old, step in zip(state.weights, momentum, strict=True)
-        ]
+        stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
+        momentum, weights = [], []
+        for old, velocity, part in zip(state.weights, state.momentum, total, strict=True):
+            part += stddev * noise.standard_normal(part.shape, np.float32)
+            part /= np.float32(expected)
+            part += np.float32(training.server_momentum) * velocity
+            momentum.append(part)
+            weights.append(old + np.float32(training.server_learning_rate) * part)
 
         # Centred on the users that came, divided by the number expected (Andrew et al. 2021, section 3.1).
         count = float((norms <= np.float32(state.clip_norm)).sum()) - len(cohort) / 2
@@ -159,12 +157,18 @@ class VectorizedEngine:
     def _clipped_sum(self, weights, clip_norm, ceiling, features, labels, counts):
         updates = local_sgd.updates(self._plan, weights, features, labels, counts)
         flat = [tf.reshape(update, [_GROUP, -1]) for update in updates]
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part), axis=1) for part in flat], axis=0)
-        flat = [tf.where(finite[:, None], part, 0.0) for part in flat]
-        largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
-        usable = tf.logical_and(largest <= LARGEST_ENTRY, largest <= ceiling)
-        flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
-        norms = tf.sqrt(tf.add_n([tf.reduce_sum(part * part, axis=1) for part in flat]))
+        largest = tf.zeros(_GROUP)
+        if self._plan.privacy.zeroing:
+            finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part), axis=1) for part in flat], axis=0)
+            largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
+            largest = tf.where(finite, largest, 0.0)
+            flat = [tf.where((largest <= ceiling)[:, None], part, 0.0) for part in flat]
+        # As products of a row with itself: one pass, and no copy of the squares.
+        norms = tf.sqrt(tf.add_n([tf.matmul(p[:, None], p[:, None], transpose_b=True)[:, 0, 0] for p in flat]))
+        usable = norms <= LARGEST_NORM  # false for what is not a number
+        if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
+            flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
+            norms = tf.where(usable, norms, 0.0)
         factors = tf.minimum(1.0, clip_norm / tf.maximum(norms, np.finfo(np.float32).tiny))
         sums = [
             tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)
