@@ -151,11 +151,11 @@ def test_runs_are_listed_and_shown(trained):
     assert run_id in command("runs", "list", home=home).stdout
 
 
-def started(home):
+def started(home, engine):
     """A training long enough to be disturbed, once it has done its first rounds."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "dpcore", "train", "--rounds", "500", "--clients-per-round", "20"]
-        + ["--noise-multiplier", "0.5", "--json"],
+        [sys.executable, "-m", "dpcore", "train", "--rounds", "50000", "--clients-per-round", "20"]
+        + ["--noise-multiplier", "0.5", "--eval-every", "1000", "--engine", engine, "--json"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -174,7 +174,7 @@ def started(home):
 
 @pytest.mark.slow
 def test_interrupt_stops_after_the_round_it_is_in(trained):
-    process, run_id = started(trained[0])
+    process, run_id = started(trained[0], "vectorized")
     family = workers_of(run_id)
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
@@ -187,7 +187,7 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 
 @pytest.mark.slow
 def test_a_killed_worker_leaves_no_process_and_a_failed_run(trained):
-    process, run_id = started(trained[0])
+    process, run_id = started(trained[0], "tff")
     family = workers_of(run_id)
     assert any("worker_binary" in " ".join(_command_line(p)) for p in family)
     family[0].kill()

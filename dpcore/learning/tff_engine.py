@@ -1,12 +1,16 @@
 """The reference engine: the algorithm as TensorFlow Federated and TensorFlow Privacy ship it."""
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+from tensorflow_federated.python.learning.templates.model_delta_client_work import (
+    build_model_delta_update_with_tff_optimizer,
+)
 
-from dpcore.datasets.federated import FederatedDataset, scale
+from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, tff_process, zeroing
 from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
 from dpcore.plan import Plan
@@ -52,27 +56,7 @@ class TffEngine:
         self._plan = plan
         self._dataset = dataset
         self._runtime = tff_process.start()
-        spec = (
-            tf.TensorSpec([None, dataset.num_features], tf.float32),
-            tf.TensorSpec([None], tf.int32),
-        )
-        training = plan.training
-
-        def model_fn() -> tff.learning.models.VariableModel:
-            return tff.learning.models.from_keras_model(
-                model.build(plan, dataset),
-                input_spec=spec,
-                loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            )
-
-        self._process = tff.learning.algorithms.build_unweighted_fed_avg(
-            model_fn,
-            client_optimizer_fn=tff.learning.optimizers.build_sgdm(training.client_learning_rate),
-            server_optimizer_fn=tff.learning.optimizers.build_sgdm(
-                training.server_learning_rate, momentum=training.server_momentum
-            ),
-            model_aggregator=aggregator(plan),
-        )
+        self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:
         weights = model.initial_weights(model.build(self._plan, self._dataset), self._plan.training.seed)
@@ -81,7 +65,7 @@ class TffEngine:
         )
 
     def next(self, state: Any, cohort: np.ndarray, round_num: int) -> tuple[Any, RoundMetrics]:
-        output = self._process.next(state, [self._batches(int(user), round_num) for user in cohort])
+        output = self._process.next(state, [self._examples(int(user), round_num) for user in cohort])
         self._runtime.forget(len(cohort))
         metrics = output.metrics["aggregator"]
         while "zeroing" in metrics:
@@ -91,9 +75,98 @@ class TffEngine:
     def model_weights(self, state: Any) -> Weights:
         return list(state.global_model_weights.trainable)
 
-    def _batches(self, user: int, round_num: int) -> tf.data.Dataset:
-        split = self._dataset.train
-        rows = split.rows(user)
+    def _examples(self, user: int, round_num: int) -> list[OrderedDict]:
+        """Where a user's examples begin, and the order in which to take them, int64 [count]."""
+        rows = self._dataset.train.rows(user)
         order = sampling.shuffled_examples(self._plan, round_num, user, rows.stop - rows.start)
-        features, labels = scale(split.features[rows][order]), split.labels[rows][order].astype(np.int32)
-        return tf.data.Dataset.from_tensor_slices((features, labels)).batch(self._plan.training.batch_size)
+        return [OrderedDict(first=np.int64(rows.start), order=order)]
+
+
+def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.templates.LearningProcess:
+    """`tff.learning.algorithms.build_unweighted_fed_avg`, but for how clients come to their examples."""
+    training = plan.training
+    spec = (tf.TensorSpec([None, dataset.num_features], tf.float32), tf.TensorSpec([None], tf.int32))
+
+    def model_fn() -> tff.learning.models.VariableModel:
+        return tff.learning.models.from_keras_model(
+            model.build(plan, dataset),
+            input_spec=spec,
+            loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+
+    @tff.tensorflow.computation
+    def initial_model_weights_fn():
+        return tff.learning.models.ModelWeights.from_model(model_fn())
+
+    weights_type = initial_model_weights_fn.type_signature.result
+    finalizer = tff.learning.templates.build_apply_optimizer_finalizer(
+        tff.learning.optimizers.build_sgdm(training.server_learning_rate, momentum=training.server_momentum),
+        weights_type,
+    )
+    return tff.learning.templates.compose_learning_process(
+        initial_model_weights_fn,
+        tff.learning.templates.build_broadcast_process(weights_type),
+        _client_work(plan, dataset, model_fn, weights_type),
+        tff.aggregators.as_weighted_aggregator(aggregator(plan)).create(
+            weights_type.trainable, tff.TensorType(np.float32)
+        ),
+        finalizer,
+    )
+
+
+def _client_work(plan: Plan, dataset: FederatedDataset, model_fn, weights_type):
+    """TFF's own local training, fed from the data set's file that TFF's process maps into its memory.
+
+    Handing it `tf.data` sets instead, each written out and read in again every round, takes most of a round.
+    """
+    optimizer = tff.learning.optimizers.build_sgdm(plan.training.client_learning_rate)
+    hparams = optimizer.get_hparams(optimizer.initialize(tf.TensorSpec((), tf.float32)))
+    # TFF wants a sequence: of one element, which says it all.
+    examples_type = tff.SequenceType(
+        OrderedDict(first=tff.TensorType(np.int64), order=tff.TensorType(np.int64, [None]))
+    )
+
+    @tff.federated_computation
+    def initialize():
+        return tff.federated_value((), tff.SERVER)
+
+    @tff.tensorflow.computation(weights_type, examples_type)
+    def train(weights, examples):
+        update = build_model_delta_update_with_tff_optimizer(
+            model_fn=model_fn,
+            weighting=tff.learning.ClientWeighting.UNIFORM,
+            loop_implementation=tff.learning.LoopImplementation.DATASET_REDUCE,
+        )
+        element = tf.data.experimental.get_single_element(examples)
+        first, order = element["first"], element["order"]
+        features = _mapped_rows(dataset.train.features, first, tf.size(order))
+        labels = _mapped_rows(dataset.train.labels, first, tf.size(order))
+
+        def batch(rows):
+            pixels = tf.cast(tf.gather(features, rows), tf.float32) * (1 / 255)
+            return pixels, tf.cast(tf.gather(labels, rows), tf.int32)
+
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(plan.training.batch_size).map(batch)
+        result, _ = update(optimizer, weights, batches, hparams)
+        return result
+
+    @tff.federated_computation(
+        initialize.type_signature.result,
+        tff.FederatedType(weights_type, tff.CLIENTS),
+        tff.FederatedType(examples_type, tff.CLIENTS),
+    )
+    def next_fn(state, weights, examples):
+        result = tff.federated_map(train, (weights, examples))
+        return tff.templates.MeasuredProcessOutput(state, result, tff.federated_value((), tff.SERVER))
+
+    return tff.learning.templates.ClientWorkProcess(initialize, next_fn)
+
+
+def _mapped_rows(array: np.memmap, first, count):
+    """Rows first:first + count of a memory-mapped array, as a tensor of whatever process runs the graph."""
+    width = int(np.prod(array.shape[1:]))
+    length = array.offset + array.size  # bytes, with the file's own header
+    flat = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[length], memory_region_name=str(array.filename))
+    begin = array.offset + first * width
+    rows = tf.slice(flat, [begin], [tf.cast(count, tf.int64) * width])
+    return tf.reshape(rows, [-1, *array.shape[1:]])

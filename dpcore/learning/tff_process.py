@@ -5,6 +5,7 @@ keeps an executor for every size of cohort it has seen (some 60 MB a round with 
 dies with the thread that started it, writes nowhere, and forgets a size when its round is done.
 """
 
+import atexit
 import shutil
 import subprocess
 import types
@@ -25,6 +26,7 @@ class _DyingWithParent(subprocess.Popen):
                 "Expected the command setpriv (package util-linux): without it TFF's worker outlives us."
             )
         super().__init__([setpriv, "--pdeathsig", "KILL", "--", *command], **options)
+        atexit.register(self.wait)  # a normal exit leaves nothing to the kernel
 
     def wait(self, timeout=None):
         """Ends it first: TFF sends it SIGINT and waits, for ever where that signal is ignored."""

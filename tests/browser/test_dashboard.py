@@ -169,10 +169,10 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=400&eval_every=1"
+    address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=5000&eval_every=1"
     with serving(home, port):
         tab.goto(address)
-        expect(metric(tab, "Epsilon of the plan")).to_have_text("14.8")
+        expect(metric(tab, "Epsilon of the plan")).to_have_text("47.8")
         tab.get_by_role("button", name="Train", exact=True).click()
         wait_for_more_points(tab, than=2, timeout=90_000)
         before = points(tab, "Accuracy")
