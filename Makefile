@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile -q --generate-hashes --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lock clean
+.PHONY: help run test test-fast check verify benchmark lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,12 @@ test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
 
 check: $(VENV)/.dev ## Lint and format
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algorithm
+	@$(VENV)/bin/python -m dpcore verify
+
+benchmark: $(VENV)/.run ## Seconds a round of every engine, against the tutorial's loop and the floor
+	@$(VENV)/bin/python -m benchmarks.rounds --json benchmarks/rounds.json
 
 lock: $(UV) ## Compile both requirement lists from pyproject.toml
 	@$(COMPILE) pyproject.toml -o requirements.txt

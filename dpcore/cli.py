@@ -6,7 +6,9 @@ With --json, standard output is JSON and nothing else; an infinite number is the
 import functools
 import json
 import math
+import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,7 +21,7 @@ from rich import progress
 from rich.console import Console
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits
+from dpcore import datasets, home, isolated, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
@@ -79,8 +81,8 @@ def _print_json(**values) -> None:
     print(json.dumps(plain, allow_nan=False), flush=True)
 
 
-def _warn(plan: PrivacyPlan) -> None:
-    for warning in plan.warnings:
+def _warn(*warnings: str) -> None:
+    for warning in filter(None, warnings):
         _err.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -116,7 +118,7 @@ def account(
             delta=delta,
         )
         values = _accounted(plan, accountant)
-    _warn(plan)
+    _warn(*plan.warnings)
     if as_json:
         _print_json(**values)
     else:
@@ -144,7 +146,7 @@ def calibrate(
             given, target_epsilon=target_epsilon, noise_to_clients_ratio=noise_to_clients_ratio
         )
         values = _accounted(plan, accountant)
-    _warn(plan)
+    _warn(*plan.warnings)
     if as_json:
         _print_json(**values, target_epsilon=target_epsilon, noise_to_clients_ratio=noise_to_clients_ratio)
     else:
@@ -198,9 +200,7 @@ def train(
             engine=engines.check_name(engine),
             eval_every=int(limits.EVAL_EVERY.check(eval_every)),
         )
-    _warn(plan.privacy)
-    if not unseeded:
-        _err.print(statement.rehearsal(plan.training.seed), style="yellow", highlight=False, soft_wrap=True)
+    _warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
     show = _show_json if as_json else _show_progress
     # In a thread of its own: the interrupted one may be in the middle of a transaction.
     stop = functools.partial(threading.Thread, target=store.request_stop, args=(run_id,))
@@ -335,8 +335,13 @@ def show_run(run_id: str, home_folder: HomeFolder = None, as_json: AsJson = Fals
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Prove on this machine that the default engine is TFF's algorithm (some minutes). Exit code 1 if not."""
+    if "dpcore.isolated" not in sys.orig_argv:  # once more from the start, in a network of its own
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        again = sys.orig_argv[sys.orig_argv.index("-m") + 1 :]
+        os.execv(sys.executable, [sys.executable, "-m", "dpcore.isolated", *again])
     from dpcore.learning import verification  # TensorFlow: seconds, and no other command here needs it
 
+    _warn(isolated.problem())
     table = Table("check", "measured", "at most", "")
     failures = 0
     for check in verification.checks():

@@ -16,6 +16,8 @@ from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs.store import Round, Run, Store
 
+_PYTHON = [sys.executable, "-m"]
+_PYTHON_FOR = {"tff": [*_PYTHON, "dpcore.isolated"]}  # what opens a port gets a network of its own
 _START_SECONDS = 20.0  # a worker takes its lock in half a second; a loaded machine gets some more
 
 
@@ -41,7 +43,7 @@ def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
     run_id = store.create(plan, engine=engine, eval_every=eval_every)
     with _log(store, run_id).open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "dpcore.runs.worker", str(store.home), run_id],
+            [*_PYTHON_FOR.get(engine, _PYTHON), "dpcore.runs.worker", str(store.home), run_id],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore import datasets
+from dpcore import datasets, isolated
 from dpcore.errors import EpsilonLabError
 from dpcore.locks import lock
 from dpcore.runs import supervisor
@@ -68,7 +68,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
 
     progress("Reading the data", 0.0)
     dataset = datasets.load(plan.training.dataset, store.home, progress)
-    store.say(run_id, "Starting TensorFlow (about ten seconds)", dataset.fingerprint)
+    store.say(run_id, isolated.problem() or "Starting TensorFlow (some seconds)", dataset.fingerprint)
     from dpcore.learning import engines, model, training  # seconds and a gigabyte: not before there is a use
 
     reports = training.run(
@@ -83,7 +83,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
         row = Round(**{name: getattr(report, name) for name in Round.__dataclass_fields__})
         store.append(run_id, row)
         if report.round == 0:
-            store.say(run_id, "")
+            store.say(run_id, isolated.problem())
     _save_weights(store.folder(run_id) / "weights.npz", report.weights)
     return "finished" if report.round == plan.privacy.rounds else "stopped"
 

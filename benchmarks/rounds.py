@@ -1,0 +1,155 @@
+"""Seconds a round, side by side in one run: `make benchmark`.
+
+The tutorial's loop on TFF, the `tff` engine, the `vectorized` engine, and the floor: the useful
+multiplications of the examples that are really there, over the rate of matrix products that this machine
+reaches in the same minutes. Each contender runs in a process of its own, on the same cohorts.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from dpcore import datasets, home
+from dpcore.learning import sampling
+from dpcore.plan import Plan, PrivacyPlan
+
+CONTENDERS = ("tutorial", "tff", "vectorized")
+CLIENTS = (50, 120, 500, 3383)
+
+
+def plan_for(clients: int) -> Plan:
+    return Plan(privacy=PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients))
+
+
+def measured_rounds(contender: str, clients: int) -> int:
+    """Few for what takes a minute each."""
+    return 10 if contender == "vectorized" else 5 if clients <= 120 else 2 if clients <= 500 else 1
+
+
+def useful_flop(dataset, cohort: np.ndarray) -> float:
+    """Multiplications and additions of a round: forward, and back to weights and inputs (not the first's)."""
+    examples = float(np.diff(dataset.train.offsets)[cohort].sum())
+    sizes = [dataset.num_features, 200, 200, dataset.num_classes]
+    products = [a * b for a, b in itertools.pairwise(sizes)]
+    return 2 * examples * (3 * sum(products) - products[0])
+
+
+def matmul_rate() -> float:
+    """Best FLOP a second of float32 matrix products, a thread a core, as TensorFlow does them."""
+    import tensorflow as tf
+
+    cores, side, times = os.cpu_count() or 1, 1024, 12
+    matrix = tf.random.normal((1, side, side))
+    product = tf.function(lambda x: tf.matmul(x, x))
+
+    def work(_) -> None:
+        for _ in range(times):
+            product(matrix)
+
+    best = 0.0
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(6):
+            started = time.perf_counter()
+            list(pool.map(work, range(cores)))
+            best = max(best, cores * times * 2 * side**3 / (time.perf_counter() - started))
+    return best
+
+
+def contend(contender: str, clients: int, folder: Path) -> dict:
+    """Times one contender at one cohort size in this process."""
+    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread a product)
+
+    plan = plan_for(clients)
+    dataset = datasets.load("writers", folder)
+    if contender == "tutorial":
+        from benchmarks.tutorial import TutorialLoop
+
+        engine = TutorialLoop(plan, dataset)
+    else:
+        engine = engines.create(contender, plan, dataset)
+    state = engine.initialize()
+    state, _ = engine.next(state, sampling.poisson_cohort(plan, 1), 1)
+    seconds, flop = [], []
+    before = memory()
+    for round_num in range(2, 2 + measured_rounds(contender, clients)):
+        cohort = sampling.poisson_cohort(plan, round_num)
+        started = time.perf_counter()
+        state, _ = engine.next(state, cohort, round_num)
+        seconds.append(time.perf_counter() - started)
+        flop.append(useful_flop(dataset, cohort))
+    rate = matmul_rate()
+    return {
+        "contender": contender,
+        "clients": clients,
+        "seconds": statistics.median(seconds),
+        "floor_seconds": statistics.median(flop) / rate,
+        "gflop_per_second": rate / 1e9,
+        "rounds": len(seconds),
+        "memory_mb": max(before, memory()) / 2**20,
+    }
+
+
+def memory() -> int:
+    """Resident bytes of this process and its children."""
+    process = psutil.Process()
+    return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+
+
+def machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
+    return f"{os.cpu_count()} x {', '.join(names) or platform.processor()}, {platform.system()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
+    parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=CONTENDERS)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--home", type=Path, default=None)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = home.folder(options.home)
+    if options.one:
+        print(json.dumps(contend(options.contenders[0], options.clients[0], folder)))
+        return
+    datasets.load("writers", folder)
+    print(machine())
+    print("clients   contender  s a round  of floor  speed-up     MB  GFLOP/s")
+    results = []
+    for clients in options.clients:
+        for contender in options.contenders:
+            command = [sys.executable, "-m", "dpcore.isolated", "benchmarks.rounds", "--one", "--home", str(folder)]
+            done = subprocess.run(
+                [*command, "--contenders", contender, "--clients", str(clients)],
+                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                check=True,
+            )
+            result = json.loads(done.stdout.splitlines()[-1])
+            results.append(result)
+            same = [r["seconds"] for r in results if r["clients"] == clients]
+            print(
+                f"{clients:>7} {contender:>11} {result['seconds']:>10.3f} "
+                f"{result['seconds'] / result['floor_seconds']:>9.2f} {same[0] / result['seconds']:>9.1f} "
+                f"{result['memory_mb']:>6.0f} {result['gflop_per_second']:>8.0f}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
