@@ -6,9 +6,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
-from tensorflow_federated.python.learning.templates.model_delta_client_work import (
-    build_model_delta_update_with_tff_optimizer,
-)
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, tff_process, zeroing
@@ -106,7 +103,7 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
     return tff.learning.templates.compose_learning_process(
         initial_model_weights_fn,
         tff.learning.templates.build_broadcast_process(weights_type),
-        _client_work(plan, dataset, model_fn, weights_type),
+        _client_work(plan, dataset, weights_type),
         tff.aggregators.as_weighted_aggregator(aggregator(plan)).create(
             weights_type.trainable, tff.TensorType(np.float32)
         ),
@@ -114,13 +111,11 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
     )
 
 
-def _client_work(plan: Plan, dataset: FederatedDataset, model_fn, weights_type):
-    """TFF's own local training, fed from the data set's file that TFF's process maps into its memory.
+def _client_work(plan: Plan, dataset: FederatedDataset, weights_type):
+    """Local training, fed from the data set's file, which TFF's process maps into its memory.
 
     Handing it `tf.data` sets instead, each written out and read in again every round, takes most of a round.
     """
-    optimizer = tff.learning.optimizers.build_sgdm(plan.training.client_learning_rate)
-    hparams = optimizer.get_hparams(optimizer.initialize(tf.TensorSpec((), tf.float32)))
     # TFF wants a sequence: of one element, which says it all.
     examples_type = tff.SequenceType(
         OrderedDict(first=tff.TensorType(np.int64), order=tff.TensorType(np.int64, [None]))
@@ -132,23 +127,16 @@ def _client_work(plan: Plan, dataset: FederatedDataset, model_fn, weights_type):
 
     @tff.tensorflow.computation(weights_type, examples_type)
     def train(weights, examples):
-        update = build_model_delta_update_with_tff_optimizer(
-            model_fn=model_fn,
-            weighting=tff.learning.ClientWeighting.UNIFORM,
-            loop_implementation=tff.learning.LoopImplementation.DATASET_REDUCE,
-        )
-        element = tf.data.experimental.get_single_element(examples)
+        element = examples.get_single_element()
         first, order = element["first"], element["order"]
         features = _mapped_rows(dataset.train.features, first, tf.size(order))
         labels = _mapped_rows(dataset.train.labels, first, tf.size(order))
-
-        def batch(rows):
-            pixels = tf.cast(tf.gather(features, rows), tf.float32) * (1 / 255)
-            return pixels, tf.cast(tf.gather(labels, rows), tf.int32)
-
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(plan.training.batch_size).map(batch)
-        result, _ = update(optimizer, weights, batches, hparams)
-        return result
+        start = list(weights.trainable)
+        trained = _local_epoch(plan, start, features, labels, order)
+        update = [old - new for old, new in zip(start, trained, strict=True)]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part)) for part in update])
+        update = [tf.where(finite, part, 0.0) for part in update]
+        return tff.learning.templates.ClientResult(update=update, update_weight=1.0)
 
     @tff.federated_computation(
         initialize.type_signature.result,
@@ -160,6 +148,23 @@ def _client_work(plan: Plan, dataset: FederatedDataset, model_fn, weights_type):
         return tff.templates.MeasuredProcessOutput(state, result, tff.federated_value((), tff.SERVER))
 
     return tff.learning.templates.ClientWorkProcess(initialize, next_fn)
+
+
+@tf.function
+def _local_epoch(plan: Plan, weights, features, labels, order):
+    """Returns the weights after one epoch of SGD, a batch after the other; the last may be short."""
+    start = tf.constant(0)
+    while start < tf.size(order):
+        rows = order[start : start + plan.training.batch_size]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            said = model.logits(plan, weights, tf.cast(tf.gather(features, rows), tf.float32) * (1 / 255))
+            expected = tf.cast(tf.gather(labels, rows), tf.int32)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(expected, said))
+        steps = tape.gradient(loss, weights)
+        weights = [w - plan.training.client_learning_rate * step for w, step in zip(weights, steps, strict=True)]
+        start += plan.training.batch_size
+    return weights
 
 
 def _mapped_rows(array: np.memmap, first, count):

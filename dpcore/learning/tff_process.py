@@ -6,6 +6,7 @@ dies with the thread that started it, writes nowhere, and forgets a size when it
 """
 
 import atexit
+import os
 import shutil
 import subprocess
 import types
@@ -38,7 +39,9 @@ def start() -> "Runtime":
     """Starts TFF's worker from this thread, which must live as long as the runtime is used."""
     # TFF looks up `subprocess.Popen` in this one module; it offers no other way in.
     executor_factory.subprocess = types.SimpleNamespace(Popen=_DyingWithParent, DEVNULL=subprocess.DEVNULL)
-    context = tff.backends.native.create_sync_local_cpp_execution_context()
+    context = tff.backends.native.create_sync_local_cpp_execution_context(
+        max_concurrent_computation_calls=os.cpu_count() or 1
+    )
     context.executor_factory.create_executor({})  # now, and not later in a thread of TFF's own
     tff.framework.set_default_context(context)
     return Runtime(context)
