@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from dpcore.runs.store import Store
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -47,7 +49,11 @@ def serving(home: Path, port: int):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    store = Store(folder)
+    for run in store.runs():  # a worker outlives its server; it must not outlive a test that failed
+        store.request_stop(run.run_id)
 
 
 @pytest.fixture(scope="module")
