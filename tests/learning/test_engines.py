@@ -133,3 +133,29 @@ def test_evaluation_is_that_of_numpy(make_engine, noise_free, few_writers):
     picked = logits[np.arange(len(labels)), labels]
     assert accuracy == pytest.approx((logits.argmax(1) == labels).mean(), abs=1e-6)
     assert loss == pytest.approx((np.log(np.exp(logits).sum(1)) - picked).mean(), rel=1e-5)
+
+
+def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
+    """As TFF ships it, one such user makes the aggregate not-a-number for everybody."""
+    import tensorflow_federated as tff
+
+    from dpcore.learning import tff_engine, tff_process
+
+    tff_process.start()
+    process = tff_engine.aggregator(noise_free).create(tff.TensorType(np.float32, [3]))
+    updates = [np.array([1e20, 0, 0], np.float32), np.array([0.01, 0, 0], np.float32)]
+    result = process.next(process.initialize(), updates).result
+    np.testing.assert_allclose(result, [0.01 / 10, 0, 0], rtol=1e-5)
+
+
+def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_free, few_writers, monkeypatch):
+    from dpcore.learning import engines, local_sgd
+
+    learnt = local_sgd.updates
+    monkeypatch.setattr(local_sgd, "updates", lambda *given: [1e25 * part for part in learnt(*given)])
+    engine = engines.create("vectorized", noise_free, few_writers)
+    before = engine.initialize()
+    after, metrics = engine.next(before, np.array([1, 2, 3]), 1)
+    for old, new in zip(before.weights, after.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert metrics.clip_norm == pytest.approx(0.1 * np.exp(-0.2 * 0.15))  # three zeros, none of them clipped
