@@ -76,6 +76,19 @@ NOISE_MULTIPLIER = Knob(
     step=0.01,
     help="Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 is no privacy.",
 )
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """Returns `value` if it is one of the choices.
+
+    Raises:
+        InvalidValueError: If it is not.
+    """
+    if value not in choices:
+        raise InvalidValueError(name, f"Expected {name} to be one of {', '.join(choices)}, found {value!r}.")
+    return value
+
+
 # Below it, what an accountant computes overflows (and the noise protects nobody): 0 says so plainly.
 LEAST_NOISE = 0.001
 

@@ -25,6 +25,7 @@ TOP = {
     "rng": set(),
     "home": {"errors"},
     "locks": set(),
+    "rounds": set(),
     "plan": {"errors", "limits"},
 }
 

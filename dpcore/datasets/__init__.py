@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dpcore.datasets import writers
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.errors import InvalidValueError
+from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]  # what is being done, and the fraction that is done
 
@@ -20,9 +20,7 @@ def check_name(name: str) -> str:
     Raises:
         InvalidValueError: If there is not.
     """
-    if name not in _LOADERS:
-        raise InvalidValueError("dataset", f"Expected dataset to be one of {', '.join(NAMES)}, found {name!r}.")
-    return name
+    return check_choice("dataset", name, NAMES)
 
 
 def num_users(name: str) -> int:

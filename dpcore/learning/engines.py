@@ -1,8 +1,8 @@
 """Engines by name. An engine's module is imported when it is asked for: TensorFlow takes seconds."""
 
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.errors import InvalidValueError
 from dpcore.learning.engine import Engine
+from dpcore.limits import check_choice
 from dpcore.plan import Plan
 
 NAMES = ("vectorized", "tff")  # the first is the default
@@ -14,9 +14,7 @@ def check_name(name: str) -> str:
     Raises:
         InvalidValueError: If there is not.
     """
-    if name not in NAMES:
-        raise InvalidValueError("engine", f"Expected engine to be one of {', '.join(NAMES)}, found {name!r}.")
-    return name
+    return check_choice("engine", name, NAMES)
 
 
 def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:

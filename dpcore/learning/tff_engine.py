@@ -1,4 +1,7 @@
-"""The reference engine: the algorithm as TensorFlow Federated and TensorFlow Privacy ship it."""
+"""The reference engine, on TensorFlow Federated: its aggregator, server optimiser and runtime as they ship.
+
+Only a client's local epoch is written out here, as a plain loop in a graph.
+"""
 
 from collections import OrderedDict
 from typing import Any
@@ -80,20 +83,12 @@ class TffEngine:
 
 
 def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.templates.LearningProcess:
-    """`tff.learning.algorithms.build_unweighted_fed_avg`, but for how clients come to their examples."""
+    """`tff.learning.algorithms.build_unweighted_fed_avg`, but for the clients' local work."""
     training = plan.training
-    spec = (tf.TensorSpec([None, dataset.num_features], tf.float32), tf.TensorSpec([None], tf.int32))
-
-    def model_fn() -> tff.learning.models.VariableModel:
-        return tff.learning.models.from_keras_model(
-            model.build(plan, dataset),
-            input_spec=spec,
-            loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        )
 
     @tff.tensorflow.computation
     def initial_model_weights_fn():
-        return tff.learning.models.ModelWeights.from_model(model_fn())
+        return tff.learning.models.ModelWeights.from_model(model.build(plan, dataset))
 
     weights_type = initial_model_weights_fn.type_signature.result
     finalizer = tff.learning.templates.build_apply_optimizer_finalizer(

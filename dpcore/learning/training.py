@@ -10,31 +10,14 @@ from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
+from dpcore.rounds import Round
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoundReport:
-    """What came of one round.
+class RoundReport(Round):
+    """What came of one round; `weights` is the model after it."""
 
-    Attributes:
-        round: From 1; 0 is the untrained model.
-        weights: The model after it.
-        accuracy: On the test set, or `None` where it was not evaluated.
-        loss: On the test set, or `None` where it was not evaluated.
-        clip_norm: The L2 bound on updates in the next round.
-        cohort_size: Users that came, or `None` for round 0.
-        epsilon: Spent up to here.
-        seconds: Wall-clock time with the evaluation.
-    """
-
-    round: int
     weights: Weights
-    accuracy: float | None
-    loss: float | None
-    clip_norm: float
-    cohort_size: int | None
-    epsilon: float
-    seconds: float
 
 
 def run(

@@ -55,16 +55,25 @@ def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
     return run_id
 
 
+def current(store: Store, run_id: str) -> Run:
+    """Returns a run as it is now: failed, if it was active and its worker no longer lives."""
+    run = store.run(run_id)
+    if not run.active or _alive(store, run):
+        return run
+    store.end(
+        run_id,
+        "failed",
+        "The worker process ended without saying why (killed, or the machine restarted). "
+        "The rounds up to there are kept.",
+    )
+    return store.run(run_id)
+
+
 def notice_lost_workers(store: Store) -> None:
     """Marks as failed every active run whose worker no longer lives."""
     for run in store.runs():
-        if run.active and not _alive(store, run):
-            store.end(
-                run.run_id,
-                "failed",
-                "The worker process ended without saying why (killed, or the machine restarted). "
-                "The rounds up to there are kept.",
-            )
+        if run.active:
+            current(store, run.run_id)
 
 
 def _alive(store: Store, run: Run) -> bool:
@@ -78,8 +87,7 @@ def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[
     """Yields a run and its new rounds at every look; the last look is after its end."""
     seen = -1
     while True:
-        notice_lost_workers(store)
-        run = store.run(run_id)  # before the rounds: when it has ended, they are complete
+        run = current(store, run_id)  # before the rounds: when it has ended, they are complete
         rows = store.rounds(run_id, after=seen)
         seen = rows[-1].round if rows else seen
         yield run, rows

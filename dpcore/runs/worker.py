@@ -18,7 +18,7 @@ from dpcore import datasets, isolated
 from dpcore.errors import EpsilonLabError
 from dpcore.locks import lock
 from dpcore.runs import supervisor
-from dpcore.runs.store import Round, Run, Store
+from dpcore.runs.store import Run, Store
 
 _POLL_SECONDS = 0.2
 
@@ -80,8 +80,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
         stop_requested=stop_requested,
     )
     for report in reports:
-        row = Round(**{name: getattr(report, name) for name in Round.__dataclass_fields__})
-        store.append(run_id, row)
+        store.append(run_id, report)
         if report.round == 0:
             store.say(run_id, isolated.problem())
     _save_weights(store.folder(run_id) / "weights.npz", report.weights)

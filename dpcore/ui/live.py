@@ -37,8 +37,7 @@ def show(store: Store, run_id: str) -> None:
 
 def _look(store: Store, run_id: str) -> bool:
     """Draws what is known now; returns whether the run is still active."""
-    supervisor.notice_lost_workers(store)
-    run = store.run(run_id)
+    run = supervisor.current(store, run_id)
     rows = store.rounds(run_id)
     planned = accounting.epsilon(run.plan.privacy).value
     _progress(store, run, rows)
