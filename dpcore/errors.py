@@ -4,6 +4,7 @@
     ├── InvalidValueError          one value is out of its range; `.field` names it
     │   └── UnattainableTargetError    no value of the unknown reaches the target
     ├── DatasetError               a data set is missing, damaged or cannot be made
+    ├── BudgetExceededError        a run would spend more than its data set's owner allows
     └── StoreError                 the file of runs cannot be used as asked
         └── RunNotFoundError
 
@@ -30,6 +31,10 @@ class UnattainableTargetError(InvalidValueError):
 
 class DatasetError(EpsilonLabError):
     """A data set that is missing, damaged or cannot be made."""
+
+
+class BudgetExceededError(EpsilonLabError):
+    """A run would take all runs on its data set past their budget."""
 
 
 class StoreError(EpsilonLabError):

@@ -147,6 +147,38 @@ TARGET_EPSILON = Knob(
     above_minimum=True,
     help="The privacy loss that the plan may reach. Smaller is more private.",
 )
+TRUE_POSITIVE_RATE = Knob(
+    name="true_positive_rate",
+    label="Users found, at most",
+    minimum=0.0,
+    maximum=1.0,
+    default=0.05,
+    step=0.01,
+    above_minimum=True,
+    help="The fraction of the users that took part whom the best attack may find.",
+)
+FALSE_POSITIVE_RATE = Knob(
+    name="false_positive_rate",
+    label="Wrongly accused",
+    minimum=0.0,
+    maximum=1.0,
+    default=0.01,
+    step=0.01,
+    above_minimum=True,
+    below_maximum=True,
+    help="The fraction of the users that did not take part whom the attack accuses all the same.",
+)
+PRIOR = Knob(
+    name="prior",
+    label="Suspicion beforehand",
+    minimum=0.0,
+    maximum=1.0,
+    default=0.5,
+    step=0.01,
+    above_minimum=True,
+    below_maximum=True,
+    help="How probable the attacker thinks it, before looking, that the user took part.",
+)
 NOISE_TO_CLIENTS_RATIO = Knob(
     name="noise_to_clients_ratio",
     label="Noise-to-clients ratio",

@@ -155,8 +155,8 @@ class PrivacyPlan:
         if noise >= most * (1 - 1e-9):  # not decided by the last bit of a float
             raise InvalidValueError(
                 "noise_multiplier",
-                f"Expected noise_multiplier to be below {most:g} ({most / clients:g} x {clients} clients per round), "
-                f"found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
+                f"Expected noise_multiplier to be below {most:g} ({most / clients:g} x {clients} clients per "
+                f"round), found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
                 "raise the clients per round, or use fixed clipping, which has no count.",
             )
 

@@ -1,78 +1,38 @@
 """How private is a plan, and which plan is private enough?"""
 
-import math
-
 import streamlit as st
 
-from dpcore import limits
-from dpcore.charts import lines
-from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, statement
-from dpcore.ui import calibrate, chart, controls, frame, tables
+from dpcore.privacy import accounting
+from dpcore.ui import answer, controls, frame, plan, privacy_charts, risk
 
 frame.page("Accountant", "How private is this plan?")
-answer = st.container()
+top = st.empty()
 left, right = st.columns([2, 3], gap="large")
-
 with left:
-    with st.container(border=True):
-        st.subheader("Mechanism")
-        noise = controls.knob(limits.NOISE_MULTIPLIER, low=0.0, high=5.0)
-        clients = controls.knob(limits.CLIENTS_PER_ROUND, low=1, high=10_000, logarithmic=True)
-        rounds = controls.knob(limits.ROUNDS, low=1, high=10_000, logarithmic=True)
-    with st.container(border=True):
-        st.subheader("Population and budget")
-        population = controls.knob(limits.POPULATION, low=100, high=10_000_000, logarithmic=True)
-        delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
-
-with controls.explain():
-    plan = PrivacyPlan(
-        noise_multiplier=noise,
-        clients_per_round=clients,
-        rounds=rounds,
-        population=population,
-        delta=delta,
-    )
-
-epsilon = accounting.epsilon(plan)
-with answer:
-    one, two, three = st.columns(3)
-    one.metric(
-        "Epsilon",
-        statement.epsilon_text(epsilon.value),
-        border=True,
-        help="Rounded up. By RDP with the orders of the TensorFlow Federated tutorial.",
-    )
-    two.metric(
-        "Noise on the average",
-        f"{plan.noise_multiplier / plan.clients_per_round:.4g}",
-        border=True,
-        help="Noise multiplier over clients per round, in units of the clip norm.",
-    )
-    three.metric(
-        "Sampling probability",
-        f"{plan.sampling_prob:.3%}",
-        border=True,
-        help="How likely a given user is to take part in a given round.",
-    )
-    st.info(
-        statement.sentence(plan, epsilon.value),
-        icon=":material/lock:",
-    )
-    for warning in plan.warnings:
-        st.warning(warning, icon=":material/warning:")
-
+    question = plan.ask()
 with right:
-    st.subheader("Privacy spent, round by round")
-    curve = tables.epsilon_by_round(plan)
-    if math.isfinite(epsilon.value):
-        chart.show(
-            lines.epsilon_by_round(curve, rounds=plan.rounds, delta=plan.delta),
-            key="epsilon_by_round",
-            label=f"Epsilon grows from 0 to {statement.epsilon_text(epsilon.value)} in {plan.rounds} rounds.",
-            table=curve,
-        )
-    else:
-        st.caption("Without noise there is nothing to draw: epsilon is infinite from the first round on.")
+    curves = st.container()
+st.header("What does that mean for a user?")
+left, right = st.columns([2, 3], gap="large")
+with left:
+    attack = risk.ask()
+    noise = st.empty()
+meaning = right.empty()
+report = st.empty()
 
-calibrate.section(plan)
+# Coarse first: an upper bound at once. Then the fine one, to keep.
+for grid in (accounting.COARSE, accounting.FINE):
+    with controls.explain():
+        found = question.answer(grid)
+    question.show(found)
+    with top.container():
+        answer.show(found, grid)
+    if grid == accounting.COARSE:
+        with curves:
+            privacy_charts.show(found)
+    with meaning.container():
+        risk.show(found, attack, grid)
+with noise.container():
+    risk.way_back(found, attack)
+with report.container():
+    answer.report(found, attack.false_positive_rate)

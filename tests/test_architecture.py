@@ -16,7 +16,7 @@ ALLOWED = {
     "datasets": set(),
     "charts": {"privacy"},
     "learning": {"datasets", "privacy"},
-    "runs": {"datasets", "learning"},
+    "runs": {"datasets", "learning", "privacy"},
     "ui": {"runs", "charts", "privacy", "datasets"},
 }
 TOP = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dpcore.errors import InvalidValueError
-from dpcore.plan import REPLACE, FixedClipping, Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan
 
 
 def test_plan_survives_json_and_keeps_its_fingerprint():

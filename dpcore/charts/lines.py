@@ -3,12 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.privacy.statement import epsilon_text
 
-
-def _figure(x_title: str, y_title: str) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
+def figure(x_title: str, y_title: str) -> go.Figure:
+    """Returns an empty figure with titled axes, in the manner of all charts here."""
+    empty = go.Figure()
+    empty.update_layout(
         template="none",  # the page's colours, not plotly's
         height=320,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
@@ -16,35 +15,9 @@ def _figure(x_title: str, y_title: str) -> go.Figure:
         hovermode="x unified",
         uirevision="keep",  # zoom and hidden series survive an update
     )
-    figure.update_xaxes(title=x_title, rangemode="tozero")
-    figure.update_yaxes(title=y_title)
-    return figure
-
-
-def epsilon_by_round(curve: pd.DataFrame, *, rounds: int, delta: float) -> go.Figure:
-    """Returns the privacy spent over rounds.
-
-    Args:
-        curve: Columns `round` and `epsilon`.
-        rounds: The planned number, marked on the curve.
-        delta: Named in the title of the axis.
-    """
-    figure = _figure("Round", f"Epsilon spent (delta {delta:g})")
-    figure.add_scatter(x=curve["round"], y=curve["epsilon"], mode="lines", name="epsilon")
-    end = curve[curve["round"] == rounds]
-    figure.add_scatter(
-        x=end["round"],
-        y=end["epsilon"],
-        mode="markers+text",
-        text=[epsilon_text(value) for value in end["epsilon"]],
-        textposition="top left",
-        marker={"size": 10},
-        name="this plan",
-        cliponaxis=False,
-        hoverinfo="skip",
-    )
-    figure.update_yaxes(rangemode="tozero")
-    return figure
+    empty.update_xaxes(title=x_title, rangemode="tozero")
+    empty.update_yaxes(title=y_title)
+    return empty
 
 
 def metric_by_round(rounds: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
@@ -57,11 +30,11 @@ def metric_by_round(rounds: pd.DataFrame, metric: str, *, title: str, total_roun
         total_rounds: The planned number of rounds.
     """
     evaluated = rounds.dropna(subset=[metric])
-    figure = _figure("Round", title)
-    figure.add_scatter(x=evaluated["round"], y=evaluated[metric], mode="lines+markers", name=title)
-    figure.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
+    drawn = figure("Round", title)
+    drawn.add_scatter(x=evaluated["round"], y=evaluated[metric], mode="lines+markers", name=title)
+    drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
     if metric == "accuracy":
-        figure.update_yaxes(range=[0, 1], tickformat=".0%")
+        drawn.update_yaxes(range=[0, 1], tickformat=".0%")
     else:
-        figure.update_yaxes(rangemode="tozero")
-    return figure
+        drawn.update_yaxes(rangemode="tozero")
+    return drawn

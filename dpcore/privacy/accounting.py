@@ -1,14 +1,27 @@
-"""The epsilon of a plan, by `dp-accounting`."""
+"""The epsilon of a plan, by `dp-accounting`: by PLD, which is tight, and by RDP, as the tutorial has it.
+
+Both are upper bounds, so the smaller one is the headline.
+"""
 
 import functools
+import importlib.metadata
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import dp_accounting
 import numpy as np
+from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution, from_gaussian_mechanism
 from dp_accounting.rdp import RdpAccountant, compute_epsilon
+from dp_accounting.rdp.rdp_privacy_accountant import compute_delta
 
+from dpcore import limits
 from dpcore.plan import PrivacyPlan
+
+ACCOUNTANTS = ("pld", "rdp")
+VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
 
 # The Renyi orders of the tutorial "Differential Privacy in TFF".
 RDP_ORDERS = [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, *range(5, 64), 128, 256, 512]
@@ -17,7 +30,20 @@ RDP_ORDERS = [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, *range(5, 64)
 # absolute error of up to some 1e-13 and can cancel to 0: `dp-accounting` 0.4.3 then answers epsilon 0 where
 # 0.04 is right. Adding more than that keeps the answer an upper bound; it moves the tutorial's epsilon in
 # the tenth digit. (Where log A is large, its error is relative, 1e-16.)
-_LOG_A_ERROR = 1e-12
+LOG_A_ERROR = 1e-12
+
+# Steps of the grid that privacy losses are rounded up to. Any grid gives an upper bound; the coarse one answers
+# while a slider moves, the fine one, the library's own default, is the number to keep.
+COARSE, FINE = 1e-3, 1e-4
+
+# PLD takes minutes and gigabytes for less noise, cuts off tails of 1e-15 a time, and sums exp(-loss), which
+# underflows above 745.
+_PLD_LEAST_NOISE, _PLD_LEAST_DELTA, _PLD_MOST_EPSILON = 0.15, 1e-10, 700
+
+# Composing by FFT, the library's mass of a tail is off by up to 1.6e-16 a round in either direction (measured
+# against 80-bit floats), and with a million rounds its epsilon comes out too small. Taking more than that off
+# delta keeps the answer an upper bound.
+FFT_ERROR = 1e-15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,66 +52,230 @@ class Epsilon:
 
     Attributes:
         value: The epsilon; infinite without noise.
-        accountant: The name of the accountant.
-        order: The Renyi order that gave it, or `None` where no order did.
+        accountant: Which of `ACCOUNTANTS` gave it.
+        order: The Renyi order that gave it, where one did.
+        grid: The step of the grid of privacy losses, where there was one.
     """
 
     value: float
     accountant: str
     order: float | None = None
+    grid: float | None = None
+
+    @property
+    def warning(self) -> str:
+        """What to know about the order; empty where it is inside the grid of orders."""
+        if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
+            return ""
+        return (
+            f"RDP's best order, {self.order:g}, is at the end of the tutorial's orders: others might give a smaller "
+            "epsilon."
+        )
 
 
-def round_event(*, noise_multiplier: float, clients_per_round: int, population: int) -> dp_accounting.DpEvent:
-    """What one round releases, as an event that accountants understand.
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What both accountants say of one plan.
 
-    The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
-    plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
-    two separately sampled events would claim more privacy than there is.
+    Attributes:
+        rdp: RDP's answer.
+        pld: PLD's answer, or `None`.
+        pld_problem: Why there is none; empty where there is.
     """
-    gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
-    if clients_per_round == population:
-        return gaussian  # everyone takes part: sampling adds nothing
-    return dp_accounting.PoissonSampledDpEvent(clients_per_round / population, gaussian)
+
+    rdp: Epsilon
+    pld: Epsilon | None
+    pld_problem: str = ""
+
+    def by(self, accountant: str) -> Epsilon:
+        """The answer of one accountant; of RDP, where PLD has none."""
+        return self.rdp if accountant == "rdp" or self.pld is None else self.pld
+
+    @property
+    def headline(self) -> Epsilon:
+        """The smaller of the two upper bounds."""
+        return self.rdp if self.pld is None or self.rdp.value < self.pld.value else self.pld
+
+
+class Mechanism(NamedTuple):
+    """What one round releases.
+
+    Attributes:
+        noise_multiplier: Noise over what neighbouring data sets can move the sum and the count.
+        sampling_prob: The probability that a given user takes part.
+    """
+
+    noise_multiplier: float
+    sampling_prob: float
+
+    def event(self) -> dp_accounting.DpEvent:
+        """The round as accountants understand it.
+
+        The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
+        plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
+        two separately sampled events would claim more privacy than there is.
+        """
+        gaussian = dp_accounting.GaussianDpEvent(self.noise_multiplier)
+        if self.sampling_prob == 1:
+            return gaussian  # everyone takes part: sampling adds nothing
+        return dp_accounting.PoissonSampledDpEvent(self.sampling_prob, gaussian)
+
+
+def mechanism(plan: PrivacyPlan) -> Mechanism:
+    """What one round of a plan releases."""
+    return Mechanism(plan.accounted_noise_multiplier, plan.sampling_prob)
 
 
 @functools.lru_cache(maxsize=4096)
-def _round_rdp(noise_multiplier: float, clients_per_round: int, population: int) -> np.ndarray:
-    """Renyi divergences of one round, float64 [num_orders], never below the true ones."""
-    event = round_event(
-        noise_multiplier=noise_multiplier, clients_per_round=clients_per_round, population=population
-    )
-    rdp = RdpAccountant(RDP_ORDERS).compose(event).rdp
+def round_rdp(one: Mechanism) -> np.ndarray:
+    """Renyi divergences of one round, float64 [num_orders], never below the true ones.
+
+    Source: Mironov et al. (2019) <https://arxiv.org/abs/1908.10530>, section 3.3, for the sampled Gaussian.
+    """
+    if one.noise_multiplier == 0:
+        return np.full(len(RDP_ORDERS), np.inf)
+    rdp = RdpAccountant(RDP_ORDERS).compose(one.event()).rdp
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
-    return rdp + _LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+
+
+def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
+    """The epsilon of mechanisms that ran so many rounds each.
+
+    Renyi divergences add up (Mironov 2017 <https://arxiv.org/abs/1702.07476>, proposition 1). Source of the
+    conversion: Canonne et al. (2020) <https://arxiv.org/abs/2004.00010>, proposition 12.
+    """
+    if not runs:
+        return Epsilon(value=0.0, accountant="rdp")
+    rdp = sum(rounds * round_rdp(one) for one, rounds in runs.items())
+    if delta == 0 or np.isinf(rdp).all():
+        return Epsilon(value=math.inf, accountant="rdp")
+    value, order = compute_epsilon(RDP_ORDERS, rdp, delta)
+    return Epsilon(value=float(value), accountant="rdp", order=order if value > 0 else None)
 
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
-    """Returns the epsilon after each of `rounds` rounds of the plan, by RDP.
+    """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
+    one = mechanism(plan)
+    return [_by_rdp({one: count} if count else {}, plan.delta) for count in rounds]
 
-    Renyi divergences add up over rounds, so one round's vector answers for all.
 
-    Source: Mironov (2017) <https://arxiv.org/abs/1702.07476>; Mironov et al. (2019)
-    <https://arxiv.org/abs/1908.10530> for the sampled Gaussian; the conversion to (epsilon, delta) is
-    Canonne et al. (2020) <https://arxiv.org/abs/2004.00010>, proposition 12.
+def _pld_problem(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> str:
+    """Why PLD is not asked, in a sentence; empty where it is."""
+    least = max(_PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
+    if delta < least:
+        return f"PLD needs a delta of at least {least:g} here: its own rounding is of that size. RDP stands in."
+    if by_rdp > _PLD_MOST_EPSILON:
+        return (
+            f"PLD is not asked where RDP's epsilon is above {_PLD_MOST_EPSILON}: that is no guarantee to anybody."
+        )
+    if any(one.noise_multiplier < _PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs):
+        return f"PLD needs a noise multiplier of at least {_PLD_LEAST_NOISE:g}; below, it takes minutes. RDP stands in."
+    return ""
+
+
+@functools.lru_cache(maxsize=32)
+def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
+    """The privacy loss distribution of a mechanism's rounds.
+
+    Source: Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, "connect the dots".
     """
-    if plan.noise_multiplier == 0:
-        return [Epsilon(value=0.0 if r == 0 else math.inf, accountant="rdp") for r in rounds]
-    one = _round_rdp(plan.noise_multiplier, plan.clients_per_round, plan.population)
-    answers = []
-    for count in rounds:
-        if count == 0:
-            answers.append(Epsilon(value=0.0, accountant="rdp"))
-            continue
-        value, order = compute_epsilon(RDP_ORDERS, count * one, plan.delta)
-        answers.append(Epsilon(value=float(value), accountant="rdp", order=order))
-    return answers
+    noise, sampling_prob = one
+    if sampling_prob == 1:  # rounds of plain Gaussians are one Gaussian
+        return from_gaussian_mechanism(noise / math.sqrt(rounds), value_discretization_interval=grid)
+    return from_gaussian_mechanism(
+        noise, value_discretization_interval=grid, sampling_prob=sampling_prob
+    ).self_compose(rounds)
 
 
-def epsilon(plan: PrivacyPlan) -> Epsilon:
-    """Returns the epsilon of the whole plan, by RDP with the tutorial's orders.
+def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> float:
+    """Returns `grid`, or as much coarser as keeps the number of points in hand.
 
-    >>> round(epsilon(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120)).value, 3)
-    1.989
+    It depends on the runs alone, never on the clock, so that the same plan gives the same number everywhere.
     """
-    return epsilon_by_round(plan, [plan.rounds])[0]
+    steps = [grid, grid / 50 * by_rdp]
+    for (noise, sampling_prob), rounds in runs.items():
+        if sampling_prob == 1:
+            noise /= math.sqrt(rounds)
+        largest_loss = 0.5 / noise**2 + 8 / noise + math.log(sampling_prob)
+        steps.append(grid / 20 * largest_loss)
+    return max(steps)
+
+
+def _whole_pld(runs: Mapping[Mechanism, int], grid: float) -> PrivacyLossDistribution:
+    return functools.reduce(
+        lambda whole, other: whole.compose(other), (_pld(one, rounds, grid) for one, rounds in runs.items())
+    )
+
+
+def compose(plans: Iterable[PrivacyPlan], delta: float, grid: float = FINE) -> Account:
+    """Returns the epsilon of all the plans together, by both accountants.
+
+    Args:
+        plans: Plans of one adjacency, on the same users. Their own deltas do not matter.
+        delta: That of the whole.
+        grid: The finest step of PLD's grid: `FINE`, or `COARSE` where an answer must come at once.
+    """
+    runs = _runs(plans)
+    rdp = _by_rdp(runs, delta)
+    problem = _pld_problem(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ""
+    if problem:
+        return Account(rdp=rdp, pld=None, pld_problem=problem)
+    if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
+        return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
+    grid = _pld_grid(runs, rdp.value, grid)
+    value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
+    return Account(rdp=rdp, pld=Epsilon(value=float(value), accountant="pld", grid=grid))
+
+
+def _runs(plans: Iterable[PrivacyPlan]) -> Counter[Mechanism]:
+    """Rounds by what they release: runs that are alike are one longer run."""
+    runs: Counter[Mechanism] = Counter()
+    for plan in plans:
+        if plan.rounds:
+            runs[mechanism(plan)] += plan.rounds
+    return runs
+
+
+def account(plan: PrivacyPlan, grid: float = FINE) -> Account:
+    """Returns the epsilon of the whole plan by both accountants; `grid` as in `compose`.
+
+    >>> both = account(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
+    >>> round(both.pld.value, 3), round(both.rdp.value, 3), both.headline.accountant
+    (1.707, 1.989, 'pld')
+    """
+    return compose([plan], plan.delta, grid)
+
+
+def epsilon(plan: PrivacyPlan, grid: float = FINE) -> Epsilon:
+    """Returns the headline of `account`."""
+    return account(plan, grid).headline
+
+
+def without_amplification(plan: PrivacyPlan) -> float:
+    """Returns the epsilon towards those who know which users took part: sampling hides nothing from them.
+
+    >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
+    69.46
+    """
+    return epsilon(replace(plan, population=plan.clients_per_round), COARSE).value
+
+
+def deltas(plan: PrivacyPlan, epsilons: np.ndarray, grid: float = FINE) -> np.ndarray:
+    """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
+
+    Args:
+        plan: Any plan; its own delta does not matter.
+        epsilons: In ascending order, at least 0, float64 [num_epsilons].
+        grid: The finest step of PLD's grid. Where PLD cannot answer, RDP does.
+    """
+    runs, usual = _runs([plan]), limits.DELTA.default
+    if not runs or plan.noise_multiplier == 0:
+        return np.full(len(epsilons), float(plan.rounds > 0))
+    by_rdp = _by_rdp(runs, usual).value
+    if _pld_problem(runs, usual, by_rdp):
+        rdp = plan.rounds * round_rdp(mechanism(plan))
+        return np.array([compute_delta(RDP_ORDERS, rdp, epsilon)[0] for epsilon in epsilons])
+    found = _whole_pld(runs, _pld_grid(runs, by_rdp, grid)).get_delta_for_epsilon(np.asarray(epsilons, float))
+    return np.clip(found + FFT_ERROR * plan.rounds, 0, 1)

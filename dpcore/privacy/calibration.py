@@ -1,61 +1,54 @@
-"""The search for a plan that reaches a target epsilon."""
+"""The search for the one number of a plan that is not given, so that it reaches a target."""
 
 import math
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import dp_accounting
-from dp_accounting.rdp import RdpAccountant
+import numpy as np
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting
+from dpcore.privacy import accounting, curves
+from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.privacy.statement import epsilon_text
 
+UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
 
-def clients_per_round(plan: PrivacyPlan, *, target_epsilon: float, noise_to_clients_ratio: float) -> PrivacyPlan:
-    """Returns the plan with the fewest clients per round that reaches the target.
+# What stands in a plan for a number that is looked for, so that the plan itself is never refused for it.
+PLACEHOLDERS = {
+    "clients": {"clients_per_round": 1, "noise_multiplier": 0.0},
+    "noise": {"noise_multiplier": 0.0},
+    "population": {"population": int(limits.POPULATION.maximum)},
+}
 
-    The noise multiplier grows with the clients, so that the noise on the average stays what it is: a
-    model that bears it at a small cohort bears it at this one. This is the search of the tutorial
-    "Differential Privacy in TFF", by `dp_accounting.calibrate_dp_mechanism`.
+Measure = Callable[[PrivacyPlan, float], float]  # of a plan, at a step of PLD's grid
 
-    Args:
-        plan: Gives population, rounds and delta.
-        target_epsilon: The epsilon that may be reached.
-        noise_to_clients_ratio: Noise multiplier over clients per round.
 
-    Raises:
-        InvalidValueError: If an argument is out of range.
-        UnattainableTargetError: If not even the whole population in each round reaches the target.
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """The plans that differ in the unknown alone, from the least private to the most.
 
-    >>> found = clients_per_round(PrivacyPlan(), target_epsilon=2.0, noise_to_clients_ratio=0.01)
-    >>> found.clients_per_round, found.noise_multiplier
-    (120, 1.2)
+    Attributes:
+        at: The plan at a step.
+        steps: The last step.
+        advice: What else to change where no step reaches a target.
     """
-    target = limits.TARGET_EPSILON.check(target_epsilon)
-    ratio = limits.NOISE_TO_CLIENTS_RATIO.check(noise_to_clients_ratio)
-    most = 2 * plan.clipping.clipped_count_stddev_per_client
+
+    at: Callable[[int], PrivacyPlan]
+    steps: int
+    advice: str
+
+
+def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
+    most = replace(plan, clients_per_round=1, noise_multiplier=0).most_noise
     if ratio >= most * (1 - 1e-9):
         raise InvalidValueError(
             "noise_to_clients_ratio",
             f"Expected noise_to_clients_ratio to be below {most:g}, found {ratio:g}: adaptive clipping "
-            "spends part of the noise on its own count. Lower the ratio.",
+            "spends part of the noise on its own count. Lower the ratio, or use fixed clipping.",
         )
-
-    def at(clients: int) -> PrivacyPlan:
-        # The product is rounded so that 120 clients at 0.01 are 1.2 and not 1.2000000000000002.
-        return replace(plan, clients_per_round=clients, noise_multiplier=round(clients * ratio, 12))
-
-    def event(clients: int) -> dp_accounting.DpEvent:
-        one = accounting.round_event(
-            noise_multiplier=at(clients).noise_multiplier, clients_per_round=clients, population=plan.population
-        )
-        return dp_accounting.SelfComposedDpEvent(one, plan.rounds)
-
-    def reached(clients: int) -> float:
-        return accounting.epsilon(at(clients)).value
-
     fewest = math.ceil(limits.LEAST_NOISE / ratio)
     if fewest > plan.population:
         raise InvalidValueError(
@@ -63,27 +56,252 @@ def clients_per_round(plan: PrivacyPlan, *, target_epsilon: float, noise_to_clie
             f"Expected noise_to_clients_ratio of at least {limits.LEAST_NOISE / plan.population:.3g} for "
             f"{plan.population:,} users, found {ratio:g}: less noise protects nobody. Raise the ratio.",
         )
-    floor = reached(plan.population)
-    if floor > target:
+
+    def at(step: int) -> PrivacyPlan:
+        clients = fewest + step
+        # The product is rounded so that 120 clients at 0.01 are 1.2 and not 1.2000000000000002.
+        return replace(plan, clients_per_round=clients, noise_multiplier=round(clients * ratio, 12))
+
+    return _Axis(
+        at=at,
+        steps=plan.population - fewest,
+        advice=f"even with all {plan.population:,} users in each of {plan.rounds:,} rounds at a ratio of {ratio:g}. "
+        "Raise the target or the ratio, or train fewer rounds",
+    )
+
+
+def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
+    fewest = 1
+    per_client = replace(plan, clients_per_round=1, noise_multiplier=0).most_noise
+    if plan.noise_multiplier:
+        fewest = math.floor(plan.noise_multiplier / per_client * (1 + 1e-9)) + 1
+    return _Axis(
+        at=lambda step: replace(plan, clients_per_round=plan.population - step),
+        steps=plan.population - fewest,
+        advice=f"even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
+        "noise, or train fewer rounds",
+    )
+
+
+def _noise(plan: PrivacyPlan) -> _Axis:
+    most = min(plan.most_noise, limits.NOISE_MULTIPLIER.maximum)
+    return _Axis(
+        at=lambda step: replace(plan, noise_multiplier=_five_digits(step, limits.LEAST_NOISE)),
+        steps=bisect_left(range(2_000_000), most * (1 - 1e-8), key=lambda s: _five_digits(s, limits.LEAST_NOISE))
+        - 1,
+        advice=f"even with the most noise that adaptive clipping leaves room for at {plan.clients_per_round:,} clients "
+        "per round. Raise the target or the clients, train fewer rounds, or use fixed clipping",
+    )
+
+
+def _rounds(plan: PrivacyPlan) -> _Axis:
+    most = int(limits.ROUNDS.maximum)
+    return _Axis(
+        at=lambda step: replace(plan, rounds=most - step),
+        steps=most - 1,
+        advice="even in a single round. Raise the target or the noise",
+    )
+
+
+def _delta(plan: PrivacyPlan) -> _Axis:
+    least = 1e-30
+    return _Axis(
+        at=lambda step: replace(plan, delta=_five_digits(step, least)),
+        steps=bisect_left(range(3_000_000), 1.0, key=lambda s: _five_digits(s, least)) - 1,
+        advice="at any delta. Raise the target or the noise, or train fewer rounds",
+    )
+
+
+def _population(plan: PrivacyPlan) -> _Axis:
+    most = int(limits.POPULATION.maximum)
+    return _Axis(
+        at=lambda step: replace(plan, population=plan.clients_per_round + step),
+        steps=most - plan.clients_per_round,
+        advice=f"even with {most:,} users. Raise the target or the noise, or train fewer rounds",
+    )
+
+
+_AXES = {
+    "clients_at_noise": _clients_at_noise,
+    "noise": _noise,
+    "rounds": _rounds,
+    "delta": _delta,
+    "population": _population,
+}
+
+
+def _axis(plan: PrivacyPlan, unknown: str, noise_to_clients_ratio: float) -> _Axis:
+    limits.check_choice("solve", unknown, UNKNOWNS)
+    if unknown == "clients":
+        return _clients(plan, limits.NOISE_TO_CLIENTS_RATIO.check(noise_to_clients_ratio))
+    return _AXES[unknown](plan)
+
+
+def _five_digits(step: int, least: float) -> float:
+    """The number `step` places after `least`, a power of ten, among those with five significant digits."""
+    exponent, mantissa = divmod(step, 90_000)
+    return float(f"{10_000 + mantissa}e{round(math.log10(least)) - 4 + exponent}")
+
+
+def solve(
+    plan: PrivacyPlan,
+    unknown: str,
+    *,
+    target_epsilon: float,
+    noise_to_clients_ratio: float = limits.NOISE_TO_CLIENTS_RATIO.default,
+    accountant: str = "pld",
+    finest: float = accounting.FINE,
+) -> PrivacyPlan:
+    """Returns the plan that reaches a target epsilon, all but one of its numbers held.
+
+    The answer is on the safe side: the fewest clients at a constant noise-to-clients ratio (as in the tutorial
+    "Differential Privacy in TFF": a model that bears the noise on the average at a small cohort bears it at a
+    large one); the most clients at a constant noise; the least noise or delta, to five digits, rounded up; the
+    most rounds; or the smallest population.
+
+    Args:
+        plan: Gives the numbers that are held.
+        unknown: One of `UNKNOWNS`.
+        target_epsilon: The epsilon that may be reached.
+        noise_to_clients_ratio: Noise multiplier over clients per round, where the unknown is "clients".
+        accountant: "rdp", or "pld" for the smaller of the two.
+        finest: The step of PLD's grid at which the answer holds.
+
+    Raises:
+        InvalidValueError: If an argument is out of range.
+        UnattainableTargetError: If not even the most private of the plans reaches the target.
+
+    >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
+    >>> found.clients_per_round, found.noise_multiplier
+    (120, 1.2)
+    """
+    target = limits.TARGET_EPSILON.check(target_epsilon)
+    limits.check_choice("accountant", accountant, accounting.ACCOUNTANTS)
+    axis = _axis(plan, unknown, noise_to_clients_ratio)
+
+    def measure(candidate: PrivacyPlan, grid: float) -> float:
+        return _epsilon(candidate, accountant, grid)
+
+    lowest = measure(axis.at(axis.steps), finest)
+    if not lowest <= target:
         raise UnattainableTargetError(
             "target_epsilon",
-            f"Expected target_epsilon of at least {epsilon_text(floor)}, found {target:g}: even with all "
-            f"{plan.population:,} users in each of {plan.rounds} rounds, a noise-to-clients ratio of "
-            f"{ratio:g} gives {epsilon_text(floor)}. Raise the target or the ratio, or train fewer rounds.",
+            f"Expected target_epsilon of at least {epsilon_text(lowest)}, found {target:g}: that is the least, "
+            f"{axis.advice}.",
         )
-    if reached(fewest) <= target:
-        return at(fewest)
-    found = dp_accounting.calibrate_dp_mechanism(
-        lambda: RdpAccountant(accounting.RDP_ORDERS),
-        event,
-        target,
-        plan.delta,
-        dp_accounting.ExplicitBracketInterval(fewest, plan.population),
-        discrete=True,
+    near = _first(0, axis.steps, lambda step: _estimate(axis.at(step), accountant) <= target)
+    return _settle(axis, near, measure, target, accountant, finest)
+
+
+def floor(
+    plan: PrivacyPlan,
+    unknown: str,
+    *,
+    noise_to_clients_ratio: float = limits.NOISE_TO_CLIENTS_RATIO.default,
+    accountant: str = "pld",
+    grid: float = accounting.FINE,
+) -> float:
+    """Returns the lowest epsilon that any value of the unknown reaches; arguments and errors as in `solve`."""
+    axis = _axis(plan, unknown, noise_to_clients_ratio)
+    return _epsilon(axis.at(axis.steps), accountant, grid)
+
+
+def noise_for_risk(
+    plan: PrivacyPlan,
+    *,
+    true_positive_rate: float,
+    false_positive_rate: float,
+    finest: float = accounting.FINE,
+) -> PrivacyPlan:
+    """Returns the plan with the least noise at which the best attack stays at a wanted rate.
+
+    Args:
+        plan: Gives all but the noise.
+        true_positive_rate: The most users that may be found, as a fraction.
+        false_positive_rate: The fraction of others that the attack may accuse.
+        finest: The step of PLD's grid at which the answer holds.
+
+    Raises:
+        InvalidValueError: If the rates are no rates, or finding no more than accusing is asked for.
+        UnattainableTargetError: If the most noise is not enough.
+    """
+    wanted = limits.TRUE_POSITIVE_RATE.check(true_positive_rate)
+    rate = limits.FALSE_POSITIVE_RATE.check(false_positive_rate)
+    if wanted <= rate:
+        raise InvalidValueError(
+            "true_positive_rate",
+            f"Expected true_positive_rate above the false-positive rate {rate:g}, found {wanted:g}: who accuses at "
+            "random already finds as many as that. Raise it.",
+        )
+    axis = _noise(plan)
+
+    def measure(candidate: PrivacyPlan, grid: float) -> float:
+        return float(risk(candidate, grid).true_positive_rate(rate))
+
+    lowest = measure(axis.at(axis.steps), finest)
+    if lowest > wanted:
+        raise UnattainableTargetError(
+            "true_positive_rate",
+            f"Expected true_positive_rate of at least {lowest:.4g}, found {wanted:g}: that is the least, {axis.advice}.",
+        )
+    near = _first(0, axis.steps, lambda step: _estimated_rate(axis.at(step), rate) <= wanted)
+    return _settle(axis, near, measure, wanted, "pld", finest)
+
+
+def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
+    if accountant == "rdp":
+        return accounting.epsilon_by_round(plan, [plan.rounds])[0].value
+    return accounting.epsilon(plan, grid).value
+
+
+def _curve_arguments(plan: PrivacyPlan) -> dict:
+    return {
+        "noise_multiplier": plan.accounted_noise_multiplier,
+        "sampling_prob": plan.sampling_prob,
+        "rounds": plan.rounds,
+    }
+
+
+def _estimate(plan: PrivacyPlan, accountant: str) -> float:
+    """An epsilon a little above the accountant's, in a millisecond: where to begin to look."""
+    given = {**_curve_arguments(plan), "delta": plan.delta}
+    rdp = curves.rdp_epsilons(**given)
+    return float(rdp if accountant == "rdp" else np.fmin(rdp, curves.pld_epsilons(**given)))
+
+
+def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
+    """A true-positive rate near the best attack's, in milliseconds."""
+    deltas = np.geomspace(1e-9, 0.5, 40)
+    given = {**_curve_arguments(plan), "delta": deltas}
+    epsilons = np.fmin(curves.rdp_epsilons(**given), curves.pld_epsilons(**given))
+    return min(
+        rate_from_pair(epsilon, delta, false_positive_rate) for epsilon, delta in zip(epsilons, deltas, strict=True)
     )
-    # The search stops within half a client of the crossing: settle on the side that is safe and smallest.
-    while found > fewest and reached(found - 1) <= target:
-        found -= 1
-    while reached(found) > target:
-        found += 1
-    return at(found)
+
+
+def _settle(axis: _Axis, near: int, measure: Measure, target: float, accountant: str, finest: float) -> PrivacyPlan:
+    """Returns the least private plan whose measure, by the accountant itself, is at most the target."""
+    for grid in [finest] if accountant == "rdp" else sorted({accounting.COARSE, finest}, reverse=True):
+
+        def reached(step: int, grid=grid) -> bool:
+            return measure(axis.at(step), grid) <= target
+
+        near = _first_near(near, axis.steps, reached)
+    return axis.at(near)
+
+
+def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The first number of low..high where `holds`, which then stays true; `high` if it is nowhere before."""
+    return low + bisect_left(range(low, high), True, key=holds)
+
+
+def _first_near(near: int, high: int, holds: Callable[[int], bool]) -> int:
+    """As `_first(0, high, holds)`, with few calls where the answer is near `near`."""
+    width = 1
+    if holds(near):
+        while near - width >= 0 and holds(near - width):
+            near, width = near - width, 2 * width
+        return _first(max(near - width + 1, 0), near, holds)
+    while near + width < high and not holds(near + width):
+        near, width = near + width, 2 * width
+    return _first(near + 1, min(near + width, high), holds)

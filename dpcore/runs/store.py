@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from dpcore import limits
 from dpcore.errors import InvalidValueError, RunNotFoundError, StoreError
 from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+# What turned each version of the file into the next, from an empty file on.
+_MIGRATIONS = [
+    """
 CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     created REAL NOT NULL,
@@ -39,7 +41,17 @@ CREATE TABLE rounds (
     seconds REAL NOT NULL,
     PRIMARY KEY (run_id, round)
 ) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE datasets (
+    name TEXT PRIMARY KEY,
+    budget_epsilon REAL,
+    budget_delta REAL,
+    public INTEGER NOT NULL
+) WITHOUT ROWID;
+""",
+]
+SCHEMA_VERSION = len(_MIGRATIONS)
 
 ACTIVE = ("queued", "running")
 
@@ -65,6 +77,23 @@ class Run:
         return self.status in ACTIVE
 
 
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What its owner decided about a data set.
+
+    Attributes:
+        name: The data set's.
+        budget_epsilon: What all runs on it together may spend; `None` for no bound.
+        budget_delta: The delta of that.
+        public: Whether its users need no protection, so that runs on it cost nothing.
+    """
+
+    name: str
+    budget_epsilon: float | None = None
+    budget_delta: float = limits.DELTA.default
+    public: bool = False
+
+
 _RUN_COLUMNS = ", ".join(field.name for field in fields(Run))
 _ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
@@ -88,14 +117,15 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
             with lock(home / "runs.lock", wait=True), self._connection() as db:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version > SCHEMA_VERSION:
+                    raise StoreError(
+                        f"Expected {self._path} to be of version {SCHEMA_VERSION} or older, found {version}: it was "
+                        "written by a newer version of Epsilon Lab. Use that one, or another --home."
+                    )
                 if version == 0:
                     db.execute("PRAGMA journal_mode = WAL")
-                    db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-                elif version != SCHEMA_VERSION:
-                    raise StoreError(
-                        f"Expected {self._path} to be of version {SCHEMA_VERSION}, found {version}: it was "
-                        "written by another version of Epsilon Lab. Use that one, or another --home."
-                    )
+                for step in range(version, SCHEMA_VERSION):
+                    db.executescript(f"BEGIN; {_MIGRATIONS[step]} PRAGMA user_version = {step + 1}; COMMIT;")
         except (sqlite3.DatabaseError, OSError) as err:
             raise StoreError(
                 f"{self._path} cannot be used as the file of runs: {err}. Move it away, or choose another "
@@ -159,6 +189,25 @@ class Store:
                 (run_id, after),
             ).fetchall()
         return [Round(**dict(row)) for row in rows]
+
+    def released(self) -> set[str]:
+        """Returns the ids of the runs of which at least one round is known."""
+        with self._connection() as db:
+            return {row[0] for row in db.execute("SELECT DISTINCT run_id FROM rounds WHERE round > 0")}
+
+    def policy(self, dataset: str) -> Policy:
+        """Returns what was decided about a data set, or the default."""
+        with self._connection() as db:
+            row = db.execute("SELECT * FROM datasets WHERE name = ?", (dataset,)).fetchone()
+        return Policy(name=dataset) if row is None else Policy(**{**dict(row), "public": bool(row["public"])})
+
+    def set_policy(self, policy: Policy) -> None:
+        """Keeps what was decided about a data set."""
+        with self._connection() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO datasets (name, budget_epsilon, budget_delta, public) VALUES (?, ?, ?, ?)",
+                (policy.name, policy.budget_epsilon, policy.budget_delta, policy.public),
+            )
 
     def append(self, run_id: str, row: Round) -> None:
         """Adds a round. A round that is there already is an error: it would be a second release."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dpcore.locks import lock
 from dpcore.plan import Plan
+from dpcore.runs import budget
 from dpcore.runs.store import Round, Run, Store
 
 _PYTHON = [sys.executable, "-m"]
@@ -39,8 +40,16 @@ def log_tail(store: Store, run_id: str) -> str:
 
 
 def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
-    """Queues a run, starts its worker and returns the run's id."""
-    run_id = store.create(plan, engine=engine, eval_every=eval_every)
+    """Queues a run, starts its worker and returns the run's id.
+
+    Raises:
+        BudgetExceededError: If its data set's budget does not allow it.
+    """
+    # Under one lock, so that two runs cannot both be the last that the budget has room for.
+    with lock(store.home / "ledger.lock", wait=True):
+        notice_lost_workers(store)  # what never released anything is not charged
+        budget.check(store, plan)
+        run_id = store.create(plan, engine=engine, eval_every=eval_every)
     with _log(store, run_id).open("wb") as log:
         worker = subprocess.Popen(
             [*_PYTHON_FOR.get(engine, _PYTHON), "dpcore.runs.worker", str(store.home), run_id],

@@ -53,6 +53,18 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
     return value
 
 
+def solved(setting: Knob, value: float) -> None:
+    """Shows a knob's number where it is the one that is looked for: to be read, not to be moved."""
+    st.session_state[setting.name] = value  # where the control begins once it is back
+    st.metric(
+        f"{setting.label} (solved)",
+        f"{value:,}" if setting.integer else f"{value:.6g}",
+        help=setting.help,
+        border=True,
+    )
+    _places()[setting.name] = st.container()
+
+
 def _slider_moved(key: str) -> None:
     st.session_state[key] = st.session_state[f"{key}_slider"]
 
@@ -65,11 +77,6 @@ def _grid(low: float, high: float, setting: Knob, logarithmic: bool) -> list[flo
     else:
         points = [round(low + i * setting.step, 10) for i in range(math.floor((high - low) / setting.step) + 1)]
     return sorted({int(point) if setting.integer else point for point in points} | {setting.default})
-
-
-def set_values(**values: float) -> None:
-    """Moves controls, from a button's callback."""
-    st.session_state.update(values)
 
 
 def _places() -> dict:

@@ -1,24 +1,100 @@
 """Tables that pages show and draw."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dpcore import limits
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting
+from dpcore.privacy import curves
+from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.runs.store import Round
 
-_POINTS = 100
+_POINTS = 60
+_MAP_POINTS = 24
+
+_cached = st.cache_data(max_entries=500, show_spinner=False)
 
 
-@st.cache_data(max_entries=1000, show_spinner=False)
-def epsilon_by_round(plan: PrivacyPlan) -> pd.DataFrame:
-    """Columns `round` and `epsilon`: at most a hundred rounds, from 0 to the last of the plan."""
-    rounds = np.unique(np.linspace(0, plan.rounds, min(plan.rounds, _POINTS) + 1).round().astype(int)).tolist()
-    epsilons = accounting.epsilon_by_round(plan, rounds)
-    return pd.DataFrame({"round": rounds, "epsilon": [epsilon.value for epsilon in epsilons]})
+@_cached
+def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
+    """Columns `name`, `PLD` and `RDP`: epsilon over one number of a plan, around what it is there."""
+    values = _range(plan, name)
+    given = {
+        "noise_multiplier": plan.accounted_noise_multiplier,
+        "sampling_prob": plan.sampling_prob,
+        "rounds": plan.rounds,
+        "delta": plan.delta,
+    }
+    if name == "clients_per_round":
+        given["sampling_prob"] = values / plan.population
+    elif name == "noise_multiplier":
+        given[name] = values * plan.accounted_noise_multiplier / plan.noise_multiplier
+    else:
+        given[name] = values
+    return pd.DataFrame({name: values, "PLD": curves.pld_epsilons(**given), "RDP": curves.rdp_epsilons(**given)})
+
+
+def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
+    """Values of one number of a plan, ascending, among them the plan's own; only those that a plan may have."""
+    now = getattr(plan, name)
+    if name == "rounds":
+        return np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS) + 1).round().astype(int))
+    if name == "delta":
+        return np.unique([*np.geomspace(1e-10, 1e-2, _POINTS), now])
+    if name == "noise_multiplier":
+        values = np.unique([*np.geomspace(max(now / 5, limits.LEAST_NOISE), now * 5, _POINTS), now])
+        return values[values < plan.most_noise * (1 - 1e-9)]
+    if not plan.is_sampled:  # everybody is everybody
+        return np.array([now])
+    values = np.unique([*np.geomspace(1, plan.population, _POINTS).round().astype(int), now])
+    return values[[plan.noise_multiplier < _most_noise(plan, count) for count in values]]
+
+
+def _most_noise(plan: PrivacyPlan, clients: int) -> float:
+    return replace(plan, clients_per_round=int(clients), noise_multiplier=0.0).most_noise * (1 - 1e-9)
+
+
+@_cached
+def surface(plan: PrivacyPlan) -> pd.DataFrame:
+    """Columns `clients_per_round`, `noise_multiplier`, `epsilon`: the smaller bound; no number where no plan is."""
+    top = min(plan.population, max(10_000, 4 * plan.clients_per_round))
+    clients = np.unique(np.geomspace(min(10, top), top, _MAP_POINTS).round().astype(int))
+    highest = max(10.0, 2 * plan.noise_multiplier)
+    noise = np.geomspace(min(0.3, plan.noise_multiplier), highest, _MAP_POINTS)
+    all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
+    given = {
+        "noise_multiplier": all_noise * plan.accounted_noise_multiplier / plan.noise_multiplier,
+        "sampling_prob": all_clients / plan.population,
+        "rounds": plan.rounds,
+        "delta": plan.delta,
+    }
+    epsilons = np.fmin(curves.rdp_epsilons(**given), curves.pld_epsilons(**given))
+    possible = all_noise < np.array([_most_noise(plan, count) for count in all_clients])
+    return pd.DataFrame(
+        {
+            "clients_per_round": all_clients,
+            "noise_multiplier": all_noise,
+            "epsilon": np.where(possible, epsilons, np.nan),
+        }
+    )
+
+
+@_cached
+def trade_off(plan: PrivacyPlan, epsilon: float, grid: float) -> pd.DataFrame:
+    """Columns `wrongly accused`, `found`, `found by one pair alone`: fractions of users."""
+    rates = np.geomspace(1e-4, 1, 81)
+    return pd.DataFrame(
+        {
+            "wrongly accused": rates,
+            "found": risk(plan, grid).true_positive_rate(rates),
+            "found by one pair alone": [rate_from_pair(epsilon, plan.delta, rate) for rate in rates],
+        }
+    )
 
 
 def rounds(rows: list[Round]) -> pd.DataFrame:
     """One row a round, columns as in the store."""
-    return pd.DataFrame([vars(row) for row in rows], columns=list(Round.__dataclass_fields__))
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))

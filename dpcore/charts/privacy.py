@@ -1,0 +1,177 @@
+"""Charts of what a plan guarantees: numbers in, plotly figures out. Colours and font come from the page."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dpcore.charts.lines import figure
+from dpcore.privacy.statement import epsilon_text
+
+ISO_EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def epsilon_against(
+    curve: pd.DataFrame, *, x_title: str, point: tuple[float, float], delta: float, logarithmic: bool
+) -> go.Figure:
+    """Returns epsilon by both accountants against one number of the plan.
+
+    Args:
+        curve: The number in the first column, then `PLD` and `RDP`; where PLD has no answer, none is drawn.
+        x_title: The number's name.
+        point: The plan itself: its number and its epsilon.
+        delta: Named in the title of the axis.
+        logarithmic: Whether the number is drawn by factors.
+    """
+    found = figure(x_title, f"Epsilon (delta {delta:g})" if curve.columns[0] != "delta" else "Epsilon")
+    x = curve.iloc[:, 0]
+    for name, dash in (("PLD", "solid"), ("RDP", "dash")):
+        drawn = curve[name].where(np.isfinite(curve[name]))
+        found.add_scatter(x=x, y=drawn, mode="lines", name=name, line={"dash": dash, "width": 3})
+        ends = drawn.dropna()
+        if len(ends):
+            # At the curve's end, so that no legend has to be read.
+            found.add_annotation(
+                x=np.log10(x[ends.index[-1]]) if logarithmic else x[ends.index[-1]],
+                y=ends.iloc[-1],
+                text=name,
+                showarrow=False,
+                xanchor="left",
+                xshift=6,
+            )
+    if np.isfinite(point[1]):
+        found.add_scatter(
+            x=[point[0]],
+            y=[point[1]],
+            mode="markers+text",
+            text=[epsilon_text(point[1])],
+            textposition="top left",
+            marker={"size": 12, "symbol": "diamond"},
+            name="this plan",
+            cliponaxis=False,
+        )
+    found.update_layout(margin={"r": 50})
+    found.update_yaxes(rangemode="tozero", range=[0, _top(curve, point[1])])
+    if logarithmic:
+        found.update_xaxes(type="log", rangemode="normal")
+    return found
+
+
+def _top(curve: pd.DataFrame, epsilon: float) -> float:
+    """Where the axis ends: a few times the plan's epsilon, so that a steep end does not flatten the rest."""
+    largest = np.nanmax(curve[["PLD", "RDP"]].where(np.isfinite, np.nan).to_numpy(), initial=0.1)
+    return min(1.1 * largest, 5 * epsilon) if 0 < epsilon < np.inf else 1.1 * largest
+
+
+def surface(
+    clients: np.ndarray, noise: np.ndarray, epsilons: np.ndarray, *, point: tuple[float, float], ratio: float
+) -> go.Figure:
+    """Returns epsilon over clients and noise, with its iso-lines and that of the plan's noise-to-clients ratio.
+
+    Args:
+        clients: Clients per round, ascending, [num_clients].
+        noise: Noise multipliers, ascending, [num_noise].
+        epsilons: [num_noise, num_clients]; not a number where no plan is.
+        point: The plan's clients and noise.
+        ratio: The plan's noise over clients.
+    """
+    found = figure("Clients per round", "Noise multiplier")
+    levels = np.log10(np.clip(epsilons, 0.01, 100))
+    found.add_heatmap(
+        x=clients,
+        y=noise,
+        z=levels,
+        customdata=epsilons,
+        hovertemplate="%{x:.0f} clients, noise %{y:.3g}: epsilon %{customdata:.3f}<extra></extra>",
+        colorscale="Cividis",
+        reversescale=True,
+        zmin=-1,
+        zmax=1.5,
+        colorbar={"title": "epsilon", "tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"], "thickness": 12},
+        name="epsilon",
+    )
+    ink = {"color": "black", "width": 2}
+    for level in ISO_EPSILONS:
+        x, y = _iso_line(clients, noise, epsilons, level)
+        if len(x):
+            found.add_scatter(x=x, y=y, mode="lines", line=ink, name=f"epsilon {level:g}", hoverinfo="skip")
+            found.add_annotation(
+                x=np.log10(x[0]),
+                y=np.log10(y[0]),
+                text=f"ε = {level:g}",
+                showarrow=False,
+                xanchor="left",
+                yanchor="bottom",
+                font={"color": "black"},
+            )
+    inside = (ratio * clients >= noise[0]) & (ratio * clients <= noise[-1])
+    found.add_scatter(
+        x=clients[inside],
+        y=ratio * clients[inside],
+        mode="lines",
+        line={**ink, "dash": "dash"},
+        name=f"ratio {ratio:.3g}",
+        hoverinfo="skip",
+    )
+    if inside.any():
+        last = clients[inside][-1]
+        found.add_annotation(
+            x=np.log10(last),
+            y=np.log10(ratio * last),
+            text=f"ratio {ratio:.3g}",
+            showarrow=False,
+            xanchor="right",
+            yanchor="bottom",
+            font={"color": "black"},
+        )
+    found.add_scatter(
+        x=[point[0]],
+        y=[point[1]],
+        mode="markers",
+        name="this plan",
+        marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
+    )
+    found.update_xaxes(type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist())
+    found.update_yaxes(type="log", range=np.log10(noise[[0, -1]]).tolist())
+    found.update_layout(height=420, hovermode="closest")
+    return found
+
+
+def _iso_line(
+    clients: np.ndarray, noise: np.ndarray, epsilons: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where epsilon is `level`: for each number of clients, the noise between two of the grid's, in logarithms."""
+    x, y = [], []
+    for column, count in enumerate(clients):
+        known = np.isfinite(epsilons[:, column]) & (epsilons[:, column] > 0)
+        falling = np.log(epsilons[known, column])[::-1]
+        if len(falling) and falling[0] <= np.log(level) <= falling[-1]:
+            x.append(count)
+            y.append(np.exp(np.interp(np.log(level), falling, np.log(noise[known])[::-1])))
+    return np.array(x), np.array(y)
+
+
+def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
+    """Returns what attacks find against whom they accuse by mistake.
+
+    Args:
+        curve: Columns `wrongly accused`, `found` and `found by one pair alone`, all fractions.
+        point: The rates that are spoken of.
+    """
+    found = figure("Wrongly accused", "Found")
+    x = curve["wrongly accused"]
+    found.add_scatter(x=x, y=curve["found"], mode="lines", name="best attack", line={"width": 3})
+    found.add_scatter(
+        x=x,
+        y=curve["found by one pair alone"],
+        mode="lines",
+        name="if only (ε, δ) were known",
+        line={"dash": "dash"},
+    )
+    found.add_scatter(x=x, y=x, mode="lines", name="accusing at random", line={"dash": "dot"})
+    found.add_scatter(
+        x=[point[0]], y=[point[1]], mode="markers", marker={"size": 12, "symbol": "diamond"}, name="spoken of"
+    )
+    found.update_xaxes(type="log", rangemode="normal", tickformat="~%")
+    found.update_yaxes(range=[0, 1], tickformat=".0%")
+    found.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15})
+    return found

@@ -1,0 +1,24 @@
+"""The same jobs without a browser: `python -m dpcore`.
+
+With --json, standard output is JSON and nothing else; an infinite number is the string "inf".
+"""
+
+import typer
+
+from dpcore.cli import privacy, runs, tools
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="User-level differential privacy in federated learning.",
+    pretty_exceptions_enable=False,
+)
+for command in (privacy.account, privacy.calibrate, privacy.statement, runs.train, runs.ledger):
+    app.command()(command)
+app.add_typer(runs.app, name="runs")
+for command in (tools.verify, tools.serve):
+    app.command()(command)
+
+
+def main() -> None:
+    app(prog_name="python -m dpcore")

@@ -1,0 +1,140 @@
+"""Options, errors and output that several commands share."""
+
+import functools
+import inspect
+import json
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dpcore import limits
+from dpcore.errors import EpsilonLabError, InvalidValueError
+from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, PrivacyPlan
+from dpcore.privacy import accounting
+
+out, err = Console(), Console(stderr=True)
+
+
+def option(knob: limits.Knob):
+    """A command's option for a knob. Its range is checked by the plan, so that all say the same."""
+    return typer.Option(f"--{knob.name.replace('_', '-')}", help=knob.help)
+
+
+AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)
+Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})
+Clipping = StrEnum("Clipping", ["adaptive", "fixed"])
+Sampling = StrEnum("Sampling", ["poisson", "none"])
+
+AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
+HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
+Accountant = Annotated[
+    AccountantName | None,
+    typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
+]
+FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
+
+
+def _plan(
+    noise_multiplier: Annotated[float, option(limits.NOISE_MULTIPLIER)] = limits.NOISE_MULTIPLIER.default,
+    clients_per_round: Annotated[int | None, option(limits.CLIENTS_PER_ROUND)] = None,
+    rounds: Annotated[int, option(limits.ROUNDS)] = int(limits.ROUNDS.default),
+    population: Annotated[int, option(limits.POPULATION)] = int(limits.POPULATION.default),
+    delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
+    sampling: Annotated[
+        Sampling, typer.Option(help="poisson: each user by an own coin. none: all users in every round.")
+    ] = Sampling.poisson,
+    adjacency: Annotated[
+        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
+    ] = Adjacency.add_or_remove_one,
+    clipping: Annotated[
+        Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
+    ] = Clipping.adaptive,
+    clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
+    zeroing: Annotated[
+        bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
+    ] = False,
+) -> PrivacyPlan:
+    usual = int(limits.CLIENTS_PER_ROUND.default) if sampling == Sampling.poisson else population
+    clients = usual if clients_per_round is None else clients_per_round
+    if sampling == Sampling.none and clients != population:
+        raise InvalidValueError(
+            "clients_per_round",
+            f"Expected clients_per_round to be the population, {population}, found {clients}: without sampling, all "
+            "users take part in every round. Leave it out, or choose Poisson sampling.",
+        )
+    return PrivacyPlan(
+        noise_multiplier=noise_multiplier,
+        clients_per_round=clients,
+        rounds=rounds,
+        population=population,
+        delta=delta,
+        adjacency=adjacency.value,
+        clipping=FixedClipping(clip_norm=clip_norm) if clipping == Clipping.fixed else AdaptiveClipping(),
+        zeroing=zeroing,
+    )
+
+
+def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
+    """Gives a command the options of a privacy plan, but for those that are `fixed`.
+
+    Its argument `make_plan` then builds the plan, checked; it is called with what is fixed.
+    """
+    theirs = {name: given for name, given in inspect.signature(_plan).parameters.items() if name not in fixed}
+
+    def decorate(command: Callable) -> Callable:
+        own = {name: given for name, given in inspect.signature(command).parameters.items() if name != "make_plan"}
+        merged = [given.replace(kind=inspect.Parameter.KEYWORD_ONLY) for given in {**theirs, **own}.values()]
+
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in theirs}
+            command(make_plan=lambda **others: _plan(**{**given, **others}), **values)
+
+        run.__signature__ = inspect.Signature(merged)
+        run.__annotations__ = {given.name: given.annotation for given in merged}
+        return run
+
+    return decorate
+
+
+def for_people(command: Callable) -> Callable:
+    """Makes a command print what went wrong in a sentence, and exit with 2."""
+
+    @functools.wraps(command)
+    def run(*values: Any, **named: Any) -> None:
+        try:
+            command(*values, **named)
+        except EpsilonLabError as error:
+            complain(str(error))
+            raise typer.Exit(2) from error
+
+    return run
+
+
+def complain(message: str) -> None:
+    """Prints an error."""
+    err.print(f"Error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(*warnings: str) -> None:
+    """Prints the warnings that are not empty."""
+    for warning in filter(None, warnings):
+        err.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(**values: Any) -> None:
+    """Prints one line of JSON; infinite numbers as strings, which JSON has no number for."""
+    print(json.dumps(_plain(values), allow_nan=False), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value

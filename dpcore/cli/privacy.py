@@ -1,0 +1,168 @@
+"""Commands that need no data: what a plan guarantees, and which plan guarantees enough."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dpcore import limits
+from dpcore.cli import options
+from dpcore.cli.options import out, print_json, takes_plan, warn
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import accounting, calibration
+from dpcore.privacy import statement as words
+from dpcore.privacy.risk import rate_from_pair, risk
+
+Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])
+Held = StrEnum("Held", ["ratio", "noise"])
+
+
+def described(
+    plan: PrivacyPlan, accountant: str | None, *, false_positive_rate: float, prior: float = limits.PRIOR.default
+) -> dict:
+    """Every number that the Accountant page shows of a plan."""
+    rate, prior = limits.FALSE_POSITIVE_RATE.check(false_positive_rate), limits.PRIOR.check(prior)
+    account, best = accounting.account(plan), risk(plan)
+    chosen = account.by(accountant) if accountant else account.headline
+    return {
+        "epsilon": chosen.value,
+        "delta": plan.delta,
+        "accountant": chosen.accountant,
+        "noise_multiplier": plan.noise_multiplier,
+        "clients_per_round": plan.clients_per_round,
+        "rounds": plan.rounds,
+        "population": plan.population,
+        "noise_to_clients_ratio": plan.noise_multiplier / plan.clients_per_round,
+        "sampling": "poisson" if plan.is_sampled else "none",
+        "sampling_prob": plan.sampling_prob,
+        "adjacency": plan.adjacency,
+        "clipping": asdict(plan.clipping),
+        "value_noise_multiplier": plan.value_noise_multiplier,
+        "clipped_count_stddev": plan.clipped_count_stddev,
+        "zeroing": plan.zeroing,
+        "pld": {
+            "epsilon": account.pld.value if account.pld else None,
+            "grid": account.pld.grid if account.pld else None,
+            "problem": account.pld_problem,
+        },
+        "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
+        "epsilon_without_amplification": accounting.without_amplification(plan),
+        "risk": {
+            "advantage": best.advantage,
+            "false_positive_rate": rate,
+            "true_positive_rate": float(best.true_positive_rate(rate)),
+            "true_positive_rate_from_pair": rate_from_pair(account.headline.value, plan.delta, rate),
+            "prior": prior,
+            "posterior": best.posterior(prior, rate),
+            "best_guess": best.best_guess(prior),
+        },
+        "warnings": list(plan.warnings),
+        "made_with": accounting.VERSION,
+    }
+
+
+def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
+    warn(*plan.warnings, values["rdp"]["warning"] if values["accountant"] == "rdp" else "")
+    if as_json:
+        print_json(**values)
+        return
+    pld, best = values["pld"], values["risk"]
+    out.print(words.sentence(plan, values["epsilon"]), highlight=False)
+    by_pld = pld["problem"] or f"PLD: epsilon {words.epsilon_text(pld['epsilon'])}"
+    order = values["rdp"]["order"]
+    out.print(by_pld, highlight=False)
+    out.print(
+        f"RDP: epsilon {words.epsilon_text(values['rdp']['epsilon'])}" + (f", order {order:g}" if order else ""),
+        highlight=False,
+    )
+    out.print(
+        f"Without amplification by sampling: {words.epsilon_text(values['epsilon_without_amplification'])}",
+        highlight=False,
+    )
+    out.print(words.attack(plan, risk(plan), best["false_positive_rate"]), highlight=False)
+
+
+@options.for_people
+@takes_plan()
+def account(
+    make_plan: Callable[..., PrivacyPlan],
+    accountant: options.Accountant = None,
+    false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
+    prior: Annotated[float, options.option(limits.PRIOR)] = limits.PRIOR.default,
+    as_json: options.AsJson = False,
+) -> None:
+    """What one plan guarantees: epsilon by both accountants, and what attacks achieve."""
+    plan = make_plan()
+    values = described(plan, accountant, false_positive_rate=false_positive_rate, prior=prior)
+    _show(values, plan, as_json)
+
+
+@options.for_people
+@takes_plan()
+def calibrate(
+    make_plan: Callable[..., PrivacyPlan],
+    solve: Annotated[Unknown, typer.Option(help="The number that is looked for; all others are held.")] = "clients",
+    hold: Annotated[
+        Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
+    ] = Held.ratio,
+    target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
+    noise_to_clients_ratio: Annotated[
+        float, options.option(limits.NOISE_TO_CLIENTS_RATIO)
+    ] = limits.NOISE_TO_CLIENTS_RATIO.default,
+    true_positive_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Solve for the noise at which attacks find at most this fraction, instead of an epsilon."
+        ),
+    ] = None,
+    false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
+    accountant: options.Accountant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """The plan that reaches a target, all but one of its numbers held."""
+    unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
+    if true_positive_rate is not None:
+        unknown = limits.check_choice("solve", "noise" if solve == Unknown.clients else solve.value, ("noise",))
+    plan = make_plan(**calibration.PLACEHOLDERS.get(unknown, {}))
+    if true_positive_rate is not None:
+        rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
+        found, asked = calibration.noise_for_risk(plan, **rates), {"solve": unknown, **rates}
+    else:
+        given = {
+            "noise_to_clients_ratio": noise_to_clients_ratio,
+            "accountant": (accountant or options.AccountantName.pld).value,
+        }
+        found = calibration.solve(plan, unknown, target_epsilon=target_epsilon, **given)
+        floor = calibration.floor(plan, unknown, **given)
+        asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
+    values = described(found, accountant, false_positive_rate=false_positive_rate)
+    if not as_json:
+        out.print(
+            f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
+            f"{found.noise_multiplier:.12g}, {found.rounds:,} rounds, delta {found.delta!r}:",
+            highlight=False,
+        )
+    _show({**values, **asked}, found, as_json)
+    if not as_json and "floor" in asked:
+        out.print(f"The lowest epsilon in reach: {words.epsilon_text(asked['floor'])}", highlight=False)
+
+
+@options.for_people
+@takes_plan()
+def statement(
+    make_plan: Callable[..., PrivacyPlan],
+    false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
+    as_json: options.AsJson = False,
+) -> None:
+    """The guarantee as Markdown, with all that should be reported beside it."""
+    plan = make_plan()
+    account = accounting.account(plan)
+    rows = words.table(
+        plan, account, risk(plan), false_positive_rate=limits.FALSE_POSITIVE_RATE.check(false_positive_rate)
+    )
+    if as_json:
+        print_json(sentence=words.sentence(plan, account.headline.value), rows=[list(row) for row in rows])
+    else:
+        print(words.markdown(plan, account, rows), end="")

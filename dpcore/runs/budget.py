@@ -1,0 +1,90 @@
+"""What the runs on one data set have spent together, and what its owner allows.
+
+Every run that has released a round, or still may, is charged with all the rounds of its plan: one that is
+stopped early was stopped by somebody who looked, and only the planned guarantee holds whatever made them stop.
+"""
+
+import math
+from dataclasses import dataclass
+
+from dpcore.errors import BudgetExceededError
+from dpcore.plan import Plan
+from dpcore.privacy import accounting, ledger
+from dpcore.privacy.accounting import Account
+from dpcore.privacy.statement import epsilon_text
+from dpcore.runs.store import Policy, Run, Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """A data set's runs as one.
+
+    Attributes:
+        policy: What its owner decided.
+        runs: The runs that are charged, the newest first.
+        account: Their composed epsilon, at the budget's delta; that of nothing where the data set is public.
+    """
+
+    policy: Policy
+    runs: list[Run]
+    account: Account
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether more is spent than allowed."""
+        allowed = self.policy.budget_epsilon
+        return allowed is not None and self.account.headline.value > allowed
+
+
+def charged(store: Store, dataset: str) -> list[Run]:
+    """Returns the runs that a data set is charged with, the newest first."""
+    released = store.released()
+    return [
+        run
+        for run in store.runs()
+        if run.plan.training.dataset == dataset and (run.active or run.run_id in released)
+    ]
+
+
+def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float = accounting.FINE) -> Balance:
+    """Returns what the runs on a data set have spent, with one more plan if it were run."""
+    policy, runs = store.policy(dataset), charged(store, dataset)
+    plans = [run.plan.privacy for run in runs] + ([also.privacy] if also else [])
+    spent = [] if policy.public else plans
+    return Balance(policy=policy, runs=runs, account=ledger.compose(spent, policy.budget_delta, grid))
+
+
+def check(store: Store, plan: Plan) -> None:
+    """Says no to a plan that would take its data set past the budget.
+
+    Raises:
+        BudgetExceededError: If it would.
+    """
+    dataset = plan.training.dataset
+    if store.policy(dataset).budget_epsilon is None:
+        return
+    after = balance(store, dataset, also=plan)
+    if not after.exceeded:
+        return
+    policy, total = after.policy, after.account.headline.value
+    why = ledger.uncovered(plan.privacy)
+    if math.isinf(total) and not why:
+        why = "A run on it has left no guarantee (see the ledger)."
+    raise BudgetExceededError(
+        f"Expected all runs on {dataset} together to spend at most epsilon {policy.budget_epsilon:g} at delta "
+        f"{policy.budget_delta:g}; with this one they would spend {epsilon_text(total)}. "
+        + (why or "Train fewer rounds, with more noise, or raise the budget.")
+    )
+
+
+def sentence(balance: Balance) -> str:
+    """Returns what has been spent, and of what, in words."""
+    policy, account = balance.policy, balance.account
+    if policy.public:
+        return f"{policy.name} is marked as public: runs on it cost its users nothing."
+    runs = "1 run" if len(balance.runs) == 1 else f"{len(balance.runs)} runs"
+    spent = f"{runs} on {policy.name} spend epsilon {epsilon_text(account.headline.value)} together"
+    spent += f" at delta {policy.budget_delta!r} (RDP: {epsilon_text(account.rdp.value)})"
+    if policy.budget_epsilon is None:
+        return f"{spent}. No budget is set."
+    return f"{spent}, of a budget of {policy.budget_epsilon:g}."

@@ -1,0 +1,188 @@
+"""Curves against dp-accounting over the whole range of the sliders: never below it, and hardly above."""
+
+import functools
+import json
+import math
+from pathlib import Path
+
+import dp_accounting
+import mpmath
+import numpy as np
+import pytest
+from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+from dp_accounting.rdp import RdpAccountant, compute_epsilon
+
+from dpcore.privacy import curves
+from dpcore.privacy.accounting import FFT_ERROR, LOG_A_ERROR, RDP_ORDERS
+
+CASES = json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
+GOLDEN = {
+    accountant: [case for case in CASES if case["group"] == "epsilon" and case["accountant"] == accountant]
+    for accountant in ("RDP", "PLD", "analytic Gaussian (q=1)")
+}
+TUTORIAL = {"noise_multiplier": 1.2, "sampling_prob": 120 / 3383, "rounds": 100, "delta": 1e-5}
+
+
+def values(case: dict) -> dict:
+    return {name: case["inputs"][name] for name in TUTORIAL}
+
+
+def draw(rng: np.random.Generator, *, noise: tuple[float, float], prob: tuple[float, float] = (1e-9, 1)) -> dict:
+    """One setting, evenly on logarithmic scales."""
+    ranges = [noise, prob, (1, 1e6), (1e-10, 1e-2)]
+    noise, prob, rounds, delta = (math.exp(rng.uniform(math.log(low), math.log(high))) for low, high in ranges)
+    return {"noise_multiplier": noise, "sampling_prob": prob, "rounds": int(rounds), "delta": delta}
+
+
+def library_rdp(noise_multiplier: float, sampling_prob: float, rounds: int, delta: float) -> float:
+    event = dp_accounting.GaussianDpEvent(noise_multiplier)
+    if sampling_prob < 1:
+        event = dp_accounting.PoissonSampledDpEvent(sampling_prob, event)
+    rdp = RdpAccountant(RDP_ORDERS).compose(event).rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    return float(compute_epsilon(RDP_ORDERS, rounds * rdp, delta)[0])
+
+
+@functools.lru_cache(maxsize=4)
+def library_pld(noise_multiplier: float, sampling_prob: float, rounds: int, grid: float = 1e-4):
+    if sampling_prob == 1:
+        return from_gaussian_mechanism(noise_multiplier / math.sqrt(rounds), value_discretization_interval=grid)
+    return from_gaussian_mechanism(
+        noise_multiplier, sampling_prob=sampling_prob, value_discretization_interval=grid
+    ).self_compose(rounds)
+
+
+def affordable(
+    noise_multiplier: float, sampling_prob: float, rounds: int, delta: float, grid: float = 1e-4
+) -> bool:
+    """Whether the library needs no more than seconds."""
+    exponent = 10 / noise_multiplier + 0.5 / noise_multiplier**2
+    rms = sampling_prob * math.sqrt(math.expm1(1 / noise_multiplier**2))
+    few = math.log1p(sampling_prob * math.expm1(exponent)) / grid < 7e4
+    return few and min(rms, 10) * math.sqrt(rounds) / grid < 3e4
+
+
+@pytest.mark.parametrize("case", GOLDEN["RDP"], ids=lambda case: case["id"])
+def test_golden_rdp(case):
+    assert case["inputs"]["orders"] == "tutorial"
+    got = curves.rdp_epsilons(**values(case))
+    assert abs(got - case["expected"]) <= max(case["tol_abs"], case["tol_rel"] * case["expected"])
+
+
+@pytest.mark.parametrize("case", GOLDEN["PLD"], ids=lambda case: case["id"])
+def test_golden_pld(case):
+    got = curves.pld_epsilons(**values(case))
+    # Without sampling, the library composed round by round there, which is a ten-millionth above one Gaussian.
+    assert case["expected"] * (1 - 2e-7) <= got <= 1.002 * case["expected"] + 1e-4
+
+
+@pytest.mark.parametrize("case", GOLDEN["analytic Gaussian (q=1)"], ids=lambda case: case["id"])
+def test_golden_gaussian(case):
+    got = curves.pld_epsilons(**values(case))
+    assert abs(got - case["expected"]) <= max(case["tol_abs"], case["tol_rel"] * case["expected"])
+
+
+@pytest.mark.parametrize("noise", [(0.15, 1), (1, 30), (30, 1000)])
+def test_rdp_is_never_below_the_library_and_hardly_above(noise):
+    rng = np.random.default_rng(1)
+    settings = [draw(rng, noise=noise) for _ in range(60)]
+    settings += [setting | {"sampling_prob": 1 - setting["sampling_prob"]} for setting in settings[:20]]
+    expected = np.array([library_rdp(**setting) for setting in settings])
+    got = curves.rdp_epsilons(**{name: [setting[name] for setting in settings] for name in TUTORIAL})
+    assert (got >= expected).all()
+    assert got == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_rdp_with_hardly_any_noise():
+    for noise in (0.001, 0.01, 0.1):
+        got = curves.rdp_epsilons(**TUTORIAL | {"noise_multiplier": noise})
+        expected = library_rdp(**TUTORIAL | {"noise_multiplier": noise})
+        assert expected <= got <= expected * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("q", "z"), [(1e-6, 30.0), (0.035, 1.2), (0.5, 100.0), (0.9, 0.5)])
+def test_renyi_divergences_against_quadrature(q, z):
+    """E over x ~ N(0, z^2) of the ratio of densities to the power of the order, with 50 digits.
+
+    (1e-6, 30) is where dp-accounting 0.4.3 answers 0 by cancellation.
+    """
+    orders = [1.25, 2.5, 4.5, 2, 8, 63]
+    got = curves._round_rdp(np.array([z]), np.array([q]))[0][[RDP_ORDERS.index(order) for order in orders]]
+    for order, divergence in zip(orders, got, strict=True):
+        with mpmath.workdps(50):
+
+            def moment(t, order=order):
+                return mpmath.npdf(t) * (1 + q * mpmath.expm1(t / z - mpmath.mpf(1) / (2 * z * z))) ** order
+
+            peak, middle = order / z, z * mpmath.log(1 / mpmath.mpf(q) - 1) + 0.5 / z
+            points = sorted({-20, 0, float(middle), peak, peak + 20})
+            points = [p for p in points if -20 <= p <= peak + 20]
+            exact = float(mpmath.log(mpmath.quad(moment, points)) / (order - 1))
+        assert exact <= got[orders.index(order)] <= exact * (1 + 1e-8) + 1.6 * LOG_A_ERROR / (order - 1), divergence
+
+
+def held_to_the_library(setting: dict, grid: float = 1e-4) -> None:
+    got = curves.pld_epsilons(**setting)
+    if np.isnan(got):
+        assert curves.rdp_epsilons(**setting) > 600 or setting["delta"] < 1e-14 * setting["rounds"]
+        return
+    rounds, delta = setting["rounds"], setting["delta"]
+    pld = library_pld(setting["noise_multiplier"], setting["sampling_prob"], rounds, grid)
+    # `accounting` asks for the smaller delta: the library's own rounding may be of that size.
+    expected = pld.get_epsilon_for_delta(delta - FFT_ERROR * rounds)
+    assert got >= max(expected, pld.get_epsilon_for_delta(delta)), setting
+    assert got <= (1.002 if delta > 1e-13 * rounds else 1.02) * expected + 1e-4, setting
+
+
+@pytest.mark.parametrize(("noise", "times"), [((0.3, 0.8), 16), ((0.8, 3), 40), ((3, 1000), 60)])
+def test_pld_is_never_below_the_library_and_hardly_above(noise, times):
+    rng = np.random.default_rng(2)
+    settings = [setting for setting in (draw(rng, noise=noise) for _ in range(4 * times)) if affordable(**setting)]
+    assert len(settings) >= times
+    for setting in settings[:times]:
+        held_to_the_library(setting)
+
+
+def test_pld_on_the_librarys_own_grid():
+    """Where losses are small, both use the same grid, and only the treatment of tails and rounding is left."""
+    rng = np.random.default_rng(3)
+    settings = [draw(rng, noise=(1, 1000), prob=(1e-7, 1)) for _ in range(300)]
+    fine = [s for s in settings if s["sampling_prob"] / s["noise_multiplier"] < 1e-3 and affordable(**s)]
+    for setting in fine[:60]:
+        for delta in (setting["delta"], 1e-5, 1e-2):
+            held_to_the_library(setting | {"delta": max(delta, 1e-13 * setting["rounds"])})
+
+
+def test_pld_with_little_noise():
+    """The library's coarser grid will do: the curve's own is coarser still."""
+    rng = np.random.default_rng(4)
+    settings = [draw(rng, noise=(0.15, 0.3), prob=(1e-2, 0.99)) for _ in range(40)]
+    settings = [s | {"rounds": 1 + s["rounds"] % 30} for s in settings]
+    for setting in settings[:6]:
+        held_to_the_library(setting, grid=1e-3)
+
+
+@pytest.mark.parametrize("noise", [1.2, 7.0, 40.0, 1000.0])
+def test_pld_without_sampling(noise):
+    for rounds in (1, 50):
+        for delta in (1e-10, 1e-5, 1e-2):
+            setting = {"noise_multiplier": noise, "sampling_prob": 1, "rounds": rounds, "delta": delta}
+            expected = library_pld(noise, 1, rounds).get_epsilon_for_delta(delta)
+            assert expected <= curves.pld_epsilons(**setting) <= expected * (1 + 1e-4) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("noise", "prob", "rounds"), [(0.8, 0.01, 30), (3.0, 0.2, 100), (50.0, 0.02, 1), (20.0, 0.9, 9)]
+)
+def test_each_side_is_held_to_the_librarys(noise, prob, rounds):
+    """The larger side is nearly always the removed user's, so the other would not be missed in an epsilon."""
+    pld = library_pld(noise, prob, rounds)
+    deltas = np.array([1e-9, 1e-5, 1e-2])
+    with np.errstate(all="ignore"):
+        sides = list(curves._sides(noise, prob, 1e-6 * deltas[0] / rounds))
+        got = [curves._composed(*side, rounds, deltas) for side in sides]
+    for found, library in zip(got, (pld._pmf_remove, pld._pmf_add), strict=True):
+        expected = np.array([library.get_epsilon_for_delta(delta) for delta in deltas])
+        assert (found >= expected * (1 - 1e-7)).all()
+        assert (found <= 1.01 * expected + 1e-4).all()
+    _, _, masses, infinity, _ = sides[1]
+    assert masses.sum() + infinity == pytest.approx(1, abs=1e-9)
