@@ -13,7 +13,7 @@ class Round:
         loss: Mean cross-entropy on the whole test set, or `None` where it was not evaluated.
         clip_norm: The L2 bound on updates after this round.
         cohort_size: Users that came; `None` for round 0.
-        epsilon: Spent so far.
+        epsilon: Spent so far, an upper bound.
         seconds: The round's wall-clock time, with its evaluation.
     """
 

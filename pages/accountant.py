@@ -17,7 +17,8 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     attack = risk.ask()
     noise = st.empty()
-meaning = right.empty()
+with right:
+    meaning, trade_off = st.empty(), st.container()
 report = st.empty()
 
 # Coarse first: an upper bound at once. Then the fine one, to keep.
@@ -30,6 +31,8 @@ for grid in (accounting.COARSE, accounting.FINE):
     if grid == accounting.COARSE:
         with curves:
             privacy_charts.show(found)
+        with trade_off:
+            risk.curve(found, attack)
     with meaning.container():
         risk.show(found, attack, grid)
 with noise.container():

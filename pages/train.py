@@ -7,7 +7,8 @@ from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import controls, frame, live, services
+from dpcore.ui import controls, frame, ledger, live, services
+from dpcore.ui import plan as plan_controls
 
 frame.page("Train", "What does it learn at that privacy?")
 with controls.explain():
@@ -20,6 +21,7 @@ with st.container(border=True):
         clients = controls.knob(limits.CLIENTS_PER_ROUND, low=1, high=3000, logarithmic=True)
         rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
         delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
+        clipping = plan_controls.clipping_control()
     with right:
         one, two = st.columns(2)
         dataset = one.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
@@ -36,6 +38,7 @@ with st.container(border=True):
                 rounds=rounds,
                 population=datasets.num_users(dataset),
                 delta=delta,
+                clipping=clipping,
                 zeroing=zeroing,
             ),
             training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
@@ -47,8 +50,10 @@ with st.container(border=True):
     words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
     for warning in plan.privacy.warnings:
         st.warning(warning, icon=":material/warning:")
-    if st.button("Train", type="primary", key="train"):
-        st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every)
+    allowed = ledger.after(store, plan)
+    if st.button("Train", type="primary", key="train", disabled=not allowed):
+        with controls.explain():
+            st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every)
 
 runs = {run.run_id: live.label(run) for run in store.runs()}
 if not runs:

@@ -24,7 +24,7 @@ def epsilon_against(
     """
     found = figure(x_title, f"Epsilon (delta {delta:g})" if curve.columns[0] != "delta" else "Epsilon")
     x = curve.iloc[:, 0]
-    for name, dash in (("PLD", "solid"), ("RDP", "dash")):
+    for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
         drawn = curve[name].where(np.isfinite(curve[name]))
         found.add_scatter(x=x, y=drawn, mode="lines", name=name, line={"dash": dash, "width": 3})
         ends = drawn.dropna()
@@ -37,6 +37,7 @@ def epsilon_against(
                 showarrow=False,
                 xanchor="left",
                 xshift=6,
+                yshift=up,  # the two may end in the same place
             )
     if np.isfinite(point[1]):
         found.add_scatter(
@@ -44,12 +45,12 @@ def epsilon_against(
             y=[point[1]],
             mode="markers+text",
             text=[epsilon_text(point[1])],
-            textposition="top left",
+            textposition="bottom right",
             marker={"size": 12, "symbol": "diamond"},
             name="this plan",
             cliponaxis=False,
         )
-    found.update_layout(margin={"r": 50})
+    found.update_layout(height=420, margin={"r": 50})
     found.update_yaxes(rangemode="tozero", range=[0, _top(curve, point[1])])
     if logarithmic:
         found.update_xaxes(type="log", rangemode="normal")
@@ -95,13 +96,12 @@ def surface(
         if len(x):
             found.add_scatter(x=x, y=y, mode="lines", line=ink, name=f"epsilon {level:g}", hoverinfo="skip")
             found.add_annotation(
-                x=np.log10(x[0]),
-                y=np.log10(y[0]),
+                x=np.log10(x[len(x) // 3]),
+                y=np.log10(y[len(x) // 3]),
                 text=f"ε = {level:g}",
                 showarrow=False,
-                xanchor="left",
-                yanchor="bottom",
-                font={"color": "black"},
+                font={"color": "black", "size": 12},
+                bgcolor="rgba(255,255,255,0.8)",
             )
     inside = (ratio * clients >= noise[0]) & (ratio * clients <= noise[-1])
     found.add_scatter(
@@ -121,7 +121,8 @@ def surface(
             showarrow=False,
             xanchor="right",
             yanchor="bottom",
-            font={"color": "black"},
+            font={"color": "black", "size": 12},
+            bgcolor="rgba(255,255,255,0.8)",
         )
     found.add_scatter(
         x=[point[0]],
@@ -171,7 +172,7 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     found.add_scatter(
         x=[point[0]], y=[point[1]], mode="markers", marker={"size": 12, "symbol": "diamond"}, name="spoken of"
     )
-    found.update_xaxes(type="log", rangemode="normal", tickformat="~%")
+    found.update_xaxes(type="log", rangemode="normal", tickformat="~%", tickvals=[1e-4, 1e-3, 1e-2, 1e-1, 1])
     found.update_yaxes(range=[0, 1], tickformat=".0%")
     found.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15})
     return found

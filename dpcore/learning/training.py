@@ -9,7 +9,7 @@ from dpcore.errors import InvalidValueError
 from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
-from dpcore.privacy import accounting
+from dpcore.privacy import accounting, curves
 from dpcore.rounds import Round
 
 
@@ -43,6 +43,7 @@ def run(
             f"Expected the plan's population to be that of {dataset.name}, {dataset.num_users:,} users, found "
             f"{privacy.population:,}: its epsilon would not be that of this training.",
         )
+    planned = accounting.epsilon(privacy).value
     state, clip_norm, size = engine.initialize(), privacy.clipping.initial_clip_norm, None
     for round_num in range(privacy.rounds + 1):
         started = time.perf_counter()
@@ -61,7 +62,9 @@ def run(
             loss=loss,
             clip_norm=clip_norm,
             cohort_size=size,
-            epsilon=accounting.epsilon_by_round(privacy, [round_num])[0].value,
+            epsilon=planned
+            if round_num == privacy.rounds
+            else curves.epsilon_spent(privacy, round_num, planned=planned),
             seconds=time.perf_counter() - started,
         )
         if last:

@@ -254,26 +254,16 @@ def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
     return accounting.epsilon(plan, grid).value
 
 
-def _curve_arguments(plan: PrivacyPlan) -> dict:
-    return {
-        "noise_multiplier": plan.accounted_noise_multiplier,
-        "sampling_prob": plan.sampling_prob,
-        "rounds": plan.rounds,
-    }
-
-
 def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     """An epsilon a little above the accountant's, in a millisecond: where to begin to look."""
-    given = {**_curve_arguments(plan), "delta": plan.delta}
-    rdp = curves.rdp_epsilons(**given)
-    return float(rdp if accountant == "rdp" else np.fmin(rdp, curves.pld_epsilons(**given)))
+    estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
+    return float(estimate(**curves.arguments(plan)))
 
 
 def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
     """A true-positive rate near the best attack's, in milliseconds."""
-    deltas = np.geomspace(1e-9, 0.5, 40)
-    given = {**_curve_arguments(plan), "delta": deltas}
-    epsilons = np.fmin(curves.rdp_epsilons(**given), curves.pld_epsilons(**given))
+    deltas = np.geomspace(1e-9, 0.5, 200)
+    epsilons = curves.epsilons(**{**curves.arguments(plan), "delta": deltas})
     return min(
         rate_from_pair(epsilon, delta, false_positive_rate) for epsilon, delta in zip(epsilons, deltas, strict=True)
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import fft, signal, special
 
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy.accounting import FFT_ERROR, LOG_A_ERROR, RDP_ORDERS
 
 # Where PLD is not asked: less noise takes gigabytes, and such an epsilon guards nobody.
@@ -79,7 +80,7 @@ def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
     with np.errstate(all="ignore"):  # what overflows bounds nothing: it is infinite
-        parts = [_round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings), 64)]
+        parts = [_round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
         for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
             rdp = rounds * rdp[which]
             epsilon = rdp + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
@@ -199,3 +200,23 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
                 found[places[alike]] = np.maximum(*both)
     found[(noise > 0) & (found > PLD_MOST_EPSILON)] = np.nan
     return found.reshape(shape)
+
+
+def arguments(plan: PrivacyPlan) -> dict[str, float]:
+    """A plan as the arguments of `rdp_epsilons` and `pld_epsilons`."""
+    return {
+        "noise_multiplier": plan.accounted_noise_multiplier,
+        "sampling_prob": plan.sampling_prob,
+        "rounds": plan.rounds,
+        "delta": plan.delta,
+    }
+
+
+def epsilons(**given) -> np.ndarray:
+    """Returns the smaller of the two bounds; arguments and shape as in `rdp_epsilons`."""
+    return np.fmin(rdp_epsilons(**given), pld_epsilons(**given))
+
+
+def epsilon_spent(plan: PrivacyPlan, round_num: int, *, planned: float) -> float:
+    """Returns what the first rounds of a plan have spent; never more than `planned`, the epsilon of them all."""
+    return min(planned, float(epsilons(**{**arguments(plan), "rounds": round_num})))

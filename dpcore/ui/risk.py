@@ -43,7 +43,7 @@ def ask() -> Attack:
 
 def show(plan: PrivacyPlan, attack: Attack, grid: float) -> None:
     """Shows what the best attack achieves."""
-    best, epsilon, rate = risk(plan, grid), accounting.epsilon(plan, grid).value, attack.false_positive_rate
+    best, rate = risk(plan, grid), attack.false_positive_rate
     found = float(best.true_positive_rate(rate))
     posterior, guess = best.posterior(attack.prior, rate), best.best_guess(attack.prior)
     one, two, three = st.columns(3)
@@ -61,12 +61,18 @@ def show(plan: PrivacyPlan, attack: Attack, grid: float) -> None:
         f"is right {statement.percent(guess)} of the time; without looking at the model, "
         f"{statement.percent(max(attack.prior, 1 - attack.prior))}."
     )
-    curve = tables.trade_off(plan, epsilon, grid)
+
+
+def curve(plan: PrivacyPlan, attack: Attack) -> None:
+    """Shows the trade-off between finding and accusing by mistake, on the coarse grid: no eye sees the difference."""
+    rate, grid = attack.false_positive_rate, accounting.COARSE
+    found = float(risk(plan, grid).true_positive_rate(rate))
+    table = tables.trade_off(plan, accounting.epsilon(plan, grid).value, grid)
     chart.show(
-        charts.trade_off(curve, point=(rate, found)),
+        charts.trade_off(table, point=(rate, found)),
         key="trade_off",
         label=f"The best attack finds {statement.percent(found)} when {statement.percent(rate)} are wrongly accused.",
-        table=curve,
+        table=table,
     )
 
 

@@ -22,12 +22,7 @@ _cached = st.cache_data(max_entries=500, show_spinner=False)
 def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
     """Columns `name`, `PLD` and `RDP`: epsilon over one number of a plan, around what it is there."""
     values = _range(plan, name)
-    given = {
-        "noise_multiplier": plan.accounted_noise_multiplier,
-        "sampling_prob": plan.sampling_prob,
-        "rounds": plan.rounds,
-        "delta": plan.delta,
-    }
+    given = curves.arguments(plan)
     if name == "clients_per_round":
         given["sampling_prob"] = values / plan.population
     elif name == "noise_multiplier":
@@ -65,13 +60,11 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     highest = max(10.0, 2 * plan.noise_multiplier)
     noise = np.geomspace(min(0.3, plan.noise_multiplier), highest, _MAP_POINTS)
     all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
-    given = {
+    given = curves.arguments(plan) | {
         "noise_multiplier": all_noise * plan.accounted_noise_multiplier / plan.noise_multiplier,
         "sampling_prob": all_clients / plan.population,
-        "rounds": plan.rounds,
-        "delta": plan.delta,
     }
-    epsilons = np.fmin(curves.rdp_epsilons(**given), curves.pld_epsilons(**given))
+    epsilons = curves.epsilons(**given)
     possible = all_noise < np.array([_most_noise(plan, count) for count in all_clients])
     return pd.DataFrame(
         {

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import dp_accounting
@@ -10,42 +11,179 @@ import numpy as np
 import pytest
 
 from dpcore.errors import InvalidValueError
-from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, statement
+from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan
+from dpcore.privacy import accounting
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 CASES = {case["id"]: case for case in GOLDEN["cases"]}
-RDP = [
+EPSILONS = [
     case
     for case in CASES.values()
-    if case["group"] == "epsilon"
-    and case["accountant"] == "RDP"
-    and case["inputs"]["orders"] == "tutorial"
-    # One client of noise 1.2 is no plan of ours: the adaptive clip could not share that noise.
-    and case["inputs"]["noise_multiplier"] < 0.1 * case["inputs"]["clients"]
+    if case["group"] == "epsilon" and case["inputs"].get("orders", "tutorial") == "tutorial"
 ]
 
 
 def plan(inputs: dict) -> PrivacyPlan:
+    population = inputs.get("population", 3383)
     return PrivacyPlan(
-        clients_per_round=inputs["clients"],
-        population=inputs["population"],
+        clients_per_round=inputs.get("clients", population),
+        population=population,
         noise_multiplier=inputs["noise_multiplier"],
         rounds=inputs["rounds"],
         delta=inputs["delta"],
+        clipping=FixedClipping(),  # some cases have more noise than an adaptive clip could share
     )
 
 
+def close(got, case):
+    expected = math.inf if case["expected"] == "inf" else case["expected"]
+    return got == expected or abs(got - expected) <= max(case["tol_abs"], case["tol_rel"] * abs(expected))
+
+
 def test_there_are_golden_cases():
-    assert len(RDP) == 14
+    assert len(EPSILONS) == 35
     assert GOLDEN["meta"]["orders_tutorial"] == accounting.RDP_ORDERS
 
 
-@pytest.mark.parametrize("case", RDP, ids=lambda case: case["id"])
+@pytest.mark.parametrize("case", EPSILONS, ids=lambda case: case["id"])
 def test_golden_epsilon(case):
-    got = accounting.epsilon(plan(case["inputs"])).value
-    tolerance = max(case["tol_abs"], case["tol_rel"] * case["expected"], 1e-6)
-    assert abs(got - case["expected"]) <= tolerance
+    answer = accounting.account(plan(case["inputs"]))
+    if case["accountant"] == "RDP":
+        # Our pad against cancellation is absolute, and shows where epsilon is tiny.
+        assert close(answer.rdp.value, case) or 0 < answer.rdp.value - case["expected"] < 1e-6
+    else:
+        assert close(answer.pld.value, case)
+
+
+@pytest.mark.parametrize("name", ["edge.sigma0", "edge.rounds0", "edge.delta0", "edge.delta0.5"])
+def test_golden_edges(name):
+    answer = accounting.account(plan(CASES[name]["inputs"]))
+    assert answer.rdp.value == answer.pld.value == answer.headline.value
+    assert close(answer.headline.value, CASES[name])
+
+
+@pytest.mark.parametrize("name", ["edge.delta1e-15", "edge.sigma0.1_rdp"])
+def test_rdp_stands_in_where_pld_cannot_answer(name):
+    answer = accounting.account(plan(CASES[name]["inputs"]))
+    assert close(answer.headline.value, CASES[name])
+    assert answer.pld is None
+    assert "RDP" in answer.pld_problem
+
+
+@pytest.mark.parametrize("name", [n for n, c in CASES.items() if c["expected"] == {"error": "reject input"}])
+def test_golden_refusals(name):
+    inputs = CASES[name]["inputs"]
+    with pytest.raises(InvalidValueError):
+        plan({**inputs, "noise_multiplier": float(inputs["noise_multiplier"])})
+
+
+@pytest.mark.parametrize("name", ["delta.final_at_eps2"])
+def test_golden_delta(name):
+    found = accounting.deltas(PrivacyPlan(), np.array([2.0]))[0]
+    assert close(found, CASES[name])
+
+
+def test_a_composed_event_with_float32_noise_is_not_fallen_for():
+    """dp-accounting 0.4.3 counts the first part alone: 1.96665 instead of 1.98888."""
+    made = PrivacyPlan(noise_multiplier=np.float32(1.2), clients_per_round=np.int64(120))
+    assert accounting.account(made).rdp.value == pytest.approx(1.98888, abs=1e-4)
+    assert type(accounting.mechanism(made).noise_multiplier) is float
+
+
+def test_value_and_count_share_one_sampling():
+    right = CASES["event.shared_sampling_trap"]["expected"]["right_value"]
+    assert accounting.account(PrivacyPlan()).rdp.value == pytest.approx(right, rel=1e-8)
+
+
+def test_the_gaussian_approximation_is_below_the_truth():
+    """Which is why no accountant here is one."""
+    assert accounting.epsilon(PrivacyPlan()).value > CASES["gdp_clt_is_not_a_bound"]["expected"] * 1.2
+
+
+@pytest.mark.parametrize("rounds", [1_000, 1_000_000])
+def test_rounding_in_a_million_rounds_makes_no_epsilon_smaller(rounds):
+    """Gaussian rounds have a closed form (Balle and Wang 2018). Composed one by one, as sampled rounds are, the
+    library's epsilon comes out at 6.514 where 6.548 is right: FFT rounding is as large as delta."""
+    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+    from scipy import optimize, stats
+
+    def delta_of(epsilon):
+        return stats.norm.cdf(0.5 - epsilon) - math.exp(epsilon) * stats.norm.cdf(-0.5 - epsilon)
+
+    for delta in (1e-10, 1e-8, 1e-5):
+        exact = optimize.brentq(lambda e, d=delta: delta_of(e) - d, 0, 50)
+        if delta <= 10 * accounting.FFT_ERROR * rounds:
+            plan = PrivacyPlan(rounds=rounds, delta=delta / 2, population=10**6, clients_per_round=100)
+            assert accounting.account(plan).pld is None
+            continue
+        one = from_gaussian_mechanism(math.sqrt(rounds), value_discretization_interval=1e-4)
+        found = one.self_compose(rounds).get_epsilon_for_delta(delta - accounting.FFT_ERROR * rounds)
+        assert exact <= found <= exact * 1.005
+
+
+def test_amplification_is_what_sampling_is_worth():
+    assert accounting.without_amplification(PrivacyPlan()) == pytest.approx(69.457, abs=1e-3)
+
+
+def test_replacing_a_user_is_a_gaussian_of_half_the_noise():
+    everybody = {"clients_per_round": 3383, "noise_multiplier": 40.0}
+    replaced = accounting.epsilon(PrivacyPlan(**everybody, adjacency=REPLACE)).value
+    halved = accounting.epsilon(PrivacyPlan(**{**everybody, "noise_multiplier": 20.0})).value
+    assert replaced == halved
+
+
+def test_the_best_order_at_the_end_of_the_grid_is_said():
+    assert "1.25" in accounting.account(PrivacyPlan(rounds=1_000_000)).rdp.warning
+    assert accounting.account(PrivacyPlan()).rdp.warning == ""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"noise_multiplier": 0.001},
+        {"noise_multiplier": 0.16},
+        {"population": 10**9, "clients_per_round": 1, "noise_multiplier": 0.09},
+        {"population": 10**9, "clients_per_round": 13},
+        {"rounds": 1},
+        {"rounds": 1_000_000},
+        {"clients_per_round": 3383, "rounds": 1_000_000},
+        {"delta": 1e-300},
+        {"delta": 0.999},
+    ],
+    ids=str,
+)
+def test_edges_have_an_answer(values):
+    answer = accounting.account(PrivacyPlan(**values), accounting.COARSE)
+    assert 0 <= answer.headline.value <= answer.rdp.value < math.inf
+    assert answer.pld is not None or answer.pld_problem
+
+
+def random_plans(count):
+    draw = np.random.default_rng(5)
+    for _ in range(count):
+        population = int(10 ** draw.uniform(2, 7))
+        yield PrivacyPlan(
+            population=population,
+            clients_per_round=max(1, int(population * 10 ** draw.uniform(-3, 0))),
+            rounds=int(10 ** draw.uniform(0, 3)),
+            noise_multiplier=10 ** draw.uniform(-0.3, 1),
+            delta=10 ** draw.uniform(-9, -3),
+            clipping=FixedClipping(),
+        )
+
+
+@pytest.mark.parametrize("made", random_plans(25), ids=lambda p: f"{p.noise_multiplier:.2g}-{p.rounds}")
+def test_epsilon_falls_with_noise_delta_and_population_and_grows_with_rounds(made):
+    def both(**values):
+        found = accounting.account(replace(made, **values), accounting.COARSE)
+        return np.array([found.rdp.value, found.headline.value])
+
+    here = both()
+    slack = 1e-3 + 1e-3 * here  # of the coarse grid
+    assert (both(noise_multiplier=made.noise_multiplier * 1.2) <= here + slack).all()
+    assert (both(delta=made.delta * 3) <= here + slack).all()
+    assert (both(population=made.population * 2) <= here + slack).all()
+    assert (both(rounds=made.rounds * 2) >= here - slack).all()
 
 
 @pytest.mark.parametrize("name", [n for n, c in CASES.items() if c["group"] == "adaptive_clip_split"])
@@ -62,10 +200,16 @@ def test_golden_split_of_the_noise(name):
 
 
 def test_the_tutorials_numbers():
-    answer = accounting.epsilon(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
-    assert answer.value == pytest.approx(1.98888, abs=1e-5)
-    assert answer.order == 8
-    assert accounting.epsilon(PrivacyPlan(noise_multiplier=1.19, clients_per_round=119)).value > 2
+    answer = accounting.account(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
+    assert answer.rdp.value == pytest.approx(1.98888, abs=1e-5)
+    assert answer.rdp.order == 8
+    assert answer.headline.value == answer.pld.value == pytest.approx(1.70747, abs=1e-4)
+    assert accounting.account(PrivacyPlan(noise_multiplier=1.19, clients_per_round=119)).rdp.value > 2
+
+
+def test_the_coarse_grid_is_an_upper_bound_of_the_fine_one():
+    coarse, fine = (accounting.epsilon(PrivacyPlan(), grid).value for grid in (accounting.COARSE, accounting.FINE))
+    assert fine <= coarse <= fine * 1.001
 
 
 def test_no_noise_is_infinite_and_no_rounds_are_free():
@@ -78,9 +222,8 @@ def test_cancellation_is_never_a_perfect_guarantee():
     """dp-accounting 0.4.3 answers 0 here; 0.0399 is right."""
     tiny = PrivacyPlan(population=10**8, clients_per_round=100, noise_multiplier=9.9, delta=1e-12)
     library = dp_accounting.rdp.RdpAccountant(accounting.RDP_ORDERS)
-    event = accounting.round_event(noise_multiplier=9.9, clients_per_round=100, population=10**8)
-    library.compose(event, tiny.rounds)
-    assert accounting.epsilon(tiny).value > max(0.03, library.get_epsilon(tiny.delta))
+    library.compose(accounting.mechanism(tiny).event(), tiny.rounds)
+    assert accounting.account(tiny).rdp.value > max(0.03, library.get_epsilon(tiny.delta))
 
 
 @pytest.mark.parametrize("order", [2, 5, 32, 63, 512])
@@ -99,7 +242,7 @@ def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
         exact = float(mpmath.log(total) / (order - 1))
     rdp = dp_accounting.rdp.RdpAccountant([order])
     event = dp_accounting.PoissonSampledDpEvent(q, dp_accounting.GaussianDpEvent(z))
-    padded = rdp.compose(event).rdp[0] + accounting._LOG_A_ERROR / (order - 1)
+    padded = rdp.compose(event).rdp[0] + accounting.LOG_A_ERROR / (order - 1)
     assert exact <= padded <= exact * (1 + 1e-6) + 2e-12
 
 
@@ -115,10 +258,10 @@ def test_the_least_noise_has_an_epsilon():
 
 
 def test_what_overflows_is_infinite_and_not_zero(monkeypatch):
-    accounting._round_rdp.cache_clear()
+    accounting.round_rdp.cache_clear()
     monkeypatch.setattr(accounting, "RdpAccountant", lambda orders: Overflowed())
     assert math.isinf(accounting.epsilon(PrivacyPlan(noise_multiplier=0.7)).value)
-    accounting._round_rdp.cache_clear()
+    accounting.round_rdp.cache_clear()
 
 
 class Overflowed:
@@ -133,16 +276,3 @@ def test_epsilon_never_falls_with_rounds_and_never_rises_with_noise():
     assert by_round == sorted(by_round)
     by_noise = [accounting.epsilon(PrivacyPlan(noise_multiplier=z)).value for z in (0.3, 0.5, 1, 2, 5, 10)]
     assert by_noise == sorted(by_noise, reverse=True)
-
-
-def test_text_is_rounded_up():
-    assert statement.epsilon_text(1.98801) == "1.989"
-    assert statement.epsilon_text(2.0) == "2.000"
-    assert statement.epsilon_text(13.61) == "13.7"
-    assert statement.epsilon_text(math.inf) == "∞"
-    assert statement.epsilon_text(1e308) == "∞"
-    sentence = statement.sentence(PrivacyPlan(delta=1.2345678e-5, zeroing=True), 1.0)
-    assert all(words in sentence for words in ("1.2345678e-05", "120 / 3,383", "outside this claim"))
-    assert "rehearsal" in statement.rehearsal(0)
-    assert statement.rehearsal(None) == ""
-    assert "No privacy" in statement.sentence(PrivacyPlan(noise_multiplier=0), math.inf)

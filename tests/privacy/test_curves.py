@@ -186,3 +186,79 @@ def test_each_side_is_held_to_the_librarys(noise, prob, rounds):
         assert (found <= 1.01 * expected + 1e-4).all()
     _, _, masses, infinity, _ = sides[1]
     assert masses.sum() + infinity == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(("noise", "prob"), [(0.7, 0.01), (1.2, 0.0355), (12.0, 0.4)])
+@pytest.mark.parametrize("delta", [1e-9, 1e-6, 1e-4])
+def test_one_round_against_its_closed_form(noise, prob, delta):
+    """The delta of the removed user's side at the epsilon that was found, with 40 digits: it is delta or less."""
+
+    def reached(epsilon):
+        with mpmath.workdps(40):
+            output = -noise * mpmath.log1p(mpmath.expm1(epsilon) / mpmath.mpf(prob)) - mpmath.mpf(0.5) / noise
+            without, with_user = mpmath.ncdf(output), mpmath.ncdf(output + mpmath.mpf(1) / noise)
+            return (1 - prob) * without + prob * with_user - mpmath.exp(epsilon) * without
+
+    got = curves.pld_epsilons(noise_multiplier=noise, sampling_prob=prob, rounds=1, delta=delta)
+    assert reached(float(got)) <= delta < reached(float(got) / 1.002 - 1e-4)
+
+
+@pytest.mark.parametrize("bound", [curves.rdp_epsilons, curves.pld_epsilons])
+def test_the_ends_of_the_ranges(bound):
+    assert np.isinf(bound(**TUTORIAL | {"noise_multiplier": 0}))
+    assert bound(**TUTORIAL | {"rounds": 0}) == 0
+    assert bound(**TUTORIAL | {"noise_multiplier": 0, "rounds": 0}) == 0
+    everybody, nearly, few = bound(**TUTORIAL | {"sampling_prob": [1, 1 - 1e-9, 0.99]})
+    assert few < everybody
+    assert everybody * (1 - 1e-6) < nearly < everybody * 1.002  # PLD needs no grid for everybody
+    for noise in (1e3, 1e9):
+        assert 0 <= bound(**TUTORIAL | {"noise_multiplier": noise, "sampling_prob": 1e-9, "rounds": 10**6}) < 0.1
+
+
+def test_what_overflows_is_infinite():
+    """dp-accounting answers 0 there, hangs, or fails."""
+    tiny = curves.rdp_epsilons(**TUTORIAL | {"noise_multiplier": [1e-152, 3e-154, 1e-200, 1e-320]})
+    assert (tiny > 1e300).all()
+    assert np.isinf(tiny[1:]).all()
+
+
+def test_where_pld_has_no_answer():
+    asked = {"noise_multiplier": [0.14, 1.2, 1.2, 0.2, 1.2], "rounds": [100, 100, 10**6, 10**5, 100]}
+    got = curves.pld_epsilons(sampling_prob=0.1, delta=[1e-5, 1e-11, 1e-9, 1e-5, 1e-5], **asked)
+    assert np.isnan(got).tolist() == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize("bound", [curves.rdp_epsilons, curves.pld_epsilons])
+def test_arguments_are_broadcast(bound):
+    noise, rounds = np.array([[1.2], [3.0]]), np.array([0, 1, 100])
+    got = bound(noise_multiplier=noise, sampling_prob=[0.02, 0.04, 1], rounds=rounds, delta=1e-5)
+    assert (got.shape, got.dtype) == ((2, 3), float)
+    for row, z in enumerate([1.2, 3.0]):
+        for column, (prob, count) in enumerate(zip([0.02, 0.04, 1], [0, 1, 100], strict=True)):
+            alone = bound(noise_multiplier=z, sampling_prob=prob, rounds=count, delta=1e-5)
+            assert alone.shape == ()
+            assert got[row, column] == alone
+    assert bound(noise_multiplier=np.zeros((0, 4)), sampling_prob=0.1, rounds=1, delta=1e-5).shape == (0, 4)
+
+
+@pytest.mark.parametrize("bound", [curves.rdp_epsilons, curves.pld_epsilons])
+@pytest.mark.parametrize(
+    ("name", "values", "sign"),
+    [
+        ("noise_multiplier", np.geomspace(0.5, 900, 40), -1),
+        ("sampling_prob", np.append(np.geomspace(1e-4, 0.95, 40), 1), 1),
+        ("rounds", np.unique(np.geomspace(1, 20000, 40).astype(int)), 1),
+        ("delta", np.geomspace(1e-9, 0.5, 40), -1),
+    ],
+)
+def test_curves_run_one_way(bound, name, values, sign):
+    got = bound(**TUTORIAL | {name: values})
+    assert (sign * np.diff(got) >= 0).all()
+    assert got.min() < got.max() / 3
+
+
+def test_points_that_share_a_round_are_as_they_are_alone():
+    rounds, deltas = np.array([[1], [50], [3000]]), np.array([1e-9, 1e-5, 1e-2])
+    got = curves.pld_epsilons(**TUTORIAL | {"rounds": rounds, "delta": deltas})
+    alone = [[curves.pld_epsilons(**TUTORIAL | {"rounds": r, "delta": d}) for d in deltas] for r in rounds[:, 0]]
+    assert got == pytest.approx(np.array(alone), rel=1e-5)

@@ -1,0 +1,19 @@
+"""What do all runs on the same users spend together?"""
+
+import streamlit as st
+
+from dpcore import datasets
+from dpcore.runs import supervisor
+from dpcore.ui import controls, frame, ledger, services
+
+frame.page("Ledger", "What do all runs spend together?")
+with controls.explain():
+    store = services.store()
+supervisor.notice_lost_workers(store)
+dataset = st.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
+left, right = st.columns([3, 2], gap="large")
+with left:
+    ledger.show(store, dataset)
+with right, st.container(border=True):
+    st.subheader("What is allowed")
+    ledger.decide(store, dataset)
