@@ -44,13 +44,16 @@ with st.container(border=True):
             training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
         )
         limits.EVAL_EVERY.check(eval_every)
-    epsilon = accounting.epsilon(plan.privacy).value
-    number, words = st.columns([1, 3], vertical_alignment="center")
-    number.metric("Epsilon of the plan", statement.epsilon_text(epsilon))
-    words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
-    for warning in plan.privacy.warnings:
-        st.warning(warning, icon=":material/warning:")
-    allowed = ledger.after(store, plan)
+    place = st.empty()
+    for grid in (accounting.COARSE, accounting.FINE):  # an upper bound at once, then the number to keep
+        with place.container():
+            epsilon = accounting.epsilon(plan.privacy, grid).value
+            number, words = st.columns([1, 3], vertical_alignment="center")
+            number.metric("Epsilon of the plan", statement.epsilon_text(epsilon))
+            words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
+            for warning in plan.privacy.warnings:
+                st.warning(warning, icon=":material/warning:")
+            allowed = ledger.after(store, plan, grid)
     if st.button("Train", type="primary", key="train", disabled=not allowed):
         with controls.explain():
             st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every)

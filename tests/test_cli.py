@@ -36,16 +36,32 @@ def test_help_names_every_command():
 
 def test_account_prints_json_and_nothing_else():
     (answer,) = json_lines(command("account", "--noise-multiplier", "1.2", "--json").stdout)
-    assert answer["epsilon"] == pytest.approx(1.98888, abs=1e-5)
-    del answer["epsilon"]
-    assert answer == {
-        "delta": 1e-5,
-        "accountant": "rdp",
-        "noise_multiplier": 1.2,
-        "clients_per_round": 120,
-        "rounds": 100,
-        "population": 3383,
-    }
+    assert answer["epsilon"] == answer["pld"]["epsilon"] == pytest.approx(1.70747, abs=1e-4)
+    assert answer["rdp"] == {"epsilon": pytest.approx(1.98888, abs=1e-5), "order": 8, "warning": ""}
+    assert answer["epsilon_without_amplification"] == pytest.approx(69.457, abs=1e-3)
+    risk = answer["risk"]
+    assert risk["true_positive_rate"] == pytest.approx(0.02622, abs=1e-4)
+    assert risk["true_positive_rate_from_pair"] == pytest.approx(0.0552, abs=1e-4)
+    assert risk["advantage"] == pytest.approx(0.13619, abs=2e-4)
+    given = {"delta": 1e-5, "noise_multiplier": 1.2, "clients_per_round": 120, "rounds": 100, "population": 3383}
+    assert {key: answer[key] for key in given} == given
+    assert (answer["accountant"], answer["sampling"], answer["adjacency"]) == (
+        "pld",
+        "poisson",
+        "add-or-remove-one",
+    )
+
+
+def test_account_by_the_tutorials_accountant():
+    (answer,) = json_lines(command("account", "--accountant", "rdp", "--json").stdout)
+    assert (answer["accountant"], answer["epsilon"]) == ("rdp", pytest.approx(1.98888, abs=1e-5))
+
+
+def test_no_sampling_needs_no_clients():
+    arguments = ("--sampling", "none", "--adjacency", "replace-one", "--noise-multiplier", "40", "--json")
+    (answer,) = json_lines(command("account", *arguments).stdout)
+    assert (answer["clients_per_round"], answer["sampling"], answer["adjacency"]) == (3383, "none", "replace-one")
+    assert answer["epsilon"] == answer["epsilon_without_amplification"]
 
 
 def test_no_noise_is_the_string_inf():
@@ -54,16 +70,64 @@ def test_no_noise_is_the_string_inf():
 
 
 def test_calibrate_finds_the_tutorials_plan():
-    done = command("calibrate", "--target-epsilon", "2", "--noise-to-clients-ratio", "0.01", "--json")
+    wanted = ("--target-epsilon", "2", "--noise-to-clients-ratio", "0.01", "--accountant", "rdp", "--json")
+    done = command("calibrate", *wanted)
     (answer,) = json_lines(done.stdout)
     assert (answer["clients_per_round"], answer["noise_multiplier"]) == (120, 1.2)
     assert answer["epsilon"] == pytest.approx(1.98888, abs=1e-5)
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), {"clients_per_round": 104, "noise_multiplier": 1.04}),
+        (("--hold", "noise"), {"clients_per_round": 139, "noise_multiplier": 1.2}),
+        (("--solve", "noise"), {"noise_multiplier": pytest.approx(1.10845, abs=2e-4)}),
+        (("--solve", "rounds"), {"rounds": 142}),
+        (("--solve", "delta"), {"delta": pytest.approx(1.1516e-6, rel=0.005)}),
+        (("--solve", "population"), {"population": 2909}),
+        (("--solve", "noise", "--true-positive-rate", "0.9", "--false-positive-rate", "0.3"), {"rounds": 100}),
+    ],
+)
+def test_calibrate_solves_for_each_number(arguments, expected):
+    (answer,) = json_lines(command("calibrate", *arguments, "--json").stdout)
+    assert {key: answer[key] for key in expected} == expected
+    if "target_epsilon" in answer:
+        assert answer["floor"] <= answer["epsilon"] <= 2
+    else:
+        assert answer["risk"]["true_positive_rate"] <= 0.9
+
+
+def test_statement_is_markdown():
+    text = command("statement", "--clipping", "fixed", "--clip-norm", "0.3").stdout
+    assert text.startswith("(1.708, 1e-05)-differential privacy")
+    assert "| **Mechanism** | DP-FedAvg" in text
+    assert "fixed clip norm 0.3" in text
+
+
+def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):
+    (before,) = json_lines(command("ledger", "--json", home=tmp_path).stdout)
+    assert (before["epsilon"], before["budget_epsilon"], before["runs"]) == (0, None, [])
+    command("ledger", "--budget-epsilon", "1", home=tmp_path)
+    done = command("train", "--rounds", "100", home=tmp_path)
+    assert done.returncode == 2
+    assert "at most epsilon 1 at delta 1e-05; with this one they would spend 1.708" in done.stderr
+    command("ledger", "--public", home=tmp_path)
+    (after,) = json_lines(command("ledger", "--json", home=tmp_path).stdout)
+    assert (after["budget_epsilon"], after["public"], after["runs"]) == (1, True, [])
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("account", "--noise-multiplier", "-1"),
+        ("account", "--sampling", "none", "--clients-per-round", "120"),
+        ("account", "--adjacency", "replace-one"),
+        ("account", "--false-positive-rate", "0"),
+        ("account", "--clip-norm", "-1", "--clipping", "fixed"),
+        ("calibrate", "--solve", "rounds", "--true-positive-rate", "0.1"),
+        ("ledger", "--dataset", "nope"),
+        ("ledger", "--budget-delta", "2"),
         ("account", "--noise-multiplier", "nan"),
         ("account", "--clients-per-round", "4000"),
         ("account", "--delta", "1"),

@@ -217,7 +217,12 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, grid: float = FINE) -> A
         delta: That of the whole.
         grid: The finest step of PLD's grid: `FINE`, or `COARSE` where an answer must come at once.
     """
-    runs = _runs(plans)
+    return _compose(tuple(sorted(_runs(plans).items())), delta, grid)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float) -> Account:
+    runs = dict(items)
     rdp = _by_rdp(runs, delta)
     problem = _pld_problem(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ""
     if problem:
@@ -253,13 +258,13 @@ def epsilon(plan: PrivacyPlan, grid: float = FINE) -> Epsilon:
     return account(plan, grid).headline
 
 
-def without_amplification(plan: PrivacyPlan) -> float:
+def without_amplification(plan: PrivacyPlan, grid: float = FINE) -> float:
     """Returns the epsilon towards those who know which users took part: sampling hides nothing from them.
 
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    return epsilon(replace(plan, population=plan.clients_per_round), COARSE).value
+    return epsilon(replace(plan, population=plan.clients_per_round), grid).value
 
 
 def deltas(plan: PrivacyPlan, epsilons: np.ndarray, grid: float = FINE) -> np.ndarray:

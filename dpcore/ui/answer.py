@@ -20,14 +20,14 @@ def show(plan: PrivacyPlan, grid: float) -> None:
     )
     other = rdp if headline is not rdp else pld
     two.metric(
-        f"By {'RDP' if other is None or other is rdp else 'PLD'}" + (f", order {rdp.order:g}" * bool(rdp.order)),
+        f"By {'RDP' if other is None or other is rdp else 'PLD'}" + (f", order {rdp.order:g}" if rdp.order else ""),
         statement.epsilon_text(other.value) if other else "–",
         border=True,
         help="RDP with the orders of the TensorFlow Federated tutorial. " + account.pld_problem,
     )
     three.metric(
         "If cohorts were known",
-        statement.epsilon_text(accounting.without_amplification(plan)),
+        statement.epsilon_text(accounting.without_amplification(plan, grid)),
         border=True,
         help="Epsilon without amplification by sampling: towards somebody who knows who took part in which round.",
     )

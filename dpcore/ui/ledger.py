@@ -11,9 +11,9 @@ from dpcore.runs.store import Policy, Store
 from dpcore.ui import controls
 
 
-def after(store: Store, plan: Plan) -> bool:
+def after(store: Store, plan: Plan, grid: float) -> bool:
     """Shows what one more run would leave of the budget; returns whether there is room for it."""
-    balance = budget.balance(store, plan.training.dataset, also=plan)
+    balance = budget.balance(store, plan.training.dataset, also=plan, grid=grid)
     policy, total = balance.policy, balance.account.headline.value
     if policy.public:
         st.caption(f"{policy.name} is marked as public: this run costs its users nothing.")

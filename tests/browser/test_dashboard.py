@@ -129,46 +129,60 @@ def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
     with serving(tmp_path, cold):
         page = browser.new_page()
         page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
-        expect(page.get_by_text("3.218").first).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("2.506").first).to_be_visible(timeout=20_000)
         links = page.get_by_test_id("stSidebar").get_by_role("link")
-        expect(links).to_have_text(["Accountant", "Train"])
+        expect(links).to_have_text(["Accountant", "Train", "Ledger"])
         expect(page.get_by_test_id("stException")).to_have_count(0)
         page.close()
 
 
-def test_the_accountant_answers_a_slider_and_calibrates(tab, url):
+def test_the_accountant_answers_a_slider_and_solves(tab, url):
     tab.goto(url)
-    expect(metric(tab, "Epsilon")).to_have_text("1.989")
-    expect(metric(tab, "Epsilon reached")).to_have_text("1.989")
-    expect(tab.get_by_test_id("stMetricValue").nth(3)).to_have_text("120")
-    expect(tab.get_by_test_id("stMetricValue").nth(4)).to_have_text("1.2")
-    tab.locator(".js-plotly-plot").wait_for()
-    assert points(tab, "Epsilon") == 101
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
+    expect(metric(tab, "By RDP, order 8")).to_have_text("1.989")
+    tab.locator(".js-plotly-plot").first.wait_for()
+    assert points(tab, "Epsilon") == 121
     noise = tab.get_by_role("slider").first
     noise.press("ArrowRight")
-    expect(metric(tab, "Epsilon")).to_have_text("1.953")
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.681")
     expect(tab.get_by_label("Noise multiplier: exact value")).to_have_value("1.21")
     assert "noise_multiplier=1.21" in tab.url
-    tab.get_by_role("link", name="Train").click()  # the plan comes along
-    expect(metric(tab, "Epsilon of the plan")).to_have_text("1.953")
+    tab.get_by_role("combobox", name="Solve for").click()
+    tab.get_by_role("option", name="Clients per round, noise-to-clients ratio held").click()
+    expect(metric(tab, "Clients per round (solved)")).to_have_text("104")
+    expect(metric(tab, "Noise multiplier (solved)")).to_have_text("1.04")
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.985")
+    link = tab.url
+    tab.goto("about:blank")
+    tab.goto(link)  # what was asked is in the link
+    expect(metric(tab, "Clients per round (solved)")).to_have_text("104")
+    tab.get_by_text("RDP, as the tutorial").click()
+    expect(metric(tab, "Clients per round (solved)")).to_have_text("120")
+
+
+def test_the_plan_comes_along_to_train(tab, url):
+    tab.goto(f"{url}/accountant?noise_multiplier=1.21")
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.681")
+    tab.get_by_role("link", name="Train").click()
+    expect(metric(tab, "Epsilon of the plan")).to_have_text("1.681")
 
 
 def test_a_chart_is_updated_and_not_rebuilt(tab, url):
     tab.goto(f"{url}/accountant")
-    tab.locator(".js-plotly-plot").wait_for()
+    tab.locator(".js-plotly-plot").first.wait_for()
     tab.evaluate("document.querySelector('.js-plotly-plot').marked = true")
     typed(tab, "Rounds", "50")
-    tab.wait_for_function("document.querySelector('.js-plotly-plot').calcdata[0].length === 51")
+    tab.wait_for_function("document.querySelector('.js-plotly-plot').calcdata[0].length === 101")
     assert tab.evaluate("document.querySelector('.js-plotly-plot').marked") is True
 
 
 def test_bad_input_is_explained_and_the_page_recovers(tab, url):
     tab.goto(f"{url}/accountant")
-    expect(metric(tab, "Epsilon")).to_have_text("1.989")
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
     typed(tab, "Clients per round", "4000")
     expect(tab.get_by_role("alert")).to_contain_text("Expected clients_per_round to be a whole number")
     typed(tab, "Clients per round", "120")
-    expect(metric(tab, "Epsilon")).to_have_text("1.989")
+    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
 
 
 def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
@@ -178,7 +192,7 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
     address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=5000&eval_every=1"
     with serving(home, port):
         tab.goto(address)
-        expect(metric(tab, "Epsilon of the plan")).to_have_text("47.8")
+        expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
         tab.get_by_role("button", name="Train", exact=True).click()
         wait_for_more_points(tab, than=2, timeout=90_000)
         before = points(tab, "Accuracy")

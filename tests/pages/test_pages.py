@@ -47,13 +47,22 @@ def slider(test, label):
     return found
 
 
+def epsilons(test):
+    """What the first two metrics say: the headline, and the other accountant."""
+    return [m.value for m in test.metric[:2]]
+
+
 def test_the_accountant_opens_on_the_tutorials_plan():
     test = page("accountant")
     assert test.title[0].value == "How private is this plan?"
-    assert [m.value for m in test.metric if m.label == "Epsilon"] == ["1.989"]
-    assert metric(test, "Clients per round") == "120"
-    assert metric(test, "Noise multiplier") == "1.2"
-    assert "(1.989, 1e-05)-differential privacy" in test.info[0].value
+    assert test.metric[0].label == "Epsilon, by PLD"
+    assert test.metric[1].label == "By RDP, order 8"
+    assert epsilons(test) == ["1.708", "1.989"]
+    assert metric(test, "If cohorts were known") == "69.5"
+    assert metric(test, "Found, at 1%") == "2.63%"
+    assert metric(test, "Advantage") == "0.136"
+    assert "(1.708, 1e-05)-differential privacy" in test.info[0].value
+    assert any("| **Accountants** | PLD: 1.708" in m.value for m in test.markdown)
 
 
 def test_sliders_and_boxes_move_epsilon_and_each_other():
@@ -62,17 +71,66 @@ def test_sliders_and_boxes_move_epsilon_and_each_other():
     assert number(test, "Noise multiplier").value == 0.75
     number(test, "Clients per round").set_value(50).run()
     assert slider(test, "Clients per round").value == 50
-    assert [m.value for m in test.metric if m.label == "Epsilon"] == ["3.218"]
+    assert epsilons(test) == ["2.506", "3.218"]
 
 
-def test_use_this_plan_moves_the_sliders():
-    test = page("accountant")
-    number(test, "Target epsilon").set_value(3.0).run()
-    clients = metric(test, "Clients per round")
-    test.button[0].click().run()
-    assert number(test, "Clients per round").value == int(clients)
-    (epsilon,) = [float(m.value) for m in test.metric if m.label == "Epsilon"]
-    assert 2.9 < epsilon <= 3.0
+@pytest.mark.parametrize(
+    ("unknown", "solved"),
+    [
+        (
+            "Clients per round, noise-to-clients ratio held",
+            {"Clients per round": "104", "Noise multiplier": "1.04"},
+        ),
+        ("Clients per round, noise held", {"Clients per round": "139"}),
+        ("Noise multiplier", {"Noise multiplier": "1.1085"}),
+        ("Rounds", {"Rounds": "142"}),
+        ("Delta", {"Delta": "1.1516e-06"}),
+        ("Population", {"Population": "2,909"}),
+    ],
+)
+def test_any_number_can_be_the_one_that_is_solved_for(unknown, solved):
+    test = page("accountant", solve=unknown)
+    assert {name: metric(test, f"{name} (solved)") for name in solved} == solved
+    assert 1.97 < float(epsilons(test)[0]) <= 2.0
+    assert any("lowest epsilon in reach" in caption.value for caption in test.caption)
+    test.selectbox(key="solve").set_value("epsilon").run()
+    assert 1.97 < float(epsilons(test)[0]) <= 2.0  # the point stays where it was found
+
+
+def test_the_tutorials_search():
+    test = page("accountant", solve="Clients per round, noise-to-clients ratio held")
+    test.radio(key="accountant").set_value("rdp").run()
+    assert metric(test, "Clients per round (solved)") == "120"
+    assert metric(test, "Noise multiplier (solved)") == "1.2"
+
+
+@pytest.mark.parametrize("against", ["Noise multiplier", "Clients per round", "Delta", "Clients and noise"])
+def test_every_curve_is_drawn(against):
+    test = page("accountant", against=against)
+    assert test.segmented_control[0].value in ("noise_multiplier", "clients_per_round", "delta", "map")
+    assert len(test.dataframe[0].value) > 20
+
+
+def test_everybody_in_every_round():
+    test = page("accountant", everybody="true")
+    assert epsilons(test)[0] == metric(test, "If cohorts were known") == "69.5"
+    test.radio(key="adjacency").set_value("replace-one").run()
+    assert "replacing all data of one user" in test.info[0].value
+    test.toggle(key="everybody").set_value(False).run()
+    assert "adding or removing" in test.info[0].value  # what no accountant analyses is not asked
+
+
+def test_fixed_clipping_takes_what_an_adaptive_clip_refuses():
+    test = page("accountant", clients_per_round="10")
+    assert "use fixed clipping" in test.error[0].value
+    test.radio(key="clipping").set_value("fixed").run()
+    assert not test.error
+    assert number(test, "Clip norm").value == 0.1
+
+
+def test_the_noise_for_a_wanted_attack():
+    test = page("accountant", way_back="true", true_positive_rate="0.9", false_positive_rate="0.3")
+    assert any("takes a noise multiplier of" in m.value for m in test.markdown)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +139,41 @@ def test_use_this_plan_moves_the_sliders():
         ("Noise multiplier", -1.0, "noise_multiplier"),
         ("Noise multiplier", 12.0, "adaptive clipping"),
         ("Clients per round", 4000, "clients_per_round"),
-        ("Delta", 0.0, "delta"),
+        ("Delta", -1e-5, "delta"),
         ("Delta", 1.5, "delta"),
         ("Rounds", -1, "rounds"),
-        ("Target epsilon", 1.0, "at least 1.216"),
+        ("Wrongly accused", 0.0, "false_positive_rate"),
+        ("Target epsilon", 1.0, "at least 1.114"),
         ("Noise-to-clients ratio", 0.2, "below 0.1"),
     ],
 )
 def test_bad_input_is_one_sentence(label, value, words):
-    test = page("accountant")
+    link = {"solve": "Clients per round, noise-to-clients ratio held"} if "arg" in label or "atio" in label else {}
+    test = page("accountant", **link)
+    usual = number(test, label).value
     number(test, label).set_value(value).run()
     (error,) = test.error
     assert words in error.value
-    number(test, label).set_value(number(page("accountant"), label).value).run()
+    number(test, label).set_value(usual).run()
     assert not test.error
+
+
+@pytest.mark.parametrize(("label", "value"), [("Delta", 0.0), ("Noise multiplier", 0.0)])
+def test_an_infinite_epsilon_is_shown_as_such(label, value):
+    test = page("accountant")
+    number(test, label).set_value(value).run()
+    assert epsilons(test) == ["∞", "∞"]
+    assert not test.error
+
+
+def test_no_rounds_cost_nothing():
+    assert epsilons(page("accountant", rounds="0")) == ["0.000", "0.000"]
+
+
+def test_rdp_stands_in_and_says_so():
+    test = page("accountant", noise_multiplier="0.14")
+    assert test.metric[0].label == "Epsilon, by RDP"
+    assert any("PLD" in warning.value for warning in test.warning)
 
 
 def test_no_noise_says_that_there_is_no_guarantee():
@@ -102,6 +181,7 @@ def test_no_noise_says_that_there_is_no_guarantee():
     number(test, "Noise multiplier").set_value(0.0).run()
     assert "No privacy guarantee" in test.info[0].value
     assert "infinite" in test.warning[0].value
+    assert metric(test, "Found, at 1%") == "100%"
 
 
 def test_a_large_delta_is_a_warning():
@@ -119,7 +199,8 @@ def test_a_link_restores_the_controls(name):
 
 def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
     test = page("train")
-    assert metric(test, "Epsilon of the plan") == "1.989"
+    assert metric(test, "Epsilon of the plan") == "1.708"
+    assert any("all runs on writers spend epsilon 1.708" in caption.value for caption in test.caption)
     assert "Nothing was trained" in test.info[0].value
 
 
@@ -173,6 +254,31 @@ def test_an_ended_run_is_shown_as_it_is(home, status):
     assert metric(test, "Accuracy") == "30.0%"
     assert [e.value for e in test.error] == (["what went wrong"] if status == "failed" else [])
     assert not [b for b in test.button if b.key == "stop"]
+
+
+def test_the_ledger_composes_and_the_budget_is_kept(home):
+    recorded(home, "finished", noise_multiplier=0.75, clients_per_round=50)
+    recorded(home, "finished")
+    test = page("ledger")
+    assert 2.5 < float(test.metric[0].value) < 3.3
+    test.toggle(key="bounded_writers").set_value(True).run()
+    test.number_input(key="budget_epsilon_writers").set_value(3.0).run()
+    test.button[0].click().run()
+    assert metric(test, "Budget") == "3"
+    assert Store(home).policy("writers").budget_epsilon == 3.0
+    refused = page("train", rounds="200")
+    assert "No room in the budget" in refused.error[0].value
+    assert refused.button(key="train").disabled
+    assert not page("train", rounds="1").button(key="train").disabled
+
+
+def test_a_ledger_without_runs_or_with_public_data(home):
+    test = page("ledger")
+    assert metric(test, "Epsilon of all runs") == "0.000"
+    test.toggle(key="public_writers").set_value(True).run()
+    test.button[0].click().run()
+    assert "marked as public" in test.info[0].value
+    assert any("costs its users nothing" in c.value for c in page("train").caption)
 
 
 def test_a_run_whose_worker_died_is_shown_as_failed(home, monkeypatch):

@@ -259,9 +259,11 @@ def test_the_least_noise_has_an_epsilon():
 
 def test_what_overflows_is_infinite_and_not_zero(monkeypatch):
     accounting.round_rdp.cache_clear()
+    accounting._compose.cache_clear()
     monkeypatch.setattr(accounting, "RdpAccountant", lambda orders: Overflowed())
     assert math.isinf(accounting.epsilon(PrivacyPlan(noise_multiplier=0.7)).value)
     accounting.round_rdp.cache_clear()
+    accounting._compose.cache_clear()
 
 
 class Overflowed:

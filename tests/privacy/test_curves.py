@@ -12,7 +12,8 @@ import pytest
 from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
 from dp_accounting.rdp import RdpAccountant, compute_epsilon
 
-from dpcore.privacy import curves
+from dpcore.plan import FixedClipping, PrivacyPlan
+from dpcore.privacy import accounting, curves
 from dpcore.privacy.accounting import FFT_ERROR, LOG_A_ERROR, RDP_ORDERS
 
 CASES = json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
@@ -188,6 +189,42 @@ def test_each_side_is_held_to_the_librarys(noise, prob, rounds):
     assert masses.sum() + infinity == pytest.approx(1, abs=1e-9)
 
 
+def test_both_sides_count(monkeypatch):
+    expected, in_order = curves.pld_epsilons(**TUTORIAL), curves._sides
+    monkeypatch.setattr(curves, "_sides", lambda *setting: reversed(list(in_order(*setting))))
+    assert curves.pld_epsilons(**TUTORIAL) == expected
+
+
+def test_the_mass_at_infinity_adds_up_over_rounds():
+    with np.errstate(all="ignore"):
+        step, lowest, masses, _, log_mgf = next(curves._sides(1.2, 0.1, 1e-12))
+        got = curves._composed(step, lowest, 0.99 * masses, 0.01, log_mgf, 10, np.array([0.095, 0.096]))
+    assert np.isinf(got).tolist() == [True, False]  # 1 - 0.99^10 = 0.0956
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        PrivacyPlan(noise_multiplier=1.2, clients_per_round=120),
+        # Losses are large and rare: `accounting` takes a coarser grid there than the library.
+        PrivacyPlan(
+            noise_multiplier=0.245,
+            clients_per_round=11,
+            population=10**9,
+            rounds=271_500,
+            delta=3.3e-4,
+            clipping=FixedClipping(),
+        ),
+    ],
+    ids=["tutorial", "rare"],
+)
+def test_the_headlines_pld_is_not_above_the_curve(plan):
+    setting = {"noise_multiplier": plan.noise_multiplier, "sampling_prob": plan.sampling_prob}
+    got = curves.pld_epsilons(**setting, rounds=plan.rounds, delta=plan.delta)
+    pld = accounting.account(plan).pld.value
+    assert 0 < pld <= got <= 1.5 * pld
+
+
 @pytest.mark.parametrize(("noise", "prob"), [(0.7, 0.01), (1.2, 0.0355), (12.0, 0.4)])
 @pytest.mark.parametrize("delta", [1e-9, 1e-6, 1e-4])
 def test_one_round_against_its_closed_form(noise, prob, delta):
@@ -211,6 +248,7 @@ def test_the_ends_of_the_ranges(bound):
     everybody, nearly, few = bound(**TUTORIAL | {"sampling_prob": [1, 1 - 1e-9, 0.99]})
     assert few < everybody
     assert everybody * (1 - 1e-6) < nearly < everybody * 1.002  # PLD needs no grid for everybody
+    assert bound(**TUTORIAL | {"rounds": 1, "delta": 0.9}) == 0
     for noise in (1e3, 1e9):
         assert 0 <= bound(**TUTORIAL | {"noise_multiplier": noise, "sampling_prob": 1e-9, "rounds": 10**6}) < 0.1
 

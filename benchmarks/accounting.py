@@ -1,0 +1,61 @@
+"""Milliseconds per epsilon, side by side in one run: `python -m benchmarks.accounting`.
+
+dp-accounting, one setting after another as its users call it, and `dpcore.privacy.curves` on whole arrays.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import dp_accounting
+import numpy as np
+from dp_accounting.pld import PLDAccountant
+from dp_accounting.rdp import RdpAccountant
+
+from dpcore.privacy import curves
+from dpcore.privacy.accounting import COARSE, FINE, RDP_ORDERS
+
+TUTORIAL = {"noise_multiplier": 1.2, "sampling_prob": 120 / 3383, "rounds": 100, "delta": 1e-5}
+NOISE, CLIENTS = np.linspace(0.6, 6, 40), np.linspace(20, 2000, 40)
+SHAPES = {
+    "along noise": {"noise_multiplier": NOISE},
+    "along clients": {"sampling_prob": CLIENTS / 3383},
+    "along rounds": {"rounds": np.unique(np.geomspace(1, 1000, 60).astype(int))},
+    "along delta": {"delta": np.geomspace(1e-9, 1e-2, 60)},
+    "surface 40 x 40": {"noise_multiplier": NOISE[:, None], "sampling_prob": CLIENTS / 3383},
+}
+
+
+def library(accountant: Callable[[], dp_accounting.PrivacyAccountant]) -> Callable[[], None]:
+    """A few settings of the tutorial's neighbourhood, each by an accountant of its own."""
+
+    def run() -> None:
+        for noise in (0.9, 1.2, 1.8):
+            gaussian = dp_accounting.GaussianDpEvent(noise)
+            event = dp_accounting.PoissonSampledDpEvent(TUTORIAL["sampling_prob"], gaussian)
+            accountant().compose(event, TUTORIAL["rounds"]).get_epsilon(TUTORIAL["delta"])
+
+    return run
+
+
+def milliseconds(run: Callable[[], object], points: int, repeats: int = 5) -> float:
+    """The median time of a point, after one run that is not counted."""
+    run()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(seconds) / points
+
+
+def main() -> None:
+    accountants = {
+        "rdp": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)},
+        "pld": {f"dp-accounting {grid:g}": lambda grid=grid: PLDAccountant(None or ADD, grid) for grid in (COARSE, FINE)},
+    }
+    print("        what                    points  ms a point  against the library")
+    for name, bound in {"rdp": curves.rdp_epsilons, "pld": curves.pld_epsilons}.items():
+        times = {label: milliseconds(library(make), 3) for label, make in accountants[name].items()}
+        for label, spent in times.items():
+            print(f"{name:>4}    {label:<22} {3:>7} {spent:>11.3f}")
