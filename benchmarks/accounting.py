@@ -3,6 +3,7 @@
 dp-accounting, one setting after another as its users call it, and `dpcore.privacy.curves` on whole arrays.
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 from dp_accounting.pld import PLDAccountant
 from dp_accounting.rdp import RdpAccountant
 
+from benchmarks.rounds import machine
 from dpcore.privacy import curves
 from dpcore.privacy.accounting import COARSE, FINE, RDP_ORDERS
 
@@ -50,12 +52,24 @@ def milliseconds(run: Callable[[], object], points: int, repeats: int = 5) -> fl
 
 
 def main() -> None:
-    accountants = {
-        "rdp": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)},
-        "pld": {f"dp-accounting {grid:g}": lambda grid=grid: PLDAccountant(None or ADD, grid) for grid in (COARSE, FINE)},
-    }
-    print("        what                    points  ms a point  against the library")
-    for name, bound in {"rdp": curves.rdp_epsilons, "pld": curves.pld_epsilons}.items():
+    accountants = {"RDP": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)}, "PLD": {}}
+    for grid in (FINE, COARSE):
+        accountants["PLD"][f"dp-accounting, {grid:g}"] = functools.partial(
+            PLDAccountant, value_discretization_interval=grid
+        )
+    print(machine())
+    for name, bound in {"RDP": curves.rdp_epsilons, "PLD": curves.pld_epsilons}.items():
         times = {label: milliseconds(library(make), 3) for label, make in accountants[name].items()}
+        points = dict.fromkeys(times, 1)
+        for label, changed in SHAPES.items():
+            setting = TUTORIAL | changed
+            points[label] = np.broadcast(*setting.values()).size
+            times[label] = milliseconds(functools.partial(bound, **setting), points[label])
+        print(f"\n{name:<22}points   ms a point   times as fast as {' and '.join(accountants[name])}")
         for label, spent in times.items():
-            print(f"{name:>4}    {label:<22} {3:>7} {spent:>11.3f}")
+            ratios = "".join(f"{times[slow] / spent:>10.1f}" for slow in accountants[name])
+            print(f"{label:<22}{points[label]:>6}{spent:>13.3f}{ratios}")
+
+
+if __name__ == "__main__":
+    main()

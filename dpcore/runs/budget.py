@@ -82,8 +82,9 @@ def sentence(balance: Balance) -> str:
     policy, account = balance.policy, balance.account
     if policy.public:
         return f"{policy.name} is marked as public: runs on it cost its users nothing."
-    runs = "1 run" if len(balance.runs) == 1 else f"{len(balance.runs)} runs"
-    spent = f"{runs} on {policy.name} spend epsilon {epsilon_text(account.headline.value)} together"
+    spent = (
+        f"The runs on {policy.name} ({len(balance.runs)}) come to epsilon {epsilon_text(account.headline.value)}"
+    )
     spent += f" at delta {policy.budget_delta!r} (RDP: {epsilon_text(account.rdp.value)})"
     if policy.budget_epsilon is None:
         return f"{spent}. No budget is set."

@@ -161,7 +161,8 @@ def test_the_accountant_answers_a_slider_and_solves(tab, url):
 
 
 def test_the_plan_comes_along_to_train(tab, url):
-    tab.goto(f"{url}/accountant?noise_multiplier=1.21")
+    tab.goto(f"{url}/accountant")
+    typed(tab, "Noise multiplier", "1.21")
     expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.681")
     tab.get_by_role("link", name="Train").click()
     expect(metric(tab, "Epsilon of the plan")).to_have_text("1.681")

@@ -7,7 +7,7 @@ import pytest
 
 from dpcore.errors import RunNotFoundError, StoreError
 from dpcore.plan import Plan
-from dpcore.runs.store import Round, Store
+from dpcore.runs.store import Policy, Round, Store
 
 
 def row(number, **values):
@@ -103,3 +103,19 @@ def test_many_processes_write_at_once(store):
         writer.join(60)
         assert writer.exitcode == 0
     assert [r.round for r in store.rounds(run_id)] == list(range(100))
+
+
+def test_a_file_of_version_1_is_brought_up_to_date_and_keeps_its_runs(store):
+    run_id = create(store)
+    with sqlite3.connect(store.home / "runs.sqlite") as db:
+        db.executescript("DROP TABLE datasets; PRAGMA user_version = 1;")
+    again = Store(store.home)
+    assert [run.run_id for run in again.runs()] == [run_id]
+    assert again.policy("writers") == Policy(name="writers")
+
+
+def test_what_is_decided_about_a_data_set_is_kept(store):
+    decided = Policy(name="writers", budget_epsilon=3.0, budget_delta=1e-6, public=True)
+    store.set_policy(decided)
+    assert Store(store.home).policy("writers") == decided
+    assert store.policy("other") == Policy(name="other")

@@ -1,0 +1,81 @@
+"""What runs on one data set are charged with, and when no more are let in."""
+
+import math
+
+import pytest
+
+from dpcore.errors import BudgetExceededError
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy import accounting
+from dpcore.rounds import Round
+from dpcore.runs import budget, supervisor
+from dpcore.runs.store import Policy
+
+
+def plan(**values):
+    return Plan(privacy=PrivacyPlan(**values))
+
+
+def run(store, status, rounds=(0, 1), **values):
+    run_id = store.create(plan(**values), engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    for number in rounds:
+        row = Round(round=number, accuracy=None, loss=None, clip_norm=0.1, cohort_size=5, epsilon=0.5, seconds=1.0)
+        store.append(run_id, row)
+    if status != "running":
+        store.end(run_id, status)
+    return run_id
+
+
+def spent(store, **more):
+    return budget.balance(store, "writers", grid=accounting.COARSE, **more).account.headline.value
+
+
+def test_whatever_released_a_round_or_still_may_is_charged_with_its_whole_plan(store):
+    assert spent(store) == 0
+    run(store, "failed", rounds=(0,))  # nothing was released
+    assert spent(store) == 0
+    run(store, "stopped")
+    once = accounting.epsilon(PrivacyPlan(), accounting.COARSE).value
+    assert spent(store) == once
+    store.create(plan(), engine="vectorized", eval_every=5)  # queued
+    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=200), accounting.COARSE).value
+    assert spent(store, also=plan()) == accounting.epsilon(PrivacyPlan(rounds=300), accounting.COARSE).value
+
+
+def test_no_run_starts_past_the_budget(store, monkeypatch):
+    monkeypatch.setattr(supervisor.subprocess, "Popen", lambda *given, **named: pytest.fail("was started"))
+    store.set_policy(Policy(name="writers", budget_epsilon=2.0))
+    run(store, "finished")
+    with pytest.raises(BudgetExceededError, match=r"at most epsilon 2 at delta 1e-05; .* would spend 2.337"):
+        supervisor.start(store, plan(), engine="vectorized", eval_every=5)
+    assert len(store.runs()) == 1
+    budget.check(store, plan(rounds=1))
+
+
+@pytest.mark.parametrize(
+    ("values", "why"), [({"noise_multiplier": 0}, "without noise"), ({"zeroing": True}, "zeroes")]
+)
+def test_a_run_without_a_guarantee_fits_no_budget(store, values, why):
+    store.set_policy(Policy(name="writers", budget_epsilon=1000.0))
+    with pytest.raises(BudgetExceededError, match=why):
+        budget.check(store, plan(**values))
+    run(store, "finished", **values)
+    assert math.isinf(spent(store))
+    with pytest.raises(BudgetExceededError, match="left no guarantee"):
+        budget.check(store, plan())
+
+
+def test_a_public_data_set_costs_nothing(store):
+    run(store, "finished", noise_multiplier=0)
+    store.set_policy(Policy(name="writers", budget_epsilon=1.0, public=True))
+    assert spent(store) == 0
+    budget.check(store, plan(noise_multiplier=0))
+    assert "public" in budget.sentence(budget.balance(store, "writers"))
+
+
+def test_the_balance_in_words(store):
+    run(store, "finished")
+    assert "The runs on writers (1) come to epsilon 1.708" in budget.sentence(budget.balance(store, "writers"))
+    store.set_policy(Policy(name="writers", budget_epsilon=5.0))
+    assert "of a budget of 5" in budget.sentence(budget.balance(store, "writers"))
