@@ -86,6 +86,8 @@ def sentence(balance: Balance) -> str:
         f"The runs on {policy.name} ({len(balance.runs)}) come to epsilon {epsilon_text(account.headline.value)}"
     )
     spent += f" at delta {policy.budget_delta!r} (RDP: {epsilon_text(account.rdp.value)})"
-    if policy.budget_epsilon is None:
-        return f"{spent}. No budget is set."
-    return f"{spent}, of a budget of {policy.budget_epsilon:g}."
+    spent += (
+        ". No budget is set." if policy.budget_epsilon is None else f", of a budget of {policy.budget_epsilon:g}."
+    )
+    open_runs = sum(bool(ledger.uncovered(run.plan.privacy)) for run in balance.runs)
+    return spent + f" Runs that left no guarantee, and with them the whole: {open_runs}." * bool(open_runs)

@@ -95,7 +95,8 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         st.metric("Loss", f"{evaluated.loss:.3f}" if evaluated else "–", border=True)
         st.metric(
             f"Epsilon spent of {statement.epsilon_text(planned)}",
-            statement.epsilon_text(last.epsilon) if last else "–",
+            # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
+            statement.epsilon_text(min(last.epsilon, planned)) if last else "–",
             border=True,
         )
         st.metric("Clip norm", f"{last.clip_norm:.4f}" if last else "–", border=True)
