@@ -161,8 +161,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def new_array(partial: Path, key: str, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    """Returns an array to fill in, mapped to its file: "train_features", "test_offsets", ..."""
-    return np.lib.format.open_memmap(partial / f"{key}.npy", mode="w+", dtype=dtype, shape=shape)
+    """Returns an array to fill in, mapped to its file: "train_features", "test_offsets", ...
+
+    Raises:
+        OSError: If there is no room for all of it. Without asking now, a full disk would kill the process later.
+    """
+    array = np.lib.format.open_memmap(partial / f"{key}.npy", mode="w+", dtype=dtype, shape=shape)
+    with (partial / f"{key}.npy").open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+    return array
 
 
 def write_manifest(partial: Path, *, name: str, num_classes: int, description: Description) -> None:

@@ -119,9 +119,13 @@ def test_only_its_user_can_read_it(tmp_path):
 
 
 def test_what_fails_half_way_leaves_nothing(tmp_path):
-    with pytest.raises(ZeroDivisionError), federated.new_folder(tmp_path / "d") as partial:
-        federated.new_array(partial, "train_features", np.uint8, (1000, 4))
-        raise ZeroDivisionError
+    def fail_half_way():
+        with federated.new_folder(tmp_path / "d") as partial:
+            federated.new_array(partial, "train_features", np.uint8, (1000, 4))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,3 +145,9 @@ def test_bytes_are_scaled_and_floats_are_not():
     assert federated.scale(np.array([0, 51, 255], np.uint8)) == pytest.approx([0, 0.2, 1])
     floats = np.array([-3.5, 7], np.float32)
     assert federated.scale(floats) is floats
+
+
+def test_room_is_asked_for_before_it_is_used(tmp_path):
+    """A sparse file would be made at once, and the process killed by SIGBUS where the disk ends."""
+    with pytest.raises(DatasetError, match="Free some room"), federated.disk_errors(tmp_path):
+        federated.new_array(tmp_path, "train_features", np.uint8, (2**46, 1))
