@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from dpcore.datasets.table_files import first_null, not_a_number
+from dpcore.datasets.tabular import first_null, not_a_number
 from dpcore.errors import DatasetError, InvalidValueError
 
 LARGEST = float(np.finfo(np.float32).max)  # what models compute with

@@ -1,12 +1,12 @@
 """A federated data set: flat arrays sorted by user, memory-mapped, with offsets."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -66,17 +66,7 @@ class Description:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of a data set without reading its arrays.
-
-    Attributes:
-        name: Its name in `dpcore.datasets`.
-        num_users: Its population.
-        num_classes: Labels are 0 to num_classes - 1.
-        num_features: The width of a row.
-        num_examples: Examples in "train" and in "test".
-        description: What its numbers stand for.
-        sha256: Of each of its files.
-    """
+    """What is known of a data set without reading its arrays: examples of "train" and "test", SHA-256 by file."""
 
     name: str
     num_users: int
@@ -126,7 +116,7 @@ class FederatedDataset:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.description.class_names or tuple(str(label) for label in range(self.num_classes))
+        return self.description.class_names or tuple(map(str, range(self.num_classes)))
 
 
 def scale(features: np.ndarray) -> np.ndarray:
@@ -144,7 +134,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
+@contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Yields a folder to write to; it becomes `folder` when the block ends well, and nothing is left otherwise.
 
@@ -203,7 +193,7 @@ def save(
         arrays: "train_features", "train_labels", "train_offsets", and the same of "test".
         name: Its name.
         num_classes: How many labels there are.
-        description: What its numbers stand for.
+        description: What its numbers stand for; nothing is said by default.
     """
     with new_folder(folder) as partial:
         for key, array in arrays.items():
@@ -285,10 +275,8 @@ def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
 
     Only one process makes it at a time; the others wait and then find it.
     """
-    try:
+    with contextlib.suppress(DatasetError):
         return open_in_use(folder)
-    except DatasetError:
-        pass
     with lock(lock_of(folder), wait=True):
         try:
             open_folder(folder)  # another process may have made it while this one waited
@@ -299,9 +287,9 @@ def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
     return open_in_use(folder)
 
 
-@contextmanager
+@contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns what the system says of a full or forbidden disk into a sentence with a next step."""
+    """Says of a full or forbidden disk what to do."""
     try:
         yield
     except OSError as err:

@@ -68,8 +68,31 @@ VARIANTS = {
 }
 
 
+def splits_of(path: Path, *, only_digits: bool) -> tuple[tff_sqlite.Source, Variant | None]:
+    """Returns which splits of a file to train and to test on, and the variant that they are of, if any.
+
+    Those of the variants come first, then "train" and "test". A file of one split is for both.
+
+    Raises:
+        DatasetError: If it is no such file, or has other splits.
+    """
+    found = tff_sqlite.num_examples(path)
+    wanted = list(VARIANTS.values())[:: 1 if only_digits else -1]
+    for variant in wanted:
+        if variant.train_split in found and variant.test_split in found:
+            return (
+                tff_sqlite.Source(path=path, train_split=variant.train_split, test_split=variant.test_split),
+                variant,
+            )
+    if found.keys() >= {"train", "test"}:
+        return tff_sqlite.Source(path=path, train_split="train", test_split="test"), None
+    if len(found) > 1:
+        raise DatasetError(f"Expected the splits 'train' and 'test' in {path}, found {', '.join(sorted(found))}.")
+    return tff_sqlite.Source(path=path, train_split=next(iter(found)), test_split=None), None
+
+
 def load(
-    variant: Variant, root: Path, progress: Progress, *, url: str = URL, tff_cache: Path | None = None
+    variant: Variant, root: Path, progress: Progress, *, url: str | None = None, tff_cache: Path | None = None
 ) -> federated.FederatedDataset:
     """Returns a variant; on the first call from TFF's cache if there is a good one, else downloaded.
 
@@ -80,7 +103,7 @@ def load(
         root: The folder that data sets are kept in. `emnist_all.sqlite` or `emnist_all.sqlite.lzma` put there
             by hand are used, if they are good.
         progress: Told what is being done, and the fraction that is done.
-        url: Where to download from.
+        url: Where to download from; `None` is `URL`.
         tff_cache: Where TFF keeps its files; `None` is where it does by default.
 
     Raises:
@@ -91,7 +114,7 @@ def load(
 
     def make() -> None:
         with lock(root / f"{_FILE}.lock", wait=True):  # both variants share the download
-            _make(variant, root, [root / _FILE, cache / _FILE], url, progress)
+            _make(variant, root, [root / _FILE, cache / _FILE], url or URL, progress)
 
     return federated.open_or_make(folder, make)
 

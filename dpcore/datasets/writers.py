@@ -21,7 +21,7 @@ from dpcore import rng
 from dpcore.datasets import federated
 
 NUM_WRITERS = 3383  # as many as Federated EMNIST digits has
-_RECIPE = 1  # raise it with every change to what is generated
+FOLDER = "writers-1"  # raise its number with every change to what is generated
 _SEED = 20_17
 _SIDE = 28
 _FINE = 88  # scans are upsampled once to so fine a grid that the nearest sample is good enough
@@ -38,7 +38,7 @@ DESCRIPTION = federated.Description(
 
 def load(root: Path, progress: Callable[[str, float], None]) -> federated.FederatedDataset:
     """Returns the Writers, generated on the first call (some seconds, 300 MB on disk)."""
-    folder = root / f"writers-{_RECIPE}"
+    folder = root / FOLDER
 
     def make() -> None:
         arrays = generate(NUM_WRITERS, progress)

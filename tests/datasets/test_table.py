@@ -398,15 +398,15 @@ def test_a_preview_shows_columns_and_first_rows(tmp_path, suffix):
     assert [(c.name, c.kind) for c in shown.columns] == [
         ("who", "text"), ("age", "number"), ("income", "number"), ("answer", "text"),
     ]  # fmt: skip
-    assert shown.rows.who.tolist() == people().who[:3].tolist()
-    assert shown.rows.age.tolist() == pytest.approx(people().age[:3].tolist())
+    assert shown.rows["who"] == people().who[:3].tolist()
+    assert shown.rows["age"] == pytest.approx(people().age[:3].tolist())
 
 
 def test_a_preview_says_arrays_in_words(tmp_path):
     np.savez(tmp_path / "t.npz", who=np.arange(60), picture=images())
     shown = table_files.preview(tmp_path / "t.npz")
     assert [c.kind for c in shown.columns] == ["number", "array"]
-    assert shown.rows.picture[0] == "uint8, 3 axes"
+    assert shown.rows["picture"][0] == "uint8, 3 axes"
 
 
 def test_a_million_values_in_bounded_time_and_order(tmp_path):
