@@ -40,7 +40,7 @@ class Codes:
         return list(self._numbers)
 
     def __call__(self, column: pa.Array, first_row: int) -> np.ndarray:
-        """Returns each row's number, int64 [rows].
+        """Returns each row's number, int32 [rows].
 
         Raises:
             DatasetError: If a value is missing, or of a kind that names nothing.

@@ -13,8 +13,8 @@ def sentences(
     Args:
         users: Who there is.
         classes: The names of the classes.
-        user: Whose each row is, int64 [num_rows].
-        label: The class of each row, int64 [num_rows].
+        user: Whose each row is, int32 [num_rows].
+        label: The class of each row, int32 [num_rows].
         chosen: The rows of "train" and of "test".
     """
     kept = np.concatenate(list(chosen.values()))
@@ -31,7 +31,8 @@ def sentences(
         without = num_users - len(np.unique(user[rows]))
         if without > (single if split == "test" else 0):
             found.append(f"{_users(without)} no examples to {split} on.")
-    owners = np.bincount(np.unique(user[kept] * num_classes + label[kept]) % num_classes, minlength=num_classes)
+    pairs = np.unique(user[kept].astype(np.int64) * num_classes + label[kept])
+    owners = np.bincount(pairs % num_classes, minlength=num_classes)
     alone = [name for name, count in zip(classes, owners, strict=True) if count == 1]
     if alone:
         found.append(

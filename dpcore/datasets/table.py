@@ -84,8 +84,8 @@ class _Rows:
     Attributes:
         users: Who there is, sorted.
         classes: The names of the classes, in order.
-        user: Of each row, int64.
-        label: Of each row, int64.
+        user: Of each row, int32.
+        label: Of each row, int32.
         in_test: Of each row, or `None` where the table does not say.
         features: [num_rows, num_features], uint8, float32 or float64, mapped to a file.
         names: The columns that the features come from.
@@ -103,7 +103,7 @@ class _Rows:
 
 
 def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, name: str) -> None:
-    """Writes a table to a new folder. Memory holds some 60 bytes a row, and never the features.
+    """Writes a table to a new folder. Memory holds some 100 bytes a row, and never all features.
 
     Args:
         path: A file that ends in .parquet, .csv, .tsv or .npz.
@@ -218,7 +218,7 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
 def _renumbered(values: list[str], order: list[str]) -> np.ndarray:
     """Returns the place in `order` of each of `values`."""
     places = {value: place for place, value in enumerate(order)}
-    return np.array([places[value] for value in values], np.int64)
+    return np.array([places[value] for value in values], np.int32)
 
 
 def _tests(column: str, values: list[str]) -> np.ndarray:

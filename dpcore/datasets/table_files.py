@@ -21,7 +21,7 @@ class ParquetTable(Table):
             self.columns = tuple(described(field) for field in file.schema_arrow)
 
     def _opened(self):
-        return pyarrow.parquet.ParquetFile(self._path)
+        return pyarrow.parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=BYTES)
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         with self._opened() as file:
