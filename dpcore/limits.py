@@ -18,12 +18,13 @@ class Knob:
     Attributes:
         name: The field of the plan that it sets.
         label: What a person reads beside the control.
-        minimum: The lowest value allowed (excluded where `open_ends`).
-        maximum: The highest value allowed (excluded where `open_ends`).
+        minimum: The lowest value allowed (excluded where `above_minimum`).
+        maximum: The highest value allowed (excluded where `below_maximum`).
         default: The value of the TensorFlow Federated tutorial.
         step: What one key press changes.
         integer: Whether the value counts something.
-        open_ends: Whether the two ends themselves are excluded.
+        above_minimum: Whether the minimum itself is excluded.
+        below_maximum: Whether the maximum itself is excluded.
         help: One sentence, with the unit and what the knob does.
     """
 
@@ -34,7 +35,8 @@ class Knob:
     default: float
     step: float
     integer: bool = False
-    open_ends: bool = False
+    above_minimum: bool = False
+    below_maximum: bool = False
     help: str
 
     def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> Any:
@@ -53,14 +55,16 @@ class Knob:
                 range.
         """
         top = self.maximum if maximum is None else min(self.maximum, maximum)
-        left, right = "()" if self.open_ends else "[]"
+        left, right = "(" if self.above_minimum else "[", ")" if self.below_maximum else "]"
         kind = "a whole number" if self.integer else "a number"
         expected = f"Expected {self.name} to be {kind} in {left}{self.minimum:g}, {top:g}{right}"
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError) as err:
             raise InvalidValueError(self.name, f"{expected}, found {str(value)[:40]}.") from err
-        inside = self.minimum < number < top if self.open_ends else self.minimum <= number <= top
+        inside = (self.minimum < number or (number == self.minimum and not self.above_minimum)) and (
+            number < top or (number == top and not self.below_maximum)
+        )
         if not math.isfinite(number) or not inside or (self.integer and number != int(number)):
             message = f"{expected}, found {str(value)[:40]}. {advice or ''}".rstrip()
             raise InvalidValueError(self.name, message)
@@ -107,7 +111,7 @@ ROUNDS = Knob(
     name="rounds",
     label="Rounds",
     minimum=0,
-    maximum=100_000,
+    maximum=1_000_000,
     default=100,
     step=1,
     integer=True,
@@ -130,7 +134,7 @@ DELTA = Knob(
     maximum=1.0,
     default=1e-5,
     step=1e-6,
-    open_ends=True,
+    below_maximum=True,
     help="The probability that the epsilon bound is allowed to fail. Well below 1 / population.",
 )
 TARGET_EPSILON = Knob(
@@ -140,7 +144,7 @@ TARGET_EPSILON = Knob(
     maximum=1_000.0,
     default=2.0,
     step=0.05,
-    open_ends=True,
+    above_minimum=True,
     help="The privacy loss that the plan may reach. Smaller is more private.",
 )
 NOISE_TO_CLIENTS_RATIO = Knob(
@@ -150,9 +154,19 @@ NOISE_TO_CLIENTS_RATIO = Knob(
     maximum=10.0,
     default=0.01,
     step=0.001,
-    open_ends=True,
+    above_minimum=True,
     help="Noise multiplier over clients per round: the noise on the average, in units of the clip norm. "
     "A model that bears it at a small cohort bears it at a large one.",
+)
+CLIP_NORM = Knob(
+    name="clip_norm",
+    label="Clip norm",
+    minimum=0.0,
+    maximum=1e6,
+    default=0.1,
+    step=0.01,
+    above_minimum=True,
+    help="The L2 bound on a user's update, where it is fixed: it then costs no privacy of its own.",
 )
 SEED = Knob(
     name="seed",

@@ -11,8 +11,14 @@ from dataclasses import asdict, dataclass, field
 from dpcore import limits
 from dpcore.errors import InvalidValueError
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2  # 1 had neither `adjacency` nor fixed clipping, and reads as their defaults
+ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
+ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 MODELS = ("mlp", "linear", "cnn")
+REPLACE_REFUSED = (
+    "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
+    "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
+)
 
 
 def _set(plan, **values) -> None:
@@ -56,13 +62,38 @@ class AdaptiveClipping:
                 f"Expected target_unclipped_quantile in [0, 1], found {self.target_unclipped_quantile!r}.",
             )
 
+    def count_stddev(self, clients_per_round: int) -> float:
+        """Standard deviation of the noise on the centred count of unclipped updates."""
+        return self.clipped_count_stddev_per_client * clients_per_round
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedClipping:
+    """One clip norm for the whole run: no count of unclipped updates is released, so none costs noise.
+
+    Source: McMahan et al. (2018), <https://arxiv.org/abs/1710.06963>, algorithm 1 (flat clipping).
+
+    Attributes:
+        clip_norm: The L2 bound on a user's update.
+    """
+
+    clip_norm: float = limits.CLIP_NORM.default
+
+    def __post_init__(self):
+        _set(self, clip_norm=limits.CLIP_NORM.check(self.clip_norm))
+
+    @property
+    def initial_clip_norm(self) -> float:
+        """The clip norm of round 1, which here is that of all rounds."""
+        return self.clip_norm
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrivacyPlan:
     """All that the (epsilon, delta) guarantee depends on.
 
-    The unit of privacy is a user; neighbouring data sets differ by adding or removing one; each round's
-    cohort is a Poisson sample.
+    The unit of privacy is a user. Each round's cohort is a Poisson sample; with as many clients per round as
+    users, that is everybody, and nothing is sampled.
 
     Attributes:
         population: Users that the cohorts are drawn from.
@@ -71,13 +102,15 @@ class PrivacyPlan:
         noise_multiplier: The effective total: noise on the update and on the clip count together cost
             exactly as much as one Gaussian of this multiplier.
         delta: The probability that the epsilon bound may fail.
-        clipping: How the clip norm adapts.
+        clipping: How the clip norm adapts, or the one that stays.
         zeroing: Whether updates above a quantile estimate *without noise* become zero, as in the TFF
             tutorial. That estimate is outside the guarantee.
+        adjacency: Neighbouring data sets differ by adding or removing all data of one user, or by replacing
+            them by another user's.
 
     Raises:
-        InvalidValueError: If a value is out of range, there are more clients than users, or the noise is
-            too large for the adaptive clip to share.
+        InvalidValueError: If a value is out of range, there are more clients than users, the noise is too
+            large for the adaptive clip to share, or no accountant analyses the sampling for the adjacency.
 
     >>> plan = PrivacyPlan(noise_multiplier=1.2, clients_per_round=120)
     >>> round(plan.sampling_prob, 4), round(plan.value_noise_multiplier, 4)
@@ -89,10 +122,12 @@ class PrivacyPlan:
     rounds: int = int(limits.ROUNDS.default)
     noise_multiplier: float = limits.NOISE_MULTIPLIER.default
     delta: float = limits.DELTA.default
-    clipping: AdaptiveClipping = field(default_factory=AdaptiveClipping)
+    clipping: AdaptiveClipping | FixedClipping = field(default_factory=AdaptiveClipping)
     zeroing: bool = False
+    adjacency: str = ADD_OR_REMOVE
 
     def __post_init__(self):
+        limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
         population = limits.POPULATION.check(self.population)
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
@@ -114,15 +149,28 @@ class PrivacyPlan:
                 f"Expected noise_multiplier to be 0 or at least {limits.LEAST_NOISE:g}, found {noise:g}. So little "
                 "protects nobody: use 0, which says so, or more noise.",
             )
-        # The split below needs it: the count's noise alone must be cheaper than the whole.
-        most = 2 * self.clipping.clipped_count_stddev_per_client * clients
+        if self.adjacency == REPLACE and clients < population:
+            raise InvalidValueError("adjacency", REPLACE_REFUSED)
+        most = self.most_noise
         if noise >= most * (1 - 1e-9):  # not decided by the last bit of a float
             raise InvalidValueError(
                 "noise_multiplier",
-                f"Expected noise_multiplier to be below {most:g} (0.1 x {clients} clients per round), found "
-                f"{noise:g}: adaptive clipping spends part of the noise on its own count. "
-                "Lower the noise or raise the clients per round.",
+                f"Expected noise_multiplier to be below {most:g} ({most / clients:g} x {clients} clients per round), "
+                f"found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
+                "raise the clients per round, or use fixed clipping, which has no count.",
             )
+
+    @property
+    def most_noise(self) -> float:
+        """The noise multiplier that the plan must stay below: the clip count's noise alone would cost as much."""
+        if isinstance(self.clipping, FixedClipping):
+            return math.inf
+        return 2 * self.clipping.count_stddev(self.clients_per_round)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a user can be absent from a round."""
+        return self.clients_per_round < self.population
 
     @property
     def sampling_prob(self) -> float:
@@ -131,10 +179,10 @@ class PrivacyPlan:
 
     @property
     def clipped_count_stddev(self) -> float:
-        """Standard deviation of the noise on the centred count of unclipped updates."""
-        if self.noise_multiplier == 0:
+        """Standard deviation of the noise on the centred count of unclipped updates; 0 where none is released."""
+        if self.noise_multiplier == 0 or isinstance(self.clipping, FixedClipping):
             return 0.0
-        return self.clipping.clipped_count_stddev_per_client * self.clients_per_round
+        return self.clipping.count_stddev(self.clients_per_round)
 
     @property
     def value_noise_multiplier(self) -> float:
@@ -142,9 +190,17 @@ class PrivacyPlan:
 
         Source: Andrew et al. (2021), theorem 1; each user moves the centred count by 1/2.
         """
-        if self.noise_multiplier == 0:
-            return 0.0
+        if self.noise_multiplier == 0 or isinstance(self.clipping, FixedClipping):
+            return self.noise_multiplier
         return (self.noise_multiplier**-2 - (2 * self.clipped_count_stddev) ** -2) ** -0.5
+
+    @property
+    def accounted_noise_multiplier(self) -> float:
+        """Noise over the most that neighbouring data sets can move a round's sum and count.
+
+        Replacing a user moves both twice as far as adding or removing one.
+        """
+        return self.noise_multiplier / (2 if self.adjacency == REPLACE else 1)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -152,6 +208,8 @@ class PrivacyPlan:
         found = []
         if self.noise_multiplier == 0:
             found.append("Noise multiplier 0 gives no privacy: epsilon is infinite.")
+        if self.delta == 0:
+            found.append("Gaussian noise has no guarantee at delta 0: epsilon is infinite.")
         if self.delta >= 1 / self.population:
             found.append(
                 f"delta {self.delta:g} is at or above 1/population ({1 / self.population:.2g}): releasing "
@@ -230,10 +288,13 @@ class Plan:
         """
         try:
             data = json.loads(text)
-            if data.pop("version") != PLAN_VERSION:
-                raise InvalidValueError("plan", f"Expected a plan of version {PLAN_VERSION}; update the program.")
+            if data.pop("version") not in range(1, PLAN_VERSION + 1):
+                raise InvalidValueError(
+                    "plan", f"Expected a plan of version {PLAN_VERSION} or older; update the program."
+                )
             privacy = dict(data["privacy"])
-            privacy["clipping"] = AdaptiveClipping(**privacy["clipping"])
+            clipping = FixedClipping if "clip_norm" in privacy["clipping"] else AdaptiveClipping
+            privacy["clipping"] = clipping(**privacy["clipping"])
             return cls(privacy=PrivacyPlan(**privacy), training=TrainingPlan(**data["training"]))
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InvalidValueError("plan", f"Expected the JSON of a plan: {err}") from err

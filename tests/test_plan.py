@@ -1,10 +1,11 @@
+import json
 import math
 
 import numpy as np
 import pytest
 
 from dpcore.errors import InvalidValueError
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, FixedClipping, Plan, PrivacyPlan, TrainingPlan
 
 
 def test_plan_survives_json_and_keeps_its_fingerprint():
@@ -29,14 +30,14 @@ def test_plan_survives_json_and_keeps_its_fingerprint():
         ("rounds", -1),
         ("rounds", 1.5),
         ("population", 0),
-        ("delta", 0.0),
+        ("adjacency", "add"),
         ("delta", 1.0),
         ("delta", 2.0),  # dp-accounting answers epsilon 0
         ("delta", -1e-5),
     ],
 )
 def test_bad_values_are_refused_by_name(field, value):
-    with pytest.raises(InvalidValueError, match=f"Expected {field} to be .* found") as refusal:
+    with pytest.raises(InvalidValueError, match=f"Expected {field} to be .*found") as refusal:
         PrivacyPlan(**{field: value})
     assert refusal.value.field == field
 
@@ -52,6 +53,25 @@ def test_noise_that_the_adaptive_clip_cannot_share_is_refused():
     PrivacyPlan(noise_multiplier=0.99, clients_per_round=10)
     with pytest.raises(InvalidValueError, match="adaptive clipping"):
         PrivacyPlan(noise_multiplier=0.3, clients_per_round=3)  # 0.1 * 3 is a little more than 0.3 in floats
+
+
+def test_fixed_clipping_takes_any_noise():
+    plan = PrivacyPlan(noise_multiplier=3.0, clients_per_round=10, clipping=FixedClipping(clip_norm=0.5))
+    assert (plan.value_noise_multiplier, plan.clipped_count_stddev) == (3.0, 0.0)
+    with pytest.raises(InvalidValueError, match="clip_norm to be a number in"):
+        FixedClipping(clip_norm=0)
+
+
+def test_replacing_a_user_needs_everybody_in_each_round():
+    with pytest.raises(InvalidValueError, match="cannot analyse Poisson sampling"):
+        PrivacyPlan(adjacency=REPLACE)
+    plan = PrivacyPlan(adjacency=REPLACE, clients_per_round=3383)
+    assert not plan.is_sampled
+    assert plan.accounted_noise_multiplier == 0.6
+
+
+def test_delta_zero_is_no_guarantee():
+    assert "delta 0" in PrivacyPlan(delta=0).warnings[0]
 
 
 def test_delta_at_one_over_population_is_a_warning():
@@ -80,4 +100,17 @@ def test_bad_training_is_refused(values):
 
 def test_a_plan_may_have_no_seed():
     plan = Plan(training=TrainingPlan(seed=None))
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_plan_of_version_1_means_what_it_meant():
+    data = json.loads(Plan().to_json())
+    data["version"] = 1
+    del data["privacy"]["adjacency"]
+    assert Plan.from_json(json.dumps(data)) == Plan()
+
+
+@pytest.mark.parametrize("clipping", [FixedClipping(clip_norm=0.7), AdaptiveClipping(initial_clip_norm=0.2)])
+def test_either_clipping_survives_json(clipping):
+    plan = Plan(privacy=PrivacyPlan(clipping=clipping))
     assert Plan.from_json(plan.to_json()) == plan

@@ -13,24 +13,29 @@ import tensorflow_federated as tff
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, tff_process, zeroing
 from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
-from dpcore.plan import Plan
+from dpcore.plan import FixedClipping, Plan
 
 
 def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
-    """TFF's DP aggregator with adaptive clipping: clips, sums, adds noise, divides by the expected clients.
+    """TFF's DP aggregator: clips, sums, adds noise, divides by the expected clients.
 
-    Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871>. With `zeroing`, updates above a
-    quantile estimate without noise become zero first, as `tff.learning.dp_aggregator` does by default.
+    Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871> where the clip norm adapts, else McMahan et
+    al. (2018) <https://arxiv.org/abs/1710.06963>. With `zeroing`, updates above a quantile estimate without
+    noise become zero first, as `tff.learning.dp_aggregator` does by default.
     """
     privacy, clipping = plan.privacy, plan.privacy.clipping
-    factory = tff.aggregators.DifferentiallyPrivateFactory.gaussian_adaptive(
-        noise_multiplier=float(privacy.noise_multiplier),
-        clients_per_round=float(privacy.clients_per_round),
-        initial_l2_norm_clip=clipping.initial_clip_norm,
-        target_unclipped_quantile=clipping.target_unclipped_quantile,
-        learning_rate=clipping.learning_rate,
-        clipped_count_stddev=float(privacy.clipped_count_stddev),
-    )
+    noise, clients = float(privacy.noise_multiplier), float(privacy.clients_per_round)
+    if isinstance(clipping, FixedClipping):
+        factory = tff.aggregators.DifferentiallyPrivateFactory.gaussian_fixed(noise, clients, clipping.clip_norm)
+    else:
+        factory = tff.aggregators.DifferentiallyPrivateFactory.gaussian_adaptive(
+            noise_multiplier=noise,
+            clients_per_round=clients,
+            initial_l2_norm_clip=clipping.initial_clip_norm,
+            target_unclipped_quantile=clipping.target_unclipped_quantile,
+            learning_rate=clipping.learning_rate,
+            clipped_count_stddev=float(privacy.clipped_count_stddev),
+        )
     # A finite update whose squares overflow would come out of clipping as not-a-number, for everybody.
     factory = tff.aggregators.zeroing_factory(LARGEST_NORM, factory, norm_order=2.0)
     if privacy.zeroing:
@@ -67,6 +72,9 @@ class TffEngine:
     def next(self, state: Any, cohort: np.ndarray, round_num: int) -> tuple[Any, RoundMetrics]:
         output = self._process.next(state, [self._examples(int(user), round_num) for user in cohort])
         self._runtime.forget(len(cohort))
+        clipping = self._plan.privacy.clipping
+        if isinstance(clipping, FixedClipping):
+            return output.state, RoundMetrics(clip_norm=clipping.clip_norm)
         metrics = output.metrics["aggregator"]
         while "zeroing" in metrics:
             metrics = metrics["zeroing"]

@@ -18,7 +18,7 @@ from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling, zeroing
 from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
-from dpcore.plan import Plan
+from dpcore.plan import FixedClipping, Plan
 
 _GROUP = 8  # clients in a group; changes the last bits of a sum, and nothing else
 
@@ -88,17 +88,7 @@ class VectorizedEngine:
             momentum.append(part)
             weights.append(old + np.float32(training.server_learning_rate) * part)
 
-        # Centred on the users that came, divided by the number expected (Andrew et al. 2021, section 3.1).
-        count = float((norms <= np.float32(state.clip_norm)).sum()) - len(cohort) / 2
-        count += (
-            privacy.clipped_count_stddev
-            * rng.stream(training.seed, "clip_count_noise", round_num).standard_normal()
-        )
-        fraction = min(max(count / expected + 0.5, 0.0), 1.0)
-        clipping = privacy.clipping
-        clip_norm = state.clip_norm * float(
-            np.exp(-clipping.learning_rate * (fraction - clipping.target_unclipped_quantile))
-        )
+        clip_norm = self._next_clip_norm(state.clip_norm, norms, round_num)
         if not all(np.isfinite(part).all() for part in weights):
             # As TFF: an aggregate that is not finite moves nothing. Every update here is clipped and
             # finite, so only a server step that overflows can bring it about.
@@ -108,6 +98,20 @@ class VectorizedEngine:
             quantile = zeroing.next_estimate(quantile, largest)
         after = State(weights=weights, momentum=momentum, clip_norm=clip_norm, zeroing_quantile=quantile)
         return after, RoundMetrics(clip_norm=clip_norm)
+
+    def _next_clip_norm(self, clip_norm: float, norms: np.ndarray, round_num: int) -> float:
+        """Returns the clip norm of the next round, given the norms of this round's updates."""
+        privacy, clipping = self._plan.privacy, self._plan.privacy.clipping
+        if isinstance(clipping, FixedClipping):
+            return clip_norm
+        # Centred on the users that came, divided by the number expected (Andrew et al. 2021, section 3.1).
+        count = float((norms <= np.float32(clip_norm)).sum()) - len(norms) / 2
+        count += (
+            privacy.clipped_count_stddev
+            * rng.stream(self._plan.training.seed, "clip_count_noise", round_num).standard_normal()
+        )
+        fraction = min(max(count / privacy.clients_per_round + 0.5, 0.0), 1.0)
+        return clip_norm * float(np.exp(-clipping.learning_rate * (fraction - clipping.target_unclipped_quantile)))
 
     def _sum_of_clipped_updates(
         self, state: State, cohort: np.ndarray, round_num: int

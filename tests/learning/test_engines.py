@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dpcore.plan import AdaptiveClipping, FixedClipping
+
 pytestmark = pytest.mark.slow
 
 
@@ -50,7 +52,8 @@ def reference_rounds(weights, cohorts, plan, dataset):
             total = [a + part * min(1.0, clip / max(norm, 1e-30)) for a, part in zip(total, update, strict=True)]
         momentum = [0.9 * m + a / expected for m, a in zip(momentum, total, strict=True)]
         weights = [w + m for w, m in zip(weights, momentum, strict=True)]
-        clip *= np.exp(-0.2 * (np.clip(count / expected + 0.5, 0, 1) - 0.5))
+        if not isinstance(plan.privacy.clipping, FixedClipping):
+            clip *= np.exp(-0.2 * (np.clip(count / expected + 0.5, 0, 1) - 0.5))
         yield weights, clip
 
 
@@ -67,9 +70,10 @@ def noise_free(small_plan, with_privacy):
 
 
 @pytest.mark.parametrize("dataset", ["few_writers", "float_table"])
-def test_rounds_are_those_of_the_papers(make_engine, noise_free, dataset, request):
+@pytest.mark.parametrize("clipping", [AdaptiveClipping(), FixedClipping(clip_norm=0.05)], ids=["adaptive", "fixed"])
+def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, clipping, dataset, request):
     """Ordinary, empty, single and full cohorts; last batches are short, and in the table users have no examples."""
-    dataset = request.getfixturevalue(dataset)
+    noise_free, dataset = with_privacy(noise_free, clipping=clipping), request.getfixturevalue(dataset)
     cohorts = [np.array(c, np.int64) for c in ([3, 7, 11, 40], [], [5], range(60), [1, 2])]
     engine = make_engine(noise_free, dataset)
     state = engine.initialize()
@@ -103,6 +107,18 @@ def test_noise_has_the_planned_scale_on_value_and_clip(make_engine, noise_free, 
     expected = 0.2 * plan.privacy.clipped_count_stddev / plan.privacy.clients_per_round
     assert np.std(steps) == pytest.approx(expected, rel=0.25)
     assert abs(np.mean(steps)) < 4 * expected / np.sqrt(len(steps))
+
+
+def test_a_fixed_clip_leaves_all_noise_to_the_updates(make_engine, noise_free, few_writers, with_privacy):
+    """Noise of 3 with 10 expected clients: more than an adaptive clip could share."""
+    plan = with_privacy(noise_free, noise_multiplier=3.0, clipping=FixedClipping(clip_norm=0.2))
+    engine = make_engine(plan, few_writers)
+    state = engine.initialize()
+    before = engine.model_weights(state)
+    state, metrics = engine.next(state, np.array([], np.int64), 1)
+    moved = [(new - old).ravel() for new, old in zip(engine.model_weights(state), before, strict=True)]
+    assert np.concatenate(moved).std() == pytest.approx(3.0 * 0.2 / 10, rel=0.02)
+    assert metrics.clip_norm == 0.2
 
 
 def test_zeroing_is_offered_and_runs(make_engine, noise_free, few_writers, with_privacy):
