@@ -102,13 +102,15 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
         InvalidValueError: If there is no data set of this name.
         DatasetError: If it cannot be made, or what is there is damaged.
     """
-    check_name(name, home)
+    folder = _folder(check_name(name, home), home)
+    with federated.disk_errors(folder):
+        root = _private(home)
     if name in _EMNIST:
-        return federated_emnist.load(_EMNIST[name], _root(home), progress)
+        return federated_emnist.load(_EMNIST[name], root, progress)
     if name == "writers":
-        return writers.load(_root(home), progress)
+        return writers.load(root, progress)
     try:
-        return federated.open_in_use(_folder(name, home))
+        return federated.open_in_use(folder)
     except DatasetError as err:
         raise DatasetError(f"{err} Remove {name} and import it again.") from err
 
@@ -206,7 +208,12 @@ def remove(name: str, home: Path) -> None:
 
 
 def _root(home: Path) -> Path:
-    root = home / "datasets"
+    return home / "datasets"
+
+
+def _private(home: Path) -> Path:
+    """The same, made if it is missing, and closed to all others."""
+    root = _root(home)
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
     return root
@@ -227,7 +234,9 @@ def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Pa
             f"is none of {', '.join(NAMES)}, found {name!r}.",
         )
     folder = _folder(name, home)
-    with lock(federated.lock_of(folder), wait=True), federated.disk_errors(folder):
+    with federated.disk_errors(folder):
+        _private(home)
+    with federated.disk_errors(folder), lock(federated.lock_of(folder), wait=True):
         if folder.exists():
             raise InvalidValueError(
                 "name", f"There is a data set {name} already. Remove it, or choose another name."

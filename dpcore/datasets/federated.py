@@ -15,6 +15,8 @@ import numpy as np
 from dpcore.errors import DatasetError
 from dpcore.locks import lock, share
 
+MAX_CLASSES = 1000  # more are an amount or a name taken for a class
+
 _MANIFEST = "manifest.json"
 _FORMAT = 2  # raise it when an older folder can no longer be read; a generated data set is then made anew
 _SPLITS = ("train", "test")
@@ -84,15 +86,12 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True)
 class FederatedDataset:
-    """Users with their own training and test examples.
+    """Users with their own examples, to train on and to evaluate on.
 
     Attributes:
         name: Its name in `dpcore.datasets`.
         fingerprint: 16 hexadecimal digits of the SHA-256 of its content.
         num_classes: Labels are 0 to num_classes - 1.
-        train: What users train on.
-        test: What models are evaluated on.
-        description: What its numbers stand for.
     """
 
     name: str
@@ -260,7 +259,10 @@ def open_in_use(folder: Path) -> FederatedDataset:
     Raises:
         DatasetError: As `open_folder`.
     """
-    descriptor = share(lock_of(folder))
+    try:
+        descriptor = share(lock_of(folder))
+    except OSError as err:
+        raise DatasetError(f"The data set in {folder} cannot be opened: {err}") from err
     try:
         dataset = open_folder(folder)
     except BaseException:

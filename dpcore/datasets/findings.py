@@ -5,41 +5,41 @@ import numpy as np
 _FEW_USERS = 1000
 
 
-def sentences(
-    users: list[str], classes: list[str], user: np.ndarray, label: np.ndarray, chosen: dict[str, np.ndarray]
-) -> list[str]:
+def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
     """Returns what is remarkable, a sentence each.
 
     Args:
-        users: Who there is.
         classes: The names of the classes.
-        user: Whose each row is, int32 [num_rows].
-        label: The class of each row, int32 [num_rows].
-        chosen: The rows of "train" and of "test".
+        splits: Offsets int64 [num_users + 1] and labels [num_examples] of "train" and of "test".
     """
-    kept = np.concatenate(list(chosen.values()))
-    found, num_users, num_classes = [], len(users), len(classes)
+    found, num_classes = [], len(classes)
+    counts = {split: np.diff(offsets) for split, (offsets, _) in splits.items()}
+    num_users = len(counts["train"])
     if num_users < _FEW_USERS:
         found.append(
             f"{num_users:,} users are few: user-level privacy with a useful model takes thousands, because the "
             "noise does not shrink with their number."
         )
-    single = int((np.bincount(user[kept], minlength=num_users) == 1).sum())
+    single = int((counts["train"] + counts["test"] == 1).sum())
     if single:
         found.append(f"{_users(single)} one example, which is for training or for testing.")
-    for split, rows in chosen.items():
-        without = num_users - len(np.unique(user[rows]))
+    for split in splits:
+        without = int((counts[split] == 0).sum())
         if without > (single if split == "test" else 0):
             found.append(f"{_users(without)} no examples to {split} on.")
-    pairs = np.unique(user[kept].astype(np.int64) * num_classes + label[kept])
-    owners = np.bincount(pairs % num_classes, minlength=num_classes)
+    cells = [  # users and the classes that they have, each pair once
+        np.unique(np.repeat(np.arange(num_users), counts[split]) * num_classes + labels)
+        for split, (_, labels) in splits.items()
+    ]
+    owners = np.bincount(np.unique(np.concatenate(cells)) % num_classes, minlength=num_classes)
     alone = [name for name, count in zip(classes, owners, strict=True) if count == 1]
     if alone:
         found.append(
             "Classes that one user owns alone, so that the list of classes tells of that user: "
             f"{', '.join(alone[:5])}{', ...' if len(alone) > 5 else ''}."
         )
-    balance = np.bincount(label[chosen["train"]], minlength=num_classes) / len(chosen["train"])
+    labels = splits["train"][1]
+    balance = np.bincount(labels, minlength=num_classes) / len(labels)
     if balance.min() == 0:
         found.append(f"Nobody trains on class {classes[int(balance.argmin())]}.")
     if balance.max() > 0.8:
@@ -47,7 +47,7 @@ def sentences(
             f"{balance.max():.0%} of the training examples are of class {classes[int(balance.argmax())]}: a model "
             "that says nothing else is as accurate."
         )
-    return found
+    return tuple(found)
 
 
 def _users(count: int) -> str:

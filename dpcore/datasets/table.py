@@ -1,6 +1,7 @@
 """A user's own table as a federated data set: Parquet, CSV or NPZ, one row an example."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]
 
-MAX_CLASSES = 1000
+_INDEX = re.compile(r"(Unnamed: \d+)?|__index_level_\d+__")  # numbers of rows, as pandas writes them unasked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,8 @@ class Mapping:
     Attributes:
         user: The column that says whose example a row is.
         label: The column that says its class: text, or numbers.
-        features: The columns of numbers, or one column of arrays or images; empty takes all others.
+        features: The columns of numbers, or one column of arrays or images; empty takes all others
+            but numbers of rows.
         image_shape: (height, width) or (height, width, channels) of the features, where they are an image and
             the file does not tell.
         split: A column of "train" and "test"; `None` splits each user's examples by the seed.
@@ -121,11 +123,12 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
         rows = _read(path, mapping, spool, progress)
         chosen = _choose(rows, mapping)
         scaler = scaling.fit(rows.features, rows.names, chosen["train"], mapping.scaling, mapping.bounds)
-        outside = 0
+        written, outside = {}, 0
         for split, order in chosen.items():
-            outside += _write(rows, split, order, scaler, partial, progress)
+            *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
+            outside += clipped
         spool.unlink()
-        warnings = [*findings.sentences(rows.users, rows.classes, rows.user, rows.label, chosen), *scaler.warnings]
+        warnings = [*findings.sentences(tuple(rows.classes), written), *scaler.warnings]
         if outside:
             share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
             warnings.append(f"{share:.2%} of the values lay outside the bounds and were clipped to them.")
@@ -134,7 +137,7 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
             name=name,
             num_classes=len(rows.classes),
             description=federated.Description(
-                source=f"The table {path.name}",
+                source=_source(path, mapping),
                 scaling=scaler.scaling,
                 access_note=scaler.access_note,
                 class_names=tuple(rows.classes),
@@ -155,7 +158,7 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
     if mapping.split is not None:
         text.append(columns.check_name("split", mapping.split, there))
     names = [columns.check_name("features", name, there) for name in mapping.features]
-    names = names or [name for name in there if name not in text]
+    names = names or [name for name in there if name not in text and not _INDEX.fullmatch(name)]
     if not names:
         raise InvalidValueError("features", f"Expected columns besides {', '.join(text)}, found none.")
     wide = [column.name for column in table.columns if column.name in names and column.kind in ("array", "image")]
@@ -188,9 +191,9 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
                 )
             values.astype(dtype, copy=False).tofile(file)
             count += len(values)
-            if len(label.values) > MAX_CLASSES:
+            if len(label.values) > federated.MAX_CLASSES:
                 raise DatasetError(
-                    f"Expected at most {MAX_CLASSES:,} classes in column {mapping.label!r}, found more: "
+                    f"Expected at most {federated.MAX_CLASSES:,} classes in column {mapping.label!r}, found more: "
                     f"{', '.join(label.values[:4])}, ... Is it a class, and not an amount or a name?"
                 )
             progress("Reading the table", fraction)
@@ -256,12 +259,13 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
 
 def _write(
     rows: _Rows, split: str, order: np.ndarray, scaler: scaling.Scaler, partial: Path, progress: Progress
-) -> int:
-    """Writes the arrays of a split; returns how many values had to be clipped to the bounds."""
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Writes the arrays of a split; returns offsets, labels, and how many values were outside the bounds."""
     counts = np.bincount(rows.user[order], minlength=len(rows.users))
-    np.save(partial / f"{split}_offsets.npy", np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    label_type = federated.label_dtype(len(rows.classes))
-    np.save(partial / f"{split}_labels.npy", rows.label[order].astype(label_type))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    labels = rows.label[order].astype(federated.label_dtype(len(rows.classes)))
+    np.save(partial / f"{split}_offsets.npy", offsets)
+    np.save(partial / f"{split}_labels.npy", labels)
     shape = (len(order), rows.features.shape[1])
     features = federated.new_array(partial, f"{split}_features", scaler.dtype, shape)
     outside = 0
@@ -269,7 +273,18 @@ def _write(
         features[part], clipped = scaler(rows.features[order[part]])
         outside += clipped
         progress(f"Sorting by user ({split})", part.stop / len(order))
-    return outside
+    return offsets, labels, outside
+
+
+def _source(path: Path, mapping: Mapping) -> str:
+    words = [f"The table {path.name}: users by {mapping.user!r}, classes by {mapping.label!r}"]
+    if mapping.max_examples_per_user is not None:
+        words.append(f"at most {mapping.max_examples_per_user} examples a user, by seed {mapping.seed}")
+    if mapping.split is not None:
+        words.append(f"test examples by {mapping.split!r}")
+    else:
+        words.append(f"{mapping.test_fraction:.3g} of each user's examples for testing, by seed {mapping.seed}")
+    return ", ".join(words)
 
 
 def _image_shape(rows: _Rows, mapping: Mapping) -> tuple[int, ...] | None:

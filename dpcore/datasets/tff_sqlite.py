@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from dpcore.datasets import federated, splitting
+from dpcore.datasets import federated, findings, splitting
 from dpcore.errors import DatasetError
 
 Progress = Callable[[str, float], None]
@@ -141,10 +141,18 @@ def convert(
     for dtype, scaling in ((np.uint8, "Pixels divided by 255"), (np.float32, "Pixels as they are in the file")):
         try:
             with federated.new_folder(folder) as partial:
-                width, classes = _write(source.path, layout, partial, progress, dtype, num_classes)
+                width, labels = _write(source.path, layout, partial, progress, dtype, num_classes)
+                classes = num_classes or 1 + max(int(values.max()) for values in labels.values())
+                for split, values in labels.items():
+                    np.save(partial / f"{split}_labels.npy", values.astype(federated.label_dtype(classes)))
                 side = math.isqrt(width)
-                shape = (side, side) if side * side == width else None
-                words = dataclasses.replace(description, image_shape=shape, scaling=scaling)
+                splits = {split: (layout.offsets[split], values) for split, values in labels.items()}
+                words = dataclasses.replace(
+                    description,
+                    image_shape=(side, side) if side * side == width else None,
+                    scaling=scaling,
+                    warnings=findings.sentences(description.class_names or tuple(map(str, range(classes))), splits),
+                )
                 federated.write_manifest(partial, name=name, num_classes=classes, description=words)
             return
         except _NotBytesError:
@@ -203,9 +211,10 @@ def _offsets(counts: np.ndarray) -> np.ndarray:
 
 def _write(
     path: Path, layout: _Layout, partial: Path, progress: Progress, dtype: type, num_classes: int | None
-) -> tuple[int, int]:
-    """Writes the six arrays; returns the number of pixels of an example and of classes."""
-    features, labels, done, highest = {}, {}, 0, 0
+) -> tuple[int, dict[str, np.ndarray]]:
+    """Writes features and offsets; returns the number of pixels of an example, and the labels by split."""
+    limit = num_classes or federated.MAX_CLASSES
+    features, labels, done = {}, {}, 0
     for slots, pixels, values in _batches(path, layout):
         if not features:
             for split, offsets in layout.offsets.items():
@@ -213,21 +222,16 @@ def _write(
                 features[split] = federated.new_array(partial, f"{split}_features", dtype, shape)
                 labels[split] = np.zeros(shape[0], np.int64)
                 np.save(partial / f"{split}_offsets.npy", offsets)
-        highest = max(highest, int(values.max()))
-        if values.min() < 0 or (num_classes is not None and highest >= num_classes):
-            wrong = values.min() if values.min() < 0 else highest
-            below = f" below {num_classes}" if num_classes is not None else ""
-            raise DatasetError(f"Expected labels of 0 and more{below} in {path}, found {wrong}.")
+        wrong = values[(values < 0) | (values >= limit)]
+        if len(wrong):
+            raise DatasetError(f"Expected labels of 0 and more below {limit} in {path}, found {wrong[0]}.")
         content = _as_bytes(pixels) if dtype is np.uint8 else pixels
         for split, chosen in {"train": ~layout.in_test[slots], "test": layout.in_test[slots]}.items():
             rows = layout.rows[slots[chosen]]
             features[split][rows], labels[split][rows] = content[chosen], values[chosen]
         done += len(slots)
         progress("Converting the images", done / len(layout.rows))
-    classes = num_classes or highest + 1
-    for split, values in labels.items():
-        np.save(partial / f"{split}_labels.npy", values.astype(federated.label_dtype(classes)))
-    return features["train"].shape[1], classes
+    return features["train"].shape[1], labels
 
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:

@@ -61,6 +61,12 @@ def test_built_in_data_sets_are_known_before_they_are_made(home):
     assert (entry.built_in, entry.size_bytes, entry.manifest, entry.problem) == (True, 0, None, "")
 
 
+def test_looking_makes_nothing(home):
+    assert datasets.names(home) == datasets.NAMES
+    datasets.entry("writers", home)
+    assert not home.exists()
+
+
 def test_unknown_names_are_refused_with_the_known_ones(path, home):
     datasets.import_table(path, MAPPING, home, name="mine")
     for call in (datasets.load, datasets.remove, datasets.num_users, datasets.entry):

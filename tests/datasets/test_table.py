@@ -75,7 +75,10 @@ def test_every_row_reaches_its_user_whatever_the_file(tmp_path, suffix):
     assert rebuilt(dataset) == expected
     assert dataset.class_names == ("maybe", "no", "yes")
     assert dataset.description.feature_names == ("age", "income")
-    assert dataset.description.source == f"The table t{suffix}"
+    assert dataset.description.source == (
+        f"The table t{suffix}: users by 'who', classes by 'answer', "
+        "0.1 of each user's examples for testing, by seed 0"
+    )
     assert dataset.image_shape is None
 
 
@@ -365,6 +368,16 @@ def test_bounds_of_other_columns(tmp_path):
     path = write(people(), tmp_path / "t.csv")
     mapping = Mapping(user="who", label="answer", scaling="bounds", bounds={"age": (0, 1)})
     assert "no bounds for income" in refused(path, mapping)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_numbers_of_rows_that_pandas_adds_are_no_features(tmp_path, suffix):
+    frame = people()[::-1]
+    if suffix == ".csv":
+        frame.to_csv(tmp_path / "t.csv")
+    else:
+        frame.to_parquet(tmp_path / "t.parquet")
+    assert convert(tmp_path / f"t{suffix}").description.feature_names == ("age", "income")
 
 
 def test_warnings_do_not_forbid(tmp_path):

@@ -36,6 +36,7 @@ def test_users_are_sorted_and_their_examples_in_order(tmp_path):
     assert dataset.num_users == 3
     assert dataset.num_classes == 5
     assert dataset.image_shape == (2, 2)
+    assert "3 users are few" in dataset.description.warnings[0]
     assert dataset.train.offsets.tolist() == [0, 1, 3, 3]
     assert dataset.test.offsets.tolist() == [0, 1, 1, 2]
     assert dataset.train.labels.tolist() == [1, 3, 2]
@@ -90,6 +91,13 @@ def test_bad_records_are_told_and_leave_nothing(tmp_path, bad, message):
     with pytest.raises(DatasetError, match=message):
         convert(path, tmp_path / "d", num_classes=5)
     assert [child.name for child in tmp_path.iterdir()] == ["f"]
+
+
+def test_labels_that_are_no_classes(tmp_path):
+    users = {"u": [image(), image(label=1000)]}
+    path = sqlite_files.write(tmp_path / "f", {"train": users, "test": users})
+    with pytest.raises(DatasetError, match=r"labels of 0 and more below 1000 in .*, found 1000"):
+        convert(path, tmp_path / "d")
 
 
 @pytest.mark.parametrize(("promised", "message"), [(2, "more examples of user"), (20, "lacks .* of the examples")])
