@@ -190,9 +190,7 @@ def save(
     Args:
         folder: Where it goes; must not exist.
         arrays: "train_features", "train_labels", "train_offsets", and the same of "test".
-        name: Its name.
-        num_classes: How many labels there are.
-        description: What its numbers stand for; nothing is said by default.
+        name, num_classes, description: As in `Manifest`; nothing is described by default.
     """
     with new_folder(folder) as partial:
         for key, array in arrays.items():
