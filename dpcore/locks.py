@@ -1,6 +1,7 @@
 """Locks between processes that no crash can leave behind."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,3 +21,14 @@ def lock(path: Path, *, wait: bool) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def share(path: Path) -> int:
+    """Returns a file descriptor that holds the lock of a file together with all others that share it.
+
+    Waits while `lock` holds it, and keeps `lock` out until `os.close`, or the end of the process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from dpcore.datasets import federated, writers
@@ -15,7 +16,26 @@ FEW = 60
 def few_writers(tmp_path_factory) -> federated.FederatedDataset:
     """The first 60 writers."""
     folder = tmp_path_factory.mktemp("data") / "few"
-    federated.save(folder, writers.generate(FEW, lambda what, fraction: None), name="few", num_classes=10)
+    few = writers.generate(FEW, lambda what, fraction: None)
+    federated.save(folder, few, name="few", num_classes=10, description=writers.DESCRIPTION)
+    return federated.open_folder(folder)
+
+
+@pytest.fixture(scope="session")
+def float_table(tmp_path_factory) -> federated.FederatedDataset:
+    """60 users of 7 float features and 300 classes; some have nothing to train on, or nothing to test."""
+    draw = np.random.default_rng(0)
+    arrays = {}
+    for split, empty in {"train": [0, 1, 2, 5], "test": [3, 40]}.items():
+        counts = draw.integers(1, 90, FEW)
+        counts[empty] = 0
+        arrays |= {
+            f"{split}_features": draw.normal(0, 2, (counts.sum(), 7)).astype(np.float32),
+            f"{split}_labels": draw.integers(0, 300, counts.sum()).astype(np.uint16),
+            f"{split}_offsets": np.cumsum([0, *counts], dtype=np.int64),
+        }
+    folder = tmp_path_factory.mktemp("data") / "table"
+    federated.save(folder, arrays, name="table", num_classes=300)
     return federated.open_folder(folder)
 
 

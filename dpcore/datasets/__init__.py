@@ -1,42 +1,245 @@
-"""Federated data sets, by name. Nothing here imports TensorFlow."""
+"""Federated data sets, by name: built in, or imported from a user's own file. Nothing here imports TensorFlow.
 
+All live under `home / "datasets"`, which only its user can read; imported ones in its folder `imported`.
+"""
+
+import re
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dpcore.datasets import writers
-from dpcore.datasets.federated import FederatedDataset
+from dpcore.datasets import federated, federated_emnist, tff_sqlite, writers
+from dpcore.datasets.federated import FederatedDataset, Manifest
+from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.limits import check_choice
+from dpcore.locks import lock
+
+if TYPE_CHECKING:
+    from dpcore.datasets.table import Mapping
 
 Progress = Callable[[str, float], None]  # what is being done, and the fraction that is done
 
-_LOADERS = {"writers": writers.load}
-_NUM_USERS = {"writers": writers.NUM_WRITERS}
-NAMES = tuple(_LOADERS)
+_EMNIST = federated_emnist.VARIANTS
+NAMES = ("writers", *_EMNIST)  # those that are built in
+_NUM_USERS = {"writers": writers.NUM_WRITERS} | {name: variant.num_users for name, variant in _EMNIST.items()}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-def check_name(name: str) -> str:
-    """Returns `name` if there is such a data set.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A data set as a list of them shows it.
+
+    Attributes:
+        name: Its name.
+        built_in: Whether it can be made again by `load`.
+        folder: Where it is, or will be.
+        size_bytes: What it takes on disk; 0 if it is not there yet.
+        manifest: What is known of it; `None` if it is not there, or if there is a problem.
+        problem: Why it cannot be read, or empty.
+    """
+
+    name: str
+    built_in: bool
+    folder: Path
+    size_bytes: int = 0
+    manifest: Manifest | None = None
+    problem: str = ""
+
+
+def names(home: Path) -> tuple[str, ...]:
+    """Returns the names of all data sets under a home, the built-in ones first."""
+    imported = _root(home) / "imported"
+    there = (path.name for path in imported.glob("*") if path.is_dir() and _NAME.fullmatch(path.name))
+    return (*NAMES, *sorted(there))
+
+
+def check_name(name: str, home: Path | None = None) -> str:
+    """Returns `name` if there is such a data set; without a home, if it is built in.
 
     Raises:
         InvalidValueError: If there is not.
     """
-    return check_choice("dataset", name, NAMES)
+    return check_choice("dataset", name, NAMES if home is None else names(home))
 
 
-def num_users(name: str) -> int:
-    """Returns the population of a data set, without loading it.
+def num_users(name: str, home: Path | None = None) -> int:
+    """Returns the population of a data set, without loading it; of an imported one, by what its home says.
+
+    Raises:
+        InvalidValueError: If there is no data set of this name.
+        DatasetError: If it is there and cannot be read.
+    """
+    if check_name(name, home) in NAMES:
+        return _NUM_USERS[name]
+    return federated.read_manifest(_folder(name, home)).num_users
+
+
+def entry(name: str, home: Path) -> Entry:
+    """Returns what is known of a data set without loading it.
 
     Raises:
         InvalidValueError: If there is no data set of this name.
     """
-    return _NUM_USERS[check_name(name)]
+    folder, built_in = _folder(check_name(name, home), home), name in NAMES
+    if not folder.exists():
+        return Entry(name=name, built_in=built_in, folder=folder)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    try:
+        manifest, problem = federated.read_manifest(folder), ""
+    except DatasetError as err:
+        manifest, problem = None, str(err)
+    return Entry(name=name, built_in=built_in, folder=folder, size_bytes=size, manifest=manifest, problem=problem)
 
 
 def load(name: str, home: Path, progress: Progress = lambda what, fraction: None) -> FederatedDataset:
-    """Returns the data set `name`, made first if the cache under `home` does not hold it.
+    """Returns a data set, a built-in one made first if `home` does not hold it.
+
+    It cannot be removed for as long as what is returned lives.
 
     Raises:
         InvalidValueError: If there is no data set of this name.
-        DatasetError: If it cannot be made.
+        DatasetError: If it cannot be made, or what is there is damaged.
     """
-    return _LOADERS[check_name(name)](home / "datasets", progress)
+    folder = _folder(check_name(name, home), home)
+    with federated.disk_errors(folder):
+        root = _private(home)
+    if name in _EMNIST:
+        return federated_emnist.load(_EMNIST[name], root, progress)
+    if name == "writers":
+        return writers.load(root, progress)
+    try:
+        return federated.open_in_use(folder)
+    except DatasetError as err:
+        raise DatasetError(f"{err} Remove {name} and import it again.") from err
+
+
+def name_for(path: Path) -> str:
+    """Returns the name that the data set of a file gets where no other is given."""
+    return re.sub(r"[^a-z0-9_-]+", "-", path.name.split(".")[0].lower()).strip("-_")[:63] or "table"
+
+
+def import_table(
+    path: Path,
+    mapping: "Mapping",
+    home: Path,
+    *,
+    name: str | None = None,
+    progress: Progress = lambda what, fraction: None,
+) -> FederatedDataset:
+    """Imports a user's own table: Parquet, CSV or NPZ, one row an example.
+
+    Its warnings are in the `description` of what is returned.
+
+    Args:
+        path: The file, see `dpcore.datasets.table_files`.
+        mapping: What its columns stand for.
+        home: Where it goes.
+        name: What to call it; `None` takes the file's name.
+        progress: Told what is being done, and the fraction that is done.
+
+    Raises:
+        InvalidValueError: If the name is taken or none, or the mapping does not fit the table.
+        DatasetError: If the file cannot be read, is no such table, or there is no room.
+    """
+    from dpcore.datasets import table  # pyarrow takes a third of a second, and nothing else here needs it
+
+    return _import(path, name, home, lambda name, folder: table.convert(path, mapping, folder, progress, name=name))
+
+
+def import_sqlite(
+    path: Path,
+    home: Path,
+    *,
+    name: str | None = None,
+    only_digits: bool = True,
+    progress: Progress = lambda what, fraction: None,
+) -> FederatedDataset:
+    """Imports images from a file as `tff.simulation.datasets.SqlClientData` reads it, of any number of users.
+
+    Args:
+        path: The file.
+        home: Where it goes.
+        name: What to call it; `None` takes the file's name.
+        only_digits: Whether to take the digits of a file that holds both variants of Federated EMNIST.
+        progress: Told what is being done, and the fraction that is done.
+
+    Raises:
+        InvalidValueError: If the name is taken or none.
+        DatasetError: If the file cannot be read, has other splits, or there is no room.
+    """
+    source, variant = federated_emnist.splits_of(path, only_digits=only_digits)
+    description = federated.Description(
+        source=f"The file {path.name}", class_names=variant.class_names if variant else ()
+    )
+    return _import(
+        path,
+        name,
+        home,
+        lambda name, folder: tff_sqlite.convert(
+            source,
+            folder,
+            progress,
+            name=name,
+            description=description,
+            num_classes=len(variant.class_names) if variant else None,
+        ),
+    )
+
+
+def remove(name: str, home: Path) -> None:
+    """Removes a data set from the disk. A built-in one stays in the list and can be made again.
+
+    Raises:
+        InvalidValueError: If there is no data set of this name.
+        DatasetError: If a run is using it.
+    """
+    folder = _folder(check_name(name, home), home)
+    with lock(federated.lock_of(folder), wait=False) as free:
+        if not free:
+            raise DatasetError(f"{name} is in use. Stop the run that trains on it, then remove it.")
+        if folder.exists():
+            condemned = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(condemned, ignore_errors=True)
+            shutil.rmtree(folder.rename(condemned))  # out of the list at once
+    if name in _EMNIST and not any(_folder(other, home).exists() for other in _EMNIST):
+        federated_emnist.download_of(_root(home)).unlink(missing_ok=True)
+
+
+def _root(home: Path) -> Path:
+    return home / "datasets"
+
+
+def _private(home: Path) -> Path:
+    """The same, made if it is missing, and closed to all others."""
+    root = _root(home)
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)
+    return root
+
+
+def _folder(name: str, home: Path) -> Path:
+    if name in NAMES:
+        return _root(home) / (writers.FOLDER if name == "writers" else name)
+    return _root(home) / "imported" / name
+
+
+def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Path], None]) -> FederatedDataset:
+    name = name_for(path) if name is None else name
+    if not _NAME.fullmatch(name) or name in NAMES:
+        raise InvalidValueError(
+            "name",
+            "Expected a name of at most 63 small letters, digits, - and _ that begins with a letter or a digit and "
+            f"is none of {', '.join(NAMES)}, found {name!r}.",
+        )
+    folder = _folder(name, home)
+    with federated.disk_errors(folder):
+        _private(home)
+    with federated.disk_errors(folder), lock(federated.lock_of(folder), wait=True):
+        if folder.exists():
+            raise InvalidValueError(
+                "name", f"There is a data set {name} already. Remove it, or choose another name."
+            )
+        convert(name, folder)
+    return federated.open_in_use(folder)

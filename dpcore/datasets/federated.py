@@ -1,27 +1,35 @@
 """A federated data set: flat arrays sorted by user, memory-mapped, with offsets."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from dpcore.errors import DatasetError
-from dpcore.locks import lock
+from dpcore.locks import lock, share
+
+MAX_CLASSES = 1000  # more are an amount or a name taken for a class
 
 _MANIFEST = "manifest.json"
+_FORMAT = 2  # raise it when an older folder can no longer be read; a generated data set is then made anew
+_SPLITS = ("train", "test")
+_KINDS = ("features", "labels", "offsets")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Examples of all users, sorted by user.
+    """Examples of all users, sorted by user. A user may have none in a split.
 
     Attributes:
-        features: uint8 [num_examples, num_features]; 255 stands for 1.0.
-        labels: uint8 [num_examples].
+        features: uint8 (255 stands for 1.0) or float32 (as models see it) [num_examples, num_features].
+        labels: uint8 or uint16 [num_examples].
         offsets: int64 [num_users + 1]; user i owns the rows offsets[i]:offsets[i + 1].
     """
 
@@ -35,15 +43,55 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Description:
+    """What the numbers of a data set stand for.
+
+    Attributes:
+        source: Where it comes from, in a few words.
+        scaling: How its features came to be the numbers that models see.
+        access_note: What was looked at in the users' data to prepare them, outside any guarantee: a sentence
+            for the privacy statement, or empty.
+        class_names: The name of each class; empty where they have none but their numbers.
+        feature_names: The name of each feature; empty where they have none.
+        image_shape: (height, width) or (height, width, channels) of a row of features, or `None`.
+        warnings: What a reader should know of the data, a sentence each.
+    """
+
+    source: str = ""
+    scaling: str = ""
+    access_note: str = ""
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    image_shape: tuple[int, ...] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is known of a data set without reading its arrays: examples of "train" and "test", SHA-256 by file."""
+
+    name: str
+    num_users: int
+    num_classes: int
+    num_features: int
+    num_examples: dict[str, int]
+    description: Description
+    sha256: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of its content."""
+        return hashlib.sha256(json.dumps(self.sha256, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FederatedDataset:
-    """Users with their own training and test examples.
+    """Users with their own examples, to train on and to evaluate on.
 
     Attributes:
         name: Its name in `dpcore.datasets`.
         fingerprint: 16 hexadecimal digits of the SHA-256 of its content.
         num_classes: Labels are 0 to num_classes - 1.
-        train: What users train on.
-        test: What models are evaluated on.
     """
 
     name: str
@@ -51,6 +99,7 @@ class FederatedDataset:
     num_classes: int
     train: Split
     test: Split
+    description: Description = field(default_factory=Description)
 
     @property
     def num_users(self) -> int:
@@ -60,10 +109,23 @@ class FederatedDataset:
     def num_features(self) -> int:
         return self.train.features.shape[1]
 
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        return self.description.image_shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.description.class_names or tuple(map(str, range(self.num_classes)))
+
 
 def scale(features: np.ndarray) -> np.ndarray:
-    """Pixels as models see them: float32 in [0, 1]."""
-    return features * np.float32(1 / 255)
+    """Features as models see them, float32: bytes become [0, 1], floats stay as they are."""
+    return features * np.float32(1 / 255) if features.dtype == np.uint8 else features
+
+
+def label_dtype(num_classes: int) -> type:
+    """The smallest type that labels are kept in."""
+    return np.uint8 if num_classes <= 256 else np.uint16
 
 
 def _digest(path: Path) -> str:
@@ -71,24 +133,85 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save(folder: Path, arrays: dict[str, np.ndarray], *, name: str, num_classes: int) -> None:
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yields a folder to write to; it becomes `folder` when the block ends well, and nothing is left otherwise.
+
+    Only its user can read it. The block writes six arrays (see `new_array`) and calls `write_manifest`.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, mode=0o700)
+    try:
+        yield partial
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def new_array(partial: Path, key: str, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    """Returns an array to fill in, mapped to its file: "train_features", "test_offsets", ...
+
+    Raises:
+        OSError: If there is no room for all of it. Without asking now, a full disk would kill the process later.
+    """
+    array = np.lib.format.open_memmap(partial / f"{key}.npy", mode="w+", dtype=dtype, shape=shape)
+    with (partial / f"{key}.npy").open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+    return array
+
+
+def write_manifest(partial: Path, *, name: str, num_classes: int, description: Description) -> None:
+    """Completes a folder whose six arrays are written."""
+    keys = sorted(f"{split}_{kind}" for split in _SPLITS for kind in _KINDS)
+    shapes = {key: np.load(partial / f"{key}.npy", mmap_mode="r").shape for key in keys}
+    manifest = Manifest(
+        name=name,
+        num_users=shapes["train_offsets"][0] - 1,
+        num_classes=num_classes,
+        num_features=shapes["train_features"][1],
+        num_examples={split: shapes[f"{split}_labels"][0] for split in _SPLITS},
+        description=description,
+        sha256={key: _digest(partial / f"{key}.npy") for key in keys},
+    )
+    (partial / _MANIFEST).write_text(json.dumps({"format": _FORMAT, **asdict(manifest)}, indent=1))
+
+
+def save(
+    folder: Path,
+    arrays: dict[str, np.ndarray],
+    *,
+    name: str,
+    num_classes: int,
+    description: Description | None = None,
+) -> None:
     """Writes a data set so that `folder` either holds all of it or is not there.
 
     Args:
         folder: Where it goes; must not exist.
         arrays: "train_features", "train_labels", "train_offsets", and the same of "test".
-        name: Its name.
-        num_classes: How many labels there are.
+        name, num_classes, description: As in `Manifest`; nothing is described by default.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for key, array in arrays.items():
-        np.save(partial / f"{key}.npy", array)
-    digests = {key: _digest(partial / f"{key}.npy") for key in sorted(arrays)}
-    manifest = {"name": name, "num_classes": num_classes, "sha256": digests}
-    (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-    partial.rename(folder)
+    with new_folder(folder) as partial:
+        for key, array in arrays.items():
+            np.save(partial / f"{key}.npy", array)
+        write_manifest(partial, name=name, num_classes=num_classes, description=description or Description())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Returns what a folder says of its data set, without reading the data.
+
+    Raises:
+        DatasetError: If there is none, or one that this version cannot read.
+    """
+    try:
+        values = json.loads((folder / _MANIFEST).read_text())
+        if values.pop("format", None) != _FORMAT:
+            raise DatasetError(f"The data set in {folder} was written by another version. Make or import it again.")
+        words = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("description").items()}
+        return Manifest(**values, description=Description(**words))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        raise DatasetError(f"The data set in {folder} cannot be read: {err}") from err
 
 
 def open_folder(folder: Path) -> FederatedDataset:
@@ -97,31 +220,54 @@ def open_folder(folder: Path) -> FederatedDataset:
     Raises:
         DatasetError: If it is not there, incomplete or changed.
     """
+    manifest = read_manifest(folder)
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
-        for key, digest in manifest["sha256"].items():
+        for key, digest in manifest.sha256.items():
             if _digest(folder / f"{key}.npy") != digest:
                 raise DatasetError(f"{folder / key}.npy is not what was written there.")
-        arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest["sha256"]}
-        splits = [
+        arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest.sha256}
+        train, test = (
             Split(
                 features=arrays[f"{split}_features"],
                 labels=arrays[f"{split}_labels"],
                 offsets=np.asarray(arrays[f"{split}_offsets"]),
             )
-            for split in ("train", "test")
-        ]
-        name, num_classes = manifest["name"], manifest["num_classes"]
+            for split in _SPLITS
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise DatasetError(f"The data set in {folder} cannot be read: {err}") from err
-    content = hashlib.sha256(json.dumps(manifest["sha256"], sort_keys=True).encode()).hexdigest()
     return FederatedDataset(
-        name=name,
-        fingerprint=content[:16],
-        num_classes=num_classes,
-        train=splits[0],
-        test=splits[1],
+        name=manifest.name,
+        fingerprint=manifest.fingerprint,
+        num_classes=manifest.num_classes,
+        train=train,
+        test=test,
+        description=manifest.description,
     )
+
+
+def lock_of(folder: Path) -> Path:
+    """The file whose lock is held alone to make or remove a data set, and shared to use it."""
+    return folder.with_name(folder.name + ".lock")
+
+
+def open_in_use(folder: Path) -> FederatedDataset:
+    """`open_folder`, and nobody can remove it for as long as what is returned lives.
+
+    Raises:
+        DatasetError: As `open_folder`.
+    """
+    try:
+        descriptor = share(lock_of(folder))
+    except OSError as err:
+        raise DatasetError(f"The data set in {folder} cannot be opened: {err}") from err
+    try:
+        dataset = open_folder(folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    weakref.finalize(dataset, os.close, descriptor)
+    return dataset
 
 
 def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
@@ -129,16 +275,25 @@ def open_or_make(folder: Path, make: Callable[[], None]) -> FederatedDataset:
 
     Only one process makes it at a time; the others wait and then find it.
     """
-    with lock(folder.with_name(folder.name + ".lock"), wait=True):
+    with contextlib.suppress(DatasetError):
+        return open_in_use(folder)
+    with lock(lock_of(folder), wait=True):
         try:
-            return open_folder(folder)
+            open_folder(folder)  # another process may have made it while this one waited
         except DatasetError:
             shutil.rmtree(folder, ignore_errors=True)
-        try:
-            make()
-        except OSError as err:
-            raise DatasetError(
-                f"The data set could not be written to {folder}: {err}. Free some room, or choose another "
-                "folder with EPSILON_LAB_HOME or --home."
-            ) from err
-        return open_folder(folder)
+            with disk_errors(folder):
+                make()
+    return open_in_use(folder)
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Says of a full or forbidden disk what to do."""
+    try:
+        yield
+    except OSError as err:
+        raise DatasetError(
+            f"The data set could not be written to {folder}: {err}. Free some room, or choose another "
+            "folder with EPSILON_LAB_HOME or --home."
+        ) from err

@@ -21,7 +21,7 @@ from dpcore import rng
 from dpcore.datasets import federated
 
 NUM_WRITERS = 3383  # as many as Federated EMNIST digits has
-_RECIPE = 1  # raise it with every change to what is generated
+FOLDER = "writers-1"  # raise its number with every change to what is generated
 _SEED = 20_17
 _SIDE = 28
 _FINE = 88  # scans are upsampled once to so fine a grid that the nearest sample is good enough
@@ -29,13 +29,20 @@ _GLYPH = 24.0  # pixels of the image that a scan with its margin fills
 _SCANS_PER_DIGIT = 3
 _TEST_FRACTION = 0.107  # 40,832 of 382,705 in Federated EMNIST digits
 
+DESCRIPTION = federated.Description(
+    source="Generated from the scanned digits that scikit-learn ships",
+    scaling="Pixels divided by 255",
+    image_shape=(_SIDE, _SIDE),
+)
+
 
 def load(root: Path, progress: Callable[[str, float], None]) -> federated.FederatedDataset:
     """Returns the Writers, generated on the first call (some seconds, 300 MB on disk)."""
-    folder = root / f"writers-{_RECIPE}"
+    folder = root / FOLDER
 
     def make() -> None:
-        federated.save(folder, generate(NUM_WRITERS, progress), name="writers", num_classes=10)
+        arrays = generate(NUM_WRITERS, progress)
+        federated.save(folder, arrays, name="writers", num_classes=10, description=DESCRIPTION)
 
     return federated.open_or_make(folder, make)
 

@@ -1,8 +1,8 @@
 """One local epoch of SGD for a group of clients at once.
 
-All take a plan, the server's weights, features uint8 [clients, examples, num_features], labels int32
-[clients, examples] and counts int32 [clients]; the examples beyond a client's count are padding. All return
-each client's update (trained minus server weights): float32 [clients, ...], in the order of the weights.
+All take a plan, the server's weights, features uint8 or float32 [clients, examples, num_features], labels
+int32 [clients, examples] and counts int32 [clients]; the examples beyond a client's count are padding. All
+return each client's update (trained minus server weights): float32 [clients, ...], in the order of the weights.
 """
 
 import tensorflow as tf
@@ -14,16 +14,17 @@ from dpcore.plan import Plan
 _STEPS_A_BLOCK = 4
 
 
-def updates(plan: Plan, weights, features, labels, counts):
-    """Returns the updates of a group; see the module."""
-    train = _train_dense if model.is_dense(plan) else _train_by_tape
+def updates(plan: Plan, weights, features, labels, counts, image_shape):
+    """Returns the updates of a group; see the module. Only models with convolutions heed the image's shape."""
     batch = plan.training.batch_size
     position = tf.range(tf.shape(features)[1])[None]
     # A batch averages over the examples that are there: the last of a client may be short.
     in_batch = tf.clip_by_value(counts[:, None] - position // batch * batch, 1, batch)
     share = tf.where(position < counts[:, None], 1 / tf.cast(in_batch, tf.float32), 0.0)
-    scaled = tf.cast(features, tf.float32) * (1 / 255)
-    return train(plan, weights, scaled, labels, share)
+    scaled = model.scaled(features)
+    if model.is_dense(plan):
+        return _train_dense(plan, weights, scaled, labels, share)
+    return _train_by_tape(plan, weights, scaled, labels, share, image_shape)
 
 
 def _train_dense(plan: Plan, weights, features, labels, share):
@@ -104,7 +105,7 @@ def _times(x, kernel, transpose_b=False):
     return tf.reshape(flat, [x.shape[0], -1, flat.shape[-1]])
 
 
-def _train_by_tape(plan: Plan, weights, features, labels, share):
+def _train_by_tape(plan: Plan, weights, features, labels, share, image_shape):
     """Any model, with the gradient that TensorFlow derives, a client after the other."""
     clients, examples = features.shape[0], tf.shape(features)[1]
     rate, batch = plan.training.client_learning_rate, plan.training.batch_size
@@ -115,7 +116,7 @@ def _train_by_tape(plan: Plan, weights, features, labels, share):
             end = tf.minimum(start + batch, examples)
             with tf.GradientTape() as tape:
                 tape.watch(own)
-                logits = model.logits(plan, own, features[client, start:end])
+                logits = model.logits(plan, own, features[client, start:end], image_shape)
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels[client, start:end], logits)
                 loss = tf.reduce_sum(losses * share[client, start:end])
             own = [weight - rate * step for weight, step in zip(own, tape.gradient(loss, own), strict=True)]

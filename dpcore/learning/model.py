@@ -20,6 +20,7 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 # The widths of the hidden layers of models that have only dense ones.
 _HIDDEN = {"mlp": (200, 200), "linear": ()}
 _FILTERS, _KERNEL, _CNN_HIDDEN = (32, 64), 5, 128
+_CNN_SIDE = 16  # the smallest that leaves a pixel after both convolutions and poolings
 
 
 def is_dense(plan: Plan) -> bool:
@@ -36,16 +37,18 @@ def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
     Raises:
         InvalidValueError: If the model takes images and the data are none.
     """
-    name = plan.training.model
+    name, shape = plan.training.model, dataset.image_shape
     keras = tf.keras.layers
     layers = [keras.Input(shape=(dataset.num_features,))]
     if name == "cnn":
-        side = math.isqrt(dataset.num_features)
-        if side * side != dataset.num_features or side < 4 * _KERNEL - 4:
+        if shape is None or min(shape[:2]) < _CNN_SIDE:
+            found = "no images" if shape is None else f"{shape[0]} x {shape[1]} pixels"
             raise InvalidValueError(
-                "model", f"Expected square images for model cnn, found {dataset.num_features} features. Use mlp."
+                "model",
+                f"Expected images of at least {_CNN_SIDE} x {_CNN_SIDE} pixels for model cnn, found {found} in "
+                f"{dataset.name}. Use mlp or linear.",
             )
-        layers.append(keras.Reshape((side, side, 1)))
+        layers.append(keras.Reshape(shape if len(shape) == 3 else (*shape, 1)))
         for filters in _FILTERS:
             layers += [keras.Conv2D(filters, _KERNEL, activation="relu"), keras.MaxPooling2D()]
         layers.append(keras.Flatten())
@@ -54,12 +57,17 @@ def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
     return tf.keras.Sequential([*layers, keras.Dense(dataset.num_classes)])
 
 
-def logits(plan: Plan, weights, features):
-    """Returns what `build`'s model with these weights says of features [examples, num_features]."""
+def scaled(features):
+    """Features as models see them, float32: as `dpcore.datasets.federated.scale`, in a graph."""
+    return tf.cast(features, tf.float32) * (1 / 255) if features.dtype == tf.uint8 else features
+
+
+def logits(plan: Plan, weights, features, image_shape):
+    """Returns what `build`'s model with these weights says of scaled features [examples, num_features]."""
     weights, x = list(weights), features
     if plan.training.model == "cnn":
-        side = math.isqrt(features.shape[-1])
-        x = tf.reshape(x, [-1, side, side, 1])
+        height, width = image_shape[:2]
+        x = tf.reshape(x, [-1, height, width, weights[0].shape[2]])
         for _ in _FILTERS:
             kernel, bias, *weights = weights
             x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "VALID") + bias), 2, 2, "VALID")
@@ -92,10 +100,10 @@ class Evaluation:
 
     def __init__(self, plan: Plan, dataset: FederatedDataset):
         self._plan = plan
-        self._split = dataset.test
+        self._split, self._image_shape = dataset.test, dataset.image_shape
         self._labels = np.asarray(dataset.test.labels, np.int32)
         shapes = [tf.TensorSpec(variable.shape) for variable in build(plan, dataset).trainable_variables]
-        features = tf.TensorSpec((None, dataset.num_features), tf.uint8)
+        features = tf.TensorSpec((None, dataset.num_features), dataset.test.features.dtype)
         self._measure = tf.function(
             self._measure_part, input_signature=[shapes, features, tf.TensorSpec((None,), tf.int32)]
         )
@@ -116,7 +124,7 @@ class Evaluation:
         return right, loss if math.isfinite(loss) else math.inf
 
     def _measure_part(self, weights, features, labels):
-        said = logits(self._plan, weights, tf.cast(features, tf.float32) * (1 / 255))
+        said = logits(self._plan, weights, scaled(features), self._image_shape)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, said)
         right = tf.argmax(said, axis=1, output_type=tf.int32) == labels
         return tf.reduce_sum(tf.cast(right, tf.float32)), tf.reduce_sum(loss)

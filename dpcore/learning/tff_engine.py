@@ -135,7 +135,7 @@ def _client_work(plan: Plan, dataset: FederatedDataset, weights_type):
         features = _mapped_rows(dataset.train.features, first, tf.size(order))
         labels = _mapped_rows(dataset.train.labels, first, tf.size(order))
         start = list(weights.trainable)
-        trained = _local_epoch(plan, start, features, labels, order)
+        trained = _local_epoch(plan, start, features, labels, order, dataset.image_shape)
         update = [old - new for old, new in zip(start, trained, strict=True)]
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part)) for part in update])
         update = [tf.where(finite, part, 0.0) for part in update]
@@ -154,14 +154,14 @@ def _client_work(plan: Plan, dataset: FederatedDataset, weights_type):
 
 
 @tf.function
-def _local_epoch(plan: Plan, weights, features, labels, order):
+def _local_epoch(plan: Plan, weights, features, labels, order, image_shape):
     """Returns the weights after one epoch of SGD, a batch after the other; the last may be short."""
     start = tf.constant(0)
     while start < tf.size(order):
         rows = order[start : start + plan.training.batch_size]
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            said = model.logits(plan, weights, tf.cast(tf.gather(features, rows), tf.float32) * (1 / 255))
+            said = model.logits(plan, weights, model.scaled(tf.gather(features, rows)), image_shape)
             expected = tf.cast(tf.gather(labels, rows), tf.int32)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(expected, said))
         steps = tape.gradient(loss, weights)
@@ -173,8 +173,9 @@ def _local_epoch(plan: Plan, weights, features, labels, order):
 def _mapped_rows(array: np.memmap, first, count):
     """Rows first:first + count of a memory-mapped array, as a tensor of whatever process runs the graph."""
     width = int(np.prod(array.shape[1:]))
-    length = array.offset + array.size  # bytes, with the file's own header
-    flat = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[length], memory_region_name=str(array.filename))
-    begin = array.offset + first * width
-    rows = tf.slice(flat, [begin], [tf.cast(count, tf.int64) * width])
+    header = array.offset // array.itemsize  # NumPy aligns what follows its header to 64 bytes
+    flat = tf.raw_ops.ImmutableConst(
+        dtype=array.dtype, shape=[header + array.size], memory_region_name=str(array.filename)
+    )
+    rows = tf.slice(flat, [header + first * width], [tf.cast(count, tf.int64) * width])
     return tf.reshape(rows, [-1, *array.shape[1:]])

@@ -52,7 +52,7 @@ class VectorizedEngine:
         self._labels = np.asarray(dataset.train.labels, np.int32)
         self._model = model.build(plan, dataset)
         shapes = [tf.TensorSpec(variable.shape) for variable in self._model.trainable_variables]
-        features = tf.TensorSpec((_GROUP, None, dataset.num_features), tf.uint8)
+        features = tf.TensorSpec((_GROUP, None, dataset.num_features), dataset.train.features.dtype)
         labels = tf.TensorSpec((_GROUP, None), tf.int32)
         counts = tf.TensorSpec((_GROUP,), tf.int32)
         self._group = tf.function(
@@ -159,7 +159,8 @@ class VectorizedEngine:
         return [part.numpy() for part in parts], norms.numpy()[present], largest.numpy()[present]
 
     def _clipped_sum(self, weights, clip_norm, ceiling, features, labels, counts):
-        updates = local_sgd.updates(self._plan, weights, features, labels, counts)
+        shape = self._dataset.image_shape
+        updates = local_sgd.updates(self._plan, weights, features, labels, counts, shape)
         flat = [tf.reshape(update, [_GROUP, -1]) for update in updates]
         largest = tf.zeros(_GROUP)
         if self._plan.privacy.zeroing:

@@ -44,7 +44,8 @@ def checks() -> Iterator[Check]:
     """Yields every check as it is done, on 60 generated writers; some minutes, most of them TFF's start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "few"
-        federated.save(path, writers.generate(_WRITERS, lambda *_: None), name="few", num_classes=10)
+        few = writers.generate(_WRITERS, lambda *_: None)
+        federated.save(path, few, name="few", num_classes=10, description=writers.DESCRIPTION)
         dataset = federated.open_folder(path)
         plain = _plan(noise_multiplier=0.0)
         zeroing = dataclasses.replace(plain, privacy=dataclasses.replace(plain.privacy, zeroing=True))

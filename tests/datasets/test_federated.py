@@ -1,11 +1,14 @@
+import json
 import multiprocessing
 import os
+import stat
 
 import numpy as np
 import pytest
 
 from dpcore.datasets import federated
 from dpcore.errors import DatasetError
+from dpcore.locks import lock
 
 
 def arrays(users=3):
@@ -81,3 +84,70 @@ def test_of_two_processes_one_makes_it(tmp_path):
         process.join(60)
         assert process.exitcode == 0
     assert len((tmp_path / "n").read_text().splitlines()) == 1
+
+
+def test_what_is_known_without_reading_the_arrays(tmp_path):
+    described = federated.Description(source="here", class_names=("a", "b"), image_shape=(2, 2), warnings=("Few.",))
+    federated.save(tmp_path / "d", arrays(), name="tiny", num_classes=2, description=described)
+    manifest = federated.read_manifest(tmp_path / "d")
+    assert (manifest.num_users, manifest.num_classes, manifest.num_features) == (3, 2, 4)
+    assert manifest.num_examples == {"train": 6, "test": 6}
+    assert manifest.description == described
+    opened = federated.open_folder(tmp_path / "d")
+    assert opened.fingerprint == manifest.fingerprint
+    assert (opened.image_shape, opened.class_names) == ((2, 2), ("a", "b"))
+
+
+def test_classes_without_names_are_called_by_number(tmp_path):
+    make(tmp_path / "d")
+    assert federated.open_folder(tmp_path / "d").class_names == tuple("012345")
+
+
+def test_a_folder_of_an_older_version_is_made_again(tmp_path):
+    folder = tmp_path / "d"
+    make(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "format"}))
+    with pytest.raises(DatasetError, match="another version"):
+        federated.open_folder(folder)
+    assert federated.open_or_make(folder, lambda: make(folder)).num_users == 3
+
+
+def test_only_its_user_can_read_it(tmp_path):
+    make(tmp_path / "d")
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
+
+
+def test_what_fails_half_way_leaves_nothing(tmp_path):
+    def fail_half_way():
+        with federated.new_folder(tmp_path / "d") as partial:
+            federated.new_array(partial, "train_features", np.uint8, (1000, 4))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_in_use_is_locked_until_it_is_forgotten(tmp_path):
+    folder = tmp_path / "d"
+    first = federated.open_or_make(folder, lambda: make(folder))
+    second = federated.open_or_make(folder, lambda: make(folder))  # users do not keep each other out
+    del first
+    with lock(federated.lock_of(folder), wait=False) as free:
+        assert not free
+    del second
+    with lock(federated.lock_of(folder), wait=False) as free:
+        assert free
+
+
+def test_bytes_are_scaled_and_floats_are_not():
+    assert federated.scale(np.array([0, 51, 255], np.uint8)) == pytest.approx([0, 0.2, 1])
+    floats = np.array([-3.5, 7], np.float32)
+    assert federated.scale(floats) is floats
+
+
+def test_room_is_asked_for_before_it_is_used(tmp_path):
+    """A sparse file would be made at once, and the process killed by SIGBUS where the disk ends."""
+    with pytest.raises(DatasetError, match="Free some room"), federated.disk_errors(tmp_path):
+        federated.new_array(tmp_path, "train_features", np.uint8, (2**46, 1))

@@ -1,5 +1,7 @@
 """What every engine must do, against a round written out in NumPy from the papers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,7 @@ def reference_rounds(weights, cohorts, plan, dataset):
             update = local_update(weights, features, dataset.train.labels[rows][order], plan)
             norm = np.sqrt(sum((part**2).sum() for part in update))
             count += 0.5 if norm <= clip else -0.5
-            total = [a + part * min(1.0, clip / norm) for a, part in zip(total, update, strict=True)]
+            total = [a + part * min(1.0, clip / max(norm, 1e-30)) for a, part in zip(total, update, strict=True)]
         momentum = [0.9 * m + a / expected for m, a in zip(momentum, total, strict=True)]
         weights = [w + m for w, m in zip(weights, momentum, strict=True)]
         if not isinstance(plan.privacy.clipping, FixedClipping):
@@ -67,14 +69,15 @@ def noise_free(small_plan, with_privacy):
     return with_privacy(small_plan, noise_multiplier=0.0)
 
 
+@pytest.mark.parametrize("dataset", ["few_writers", "float_table"])
 @pytest.mark.parametrize("clipping", [AdaptiveClipping(), FixedClipping(clip_norm=0.05)], ids=["adaptive", "fixed"])
-def test_rounds_are_those_of_the_papers(make_engine, noise_free, few_writers, with_privacy, clipping):
-    """Ordinary, empty, single and full cohorts; each writer's last batch is short."""
-    noise_free = with_privacy(noise_free, clipping=clipping)
+def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, clipping, dataset, request):
+    """Ordinary, empty, single and full cohorts; last batches are short, and in the table users have no examples."""
+    noise_free, dataset = with_privacy(noise_free, clipping=clipping), request.getfixturevalue(dataset)
     cohorts = [np.array(c, np.int64) for c in ([3, 7, 11, 40], [], [5], range(60), [1, 2])]
-    engine = make_engine(noise_free, few_writers)
+    engine = make_engine(noise_free, dataset)
     state = engine.initialize()
-    expected = reference_rounds(engine.model_weights(state), cohorts, noise_free, few_writers)
+    expected = reference_rounds(engine.model_weights(state), cohorts, noise_free, dataset)
     for round_num, (cohort, (weights, clip)) in enumerate(zip(cohorts, expected, strict=True), start=1):
         state, metrics = engine.next(state, cohort, round_num)
         assert metrics.clip_norm == pytest.approx(clip, rel=1e-5)
@@ -136,17 +139,19 @@ def test_the_same_seed_starts_from_the_same_model(make_engine, noise_free, few_w
     assert not one[1].any()
 
 
-def test_evaluation_is_that_of_numpy(make_engine, noise_free, few_writers):
+@pytest.mark.parametrize("dataset", ["few_writers", "float_table"])
+def test_evaluation_is_that_of_numpy(noise_free, dataset, request):
     from dpcore.datasets.federated import scale
     from dpcore.learning import model
 
-    weights = model.initial_weights(model.build(noise_free, few_writers), seed=3)
-    accuracy, loss = model.Evaluation(noise_free, few_writers)(weights)
-    hidden = scale(few_writers.test.features)
+    dataset = request.getfixturevalue(dataset)
+    weights = model.initial_weights(model.build(noise_free, dataset), seed=3)
+    accuracy, loss = model.Evaluation(noise_free, dataset)(weights)
+    hidden = scale(dataset.test.features)
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         hidden = np.maximum(hidden @ kernel + bias, 0)
     logits = hidden @ weights[-2] + weights[-1]
-    labels = few_writers.test.labels
+    labels = dataset.test.labels
     picked = logits[np.arange(len(labels)), labels]
     assert accuracy == pytest.approx((logits.argmax(1) == labels).mean(), abs=1e-6)
     assert loss == pytest.approx((np.log(np.exp(logits).sum(1)) - picked).mean(), rel=1e-5)
@@ -176,3 +181,39 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_f
     for old, new in zip(before.weights, after.weights, strict=True):
         np.testing.assert_array_equal(old, new)
     assert metrics.clip_norm == pytest.approx(0.1 * np.exp(-0.2 * 0.15))  # three zeros, none of them clipped
+
+
+def test_a_cnn_takes_images_only(noise_free, few_writers, float_table):
+    from dpcore.errors import InvalidValueError
+    from dpcore.learning import model
+
+    plan = dataclasses.replace(noise_free, training=dataclasses.replace(noise_free.training, model="cnn"))
+    with pytest.raises(InvalidValueError, match="found no images in table") as refused:
+        model.build(plan, float_table)
+    assert refused.value.field == "model"
+    small = dataclasses.replace(few_writers.description, image_shape=(56, 14))
+    with pytest.raises(InvalidValueError, match="found 56 x 14 pixels"):
+        model.build(plan, dataclasses.replace(few_writers, description=small))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (16, 49), (16, 16, 3)])
+def test_a_cnn_follows_the_shape_of_its_images(noise_free, few_writers, shape):
+    """The graph that trains and evaluates says what Keras says of the same images."""
+    import tensorflow as tf
+
+    from dpcore.datasets.federated import scale
+    from dpcore.learning import model
+
+    plan = dataclasses.replace(noise_free, training=dataclasses.replace(noise_free.training, model="cnn"))
+    width = int(np.prod(shape))
+    images = dataclasses.replace(
+        few_writers,
+        description=dataclasses.replace(few_writers.description, image_shape=shape),
+        train=dataclasses.replace(few_writers.train, features=few_writers.train.features[:20, :width]),
+    )
+    keras = model.build(plan, images)
+    weights = model.initial_weights(keras, seed=1)
+    keras.set_weights(weights)
+    features = scale(images.train.features)
+    said = model.logits(plan, [tf.constant(w) for w in weights], tf.constant(features), shape)
+    np.testing.assert_allclose(said, keras(features), atol=1e-5)

@@ -1,0 +1,172 @@
+"""Columns of a table as numbers: who an example belongs to, its class, and its features."""
+
+import difflib
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from dpcore.datasets.tabular import first_null, not_a_number
+from dpcore.errors import DatasetError, InvalidValueError
+
+LARGEST = float(np.finfo(np.float32).max)  # what models compute with
+
+
+def check_name(field: str, name: str, names: list[str]) -> str:
+    """Returns `name` if the table has such a column.
+
+    Raises:
+        InvalidValueError: If it has not; the message names the nearest.
+    """
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=3) or names[:20]
+    raise InvalidValueError(
+        field, f"Expected {field} to be a column of the table, found {name!r}. There is {', '.join(near)}."
+    )
+
+
+class Codes:
+    """Numbers the distinct values of a column, in the order of their appearance, over many batches."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def values(self) -> list[str]:
+        return list(self._numbers)
+
+    def __call__(self, column: pa.Array, first_row: int) -> np.ndarray:
+        """Returns each row's number, int32 [rows].
+
+        Raises:
+            DatasetError: If a value is missing, or of a kind that names nothing.
+        """
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if column.null_count:
+            raise self._missing(first_row + first_null(column))
+        if pa.types.is_floating(column.type):
+            values = column.to_numpy(zero_copy_only=False)
+            missing = np.flatnonzero(np.isnan(values))
+            if len(missing):
+                raise self._missing(first_row + int(missing[0]))
+            if np.array_equal(values, np.rint(values)):  # 3.0 is 3, written by a program that knows no integers
+                column = pc.cast(column, pa.int64())
+        try:
+            text = pc.cast(column, pa.string()).dictionary_encode()
+        except pa.ArrowException as err:
+            raise DatasetError(f"Expected text or numbers in column {self._name!r}, found {column.type}.") from err
+        distinct, places = text.dictionary.to_pylist(), text.indices.to_numpy()
+        if "" in distinct:
+            raise self._missing(first_row + int(np.flatnonzero(places == distinct.index(""))[0]))
+        return np.array([self._numbers.setdefault(value, len(self._numbers)) for value in distinct], np.int64)[
+            places
+        ]
+
+    def _missing(self, row: int) -> DatasetError:
+        return DatasetError(
+            f"Expected a value in column {self._name!r} of every row, found none in row {row + 1:,}. Fill it in, "
+            "or leave the row out."
+        )
+
+
+def in_order(values: list[str]) -> list[str]:
+    """Returns distinct values sorted: as numbers if all of them are, else as text."""
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return sorted(values)
+
+
+def block(columns: dict[str, pa.Array], first_row: int) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Returns the features of a batch [rows, num_features], and the shape of a row of an array column.
+
+    Takes columns of numbers, or one of arrays or images, whose bytes stay uint8. What float32 holds exactly
+    becomes float32, the rest float64.
+
+    Raises:
+        DatasetError: If a value is missing, not a number, not finite, or too large for float32.
+    """
+    parts = [_values(name, column, first_row) for name, column in columns.items()]
+    shape = parts[0].shape[1:] if parts[0].ndim > 1 else None
+    dtypes = {part.dtype for part in parts}
+    if dtypes != {np.dtype(np.uint8)} or shape is None:
+        exact = all(np.can_cast(dtype, np.float32) for dtype in dtypes)
+        parts = [part.astype(np.float32 if exact else np.float64, copy=False) for part in parts]
+    found = np.column_stack(parts) if shape is None else parts[0].reshape(len(parts[0]), -1)
+    if found.dtype != np.uint8:
+        _check_finite(found, list(columns), first_row)
+    return found, shape
+
+
+def _check_finite(values: np.ndarray, names: list[str], first_row: int) -> None:
+    good = np.abs(values) <= LARGEST  # false for what is not a number
+    if good.all():
+        return
+    row, place = np.argwhere(~good)[0]
+    raise DatasetError(
+        f"Expected finite numbers in column {names[place % len(names)]!r}, found {values[row, place]} in row "
+        f"{first_row + row + 1:,}. Put a number there, or leave the row out."
+    )
+
+
+def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
+    """Returns a column as numbers [rows, ...]."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        column = pc.struct_field(column, "bytes")  # as Hugging Face's data sets keep images
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return _images(name, column, first_row)
+    shape, rows = [len(column)], len(column)
+    while hasattr(column.type, "value_type") and not pa.types.is_dictionary(column.type):
+        per_row = len(column) // max(rows, 1)
+        if column.null_count:
+            raise _empty(name, first_row + first_null(column) // per_row)
+        lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        other = np.flatnonzero(lengths != lengths[0])
+        if len(other):
+            raise DatasetError(
+                f"Expected arrays of the same shape in column {name!r}, found lengths {lengths[0]} and "
+                f"{lengths[other[0]]}, the latter in row {first_row + other[0] // per_row + 1:,}."
+            )
+        shape.append(int(lengths[0]))
+        column = column.flatten()
+    if column.null_count:
+        raise _empty(name, first_row + first_null(column) // max(len(column) // rows, 1))
+    if pa.types.is_decimal(column.type):
+        column = pc.cast(column, pa.float64())
+    if pa.types.is_boolean(column.type):
+        column = pc.cast(column, pa.int8())
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        raise not_a_number(name, first_row, column[0].as_py())
+    return column.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+def _empty(name: str, row: int) -> DatasetError:
+    return DatasetError(
+        f"Expected a number in column {name!r} of every row, found none in row {row + 1:,}. Fill it in, leave the "
+        "row out, or leave the column out of the features."
+    )
+
+
+def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
+    """Returns encoded images (PNG, JPEG, ...) as uint8 [rows, height, width], with 3 channels if in colour."""
+    images = []
+    for row, content in enumerate(column.to_pylist(), start=first_row):
+        if content is None:
+            raise _empty(name, row)
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "I;16") else "RGB"))
+        except (OSError, Image.DecompressionBombError) as err:
+            raise DatasetError(f"Expected an image in column {name!r} of row {row + 1:,}: {err}.") from err
+        if images and pixels.shape != images[0].shape:
+            raise DatasetError(
+                f"Expected images of {images[0].shape} pixels in column {name!r}, found {pixels.shape} in row "
+                f"{row + 1:,}. Bring them to one size and colour."
+            )
+        images.append(pixels)
+    return np.stack(images)

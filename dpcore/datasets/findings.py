@@ -1,0 +1,54 @@
+"""What a reader should know of a table: warnings, which forbid nothing."""
+
+import numpy as np
+
+_FEW_USERS = 1000
+
+
+def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
+    """Returns what is remarkable, a sentence each.
+
+    Args:
+        classes: The names of the classes.
+        splits: Offsets int64 [num_users + 1] and labels [num_examples] of "train" and of "test".
+    """
+    found, num_classes = [], len(classes)
+    counts = {split: np.diff(offsets) for split, (offsets, _) in splits.items()}
+    num_users = len(counts["train"])
+    if num_users < _FEW_USERS:
+        found.append(
+            f"{num_users:,} users are few: user-level privacy with a useful model takes thousands, because the "
+            "noise does not shrink with their number."
+        )
+    single = int((counts["train"] + counts["test"] == 1).sum())
+    if single:
+        found.append(f"{_users(single)} one example, which is for training or for testing.")
+    for split in splits:
+        without = int((counts[split] == 0).sum())
+        if without > (single if split == "test" else 0):
+            found.append(f"{_users(without)} no examples to {split} on.")
+    cells = [  # users and the classes that they have, each pair once
+        np.unique(np.repeat(np.arange(num_users), counts[split]) * num_classes + labels)
+        for split, (_, labels) in splits.items()
+    ]
+    owners = np.bincount(np.unique(np.concatenate(cells)) % num_classes, minlength=num_classes)
+    alone = [name for name, count in zip(classes, owners, strict=True) if count == 1]
+    if alone:
+        found.append(
+            "Classes that one user owns alone, so that the list of classes tells of that user: "
+            f"{', '.join(alone[:5])}{', ...' if len(alone) > 5 else ''}."
+        )
+    labels = splits["train"][1]
+    balance = np.bincount(labels, minlength=num_classes) / len(labels)
+    if balance.min() == 0:
+        found.append(f"Nobody trains on class {classes[int(balance.argmin())]}.")
+    if balance.max() > 0.8:
+        found.append(
+            f"{balance.max():.0%} of the training examples are of class {classes[int(balance.argmax())]}: a model "
+            "that says nothing else is as accurate."
+        )
+    return tuple(found)
+
+
+def _users(count: int) -> str:
+    return "1 user has" if count == 1 else f"{count:,} users have"

@@ -1,0 +1,84 @@
+"""NPZ files: NumPy arrays by name, read a piece at a time."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dpcore.datasets.tabular import BYTES, ROWS, Batch, Table, described
+from dpcore.errors import DatasetError
+
+
+class NpzTable(Table):
+    """Each array is a column, its first axis the rows; arrays of more axes are columns of lists."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._headers, lengths = {}, {}
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                with archive.open(member) as file:
+                    shape, fortran, dtype = _npy_header(file)
+                name = member.removesuffix(".npy")
+                if dtype.hasobject:
+                    raise DatasetError(
+                        f"Array {name!r} of {path.name} holds Python objects: save it with a plain type."
+                    )
+                if not shape or 0 in shape[1:]:
+                    raise DatasetError(
+                        f"Expected a row an example in array {name!r} of {path.name}, found {shape}."
+                    )
+                self._headers[name], lengths[name] = (shape, dtype, fortran), shape[0]
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
+            raise DatasetError(f"Expected arrays of the same length in {path.name}, found {found}.")
+        self._rows = next(iter(lengths.values()), 0)
+        self.columns = tuple(
+            described(pa.field(name, _arrow(np.empty((0, *shape[1:]), dtype)).type))
+            for name, (shape, dtype, _) in self._headers.items()
+        )
+
+    def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
+        widths = {
+            name: int(np.prod(shape[1:], dtype=int)) * dtype.itemsize
+            for name, (shape, dtype, _) in self._headers.items()
+            if name in names
+        }
+        step = max(1, min(ROWS, BYTES // max(widths.values(), default=1)))
+        with zipfile.ZipFile(self._path) as archive:
+            files, whole = {name: archive.open(f"{name}.npy") for name in names}, {}
+            for name, file in files.items():
+                if self._headers[name][2]:  # its rows are not in one piece: memory has to hold it
+                    whole[name] = np.lib.format.read_array(file)
+                else:
+                    _npy_header(file)
+            for start in range(0, self._rows, step):
+                count, batch = min(step, self._rows - start), {}
+                for name, width in widths.items():
+                    if name in whole:
+                        batch[name] = _arrow(whole[name][start : start + count])
+                        continue
+                    shape, dtype, _ = self._headers[name]
+                    content = files[name].read(count * width)
+                    if len(content) < count * width:
+                        raise DatasetError(f"Array {name!r} of {self._path.name} is cut off after row {start:,}.")
+                    batch[name] = _arrow(np.frombuffer(content, dtype).reshape(count, *shape[1:]))
+                yield batch, (start + count) / self._rows
+
+
+def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _arrow(values: np.ndarray) -> pa.Array:
+    """An array of any number of axes, as nested lists of fixed size."""
+    if values.dtype.kind == "S":
+        values = values.astype(str)
+    column = pa.array(values.ravel())
+    for size in reversed(values.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, size)
+    return column

@@ -1,0 +1,121 @@
+"""How the features of a table become the numbers that models see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dpcore.errors import InvalidValueError
+
+NAMES = ("standardise", "bounds", "none")
+Bounds = tuple[float, float] | dict[str, tuple[float, float]]
+
+_CHUNK_BYTES = 1 << 24
+_ACCESS = (
+    "The features were standardised with the mean and the standard deviation of all users' training examples: "
+    "an access to the data that the (epsilon, delta) guarantee does not cover. Fixed bounds need none."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaler:
+    """Clips to [low, high], takes the shift off and multiplies by the factor, column by column.
+
+    Attributes:
+        scaling: What it does, in words.
+        access_note: What was looked at in the users' data to do so; empty where nothing was.
+        warnings: What was noticed, a sentence each.
+        dtype: The type of what comes out: uint8 for bytes that stay as they are, else float32.
+        low: float64 [num_features], or `None` for no clipping; and so `high`.
+        high: As `low`.
+        shift: float64 [num_features].
+        factor: float64 [num_features].
+    """
+
+    scaling: str
+    access_note: str = ""
+    warnings: tuple[str, ...] = ()
+    dtype: type = np.float32
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    shift: np.ndarray | float = 0.0
+    factor: np.ndarray | float = 1.0
+
+    def __call__(self, features: np.ndarray) -> tuple[np.ndarray, int]:
+        """Returns the scaled features, and how many values were outside the bounds."""
+        if self.dtype is np.uint8:
+            return features, 0
+        values, outside = features.astype(np.float64), 0
+        if self.low is not None:
+            outside = int(((values < self.low) | (values > self.high)).sum())
+            values = np.clip(values, self.low, self.high)
+        return ((values - self.shift) * self.factor).astype(np.float32), outside
+
+
+def chunks(features: np.ndarray, num_rows: int) -> Iterator[slice]:
+    """Yields slices of `num_rows` rows as wide as those of `features`, some megabytes each."""
+    step = max(1, _CHUNK_BYTES // (features.shape[1] * 8))
+    return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
+
+
+def fit(
+    features: np.ndarray, names: list[str], train: np.ndarray, scaling: str | None, bounds: Bounds | None
+) -> Scaler:
+    """Returns the scaler of a table.
+
+    Args:
+        features: uint8, float32 or float64 [num_rows, num_features].
+        names: The column of each feature, or the one column of all.
+        train: The rows that are trained on, int64 [num_train].
+        scaling: One of `NAMES`; `None` divides bytes by 255 and standardises what is no bytes.
+        bounds: (low, high) for all, or by name; only for "bounds".
+
+    Raises:
+        InvalidValueError: If the bounds name a column that is no feature, or leave one out.
+    """
+    if scaling is None and features.dtype == np.uint8:
+        return Scaler(scaling="Bytes divided by 255", dtype=np.uint8)
+    if scaling == "none":
+        return Scaler(scaling="As they are in the table")
+    if scaling == "bounds":
+        low, high = _low_and_high(names, bounds)
+        return Scaler(
+            scaling="Clipped to fixed bounds, which become 0 and 1",
+            low=low,
+            high=high,
+            shift=low,
+            factor=1 / (high - low),
+        )
+    rows = np.sort(train)  # in the order of the file, which reads faster
+    total = sum(_part(features, rows[part]).sum(0) for part in chunks(features, len(rows)))
+    mean = total / len(rows)
+    squares = sum(((_part(features, rows[part]) - mean) ** 2).sum(0) for part in chunks(features, len(rows)))
+    deviation = np.sqrt(squares / len(rows))
+    constant = deviation <= 1e-12 * np.abs(mean)  # but for rounding
+    found = ()
+    if constant.any():
+        which = [names[place] for place in np.flatnonzero(constant)[:5]] if len(names) > 1 else ["some"]
+        found = (f"Features that are the same in every training example: {', '.join(which)}.",)
+    return Scaler(
+        scaling="Standardised to mean 0 and standard deviation 1 over the training examples",
+        access_note=_ACCESS,
+        warnings=found,
+        shift=mean,
+        factor=1 / np.where(constant, 1.0, deviation),
+    )
+
+
+def _part(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return features[rows].astype(np.float64)
+
+
+def _low_and_high(names: list[str], bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(bounds, dict):
+        for wrong, found in ((set(bounds) - set(names), "no feature"), (set(names) - set(bounds), "no bounds")):
+            if wrong:
+                some = ", ".join(sorted(wrong)[:5])
+                raise InvalidValueError("bounds", f"Expected bounds of every feature, found {found} for {some}.")
+        pairs = np.array([bounds[name] for name in names], np.float64)
+    else:
+        pairs = np.array([bounds], np.float64)
+    return pairs[:, 0], pairs[:, 1]

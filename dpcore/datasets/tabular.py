@@ -1,0 +1,105 @@
+"""What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
+
+import csv
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dpcore.errors import DatasetError
+
+ROWS = 1 << 16  # in a batch of plain columns
+BYTES = 1 << 23  # in a batch of text, or of an array
+
+_NUMBER = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+_LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary)
+
+Batch = dict[str, pa.Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a file.
+
+    Attributes:
+        name: What the file calls it.
+        dtype: Its type, for people.
+        kind: "number", "text", "array" (lists of numbers), "image" (encoded, as PNG) or "other".
+    """
+
+    name: str
+    dtype: str
+    kind: str
+
+
+class Table:
+    """A file that is read.
+
+    Attributes:
+        columns: Its columns, in order.
+    """
+
+    columns: tuple[Column, ...]
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def batches(self, names: list[str], text: list[str] | None = None) -> Iterator[tuple[Batch, float]]:
+        """Yields some rows of the columns `names`, and the fraction of the file that is then read.
+
+        In a CSV file the columns in `text` stay text and the others must be numbers; `None` guesses.
+
+        Raises:
+            DatasetError: If the file is damaged or is no table.
+        """
+        with reading(self._path):
+            yield from self._batches(names, text)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what libraries say of a file that is not what its name says into a sentence."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, csv.Error, pa.ArrowException) as err:
+        kind = path.suffix.lower().removeprefix(".").upper()
+        raise DatasetError(f"{path.name} cannot be read as {kind}: {err}") from err
+
+
+def described(field: pa.Field) -> Column:
+    kind, inner, axes = field.type, field.type, 0
+    while any(test(inner) for test in _LIST):
+        inner, axes = inner.value_type, axes + 1
+    if axes:
+        number = any(test(inner) for test in _NUMBER)
+        return Column(name=field.name, dtype=f"{inner}, {axes + 1} axes", kind="array" if number else "other")
+    if any(test(kind) for test in _NUMBER):
+        return Column(name=field.name, dtype=str(kind), kind="number")
+    if any(test(kind) for test in _TEXT):
+        return Column(name=field.name, dtype="text", kind="text")
+    encoded = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    if encoded or any(test(kind) for test in _BINARY):
+        return Column(name=field.name, dtype="encoded images", kind="image")
+    return Column(name=field.name, dtype=str(kind), kind="other")
+
+
+def not_a_number(name: str, row: int, value) -> DatasetError:
+    """The error about a value that should be a number; `row` counts from 0, as people see it from 1."""
+    return DatasetError(
+        f"Expected numbers in column {name!r}, found {str(value)[:40]!r} in row {row + 1:,}. Leave the column out "
+        "of the features, or turn it into numbers."
+    )
+
+
+def first_null(column: pa.Array) -> int | None:
+    """The first row, from 0, that has no value."""
+    return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0]) if column.null_count else None

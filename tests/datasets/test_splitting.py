@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from dpcore.datasets import splitting
+
+USERS = ["ann", "bob", "cleo"]
+OFFSETS = np.array([0, 1000, 1000, 4000])
+
+
+def test_ranks_are_a_permutation_of_each_users_examples():
+    ranks = splitting.ranks(USERS, OFFSETS, seed=0)
+    assert sorted(ranks[:1000]) == list(range(1000))
+    assert sorted(ranks[1000:]) == list(range(3000))
+
+
+def test_orders_look_random_and_differ_by_user_and_seed():
+    """Neighbours are not correlated, each position is equally likely to be early."""
+    ranks = splitting.ranks(USERS, OFFSETS, seed=0)[1000:]
+    assert abs(np.corrcoef(ranks[:-1], ranks[1:])[0, 1]) < 0.06
+    assert ranks[:1000].mean() == pytest.approx(1500, rel=0.06)
+    assert abs(np.corrcoef(ranks, splitting.ranks(USERS, OFFSETS, seed=1)[1000:])[0, 1]) < 0.06
+    alike = splitting.ranks(["x", "y"], np.array([0, 500, 1000]), seed=0)
+    assert abs(np.corrcoef(alike[:500], alike[500:])[0, 1]) < 0.15
+
+
+def test_ranks_do_not_depend_on_other_users():
+    alone = splitting.ranks(["cleo"], np.array([0, 3000]), seed=0)
+    np.testing.assert_array_equal(alone, splitting.ranks(USERS, OFFSETS, seed=0)[1000:])
+
+
+def test_how_many_are_for_testing():
+    counts = np.array([0, 1, 2, 3, 10, 14, 16, 100])
+    assert splitting.num_tests(counts, 0.1).tolist() == [0, 0, 1, 1, 1, 1, 2, 10]
+    assert splitting.num_tests(counts, 0.99).tolist() == [0, 0, 1, 2, 9, 13, 15, 99]

@@ -1,0 +1,440 @@
+import io
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dpcore.datasets import federated, table, table_files
+from dpcore.datasets.table import Mapping
+from dpcore.errors import DatasetError, InvalidValueError
+
+
+def people(rows=200, users=20):
+    """A small table: text ids and labels, two numbers."""
+    draw = np.random.default_rng(3)
+    return pd.DataFrame(
+        {
+            "who": [f"p{draw.integers(users):03d}" for _ in range(rows)],
+            "age": draw.normal(40, 10, rows),
+            "income": draw.normal(1e5, 2e4, rows),
+            "answer": draw.choice(["yes", "no", "maybe"], rows),
+        }
+    )
+
+
+def write(frame, path):
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    elif path.suffix == ".npz":
+        np.savez(
+            path, **{name: frame[name].to_numpy(str if frame[name].dtype == object else None) for name in frame}
+        )
+    else:
+        frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+def convert(path, mapping=None, name="mine"):
+    folder = path.parent / "made"
+    mapping = mapping or Mapping(user="who", label="answer")
+    table.convert(path, mapping, folder, lambda what, fraction: None, name=name)
+    return federated.open_folder(folder)
+
+
+def refused(path, mapping=None):
+    """The message about a bad table; nothing is left of it."""
+    with pytest.raises((DatasetError, InvalidValueError)) as error:
+        convert(path, mapping)
+    assert [child.name for child in path.parent.iterdir()] == [path.name]
+    return str(error.value)
+
+
+def rebuilt(dataset):
+    """All examples as (user number, label name, features), sorted."""
+    found = []
+    for split in (dataset.train, dataset.test):
+        for user in range(dataset.num_users):
+            rows = split.rows(user)
+            labels = [dataset.class_names[label] for label in split.labels[rows]]
+            found += [(user, *row) for row in zip(labels, split.features[rows].tolist(), strict=True)]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".npz"])
+def test_every_row_reaches_its_user_whatever_the_file(tmp_path, suffix):
+    frame = people()
+    dataset = convert(write(frame, tmp_path / f"t{suffix}"), Mapping(user="who", label="answer", scaling="none"))
+    users = sorted(frame.who.unique())
+    expected = sorted(
+        (users.index(row.who), row.answer, [float(np.float32(row.age)), float(np.float32(row.income))])
+        for row in frame.itertuples()
+    )
+    assert rebuilt(dataset) == expected
+    assert dataset.class_names == ("maybe", "no", "yes")
+    assert dataset.description.feature_names == ("age", "income")
+    assert dataset.description.source == (
+        f"The table t{suffix}: users by 'who', classes by 'answer', "
+        "0.1 of each user's examples for testing, by seed 0"
+    )
+    assert dataset.image_shape is None
+
+
+def test_the_same_table_is_the_same_data_set_and_a_changed_one_is_not(tmp_path):
+    frame, prints = people(), []
+    for place, changed in enumerate((frame, frame, frame.assign(age=frame.age + 1e-3 * (frame.index == 7)))):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        prints.append(convert(write(changed, folder / "t.parquet")).fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_each_user_is_split_by_a_seed(tmp_path):
+    path = write(people(2000), tmp_path / "t.parquet")
+    first = convert(path)
+    counts = np.diff(first.train.offsets) + np.diff(first.test.offsets)
+    assert np.diff(first.test.offsets).tolist() == np.rint(counts * 0.1).tolist()
+    (tmp_path / "made").rename(tmp_path / "first")
+    assert convert(path, Mapping(user="who", label="answer", seed=1)).fingerprint != first.fingerprint
+
+
+def test_what_happens_to_a_users_examples_does_not_depend_on_others(tmp_path):
+    """Otherwise adding one user would change what all train on, and no guarantee about a user would hold."""
+    frame = people()
+    mapping = Mapping(user="who", label="answer", scaling="none", max_examples_per_user=6)
+    everybody = convert(write(frame, tmp_path / "t.csv"), mapping)
+    (tmp_path / "made").rename(tmp_path / "first")
+    without = convert(write(frame[frame.who != "p004"], tmp_path / "t.csv"), mapping)
+    for split in ("train", "test"):
+        more, less = getattr(everybody, split), getattr(without, split)
+        kept = np.delete(more.features, np.r_[more.rows(4)], axis=0)
+        np.testing.assert_array_equal(kept, less.features)
+
+
+def test_a_cap_takes_examples_of_those_who_have_more(tmp_path):
+    path = write(people(), tmp_path / "t.csv")
+    dataset = convert(path, Mapping(user="who", label="answer", max_examples_per_user=5))
+    counts = np.diff(dataset.train.offsets) + np.diff(dataset.test.offsets)
+    assert counts.tolist() == np.minimum(people().who.value_counts().sort_index(), 5).tolist()
+
+
+def test_a_split_column_is_followed(tmp_path):
+    frame = people().assign(part=["Train", "TEST"] * 100)
+    dataset = convert(write(frame, tmp_path / "t.csv"), Mapping(user="who", label="answer", split="part"))
+    assert (len(dataset.train.labels), len(dataset.test.labels)) == (100, 100)
+    assert dataset.description.feature_names == ("age", "income")
+
+
+def test_standardising_says_that_it_looks_at_everybody(tmp_path):
+    dataset = convert(write(people(2000), tmp_path / "t.csv"))
+    np.testing.assert_allclose(dataset.train.features.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(dataset.train.features.std(0), 1, rtol=1e-5)
+    assert abs(dataset.test.features.mean()) > 1e-4  # by the training examples alone
+    assert "does not cover" in dataset.description.access_note
+
+
+def test_numbers_beyond_the_precision_of_models_are_standardised_first(tmp_path):
+    """Seconds since 1970 differ in float64 only."""
+    frame = people()
+    frame["age"] = 1.7e9 + np.arange(200)
+    dataset = convert(write(frame, tmp_path / "t.parquet"))
+    assert len(np.unique(dataset.train.features[:, 0])) == len(dataset.train.labels)
+
+
+def test_fixed_bounds_look_at_nobody(tmp_path):
+    frame = people().assign(age=np.tile([-5.0, 0, 50, 100, 250], 40))
+    bounds = {"age": (0, 100), "income": (0, 1e6)}
+    mapping = Mapping(user="who", label="answer", scaling="bounds", bounds=bounds)
+    dataset = convert(write(frame, tmp_path / "t.csv"), mapping)
+    assert set(np.unique(dataset.train.features[:, 0])) == {0, 0.5, 1}
+    assert dataset.description.access_note == ""
+    assert any("20.00% of the values lay outside" in warning for warning in dataset.description.warnings)
+
+
+def test_classes_are_in_the_order_of_numbers_where_they_are_numbers(tmp_path):
+    frame = people().assign(answer=np.tile([10.0, 9.0, 2.0, 100.0], 50))
+    assert convert(write(frame, tmp_path / "t.parquet")).class_names == ("2", "9", "10", "100")
+
+
+def test_ids_are_text_even_where_they_look_like_numbers(tmp_path):
+    frame = people().assign(who=["007", "7"] * 100)
+    assert convert(write(frame, tmp_path / "t.csv")).num_users == 2
+
+
+def test_ids_and_labels_may_be_categories_and_integers(tmp_path):
+    frame = people()
+    frame["who"] = frame.who.str[1:].astype(int)
+    frame["answer"] = frame.answer.astype("category")
+    dataset = convert(write(frame, tmp_path / "t.parquet"))
+    assert (dataset.num_users, dataset.num_classes) == (frame.who.nunique(), 3)
+
+
+def test_more_classes_than_a_byte_holds(tmp_path):
+    frame = people(3000).assign(answer=np.arange(3000) % 300)
+    dataset = convert(write(frame, tmp_path / "t.parquet"))
+    assert dataset.train.labels.dtype == np.uint16
+    assert dataset.class_names[299] == "299"
+
+
+def images(count=60):
+    return np.random.default_rng(0).integers(0, 256, (count, 20, 16), np.uint8)
+
+
+def sorted_images(dataset):
+    rows = np.concatenate([dataset.train.features, dataset.test.features])
+    return rows[np.lexsort(rows.T)]
+
+
+@pytest.mark.parametrize("form", ["npz", "fortran", "lists", "png"])
+def test_images_of_bytes_stay_bytes(tmp_path, form):
+    pixels, who, answer = images(), np.arange(60) % 7, np.arange(60) % 3
+    if form in ("npz", "fortran"):
+        array = np.asfortranarray(pixels) if form == "fortran" else pixels
+        np.savez(tmp_path / "t.npz", who=who, answer=answer, picture=array)
+    else:
+        cells = [row.tolist() for row in pixels]
+        if form == "png":
+            cells = [{"bytes": png(row), "path": None} for row in pixels]
+        frame = pd.DataFrame({"who": who, "answer": answer, "picture": cells})
+        if form == "lists":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            kind = pa.list_(pa.list_(pa.uint8()))
+            fields = {"who": pa.array(who), "answer": pa.array(answer), "picture": pa.array(cells, kind)}
+            pq.write_table(pa.table(fields), tmp_path / "t.parquet")
+        else:
+            frame.to_parquet(tmp_path / "t.parquet")
+    [path] = tmp_path.iterdir()
+    dataset = convert(path, Mapping(user="who", label="answer", features=("picture",)))
+    assert dataset.train.features.dtype == np.uint8
+    assert dataset.image_shape == (20, 16)
+    assert dataset.description.scaling == "Bytes divided by 255"
+    flat = pixels.reshape(60, -1)
+    np.testing.assert_array_equal(sorted_images(dataset), flat[np.lexsort(flat.T)])
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_pixels_in_columns_become_an_image(tmp_path):
+    frame = pd.DataFrame(images().reshape(60, -1)).rename(columns=str).assign(who=np.arange(60) % 7, answer="abc")
+    frame.loc[::2, "answer"] = "d"
+    mapping = Mapping(
+        user="who", label="answer", image_shape=(20, 16), scaling="bounds", bounds=(0, 255), features=()
+    )
+    dataset = convert(write(frame, tmp_path / "t.csv"), mapping)
+    assert dataset.image_shape == (20, 16)
+    flat = images().reshape(60, -1)
+    np.testing.assert_allclose(sorted_images(dataset), flat[np.lexsort(flat.T)] / 255, rtol=1e-6)
+    mapping = Mapping(user="who", label="answer", image_shape=(20, 20))
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    assert "of 320 features, found (20, 20)" in refused(tmp_path / "t.csv", mapping)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "message"),
+    [
+        ("age", 149, np.nan, "Expected .* in column 'age' .*found n.* in row 150"),
+        ("age", 150, np.inf, "Expected finite numbers in column 'age', found inf in row 151"),
+        ("income", 7, 1e39, "Expected finite numbers in column 'income', found 1e\\+39 in row 8"),
+        ("income", 199, "12 EUR", "Expected numbers in column 'income', found .* in row"),
+        ("who", 20, None, "Expected a value in column 'who' of every row, found none in row 21"),
+        ("answer", 21, None, "Expected a value in column 'answer' of every row, found none in row 22"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_bad_value_is_named_by_row_and_column(tmp_path, suffix, column, row, value, message):
+    frame = people().astype({column: object})
+    frame.loc[row, column] = value
+    if isinstance(value, str) and suffix == ".parquet":
+        frame[column] = frame[column].astype(str)
+    said = refused(write(frame, tmp_path / f"t{suffix}"))
+    assert re.search(message, said), said
+    if isinstance(value, str) and suffix == ".csv":
+        assert "'12 EUR' in row 200" in said
+
+
+def test_a_missing_column_is_told_with_the_nearest(tmp_path):
+    path = write(people(), tmp_path / "t.csv")
+    assert "found 'answers'. There is answer." in refused(path, Mapping(user="who", label="answers"))
+    said = refused(path, Mapping(user="person", label="answer"))
+    assert "Expected user to be a column of the table, found 'person'" in said
+    assert "There is who, age, income, answer." in said
+    assert "found 'agee'. There is age" in refused(path, Mapping(user="who", label="answer", features=("agee",)))
+    assert "split" in refused(path, Mapping(user="who", label="answer", split="part"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("who,age,answer\n", "has no rows"),
+        ("who,age,answer\na,1,x\nb,2\n", "Expected 3 values in line 3 of t.csv, found 2: 'b,2'"),
+        ("who,age,age,answer\na,1,1,x\n", "two columns called 'age'"),
+        ("who,age,answer\na,1,x\nb,2,x\n", "at least 2 classes in column 'answer', found only 'x'"),
+        ("who,age,answer\na,1,x\na,2,y\n", "at least 2 users in column 'who', found only 'a'"),
+        ("who,answer\na,x\nb,y\n", "Expected columns besides who, answer, found none"),
+        ("who,age,answer\na,1,x\nb,2,y\n", "found none to test on: every user has one"),
+    ],
+)
+def test_tables_that_are_none(tmp_path, content, message):
+    (tmp_path / "t.csv").write_text(content)
+    assert message in refused(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.npz"])
+def test_files_that_are_not_what_their_name_says(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x00\xff\xfe\x80" * 1000)
+    assert f"{name} cannot be read as" in refused(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_a_file_that_is_cut_off(tmp_path, suffix):
+    path = write(people(), tmp_path / f"t{suffix}")
+    path.write_bytes(path.read_bytes()[:-500])
+    assert "cannot be read as" in refused(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"")
+    assert "ends in .parquet, .csv, .tsv, .npz, found t.xlsx" in refused(tmp_path / "t.xlsx")
+    with pytest.raises(DatasetError, match=r"cannot be read as CSV: .*No such file"):
+        convert(tmp_path / "none.csv")
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    (tmp_path / "t.csv").write_bytes("who,age,answer\nJosé,1,x\nb,2,y\n".encode("latin-1"))
+    assert "UTF" in refused(tmp_path / "t.csv") or "utf" in refused(tmp_path / "t.csv")
+
+
+def test_amounts_are_no_classes(tmp_path):
+    frame = people(3000).assign(answer=np.arange(3000) / 7)
+    assert "at most 1,000 classes in column 'answer'" in refused(write(frame, tmp_path / "t.csv"))
+
+
+def test_a_split_column_of_other_words(tmp_path):
+    path = write(people().assign(part=["train", "dev"] * 100), tmp_path / "t.csv")
+    assert "found 'dev'" in refused(path, Mapping(user="who", label="answer", split="part"))
+    path = write(people().assign(part="train"), tmp_path / "t.csv")
+    mapping = Mapping(user="who", label="answer", split="part")
+    assert "found none to test on: column 'part' says so" in refused(path, mapping)
+
+
+def test_arrays_of_different_shapes(tmp_path):
+    frame = people().assign(age=[[1.0, 2.0]] * 150 + [[1.0]] * 50)
+    mapping = Mapping(user="who", label="answer", features=("age",))
+    said = refused(write(frame, tmp_path / "t.parquet"), mapping)
+    assert "found lengths 2 and 1, the latter in row 151" in said
+    frame = people().assign(age=[[1.0, 2.0]] * 60 + [[1.0, None]] * 140)
+    assert "found none in row 61" in refused(write(frame, tmp_path / "t.parquet"), mapping)
+    (tmp_path / "t.parquet").unlink()
+    np.savez(tmp_path / "t.npz", who=np.arange(5), answer=np.arange(6), x=np.zeros(5))
+    assert "same length in t.npz, found who 5, answer 6, x 5" in refused(tmp_path / "t.npz")
+    np.savez(tmp_path / "t.npz", who=np.arange(5), answer=np.arange(5), x=np.array([[1], [1, 2], 3, 4, 5], object))
+    assert "holds Python objects" in refused(tmp_path / "t.npz")
+
+
+def test_an_array_among_columns(tmp_path):
+    path = write(people().assign(picture=[[1.0, 2.0]] * 200), tmp_path / "t.parquet")
+    assert "found 'picture' among 3 columns" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"test_fraction": 0}, "test_fraction"),
+        ({"test_fraction": 1}, "test_fraction"),
+        ({"max_examples_per_user": 0}, "max_examples_per_user"),
+        ({"scaling": "log"}, "scaling"),
+        ({"scaling": "bounds"}, "bounds"),
+        ({"bounds": (0, 1)}, "bounds"),
+        ({"scaling": "bounds", "bounds": (1, 0)}, "bounds"),
+        ({"features": ("who",)}, "features"),
+    ],
+)
+def test_mappings_that_contradict_themselves(values, field):
+    with pytest.raises(InvalidValueError) as error:
+        Mapping(user="who", label="answer", **values)
+    assert error.value.field == field
+
+
+def test_bounds_of_other_columns(tmp_path):
+    path = write(people(), tmp_path / "t.csv")
+    mapping = Mapping(user="who", label="answer", scaling="bounds", bounds={"age": (0, 1)})
+    assert "no bounds for income" in refused(path, mapping)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_numbers_of_rows_that_pandas_adds_are_no_features(tmp_path, suffix):
+    frame = people()[::-1]
+    if suffix == ".csv":
+        frame.to_csv(tmp_path / "t.csv")
+    else:
+        frame.to_parquet(tmp_path / "t.parquet")
+    assert convert(tmp_path / f"t{suffix}").description.feature_names == ("age", "income")
+
+
+def test_warnings_do_not_forbid(tmp_path):
+    frame = pd.concat([people(), pd.DataFrame({"who": ["x"], "age": 1.0, "income": 1.0, "answer": "never"})])
+    said = " ".join(convert(write(frame, tmp_path / "t.csv")).description.warnings)
+    assert "21 users are few" in said
+    assert "1 user has one example" in said
+    assert "one user owns alone" in said
+    assert "never" in said
+    rare = people().assign(answer=["no"] * 190 + ["yes"] * 10, income=5.0)
+    (tmp_path / "made").rename(tmp_path / "first")
+    said = " ".join(convert(write(rare, tmp_path / "t.csv")).description.warnings)
+    assert "of the training examples are of class no" in said
+    assert "the same in every training example: income" in said
+
+
+def test_the_manifest_says_all_that_the_page_and_the_statement_need(tmp_path):
+    convert(write(people(), tmp_path / "t.csv"), name="people")
+    manifest = json.loads((tmp_path / "made" / "manifest.json").read_text())
+    assert manifest["name"] == "people"
+    assert manifest["description"]["class_names"] == ["maybe", "no", "yes"]
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {
+        "manifest.json",
+        *(f"{split}_{kind}.npy" for split in ("train", "test") for kind in ("features", "labels", "offsets")),
+    }
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".npz"])
+def test_a_preview_shows_columns_and_first_rows(tmp_path, suffix):
+    shown = table_files.preview(write(people(), tmp_path / f"t{suffix}"), rows=3)
+    assert [(c.name, c.kind) for c in shown.columns] == [
+        ("who", "text"), ("age", "number"), ("income", "number"), ("answer", "text"),
+    ]  # fmt: skip
+    assert shown.rows["who"] == people().who[:3].tolist()
+    assert shown.rows["age"] == pytest.approx(people().age[:3].tolist())
+
+
+def test_a_preview_says_arrays_in_words(tmp_path):
+    np.savez(tmp_path / "t.npz", who=np.arange(60), picture=images())
+    shown = table_files.preview(tmp_path / "t.npz")
+    assert [c.kind for c in shown.columns] == ["number", "array"]
+    assert shown.rows["picture"][0] == "uint8, 3 axes"
+
+
+def test_a_million_values_in_bounded_time_and_order(tmp_path):
+    """Many batches of each kind of file: rows keep their places."""
+    count = 150_000
+    who = np.random.default_rng(0).integers(0, 5000, count)
+    frame = pd.DataFrame({"who": who, "answer": np.arange(count) % 4, "x": np.arange(count, dtype=np.float32)})
+    for suffix in (".parquet", ".csv", ".npz"):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        dataset = convert(write(frame, folder / f"t{suffix}"), Mapping(user="who", label="answer", scaling="none"))
+        x = np.concatenate([dataset.train.features[:, 0], dataset.test.features[:, 0]]).astype(int)
+        labels = np.concatenate([dataset.train.labels, dataset.test.labels])
+        assert np.array_equal(np.sort(x), np.arange(count))
+        assert np.array_equal(x % 4, labels)
+        ids = sorted(map(str, np.unique(who)))
+        owners = np.repeat(np.arange(len(ids)), np.diff(dataset.train.offsets))
+        assert np.array_equal(np.array(ids)[owners], who[x[: len(owners)]].astype(str))
