@@ -228,6 +228,7 @@ class TrainingPlan:
 
     Attributes:
         dataset: The name of a data set in `dpcore.datasets`.
+        dataset_fingerprint: Its content, where the name alone does not say it: of an imported one.
         model: The name of an architecture in `dpcore.learning.model`.
         client_learning_rate: Step of a user's own SGD.
         server_learning_rate: Step of the server's SGD on the noisy average.
@@ -238,6 +239,7 @@ class TrainingPlan:
     """
 
     dataset: str = "writers"
+    dataset_fingerprint: str | None = None
     model: str = "mlp"
     client_learning_rate: float = 0.01
     server_learning_rate: float = 1.0

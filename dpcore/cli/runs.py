@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from dpcore import datasets, home, limits
 from dpcore.cli import options
+from dpcore.cli.data import fetch
 from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
@@ -28,7 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
 @takes_plan("population")
 def train(
     make_plan: Callable[..., PrivacyPlan],
-    dataset: Annotated[str, typer.Option(help=f"One of: {', '.join(datasets.NAMES)}.")] = datasets.NAMES[0],
+    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
     seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
@@ -43,15 +44,23 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train a plan in a process of its own. Ctrl-C stops it after the round it is in."""
-    plan = Plan(
-        privacy=make_plan(population=datasets.num_users(dataset)),
-        training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
-    )
     store = Store(home.folder(home_folder))
+    plan = Plan(
+        privacy=make_plan(population=datasets.num_users(dataset, store.home)),
+        training=TrainingPlan(
+            dataset=dataset,
+            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
+            model=model,
+            seed=None if unseeded else seed,
+        ),
+    )
+    engines.check_name(engine)
+    if datasets.must_be_fetched(dataset, store.home):
+        fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
     run_id = supervisor.start(
         store,
         plan,
-        engine=engines.check_name(engine),
+        engine=engine,
         eval_every=limits.EVAL_EVERY.check(eval_every),
     )
     warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
@@ -192,7 +201,7 @@ def show_run(run_id: str, home_folder: options.HomeFolder = None, as_json: optio
 
 @for_people
 def ledger(
-    dataset: Annotated[str, typer.Option(help=f"One of: {', '.join(datasets.NAMES)}.")] = datasets.NAMES[0],
+    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     budget_epsilon: Annotated[
         float | None,
         typer.Option(help="From now on, all runs together may spend this much. 0 takes the bound away."),
@@ -207,8 +216,8 @@ def ledger(
     as_json: options.AsJson = False,
 ) -> None:
     """What all runs on a data set spend together, and its budget."""
-    datasets.check_name(dataset)
     store = Store(home.folder(home_folder))
+    datasets.check_name(dataset, store.home)
     supervisor.notice_lost_workers(store)
     policy = store.policy(dataset)
     if budget_epsilon is not None:

@@ -93,6 +93,21 @@ def entry(name: str, home: Path) -> Entry:
     return Entry(name=name, built_in=built_in, folder=folder, size_bytes=size, manifest=manifest, problem=problem)
 
 
+def fingerprint(name: str, home: Path) -> str | None:
+    """Returns the content of an imported data set, as plans name it; `None` of a built-in one, whose name says it.
+
+    Raises:
+        InvalidValueError: If there is no data set of this name.
+        DatasetError: If it is there and cannot be read.
+    """
+    return None if check_name(name, home) in NAMES else federated.read_manifest(_folder(name, home)).fingerprint
+
+
+def must_be_fetched(name: str, home: Path) -> bool:
+    """Whether a data set comes over the network, or from a file found elsewhere, before it can be used."""
+    return name in _EMNIST and entry(name, home).manifest is None
+
+
 def load(name: str, home: Path, progress: Progress = lambda what, fraction: None) -> FederatedDataset:
     """Returns a data set, a built-in one made first if `home` does not hold it.
 

@@ -206,6 +206,27 @@ def floor(
     return _epsilon(axis.at(axis.steps), accountant, grid)
 
 
+FEASIBILITY_ROUNDS = (50, 100, 500)
+
+
+def lowest_epsilons(population: int, delta: float, noise_to_clients_ratio: float) -> dict[int, float]:
+    """Returns the least epsilon that any plan reaches on so many users, by the number of rounds.
+
+    It is that of all users in each round, with the noise that a ratio then gives; errors as in `solve`.
+
+    >>> lowest_epsilons(3383, 1e-5, 0.01)[100]
+    1.1135...
+    """
+    return {
+        rounds: floor(
+            PrivacyPlan(population=population, clients_per_round=1, noise_multiplier=0, rounds=rounds, delta=delta),
+            "clients",
+            noise_to_clients_ratio=noise_to_clients_ratio,
+        )
+        for rounds in FEASIBILITY_ROUNDS
+    }
+
+
 def noise_for_risk(
     plan: PrivacyPlan,
     *,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dpcore import datasets, isolated
-from dpcore.errors import EpsilonLabError
+from dpcore.errors import DatasetError, EpsilonLabError
 from dpcore.locks import lock
 from dpcore.runs import supervisor
 from dpcore.runs.store import Run, Store
@@ -68,6 +68,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
 
     progress("Reading the data", 0.0)
     dataset = datasets.load(plan.training.dataset, store.home, progress)
+    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
+            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
+        )
     store.say(run_id, isolated.problem() or "Starting TensorFlow (some seconds)", dataset.fingerprint)
     from dpcore.learning import engines, model, training  # seconds and a gigabyte: not before there is a use
 

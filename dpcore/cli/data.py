@@ -1,0 +1,215 @@
+"""Commands about data sets: which there are, what they are like, and importing one's own."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import progress
+from rich.table import Table
+
+from dpcore import datasets, home, limits
+from dpcore.cli import options
+from dpcore.cli.options import err, for_people, out, print_json, warn
+from dpcore.datasets import summary
+from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import InvalidValueError
+from dpcore.privacy import calibration
+from dpcore.privacy.statement import epsilon_text
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: built in, downloaded, or your own table.")
+
+Scaling = StrEnum("Scaling", ["standardise", "bounds", "none"])
+Ratio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
+
+
+def _with_progress(work) -> FederatedDataset:
+    """Calls `work` with a function to be told what is being done, and shows that on standard error."""
+    with progress.Progress(console=err, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        return work(lambda what, fraction: bar.update(task, description=what, completed=fraction))
+
+
+def fetch(name: str, home_folder: Path) -> FederatedDataset:
+    """Returns a data set, made or downloaded first where it has to be."""
+    return _with_progress(lambda tell: datasets.load(name, home_folder, tell))
+
+
+@app.command("list")
+@for_people
+def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
+    """All data sets, where their files are, and how large."""
+    where = home.folder(home_folder)
+    table = Table("name", "users", "examples", "classes", "MB", "where")
+    for name in datasets.names(where):
+        entry = datasets.entry(name, where)
+        known = entry.manifest
+        if as_json:
+            print_json(
+                name=name,
+                built_in=entry.built_in,
+                folder=str(entry.folder),
+                size_bytes=entry.size_bytes,
+                problem=entry.problem,
+                num_users=datasets.num_users(name, where) if known or entry.built_in else None,
+                num_examples=known.num_examples if known else None,
+                num_classes=known.num_classes if known else None,
+                fingerprint=known.fingerprint if known else None,
+            )
+            continue
+        table.add_row(
+            name,
+            f"{datasets.num_users(name, where):,}" if known or entry.built_in else "?",
+            f"{known.num_examples['train']:,} + {known.num_examples['test']:,}" if known else "",
+            str(known.num_classes) if known else "",
+            f"{entry.size_bytes / 1e6:.0f}",
+            entry.problem or (str(entry.folder) if known else "made or downloaded on first use"),
+        )
+    if not as_json:
+        out.print(table)
+
+
+@app.command("show")
+@for_people
+def show_data(
+    name: str,
+    noise_to_clients_ratio: Ratio = limits.NOISE_TO_CLIENTS_RATIO.default,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """What one data set is like, and which epsilon is in reach on it."""
+    dataset = fetch(name, home.folder(home_folder))
+    found = summary.summarise(dataset)
+    reach = calibration.lowest_epsilons(found.num_users, found.suggested_delta, noise_to_clients_ratio)
+    warn(*dataset.description.warnings)
+    values = {
+        "name": name,
+        "fingerprint": dataset.fingerprint,
+        "source": dataset.description.source,
+        "scaling": dataset.description.scaling,
+        "access_note": dataset.description.access_note,
+        **asdict(found),
+        "histogram_edges": found.histogram_edges.tolist(),
+        "histogram_users": found.histogram_users.tolist(),
+        "label_balance": dict(zip(dataset.class_names, found.label_balance.tolist(), strict=True)),
+        "noise_to_clients_ratio": noise_to_clients_ratio,
+        "lowest_epsilon": {str(rounds): epsilon for rounds, epsilon in reach.items()},
+        "warnings": list(dataset.description.warnings),
+    }
+    if as_json:
+        print_json(**values)
+        return
+    fewest, median, most = found.examples_per_user
+    for line in (
+        f"{name} ({dataset.fingerprint}): {dataset.description.source}",
+        f"{found.num_users:,} users; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
+        f"{fewest} to {most} examples a user, {median:g} in the middle",
+        f"{found.num_classes} classes, {found.num_features} features; label skew {found.label_skew:.3f}",
+        dataset.description.scaling,
+        dataset.description.access_note,
+        f"A delta that makes sense: {found.suggested_delta!r} or smaller",
+        "In reach at a noise-to-clients ratio of "
+        f"{noise_to_clients_ratio:g}: "
+        + ", ".join(f"epsilon {epsilon_text(epsilon)} in {rounds} rounds" for rounds, epsilon in reach.items()),
+    ):
+        if line:
+            out.print(line, highlight=False, markup=False)
+    table = Table("class", "share of the training examples")
+    for label, share in values["label_balance"].items():
+        table.add_row(label, f"{share:.1%}")
+    out.print(table)
+
+
+@app.command("import")
+@for_people
+def import_data(
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV or NPZ; or TFF's SQLite.")],
+    user: Annotated[str | None, typer.Option(help="The column that says whose example a row is.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column that says its class.")] = None,
+    features: Annotated[
+        list[str] | None, typer.Option(help="Columns of numbers, or one of arrays or images; otherwise all others.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it; otherwise the file's name.")] = None,
+    split: Annotated[str | None, typer.Option(help="A column of train and test.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="How many of a user's examples are for testing.")] = 0.1,
+    seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
+    max_examples_per_user: Annotated[int | None, typer.Option(help="How many examples a user may have.")] = None,
+    image_shape: Annotated[str | None, typer.Option(help="Height x width of an image, as 28x28.")] = None,
+    scaling: Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, and looks at nobody.")] = None,
+    bounds: Annotated[str | None, typer.Option(help="Fixed bounds of all features, as -3,3.")] = None,
+    all_classes: Annotated[
+        bool, typer.Option("--all-classes", help="SQLite: all 62 classes, not the digits.")
+    ] = False,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Import your own table: one row an example, a column that says who, and a label."""
+    where = home.folder(home_folder)
+    if file.suffix == ".sqlite":
+        dataset = _with_progress(
+            lambda tell: datasets.import_sqlite(file, where, name=name, only_digits=not all_classes, progress=tell)
+        )
+    else:
+        from dpcore.datasets.table import Mapping  # pyarrow: a third of a second that no other command needs
+
+        for option, column in (("user", user), ("label", label)):
+            if column is None:
+                raise InvalidValueError(option, f"Expected --{option} to name a column of {file.name}, found none.")
+        mapping = Mapping(
+            user=user,
+            label=label,
+            features=tuple(features or ()),
+            image_shape=_numbers("image_shape", image_shape, "x", int),
+            split=split,
+            test_fraction=test_fraction,
+            seed=seed,
+            max_examples_per_user=max_examples_per_user,
+            scaling=scaling.value if scaling else None,
+            bounds=_numbers("bounds", bounds, ",", float),
+        )
+        dataset = _with_progress(lambda tell: datasets.import_table(file, mapping, where, name=name, progress=tell))
+    warn(*dataset.description.warnings)
+    if as_json:
+        print_json(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            num_users=dataset.num_users,
+            num_train=len(dataset.train.labels),
+            num_test=len(dataset.test.labels),
+            num_classes=dataset.num_classes,
+            num_features=dataset.num_features,
+            warnings=list(dataset.description.warnings),
+        )
+        return
+    out.print(
+        f"{dataset.name}: {dataset.num_users:,} users, {len(dataset.train.labels):,} examples to train on and "
+        f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "
+        f"Train on it with --dataset {dataset.name}",
+        highlight=False,
+    )
+
+
+def _numbers(field: str, text: str | None, separator: str, kind: type) -> tuple | None:
+    try:
+        return tuple(kind(part) for part in text.split(separator)) if text else None
+    except ValueError as error:
+        raise InvalidValueError(
+            field, f"Expected {field} to be numbers with {separator!r} between them, found {text!r}."
+        ) from error
+
+
+@app.command("remove")
+@for_people
+def remove_data(
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Remove a data set's files. Its runs stay, and stay in the ledger."""
+    where = home.folder(home_folder)
+    entry = datasets.entry(name, where)
+    if not yes:
+        typer.confirm(f"Remove {entry.folder} ({entry.size_bytes / 1e6:.0f} MB)?", abort=True, err=True)
+    datasets.remove(name, where)
+    out.print(f"{name} is removed.", highlight=False)
