@@ -2,15 +2,14 @@
 
 import streamlit as st
 
-from dpcore import datasets
 from dpcore.runs import supervisor
-from dpcore.ui import controls, frame, ledger, services
+from dpcore.ui import controls, data, frame, ledger, services
 
 frame.page("Ledger", "What do all runs spend together?")
 with controls.explain():
     store = services.store()
 supervisor.notice_lost_workers(store)
-dataset = st.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
+dataset = data.choose(store.home)
 left, right = st.columns([3, 2], gap="large")
 with left:
     ledger.show(store, dataset)

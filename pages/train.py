@@ -7,7 +7,7 @@ from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import controls, frame, ledger, live, services
+from dpcore.ui import controls, data, frame, ledger, live, services
 from dpcore.ui import plan as plan_controls
 
 frame.page("Train", "What does it learn at that privacy?")
@@ -24,7 +24,8 @@ with st.container(border=True):
         clipping = plan_controls.clipping_control()
     with right:
         one, two = st.columns(2)
-        dataset = one.selectbox("Data set", datasets.NAMES, key="dataset", bind="query-params")
+        with one:
+            dataset = data.choose(store.home)
         model = two.selectbox("Model", MODELS, key="model", bind="query-params")
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
@@ -36,12 +37,17 @@ with st.container(border=True):
                 noise_multiplier=noise,
                 clients_per_round=clients,
                 rounds=rounds,
-                population=datasets.num_users(dataset),
+                population=datasets.num_users(dataset, store.home),
                 delta=delta,
                 clipping=clipping,
                 zeroing=zeroing,
             ),
-            training=TrainingPlan(dataset=dataset, model=model, seed=None if unseeded else seed),
+            training=TrainingPlan(
+                dataset=dataset,
+                dataset_fingerprint=datasets.fingerprint(dataset, store.home),
+                model=model,
+                seed=None if unseeded else seed,
+            ),
         )
         limits.EVAL_EVERY.check(eval_every)
     place = st.empty()

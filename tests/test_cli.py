@@ -117,9 +117,33 @@ def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):
     assert (after["budget_epsilon"], after["public"], after["runs"]) == (1, True, [])
 
 
+def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"person-{n % 150},{'ant' if n % 3 else 'bee'},{n * 0.01}" for n in range(1200)]
+    table.write_text("\n".join(["who,kind,size", *lines]))
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind")
+    (made,) = json_lines(command(*wanted, "--json", home=tmp_path).stdout)
+    assert (made["name"], made["num_users"], made["num_classes"]) == ("own", 150, 2)
+    (listed,) = [
+        row for row in json_lines(command("data", "list", "--json", home=tmp_path).stdout) if row["name"] == "own"
+    ]
+    assert listed["fingerprint"] == made["fingerprint"]
+    (shown,) = json_lines(command("data", "show", "own", "--json", home=tmp_path).stdout)
+    assert shown["label_balance"]["ant"] == pytest.approx(2 / 3, abs=0.02)
+    assert shown["suggested_delta"] == 1e-4
+    assert shown["lowest_epsilon"]["50"] < shown["lowest_epsilon"]["500"]
+    again = command(*wanted, home=tmp_path)
+    assert (again.returncode, "already" in again.stderr) == (2, True)
+    assert command("data", "remove", "own", "--yes", home=tmp_path).returncode == 0
+    assert command("data", "show", "own", home=tmp_path).returncode == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("data", "import", "nothing.csv", "--user", "a", "--label", "b"),
+        ("data", "import", "README.md"),
+        ("data", "show", "nope"),
         ("account", "--noise-multiplier", "-1"),
         ("account", "--sampling", "none", "--clients-per-round", "120"),
         ("account", "--adjacency", "replace-one"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich import progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from dpcore import datasets, home, limits
 from dpcore.cli import options
@@ -26,7 +26,7 @@ Ratio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
 
 def _with_progress(work) -> FederatedDataset:
     """Calls `work` with a function to be told what is being done, and shows that on standard error."""
-    with progress.Progress(console=err, transient=True) as bar:
+    with progress.Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         return work(lambda what, fraction: bar.update(task, description=what, completed=fraction))
 
@@ -41,7 +41,9 @@ def fetch(name: str, home_folder: Path) -> FederatedDataset:
 def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """All data sets, where their files are, and how large."""
     where = home.folder(home_folder)
-    table = Table("name", "users", "examples", "classes", "MB", "where")
+    table = Table(
+        Column("name", no_wrap=True), "users", "examples", "classes", "MB", Column("where", overflow="fold")
+    )
     for name in datasets.names(where):
         entry = datasets.entry(name, where)
         known = entry.manifest

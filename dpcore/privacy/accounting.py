@@ -38,7 +38,7 @@ COARSE, FINE = 1e-3, 1e-4
 
 # PLD takes minutes and gigabytes for less noise, cuts off tails of 1e-15 a time, and sums exp(-loss), which
 # underflows above 745.
-_PLD_LEAST_NOISE, _PLD_LEAST_DELTA, _PLD_MOST_EPSILON = 0.15, 1e-10, 700
+PLD_LEAST_NOISE, PLD_LEAST_DELTA, PLD_MOST_EPSILON = 0.15, 1e-10, 700
 
 # Composing by FFT, the library's mass of a tail is off by up to 1.6e-16 a round in either direction (measured
 # against 80-bit floats), and with a million rounds its epsilon comes out too small. Taking more than that off
@@ -163,15 +163,15 @@ def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
 
 def _pld_problem(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> str:
     """Why PLD is not asked, in a sentence; empty where it is."""
-    least = max(_PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
+    least = max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
     if delta < least:
         return f"PLD needs a delta of at least {least:g} here: its own rounding is of that size. RDP stands in."
-    if by_rdp > _PLD_MOST_EPSILON:
+    if by_rdp > PLD_MOST_EPSILON:
+        return f"PLD is not asked where RDP's epsilon is above {PLD_MOST_EPSILON}: that is no guarantee to anybody."
+    if any(one.noise_multiplier < PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs):
         return (
-            f"PLD is not asked where RDP's epsilon is above {_PLD_MOST_EPSILON}: that is no guarantee to anybody."
+            f"PLD needs a noise multiplier of at least {PLD_LEAST_NOISE:g}; below, it takes minutes. RDP stands in."
         )
-    if any(one.noise_multiplier < _PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs):
-        return f"PLD needs a noise multiplier of at least {_PLD_LEAST_NOISE:g}; below, it takes minutes. RDP stands in."
     return ""
 
 

@@ -7,10 +7,14 @@ import numpy as np
 from scipy import fft, signal, special
 
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy.accounting import FFT_ERROR, LOG_A_ERROR, RDP_ORDERS
-
-# Where PLD is not asked: less noise takes gigabytes, and such an epsilon guards nobody.
-PLD_LEAST_NOISE, PLD_LEAST_DELTA, PLD_MOST_EPSILON = 0.15, 1e-10, 700
+from dpcore.privacy.accounting import (
+    FFT_ERROR,
+    LOG_A_ERROR,
+    PLD_LEAST_DELTA,
+    PLD_LEAST_NOISE,
+    PLD_MOST_EPSILON,
+    RDP_ORDERS,
+)
 
 # The binomial sums of the whole orders a, laid end to end: one entry for each k from 2 to a.
 _ORDERS = np.array(RDP_ORDERS, dtype=float)
@@ -173,7 +177,7 @@ def _gaussian_epsilons(noise: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarray:
     """Returns epsilons by privacy loss distributions; arguments and shape as in `rdp_epsilons`.
 
-    Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most; by 2% where delta is below 1e-13
+    Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most; by 2% where delta is below 3e-13
     a round, or losses are large and rare. The larger of the two sides counts, a user removed and a user added.
     Equal noise and sampling share the losses of a round, and with equal rounds the composition. Without sampling, the
     closed form of Balle and Wang (2018) <https://arxiv.org/abs/1805.06530>.

@@ -4,7 +4,12 @@ import streamlit as st
 
 from dpcore.ui import services
 
-PAGES = {"pages/accountant.py": "Accountant", "pages/train.py": "Train", "pages/ledger.py": "Ledger"}
+PAGES = {
+    "pages/accountant.py": "Accountant",
+    "pages/data.py": "Data",
+    "pages/train.py": "Train",
+    "pages/ledger.py": "Ledger",
+}
 
 
 def page(title: str, question: str) -> None:

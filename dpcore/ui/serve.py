@@ -14,7 +14,7 @@ def run(port: int, home: Path) -> None:
     from streamlit.web.cli import main
 
     from dpcore.runs import budget  # noqa: F401
-    from dpcore.ui import answer, chart, live, plan, privacy_charts, risk  # noqa: F401
+    from dpcore.ui import answer, chart, data, importing, live, plan, privacy_charts, risk  # noqa: F401
 
     # Streamlit collects garbage after every script run, over every object ever imported: on a polled page
     # that cost six times the work itself. What is here now stays, so leave it out.

@@ -1,12 +1,16 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs import supervisor
 from dpcore.runs.store import Round, Store
@@ -291,6 +295,61 @@ def test_a_run_whose_worker_died_is_shown_as_failed(home, monkeypatch):
 def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
     test = page("train", run=recorded(home, "finished", zeroing=True))
     assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Two hundred people with some examples of two kinds, in a file."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "own table.csv"
+    who = [f"person-{n}" for n in rng.integers(0, 200, 2000)]
+    frame = pd.DataFrame(
+        {"who": who, "kind": rng.choice(["ant", "bee"], 2000), "x": rng.normal(size=2000), "y": 1.5}
+    )
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_data_shows_what_is_there_and_what_is_feasible(home, few_writers):
+    folder = datasets.entry("writers", home).folder
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
+    test = page("data")
+    assert metric(test, "Users") == "60"
+    assert "nan" not in metric(test, "Epsilon, 100")
+    assert [s.value for s in test.subheader] == ["Examples per user", "Classes"]
+
+
+def test_data_that_is_not_here_yet_can_be_got():
+    test = page("data", dataset="federated_emnist")
+    assert "not on this machine yet: 3,383 users" in test.info[0].value
+    assert test.button(key="get").label == "Get it"
+
+
+def test_a_table_is_imported_shown_trained_on_and_removed(home, table):
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(table)).run()
+    assert test.text_input[1].value == "own-table"
+    test.selectbox(key="import_label").set_value("who").run()
+    assert "Expected" in test.error[0].value  # one column cannot be both
+    test.selectbox(key="import_label").set_value("kind").run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert "own-table is imported" in test.success[0].value
+    assert metric(test, "Users") == "200"
+    assert any("outside" in info.value or "not cover" in info.value for info in test.info)  # it was standardised
+    train = page("train", dataset="own-table", clients_per_round="50", noise_multiplier="0.5")
+    assert "50 / 200" in train.markdown[-1].value or any("50 / 200" in m.value for m in train.markdown)
+    test.button(key="remove").click().run()
+    assert not test.exception
+    assert "own-table" not in datasets.names(home)
+
+
+def test_uploads_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("EPSILON_LAB_UPLOADS", "off")
+    test = page("data")
+    assert any("switched off" in info.value for info in test.info)
+    assert not test.text_input
 
 
 def test_a_home_that_is_none_is_one_sentence(home):

@@ -1,0 +1,32 @@
+"""Charts of a data set: numbers in, plotly figures out. Colours and font come from the page."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dpcore.charts.lines import figure
+
+
+def examples_per_user(table: pd.DataFrame) -> go.Figure:
+    """Returns how many users have how many examples.
+
+    Args:
+        table: Columns `from`, `to` (examples, both included) and `users`.
+    """
+    drawn = figure("Examples to train on", "Users")
+    drawn.add_bar(x=table["from"], y=table["users"], width=table["to"] - table["from"] + 1, offset=0, name="users")
+    drawn.update_layout(height=260)
+    return drawn
+
+
+def label_balance(table: pd.DataFrame) -> go.Figure:
+    """Returns the share of each class.
+
+    Args:
+        table: Columns `class` and `share`, a fraction of the training examples.
+    """
+    drawn = figure("Class", "Share of examples")
+    drawn.add_bar(x=table["class"], y=table["share"], name="share")
+    drawn.update_xaxes(type="category")
+    drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
+    drawn.update_layout(height=260)
+    return drawn
