@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dpcore.plan import Plan, TrainingPlan
+from dpcore.runs.store import Store
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -103,6 +106,15 @@ def test_statement_is_markdown():
     assert text.startswith("(1.708, 1e-05)-differential privacy")
     assert "| **Mechanism** | DP-FedAvg" in text
     assert "fixed clip norm 0.3" in text
+
+
+def test_statement_of_a_run_names_its_data_and_what_else_was_run_on_them(tmp_path):
+    store = Store(tmp_path)
+    run_id = store.create(Plan(training=TrainingPlan(seed=7)), engine="vectorized", eval_every=5)
+    text = command("statement", "--run", run_id, home=tmp_path).stdout
+    assert "| **Data** | writers, content not read yet. |" in text
+    assert "The runs on writers (1) come to epsilon 1.708" in text
+    assert "seed 7" in text
 
 
 def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):

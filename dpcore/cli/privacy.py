@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dpcore import limits
+from dpcore import home, limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy import statement as words
 from dpcore.privacy.risk import rate_from_pair, risk
+from dpcore.runs import reporting
+from dpcore.runs.store import Store
 
 Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])
 Held = StrEnum("Held", ["ratio", "noise"])
@@ -153,16 +155,21 @@ def calibrate(
 @takes_plan()
 def statement(
     make_plan: Callable[..., PrivacyPlan],
+    run: Annotated[str | None, typer.Option(help="A run's id: its plan, and what is known of its data.")] = None,
     false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
+    home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
     """The guarantee as Markdown, with all that should be reported beside it."""
-    plan = make_plan()
-    account = accounting.account(plan)
-    rows = words.table(
-        plan, account, risk(plan), false_positive_rate=limits.FALSE_POSITIVE_RATE.check(false_positive_rate)
-    )
-    if as_json:
-        print_json(sentence=words.sentence(plan, account.headline.value), rows=[list(row) for row in rows])
+    rate = limits.FALSE_POSITIVE_RATE.check(false_positive_rate)
+    if run:
+        store = Store(home.folder(home_folder))
+        text = reporting.markdown(store, store.run(run), false_positive_rate=rate)
     else:
-        print(words.markdown(plan, account, rows), end="")
+        plan = make_plan()
+        account = accounting.account(plan)
+        text = words.markdown(plan, account, words.table(plan, account, risk(plan), false_positive_rate=rate))
+    if as_json:
+        print_json(markdown=text)
+    else:
+        print(text, end="")

@@ -84,6 +84,7 @@ def table(
     false_positive_rate: float,
     training: TrainingPlan | None = None,
     ledger: str = "",
+    data: str = "",
 ) -> list[tuple[str, str]]:
     """Returns what has to be reported with a guarantee, as rows of a name and a text.
 
@@ -96,6 +97,7 @@ def table(
         false_positive_rate: Where on the trade-off the attack is reported.
         training: The rest of a run's plan, where there is a run.
         ledger: What all runs on the data set have spent, in words, where that is known.
+        data: Which data they are and what was looked at to prepare them, where that is known.
     """
     pld, rdp = account.pld, account.rdp
     rows = [
@@ -115,6 +117,7 @@ def table(
             "The model after every round"
             + (", and the clip norm after every round." if _adaptive(plan) else ". The clip norm is fixed."),
         ),
+        *([("Data", data.strip())] if data else []),
         ("Unit of privacy", "A user, with all of their examples."),
         ("Adjacency", f"Data sets that differ by {_ADJACENCY[plan.adjacency == REPLACE]}."),
         ("Mechanism", _mechanism(plan)),

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
+from dpcore import limits
 from dpcore.charts import lines
 from dpcore.privacy import accounting, statement
-from dpcore.runs import supervisor
+from dpcore.runs import reporting, supervisor
 from dpcore.runs.store import Round, Run, Store
 from dpcore.ui import chart, tables
 
@@ -55,6 +56,10 @@ def _look(store: Store, run_id: str) -> bool:
         f"{statement.rehearsal(run.plan.training.seed)} Accuracy, loss and cohort size are diagnostics outside "
         "the guarantee."
     )
+    if not run.active:
+        with st.expander("The statement, to report with the model"):
+            rate = limits.FALSE_POSITIVE_RATE.default
+            st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
     return run.active
 
 

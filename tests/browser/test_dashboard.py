@@ -131,7 +131,7 @@ def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
         page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
         expect(page.get_by_text("2.506").first).to_be_visible(timeout=20_000)
         links = page.get_by_test_id("stSidebar").get_by_role("link")
-        expect(links).to_have_text(["Accountant", "Train", "Ledger"])
+        expect(links).to_have_text(["Accountant", "Data", "Train", "Ledger"])
         expect(page.get_by_test_id("stException")).to_have_count(0)
         page.close()
 
@@ -184,6 +184,23 @@ def test_bad_input_is_explained_and_the_page_recovers(tab, url):
     expect(tab.get_by_role("alert")).to_contain_text("Expected clients_per_round to be a whole number")
     typed(tab, "Clients per round", "120")
     expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
+
+
+def test_a_table_is_sent_and_shown(tab, url, tmp_path):
+    table = tmp_path / "people.csv"
+    rows = [f"person-{n % 120},{'ant' if n % 3 else 'bee'},{n * 0.01}" for n in range(960)]
+    table.write_text("\n".join(["who,kind,size", *rows]))
+    tab.goto(f"{url}/data")
+    tab.get_by_role("tab", name="Import your own").click()
+    tab.locator("input[type=file]").set_input_files(table)
+    tab.get_by_role("button", name="Import", exact=True).click()
+    expect(tab.get_by_text("people is imported.")).to_be_visible(timeout=20_000)
+    tab.get_by_role("tab", name="The data sets").click()
+    expect(metric(tab, "Users")).to_have_text("120")
+    tab.locator(".js-plotly-plot").first.wait_for()
+    tab.get_by_role("button", name="Remove this data set").click()
+    tab.get_by_role("button", name="Remove it").click()
+    expect(tab.get_by_text("people")).to_have_count(0)
 
 
 def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
