@@ -91,7 +91,7 @@ def show(name: str, home: Path) -> None:
         if st.button("Remove it", key="remove", type="primary"):
             with controls.explain():
                 datasets.remove(name, home)
-            st.session_state.pop("dataset", None)
+            st.session_state["data_changed"] = (datasets.NAMES[0], f"{name} is removed.")
             st.rerun()
 
 

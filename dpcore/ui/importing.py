@@ -89,5 +89,5 @@ def _import(name: str, work) -> None:
         return
     bar = st.progress(0.0, text="Reading")
     work(lambda what, fraction: bar.progress(min(fraction, 1.0), text=f"{what}: {fraction:.0%}"))
-    st.session_state["imported"] = name
+    st.session_state["data_changed"] = (name, f"{name} is imported.")
     st.rerun()

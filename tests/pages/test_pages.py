@@ -343,6 +343,7 @@ def test_a_table_is_imported_shown_trained_on_and_removed(home, table):
     test.button(key="remove").click().run()
     assert not test.exception
     assert "own-table" not in datasets.names(home)
+    assert test.selectbox(key="dataset").value == "writers"
 
 
 def test_uploads_can_be_switched_off(monkeypatch):
