@@ -5,6 +5,7 @@ import streamlit as st
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
+from dpcore.ui import controls
 
 
 def show(plan: PrivacyPlan, grid: float) -> None:
@@ -55,3 +56,5 @@ def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
     with st.expander("The same as Markdown, to copy"):
         st.code(text, language="markdown", wrap_lines=True)
         st.download_button("Download", text, file_name="privacy-statement.md", mime="text/markdown")
+    with st.expander("A link to this point, every number in it"):
+        st.code(controls.link(), language=None, wrap_lines=True)

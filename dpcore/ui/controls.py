@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from dpcore.errors import EpsilonLabError
 from dpcore.limits import Knob
 
 _STEPS = 121
+LINK_VERSION = "1"
 
 
 def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -> Any:
@@ -65,6 +67,24 @@ def solved(setting: Knob, value: float) -> None:
     _places()[setting.name] = st.container()
 
 
+def link() -> str:
+    """Returns the address of this page with every number in it, also those that are the default of today."""
+    numbers = {name: st.session_state[name] for name in _places() if name in st.session_state}
+    address = (st.context.url or "").split("?")[0]
+    return f"{address}?{urlencode({**numbers, **st.query_params.to_dict(), 'version': LINK_VERSION})}"
+
+
+def check_link() -> None:
+    """Warns of an address that another version of the program wrote; what it does not know, it leaves out."""
+    found = st.query_params.get("version", LINK_VERSION)
+    if found != LINK_VERSION:
+        st.warning(
+            f"Expected a link of version {LINK_VERSION}, found {found[:20]}: another version of Epsilon Lab wrote it. "
+            "Look at each control before you use the answer.",
+            icon=":material/link_off:",
+        )
+
+
 def _slider_moved(key: str) -> None:
     st.session_state[key] = st.session_state[f"{key}_slider"]
 
@@ -77,6 +97,11 @@ def _grid(low: float, high: float, setting: Knob, logarithmic: bool) -> list[flo
     else:
         points = [round(low + i * setting.step, 10) for i in range(math.floor((high - low) / setting.step) + 1)]
     return sorted({int(point) if setting.integer else point for point in points} | {setting.default})
+
+
+def forget() -> None:
+    """Begins a run of a page: no control is shown yet."""
+    st.session_state.pop("_places", None)
 
 
 def _places() -> dict:

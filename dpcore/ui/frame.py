@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dpcore.ui import services
+from dpcore.ui import controls, services
 
 PAGES = {
     "pages/accountant.py": "Accountant",
@@ -19,6 +19,7 @@ def page(title: str, question: str) -> None:
         title: The page's name in the browser.
         question: The question that the page answers, as its heading.
     """
+    controls.forget()
     st.set_page_config(page_title=f"{title} · Epsilon Lab", page_icon=services.ICON, layout="wide")
     with st.sidebar:
         st.markdown("### Epsilon Lab")
@@ -26,3 +27,4 @@ def page(title: str, question: str) -> None:
             st.page_link(path, label=label)
         st.caption("User-level differential privacy in federated learning.")
     st.title(question)
+    controls.check_link()

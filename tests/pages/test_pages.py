@@ -201,6 +201,20 @@ def test_a_link_restores_the_controls(name):
     assert number(test, "Clients per round").value == 50
 
 
+def test_a_link_of_another_version_is_said_to_be_one():
+    test = page("accountant", version="99", noise_multiplier="0.75")
+    assert "found 99" in test.warning[0].value
+    assert number(test, "Noise multiplier").value == 0.75
+    assert not page("accountant", version="1").warning
+
+
+def test_a_link_has_every_number():
+    test = page("accountant", noise_multiplier="0.75")
+    link = next(code.value for code in test.code if "version=1" in code.value)
+    assert all(f"{name}=" in link for name in ("clients_per_round", "rounds", "population", "delta", "prior"))
+    assert "noise_multiplier=0.75" in link
+
+
 def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
     test = page("train")
     assert metric(test, "Epsilon of the plan") == "1.708"
