@@ -31,6 +31,7 @@ verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algo
 	@$(VENV)/bin/python -m dpcore verify
 
 benchmark: $(VENV)/.run ## Seconds a round of every engine, against the tutorial's loop and the floor
+	@$(VENV)/bin/python -m benchmarks.accounting
 	@$(VENV)/bin/python -m benchmarks.rounds --json benchmarks/rounds.json
 
 lock: $(UV) ## Compile both requirement lists from pyproject.toml
