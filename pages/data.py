@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dpcore import datasets
 from dpcore.ui import controls, data, frame, importing, services
 
 frame.page("Data", "Which people are in the data?")
@@ -14,6 +15,6 @@ if "data_changed" in st.session_state:  # what was just imported is what is show
     note.success(words, icon=":material/check:")
 shown, own = st.tabs(["The data sets", "Import your own"])
 with shown:
-    data.show(data.choose(home), home)
+    data.show(data.choose(datasets.names(home)), home)
 with own:
     importing.section(home)

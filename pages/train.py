@@ -25,7 +25,7 @@ with st.container(border=True):
     with right:
         one, two = st.columns(2)
         with one:
-            dataset = data.choose(store.home)
+            dataset = data.choose(datasets.names(store.home))
         model = two.selectbox("Model", MODELS, key="model", bind="query-params")
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)

@@ -133,7 +133,8 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
     table = tmp_path / "own.csv"
     lines = [f"person-{n % 150},{'ant' if n % 3 else 'bee'},{n * 0.01}" for n in range(1200)]
     table.write_text("\n".join(["who,kind,size", *lines]))
-    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind")
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind", "--features", "size")
+    wanted += ("--scaling", "bounds", "--bounds", "-3,12")
     (made,) = json_lines(command(*wanted, "--json", home=tmp_path).stdout)
     assert (made["name"], made["num_users"], made["num_classes"]) == ("own", 150, 2)
     (listed,) = [

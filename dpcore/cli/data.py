@@ -130,7 +130,8 @@ def import_data(
     user: Annotated[str | None, typer.Option(help="The column that says whose example a row is.")] = None,
     label: Annotated[str | None, typer.Option(help="The column that says its class.")] = None,
     features: Annotated[
-        list[str] | None, typer.Option(help="Columns of numbers, or one of arrays or images; otherwise all others.")
+        list[str] | None,
+        typer.Option(help="Columns of numbers, with commas between, or one of arrays or images; else all others."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call it; otherwise the file's name.")] = None,
     split: Annotated[str | None, typer.Option(help="A column of train and test.")] = None,
@@ -161,7 +162,7 @@ def import_data(
         mapping = Mapping(
             user=user,
             label=label,
-            features=tuple(features or ()),
+            features=tuple(column for given in features or () for column in given.split(",")),
             image_shape=_numbers("image_shape", image_shape, "x", int),
             split=split,
             test_fraction=test_fraction,

@@ -217,7 +217,7 @@ def ledger(
 ) -> None:
     """What all runs on a data set spend together, and its budget."""
     store = Store(home.folder(home_folder))
-    datasets.check_name(dataset, store.home)
+    limits.check_choice("dataset", dataset, budget.dataset_names(store))
     supervisor.notice_lost_workers(store)
     policy = store.policy(dataset)
     if budget_epsilon is not None:

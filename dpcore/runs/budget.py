@@ -7,6 +7,7 @@ stopped early was stopped by somebody who looked, and only the planned guarantee
 import math
 from dataclasses import dataclass
 
+from dpcore import datasets
 from dpcore.errors import BudgetExceededError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
@@ -44,6 +45,13 @@ def charged(store: Store, dataset: str) -> list[Run]:
         for run in store.runs()
         if run.plan.training.dataset == dataset and (run.active or run.run_id in released)
     ]
+
+
+def dataset_names(store: Store) -> tuple[str, ...]:
+    """Returns all names that have a ledger: of data sets that are there, and of those that left runs behind."""
+    there = datasets.names(store.home)
+    gone = {run.plan.training.dataset for run in store.runs()} - set(there)
+    return (*there, *sorted(gone))
 
 
 def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float = accounting.FINE) -> Balance:

@@ -42,9 +42,9 @@ def _look(name: str, home: Path, fingerprint: str) -> Look:
     )
 
 
-def choose(home: Path) -> str:
+def choose(names: tuple[str, ...]) -> str:
     """Shows the choice of a data set."""
-    return st.selectbox("Data set", datasets.names(home), key="dataset", bind="query-params")
+    return st.selectbox("Data set", names, key="dataset", bind="query-params")
 
 
 def fetch(name: str, home: Path) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dpcore.errors import BudgetExceededError
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import budget, supervisor
@@ -79,3 +79,10 @@ def test_the_balance_in_words(store):
     assert "The runs on writers (1) come to epsilon 1.708" in budget.sentence(budget.balance(store, "writers"))
     store.set_policy(Policy(name="writers", budget_epsilon=5.0))
     assert "of a budget of 5" in budget.sentence(budget.balance(store, "writers"))
+
+
+def test_the_runs_of_a_data_set_that_is_gone_keep_their_ledger(store):
+    gone = Plan(training=TrainingPlan(dataset="gone"))
+    store.create(gone, engine="vectorized", eval_every=5)
+    assert budget.dataset_names(store)[-1] == "gone"
+    assert budget.balance(store, "gone", grid=accounting.COARSE).account.headline.value > 1
