@@ -23,7 +23,7 @@ PLACEHOLDERS = {
     "population": {"population": int(limits.POPULATION.maximum)},
 }
 
-Measure = Callable[[PrivacyPlan, float], float]  # of a plan, at a step of PLD's grid
+Measure = Callable[[PrivacyPlan], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,18 +179,17 @@ def solve(
     limits.check_choice("accountant", accountant, accounting.ACCOUNTANTS)
     axis = _axis(plan, unknown, noise_to_clients_ratio)
 
-    def measure(candidate: PrivacyPlan, grid: float) -> float:
-        return _epsilon(candidate, accountant, grid)
+    def measure(candidate: PrivacyPlan) -> float:
+        return _epsilon(candidate, accountant, finest)
 
-    lowest = measure(axis.at(axis.steps), finest)
+    lowest = measure(axis.at(axis.steps))
     if not lowest <= target:
         raise UnattainableTargetError(
             "target_epsilon",
             f"Expected target_epsilon of at least {epsilon_text(lowest)}, found {target:g}: that is the least, "
             f"{axis.advice}.",
         )
-    near = _first(0, axis.steps, lambda step: _estimate(axis.at(step), accountant) <= target)
-    return _settle(axis, near, measure, target, accountant, finest)
+    return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
 
 
 def floor(
@@ -256,17 +255,16 @@ def noise_for_risk(
         )
     axis = _noise(plan)
 
-    def measure(candidate: PrivacyPlan, grid: float) -> float:
-        return float(risk(candidate, grid).true_positive_rate(rate))
+    def measure(candidate: PrivacyPlan) -> float:
+        return float(risk(candidate, finest).true_positive_rate(rate))
 
-    lowest = measure(axis.at(axis.steps), finest)
+    lowest = measure(axis.at(axis.steps))
     if lowest > wanted:
         raise UnattainableTargetError(
             "true_positive_rate",
             f"Expected true_positive_rate of at least {lowest:.4g}, found {wanted:g}: that is the least, {axis.advice}.",
         )
-    near = _first(0, axis.steps, lambda step: _estimated_rate(axis.at(step), rate) <= wanted)
-    return _settle(axis, near, measure, wanted, "pld", finest)
+    return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
 
 
 def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
@@ -290,15 +288,20 @@ def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
     )
 
 
-def _settle(axis: _Axis, near: int, measure: Measure, target: float, accountant: str, finest: float) -> PrivacyPlan:
-    """Returns the least private plan whose measure, by the accountant itself, is at most the target."""
-    for grid in [finest] if accountant == "rdp" else sorted({accounting.COARSE, finest}, reverse=True):
+def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> PrivacyPlan:
+    """Returns the least private plan whose measure, by the accountant itself, is at most the target.
 
-        def reached(step: int, grid=grid) -> bool:
-            return measure(axis.at(step), grid) <= target
-
-        near = _first_near(near, axis.steps, reached)
-    return axis.at(near)
+    The estimate takes milliseconds and finds the place; what it is off by there is measured once and taken off,
+    so that few steps are left to the accountant.
+    """
+    off = 1.0
+    for _ in range(2):
+        near = _first(0, axis.steps, lambda step, off=off: estimate(axis.at(step)) * off <= target)
+        measured, estimated = measure(axis.at(near)), estimate(axis.at(near))
+        if not 0 < estimated < math.inf:
+            break
+        off = measured / estimated
+    return axis.at(_first_near(near, axis.steps, lambda step: measure(axis.at(step)) <= target))
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
