@@ -5,6 +5,8 @@
     │   └── UnattainableTargetError    no value of the unknown reaches the target
     ├── DatasetError               a data set is missing, damaged or cannot be made
     ├── BudgetExceededError        a run would spend more than its data set's owner allows
+    ├── CheckpointError            a run cannot go on from where it was
+    │   └── DamagedCheckpointError     what was kept of it cannot be read
     └── StoreError                 the file of runs cannot be used as asked
         └── RunNotFoundError
 
@@ -35,6 +37,14 @@ class DatasetError(EpsilonLabError):
 
 class BudgetExceededError(EpsilonLabError):
     """A run would take all runs on its data set past their budget."""
+
+
+class CheckpointError(EpsilonLabError):
+    """A run cannot go on from where it was."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint that cannot be read."""
 
 
 class StoreError(EpsilonLabError):

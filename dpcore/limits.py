@@ -5,6 +5,7 @@ that one of them accepts is accepted by all.
 """
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,4 +220,14 @@ EVAL_EVERY = Knob(
     step=1,
     integer=True,
     help="Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated.",
+)
+PARALLEL_RUNS = Knob(
+    name="parallel_runs",
+    label="Runs side by side",
+    minimum=1,
+    maximum=64,
+    default=max(1, (os.cpu_count() or 1) // 2),
+    step=1,
+    integer=True,
+    help="How many queued runs train at the same time on this machine.",
 )

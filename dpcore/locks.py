@@ -13,14 +13,12 @@ def lock(path: Path, *, wait: bool) -> Iterator[bool]:
 
     The kernel drops it when the process ends, however it ends. The file and its folder are made if missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    descriptor = _locked(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def share(path: Path) -> int:
@@ -28,7 +26,38 @@ def share(path: Path) -> int:
 
     Waits while `lock` holds it, and keeps `lock` out until `os.close`, or the end of the process.
     """
+    return _locked(path, fcntl.LOCK_SH)
+
+
+def take(path: Path) -> int | None:
+    """Returns a file descriptor that holds the lock of a file; `None` where another holds it.
+
+    A child process that inherits the descriptor holds the lock as well: it is free when all who have it ended.
+    """
+    return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock of a file. Makes no file, and keeps no other out but for an instant."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _locked(path: Path, how: int) -> int | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
     return descriptor

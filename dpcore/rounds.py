@@ -1,11 +1,18 @@
-"""What is kept of one round."""
+"""What is kept of one round, and what it says."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from dpcore.plan import FixedClipping, PrivacyPlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
     """What one round showed.
+
+    Clip norm and update norm follow from what the guarantee covers. Accuracy and loss (on test examples) and the
+    cohort's size do not: they are diagnostics.
 
     Attributes:
         round: From 1; 0 is the untrained model.
@@ -15,6 +22,8 @@ class Round:
         cohort_size: Users that came; `None` for round 0.
         epsilon: Spent so far, an upper bound.
         seconds: The round's wall-clock time, with its evaluation.
+        update_norm: L2 norm of the noisy average that moved the model; `None` for round 0.
+        noise_norm: What the L2 norm of the noise in that average is expected to be; `None` for round 0.
     """
 
     round: int
@@ -24,3 +33,57 @@ class Round:
     cohort_size: int | None
     epsilon: float
     seconds: float
+    update_norm: float | None = None
+    noise_norm: float | None = None
+
+    @property
+    def signal_to_noise(self) -> float | None:
+        """Size of the average without its noise, estimated from private outputs, over that of the noise."""
+        if self.update_norm is None or not self.noise_norm:
+            return None
+        return math.sqrt(max(0.0, self.update_norm**2 - self.noise_norm**2)) / self.noise_norm
+
+    def repeats(self, other: "Round") -> bool:
+        """Whether this is the same release as `other`: all but the time it took, and whether it was evaluated."""
+        mine, theirs = vars(self), vars(other)
+        compared = {field.name for field in fields(Round)} - {"seconds", "epsilon"}
+        either_unknown = {"accuracy", "loss", "update_norm", "noise_norm"}
+        return all(
+            mine[name] == theirs[name] or (name in either_unknown and None in (mine[name], theirs[name]))
+            for name in compared
+        )
+
+
+def fraction_clipped(plan: PrivacyPlan, before: Round, after: Round) -> float | None:
+    """Returns what the noisy count said of a round: the fraction of updates above the clip norm, in [0, 1].
+
+    Read back from the step of the clip norm (Andrew et al. 2021, <https://arxiv.org/abs/1905.03871>, section 3.1),
+    so it is a private output. `None` where clipping is fixed: nothing was counted.
+    """
+    clipping = plan.clipping
+    if isinstance(clipping, FixedClipping):
+        return None
+    step = math.log(after.clip_norm / before.clip_norm) / -clipping.learning_rate
+    return 1 - min(max(step + clipping.target_unclipped_quantile, 0.0), 1.0)
+
+
+def divergence(rows: Sequence[Round]) -> str:
+    """Returns what is wrong with the loss of the last evaluated round, in a sentence; empty if nothing is.
+
+    A loss diverges that is not finite, or twice the lowest one and at least half of the untrained model's.
+    """
+    losses = [(row.round, row.loss) for row in rows if row.loss is not None]
+    if not losses:
+        return ""
+    number, last = losses[-1]
+    if not math.isfinite(last):
+        return (
+            f"Diverged: the loss is not finite in round {number}. Less noise per client or a smaller step may help."
+        )
+    best_at, best = min(losses, key=lambda found: found[1])
+    if last > 2 * best and last > losses[0][1] / 2:
+        return (
+            f"Diverging: the loss is {last:.3f} in round {number}, after {best:.3f} in round {best_at}. Less noise per "
+            "client (more clients, a lower multiplier) or a smaller step may help."
+        )
+    return ""

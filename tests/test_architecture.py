@@ -25,7 +25,7 @@ TOP = {
     "rng": set(),
     "home": {"errors"},
     "locks": set(),
-    "rounds": set(),
+    "rounds": {"plan"},
     "plan": {"errors", "limits"},
 }
 

@@ -14,9 +14,15 @@ LARGEST_NORM = 1e15
 
 @dataclass(frozen=True, kw_only=True)
 class RoundMetrics:
-    """What a round tells besides the model. `clip_norm` is the L2 bound that the next round will use."""
+    """What a round tells besides the model.
+
+    Attributes:
+        clip_norm: The L2 bound that the next round will use.
+        update_norm: The L2 norm of the noisy average of this round's updates.
+    """
 
     clip_norm: float
+    update_norm: float
 
 
 class Engine(Protocol):
@@ -33,3 +39,16 @@ class Engine(Protocol):
     def model_weights(self, state: Any) -> Weights:
         """Returns the model: float32 arrays, kernel and bias of each layer in turn."""
         ...
+
+    def to_arrays(self, state: Any) -> list[np.ndarray]:
+        """Returns a state as plain arrays, all of it."""
+        ...
+
+    def from_arrays(self, arrays: list[np.ndarray]) -> Any:
+        """Returns the state that `to_arrays` gave."""
+        ...
+
+
+def norm(parts: Weights) -> float:
+    """Returns the L2 norm of all entries together; the same bits for the same numbers."""
+    return float(np.sqrt(sum(np.square(part, dtype=np.float64).sum() for part in parts)))

@@ -17,6 +17,14 @@ def check_name(name: str) -> str:
     return check_choice("engine", name, NAMES)
 
 
+def replays(name: str, plan: Plan) -> bool:
+    """Whether a round that is run again from the same state comes out the same, to the last bit.
+
+    TFF draws its own noise, and a plan without a seed draws everything anew.
+    """
+    return check_name(name) == "vectorized" and plan.training.seed is not None
+
+
 def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:
     """Returns the engine `name` for a plan and a data set.
 

@@ -12,7 +12,7 @@ import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, tff_process, zeroing
-from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
+from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights, norm
 from dpcore.plan import FixedClipping, Plan
 
 
@@ -72,13 +72,34 @@ class TffEngine:
     def next(self, state: Any, cohort: np.ndarray, round_num: int) -> tuple[Any, RoundMetrics]:
         output = self._process.next(state, [self._examples(int(user), round_num) for user in cohort])
         self._runtime.forget(len(cohort))
+        metrics = RoundMetrics(
+            clip_norm=self._clip_norm(output), update_norm=self._update_norm(state, output.state)
+        )
+        return output.state, metrics
+
+    def _clip_norm(self, output: Any) -> float:
         clipping = self._plan.privacy.clipping
         if isinstance(clipping, FixedClipping):
-            return output.state, RoundMetrics(clip_norm=clipping.clip_norm)
+            return clipping.clip_norm
         metrics = output.metrics["aggregator"]
         while "zeroing" in metrics:
             metrics = metrics["zeroing"]
-        return output.state, RoundMetrics(clip_norm=float(metrics["dp_query_metrics"]["clip"]))
+        return float(metrics["dp_query_metrics"]["clip"])
+
+    def _update_norm(self, before: Any, after: Any) -> float:
+        """TFF does not tell the average, but the optimiser's velocity has it: new = momentum * old + average."""
+        training = self._plan.training
+        if training.server_momentum:
+            old, new = (state.finalizer["accumulator"] for state in (before, after))
+            return norm([b - np.float32(training.server_momentum) * a for a, b in zip(old, new, strict=True)])
+        old, new = self.model_weights(before), self.model_weights(after)
+        return norm([b - a for a, b in zip(old, new, strict=True)]) / training.server_learning_rate
+
+    def to_arrays(self, state: Any) -> list[np.ndarray]:
+        return [np.asarray(leaf) for leaf in tf.nest.flatten(state)]
+
+    def from_arrays(self, arrays: list[np.ndarray]) -> Any:
+        return tf.nest.pack_sequence_as(self.initialize(), arrays)
 
     def model_weights(self, state: Any) -> Weights:
         return list(state.global_model_weights.trainable)

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import InvalidValueError
@@ -15,9 +16,15 @@ from dpcore.rounds import Round
 
 @dataclass(frozen=True, kw_only=True)
 class RoundReport(Round):
-    """What came of one round; `weights` is the model after it."""
+    """What came of one round; `weights` is the model after it, `state` all that the engine goes on from."""
 
     weights: Weights
+    state: Any
+
+    @property
+    def row(self) -> Round:
+        """What of it is kept."""
+        return Round(**{field.name: getattr(self, field.name) for field in fields(Round)})
 
 
 def run(
@@ -28,10 +35,24 @@ def run(
     *,
     eval_every: int,
     stop_requested: Callable[[], bool] = lambda: False,
+    before_round: Callable[[int], None] = lambda round_num: None,
+    resume: tuple[Round, Any] | None = None,
+    redrawn: int = 0,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
     The model is evaluated at round 0, every `eval_every` rounds, and at the end, wherever that is.
+
+    Args:
+        plan: What is trained.
+        dataset: On which data.
+        engine: How.
+        evaluate: Returns accuracy and loss of a model.
+        eval_every: Rounds between two evaluations.
+        stop_requested: Asked after each round.
+        before_round: Told of each round before anything of it is drawn.
+        resume: The round to go on from and the state after it: the reports begin with the round after.
+        redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -43,14 +64,21 @@ def run(
             f"Expected the plan's population to be that of {dataset.name}, {dataset.num_users:,} users, found "
             f"{privacy.population:,}: its epsilon would not be that of this training.",
         )
-    planned = accounting.epsilon(privacy).value
-    state, clip_norm, size = engine.initialize(), privacy.clipping.initial_clip_norm, None
-    for round_num in range(privacy.rounds + 1):
+    charged = replace(privacy, rounds=privacy.rounds + redrawn)
+    planned = accounting.epsilon(charged).value
+    if resume is None:
+        first, state, clip_norm = 0, engine.initialize(), privacy.clipping.initial_clip_norm
+    else:
+        first, state, clip_norm = resume[0].round + 1, resume[1], resume[0].clip_norm
+    for round_num in range(first, privacy.rounds + 1):
         started = time.perf_counter()
+        size = update_norm = noise_norm = None
         if round_num > 0:
+            before_round(round_num)
+            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
             cohort = sampling.poisson_cohort(plan, round_num)
             state, metrics = engine.next(state, cohort, round_num)
-            clip_norm, size = metrics.clip_norm, len(cohort)
+            clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)
         last = round_num == privacy.rounds or stop_requested()
         due = last or round_num % eval_every == 0
@@ -58,14 +86,23 @@ def run(
         yield RoundReport(
             round=round_num,
             weights=weights,
+            state=state,
             accuracy=accuracy,
             loss=loss,
             clip_norm=clip_norm,
             cohort_size=size,
             epsilon=planned
             if round_num == privacy.rounds
-            else curves.epsilon_spent(privacy, round_num, planned=planned),
+            else curves.epsilon_spent(charged, round_num + redrawn, planned=planned),
             seconds=time.perf_counter() - started,
+            update_norm=update_norm,
+            noise_norm=noise_norm,
         )
         if last:
             return
+
+
+def _noise_norm(plan: Plan, clip_norm: float, weights: Weights) -> float:
+    """Returns the expected L2 norm of the noise in a round's average (root of its mean square)."""
+    stddev = plan.privacy.value_noise_multiplier * clip_norm / plan.privacy.clients_per_round
+    return stddev * sum(part.size for part in weights) ** 0.5

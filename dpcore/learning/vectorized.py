@@ -17,7 +17,7 @@ import tensorflow as tf
 from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling, zeroing
-from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights
+from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights, norm
 from dpcore.plan import FixedClipping, Plan
 
 _GROUP = 8  # clients in a group; changes the last bits of a sum, and nothing else
@@ -73,6 +73,20 @@ class VectorizedEngine:
     def model_weights(self, state: State) -> Weights:
         return state.weights
 
+    def to_arrays(self, state: State) -> list[np.ndarray]:
+        rest = [state.clip_norm] if state.zeroing_quantile is None else [state.clip_norm, state.zeroing_quantile]
+        return [*state.weights, *state.momentum, np.array(rest)]
+
+    def from_arrays(self, arrays: list[np.ndarray]) -> State:
+        *parts, rest = arrays
+        middle = len(parts) // 2
+        return State(
+            weights=parts[:middle],
+            momentum=parts[middle:],
+            clip_norm=float(rest[0]),
+            zeroing_quantile=float(rest[1]) if len(rest) > 1 else None,
+        )
+
     def next(self, state: State, cohort: np.ndarray, round_num: int) -> tuple[State, RoundMetrics]:
         privacy, training = self._plan.privacy, self._plan.training
         expected = privacy.clients_per_round  # a public constant, never the number that came
@@ -80,10 +94,12 @@ class VectorizedEngine:
 
         noise = rng.stream(training.seed, "update_noise", round_num)
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
-        momentum, weights = [], []
-        for old, velocity, part in zip(state.weights, state.momentum, total, strict=True):
+        for part in total:
             part += stddev * noise.standard_normal(part.shape, np.float32)
             part /= np.float32(expected)
+        update_norm = norm(total)
+        momentum, weights = [], []
+        for old, velocity, part in zip(state.weights, state.momentum, total, strict=True):
             part += np.float32(training.server_momentum) * velocity
             momentum.append(part)
             weights.append(old + np.float32(training.server_learning_rate) * part)
@@ -97,7 +113,7 @@ class VectorizedEngine:
         if quantile is not None:
             quantile = zeroing.next_estimate(quantile, largest)
         after = State(weights=weights, momentum=momentum, clip_norm=clip_norm, zeroing_quantile=quantile)
-        return after, RoundMetrics(clip_norm=clip_norm)
+        return after, RoundMetrics(clip_norm=clip_norm, update_norm=update_norm)
 
     def _next_clip_norm(self, clip_norm: float, norms: np.ndarray, round_num: int) -> float:
         """Returns the clip norm of the next round, given the norms of this round's updates."""

@@ -1,7 +1,8 @@
 """What the runs on one data set have spent together, and what its owner allows.
 
 Every run that has released a round, or still may, is charged with all the rounds of its plan: one that is
-stopped early was stopped by somebody who looked, and only the planned guarantee holds whatever made them stop.
+stopped early was stopped by somebody who looked, and only the planned guarantee holds whatever made them stop. Rounds
+that were drawn again come on top. Throwing a run away takes nothing back.
 """
 
 import math
@@ -38,26 +39,23 @@ class Balance:
 
 
 def charged(store: Store, dataset: str) -> list[Run]:
-    """Returns the runs that a data set is charged with, the newest first."""
-    released = store.released()
+    """Returns the runs that a data set is charged with, the newest first; also those that were thrown away."""
     return [
-        run
-        for run in store.runs()
-        if run.plan.training.dataset == dataset and (run.active or run.run_id in released)
+        run for run in store.runs(deleted=None) if run.plan.training.dataset == dataset and run.may_have_released
     ]
 
 
 def dataset_names(store: Store) -> tuple[str, ...]:
     """Returns all names that have a ledger: of data sets that are there, and of those that left runs behind."""
     there = datasets.names(store.home)
-    gone = {run.plan.training.dataset for run in store.runs()} - set(there)
+    gone = {run.plan.training.dataset for run in store.runs(deleted=None)} - set(there)
     return (*there, *sorted(gone))
 
 
 def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float = accounting.FINE) -> Balance:
     """Returns what the runs on a data set have spent, with one more plan if it were run."""
     policy, runs = store.policy(dataset), charged(store, dataset)
-    plans = [run.plan.privacy for run in runs] + ([also.privacy] if also else [])
+    plans = [run.charged for run in runs] + ([also.privacy] if also else [])
     spent = [] if policy.public else plans
     return Balance(policy=policy, runs=runs, account=ledger.compose(spent, policy.budget_delta, grid))
 

@@ -1,64 +1,47 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
+import json
+import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from dpcore import limits
-from dpcore.errors import InvalidValueError, RunNotFoundError, StoreError
+from dpcore.errors import CheckpointError, InvalidValueError, RunNotFoundError, StoreError
 from dpcore.locks import lock
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
 from dpcore.rounds import Round
-
-# What turned each version of the file into the next, from an empty file on.
-_MIGRATIONS = [
-    """
-CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY,
-    created REAL NOT NULL,
-    plan TEXT NOT NULL,
-    engine TEXT NOT NULL,
-    eval_every INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'queued',
-    message TEXT NOT NULL DEFAULT '',
-    stop_requested INTEGER NOT NULL DEFAULT 0,
-    dataset_fingerprint TEXT,
-    started REAL,
-    ended REAL
-);
-CREATE TABLE rounds (
-    run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
-    round INTEGER NOT NULL,
-    accuracy REAL,
-    loss REAL,
-    clip_norm REAL NOT NULL,
-    cohort_size INTEGER,
-    epsilon REAL NOT NULL,
-    seconds REAL NOT NULL,
-    PRIMARY KEY (run_id, round)
-) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE datasets (
-    name TEXT PRIMARY KEY,
-    budget_epsilon REAL,
-    budget_delta REAL,
-    public INTEGER NOT NULL
-) WITHOUT ROWID;
-""",
-]
-SCHEMA_VERSION = len(_MIGRATIONS)
+from dpcore.runs import schema
 
 ACTIVE = ("queued", "running")
+RESUMABLE = ("interrupted", "stopped", "failed")
+ENDED = (*RESUMABLE, "finished", "cancelled")
+_PARALLEL = "parallel"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as the store knows it. `status`: queued, running, finished, stopped or failed."""
+    """A run as the store knows it.
+
+    Attributes:
+        status: queued, running, finished; stopped (by a person, or because the loss diverged); interrupted (its
+            worker is gone); failed; cancelled (before it began).
+        position: Its place in the queue; lower is earlier.
+        beat: The machine's monotonic clock when its worker last said something; a jump of the wall clock does
+            not move it.
+        drawing: The round that was being drawn when it was last heard of, where that cannot be repeated exactly.
+        redrawn: Rounds that were drawn again because they could not be repeated exactly. The ledger charges them.
+        attempts: How often it began since its last new round.
+        deleted: When it was put into the bin; `None` if it is not there.
+        last_round: The last round that is known; `None` before the first.
+        accuracy: Of the last evaluated round.
+        seconds: Spent on its rounds.
+    """
 
     run_id: str
     created: float
@@ -71,10 +54,40 @@ class Run:
     dataset_fingerprint: str | None
     started: float | None
     ended: float | None
+    position: int
+    name: str
+    tags: str
+    note: str
+    stop_when_diverging: bool
+    attempts: int
+    beat: float | None
+    drawing: int | None
+    redrawn: int
+    deleted: float | None
+    last_round: int | None = None
+    accuracy: float | None = None
+    seconds: float = 0.0
 
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.name or self.run_id
+
+    @property
+    def may_have_released(self) -> bool:
+        """Whether somebody may have seen a round of it, or still may."""
+        lost_in_a_round = self.status == "interrupted" and self.last_round is not None
+        known = bool(self.last_round) or self.drawing is not None
+        return self.active or self.status == "finished" or lost_in_a_round or known
+
+    @property
+    def charged(self) -> PrivacyPlan:
+        """The plan of all rounds that were drawn: planned, and drawn again."""
+        return replace(self.plan.privacy, rounds=self.plan.privacy.rounds + self.redrawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,70 +107,95 @@ class Policy:
     public: bool = False
 
 
-_RUN_COLUMNS = ", ".join(field.name for field in fields(Run))
+_DERIVED = {
+    "last_round": "(SELECT max(round) FROM rounds WHERE rounds.run_id = runs.run_id)",
+    "accuracy": "(SELECT accuracy FROM rounds WHERE rounds.run_id = runs.run_id AND accuracy IS NOT NULL "
+    "ORDER BY round DESC LIMIT 1)",
+    "seconds": "(SELECT coalesce(sum(seconds), 0) FROM rounds WHERE rounds.run_id = runs.run_id)",
+}
+_RUN_COLUMNS = ", ".join(
+    f"{_DERIVED[field.name]} AS {field.name}" if field.name in _DERIVED else field.name for field in fields(Run)
+)
 _ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
 
 class Store:
     """The runs under one home folder.
 
-    Each method opens its own connection, so a store may be shared between threads and forked processes.
+    Each method opens its own connection, so a store may be shared between threads and forked processes. A damaged
+    file is set aside when a store is opened, and what can be read of it is kept.
 
     Args:
         home: The folder (`dpcore.home.folder`); made if it is missing.
 
     Raises:
-        StoreError: If the file is not a store of this version.
+        StoreError: If the file is of a newer version, or cannot be used; of every method, if it is damaged
+            or cannot be written.
     """
 
     def __init__(self, home: Path):
         self.home = home
         self._path = home / "runs.sqlite"
-        try:
+        with self._explaining():
             home.mkdir(parents=True, exist_ok=True)
-            with lock(home / "runs.lock", wait=True), self._connection() as db:
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version > SCHEMA_VERSION:
-                    raise StoreError(
-                        f"Expected {self._path} to be of version {SCHEMA_VERSION} or older, found {version}: it was "
-                        "written by a newer version of Epsilon Lab. Use that one, or another --home."
-                    )
-                if version == 0:
-                    db.execute("PRAGMA journal_mode = WAL")
-                for step in range(version, SCHEMA_VERSION):
-                    db.executescript(f"BEGIN; {_MIGRATIONS[step]} PRAGMA user_version = {step + 1}; COMMIT;")
+            with lock(home / "runs.lock", wait=True):
+                schema.prepare(self._path)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.DatabaseError, OSError) as err:
-            raise StoreError(
-                f"{self._path} cannot be used as the file of runs: {err}. Move it away, or choose another "
-                "folder with EPSILON_LAB_HOME or --home."
-            ) from err
+            if isinstance(err, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            advice = (
+                "Free some space, close what locks it, or choose another folder with EPSILON_LAB_HOME or --home."
+                if isinstance(err, sqlite3.OperationalError | OSError)
+                else "Start the program again: it sets a damaged file aside and keeps what can be read."
+            )
+            raise StoreError(f"{self._path} cannot be used as the file of runs: {err}. {advice}") from err
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed at the end, rolled back on an error."""
-        db = sqlite3.connect(self._path, timeout=30)
-        try:
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA foreign_keys = ON")
-            with db:
-                yield db
-        finally:
-            db.close()
+        with self._explaining():
+            db = schema.connect(self._path)
+            try:
+                with db:
+                    yield db
+            finally:
+                db.close()
+
+    def _change(self, sql: str, *values: Any) -> bool:
+        """Runs one statement; whether it changed a row."""
+        with self._connection() as db:
+            return db.execute(sql, values).rowcount > 0
 
     def folder(self, run_id: str) -> Path:
-        """Where a run keeps its log, lock and weights."""
+        """Where a run keeps its log, lock, checkpoint and weights."""
         return self.home / "runs" / run_id
 
-    def create(self, plan: Plan, *, engine: str, eval_every: int) -> str:
-        """Queues a run and returns its id."""
-        run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8]
-        self.folder(run_id).mkdir(parents=True)
+    def create(self, plan: Plan, *, engine: str, eval_every: int, stop_when_diverging: bool = False) -> str:
+        """Queues a run behind all others and returns its id."""
+        run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()
+        values = {"created": created, "plan": plan.to_json(), "engine": engine, "eval_every": eval_every}
+        with self._explaining():
+            self.folder(run_id).mkdir(parents=True)
+            self._keep(run_id, values | {"redrawn": 0})
         with self._connection() as db:
             db.execute(
-                "INSERT INTO runs (run_id, created, plan, engine, eval_every) VALUES (?, ?, ?, ?, ?)",
-                (run_id, time.time(), plan.to_json(), engine, eval_every),
+                "INSERT INTO runs (run_id, created, plan, engine, eval_every, stop_when_diverging, position) "
+                "VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
+                (run_id, *values.values(), stop_when_diverging),
             )
         return run_id
+
+    def _keep(self, run_id: str, values: dict) -> None:
+        """Writes into the run's own folder what its ledger needs, should the file of runs be lost."""
+        target = self.folder(run_id) / schema.PLAN_FILE
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps({name: values[name] for name in schema.KEPT}))
+        partial.replace(target)
 
     def run(self, run_id: str) -> Run:
         """Returns one run.
@@ -171,15 +209,30 @@ class Store:
             raise RunNotFoundError(f"No run has the id {run_id!r}. List them with: python -m dpcore runs list")
         return _run(row)
 
-    def runs(self) -> list[Run]:
-        """Returns all runs, the newest first; without those whose plan this version cannot read."""
+    def runs(self, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
+        """Returns runs, the newest first; without those whose plan this version cannot read.
+
+        Args:
+            status: Only runs of these; empty for all.
+            deleted: Those in the bin, those that are not, or (`None`) both.
+        """
+        states = tuple(status)
+        where = f"status IN ({', '.join('?' * len(states))})" if states else "1"
+        in_bin = "deleted IS NOT NULL AND NOT purged"
+        where += {None: "", True: f" AND {in_bin}", False: " AND deleted IS NULL"}[deleted]
         with self._connection() as db:
-            rows = db.execute(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created DESC, rowid DESC").fetchall()
+            rows = db.execute(
+                f"SELECT {_RUN_COLUMNS} FROM runs WHERE {where} ORDER BY created DESC, rowid DESC", states
+            ).fetchall()
         readable = []
         for row in rows:
             with suppress(InvalidValueError):  # one odd row must not hide all others
                 readable.append(_run(row))
         return readable
+
+    def queue(self) -> list[Run]:
+        """Returns the queued runs, in the order in which they will begin."""
+        return sorted(self.runs(status=["queued"]), key=lambda run: (run.position, run.created))
 
     def rounds(self, run_id: str, after: int = -1) -> list[Round]:
         """Returns the rounds of a run that come after round `after`, in order."""
@@ -190,10 +243,15 @@ class Store:
             ).fetchall()
         return [Round(**dict(row)) for row in rows]
 
-    def released(self) -> set[str]:
-        """Returns the ids of the runs of which at least one round is known."""
+    def curves(self, metric: str) -> dict[str, list[float]]:
+        """Returns one evaluated metric of every run, in the order of its rounds."""
+        found: dict[str, list[float]] = {}
         with self._connection() as db:
-            return {row[0] for row in db.execute("SELECT DISTINCT run_id FROM rounds WHERE round > 0")}
+            for run_id, value in db.execute(
+                f"SELECT run_id, {metric} FROM rounds WHERE {metric} IS NOT NULL ORDER BY run_id, round"
+            ):
+                found.setdefault(run_id, []).append(value)
+        return found
 
     def policy(self, dataset: str) -> Policy:
         """Returns what was decided about a data set, or the default."""
@@ -203,58 +261,205 @@ class Store:
 
     def set_policy(self, policy: Policy) -> None:
         """Keeps what was decided about a data set."""
+        self._change(
+            "INSERT OR REPLACE INTO datasets (name, budget_epsilon, budget_delta, public) VALUES (?, ?, ?, ?)",
+            policy.name,
+            policy.budget_epsilon,
+            policy.budget_delta,
+            policy.public,
+        )
+
+    def _setting(self, name: str) -> Any:
         with self._connection() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO datasets (name, budget_epsilon, budget_delta, public) VALUES (?, ?, ?, ?)",
-                (policy.name, policy.budget_epsilon, policy.budget_delta, policy.public),
-            )
+            row = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return row and row[0]
+
+    def parallel_runs(self) -> int:
+        """Returns how many runs train side by side."""
+        return self._setting(_PARALLEL) or int(limits.PARALLEL_RUNS.default)
+
+    def set_parallel_runs(self, count: int) -> None:
+        """Sets how many runs train side by side; those that train already go on.
+
+        Raises:
+            InvalidValueError: If it is no count, or too many.
+        """
+        count = limits.PARALLEL_RUNS.check(count)
+        self._change("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", _PARALLEL, count)
+
+    def recovered(self) -> str:
+        """Returns what happened to a damaged file, until somebody has read it; else nothing."""
+        return self._setting(schema.RECOVERED) or ""
+
+    def forget_recovered(self) -> None:
+        """Notes that somebody has read it."""
+        self._change("DELETE FROM settings WHERE name = ?", schema.RECOVERED)
 
     def append(self, run_id: str, row: Round) -> None:
-        """Adds a round. A round that is there already is an error: it would be a second release."""
+        """Adds a round; one that is there already must be the same release, and stays as it is.
+
+        Raises:
+            CheckpointError: If it is not: it would be a second release of the round.
+        """
         values = [getattr(row, field.name) for field in fields(Round)]
         with self._connection() as db:
-            db.execute(
-                f"INSERT INTO rounds (run_id, {_ROUND_COLUMNS}) VALUES (?{', ?' * len(values)})",
+            added = db.execute(
+                f"INSERT OR IGNORE INTO rounds (run_id, {_ROUND_COLUMNS}) VALUES (?{', ?' * len(values)})",
                 (run_id, *values),
             )
+            db.execute(
+                "UPDATE runs SET beat = ?, drawing = NULL, attempts = CASE WHEN ? THEN 0 ELSE attempts END "
+                "WHERE run_id = ?",
+                (time.monotonic(), added.rowcount, run_id),
+            )
+            there = db.execute(
+                f"SELECT {_ROUND_COLUMNS} FROM rounds WHERE run_id = ? AND round = ?", (run_id, row.round)
+            ).fetchone()
+        if not row.repeats(Round(**dict(there))):
+            raise CheckpointError(
+                f"Expected round {row.round} to come out as it did before the interruption, and it did not: another "
+                "machine or another version of TensorFlow adds in another order. Going on would release the round a "
+                "second time. Start the plan as a new run."
+            )
+
+    def draw(self, run_id: str, round_num: int) -> None:
+        """Notes that a round is about to be drawn that could not be drawn again exactly."""
+        self._change("UPDATE runs SET drawing = ? WHERE run_id = ?", round_num, run_id)
 
     def begin(self, run_id: str) -> bool:
         """Marks a queued run as running; `False` if it is no longer queued."""
-        with self._connection() as db:
-            changed = db.execute(
-                "UPDATE runs SET status = 'running', started = ? WHERE run_id = ? AND status = 'queued'",
-                (time.time(), run_id),
-            )
-            return changed.rowcount == 1
+        return self._change(
+            "UPDATE runs SET status = 'running', message = '', attempts = attempts + 1, beat = ?, "
+            "started = coalesce(started, ?) WHERE run_id = ? AND status = 'queued' AND deleted IS NULL",
+            time.monotonic(),
+            time.time(),
+            run_id,
+        )
 
     def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
         """Sets the one line that tells what an active run does; and which data it was given, once known."""
-        with self._connection() as db:
-            db.execute(
-                "UPDATE runs SET message = ?, dataset_fingerprint = coalesce(?, dataset_fingerprint) "
-                "WHERE run_id = ?",
-                (message, dataset_fingerprint, run_id),
-            )
+        self._change(
+            "UPDATE runs SET message = ?, beat = ?, dataset_fingerprint = coalesce(?, dataset_fingerprint) "
+            "WHERE run_id = ?",
+            message,
+            time.monotonic(),
+            dataset_fingerprint,
+            run_id,
+        )
 
     def end(self, run_id: str, status: str, message: str = "") -> None:
         """Ends an active run; one that has ended stays as it is."""
-        with self._connection() as db:
-            db.execute(
-                "UPDATE runs SET status = ?, message = ?, ended = ? "
-                "WHERE run_id = ? AND status IN ('queued', 'running')",
-                (status, message, time.time(), run_id),
-            )
+        self._change(
+            "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ? AND status IN ('queued', 'running')",
+            status,
+            message,
+            time.time(),
+            run_id,
+        )
 
     def request_stop(self, run_id: str) -> None:
-        """Asks a run to stop between two rounds."""
+        """Asks a running run to stop between two rounds; one that waits leaves the queue at once."""
         with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
             db.execute(
-                "UPDATE runs SET stop_requested = 1 WHERE run_id = ? AND status IN ('queued', 'running')", (run_id,)
+                "UPDATE runs SET ended = ?, message = '', status = CASE WHEN EXISTS "
+                "(SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id) THEN 'stopped' ELSE 'cancelled' END "
+                "WHERE run_id = ? AND status = 'queued'",
+                (time.time(), run_id),
             )
+            db.execute("UPDATE runs SET stop_requested = 1 WHERE run_id = ? AND status = 'running'", (run_id,))
+
+    def requeue(self, run: Run, *, redrawn: int) -> bool:
+        """Queues a run that has ended before its last round, at its old place; `False` if it cannot go on.
+
+        The caller has made sure that no worker has it.
+        """
+        with self._explaining():
+            self.folder(run.run_id).mkdir(parents=True, exist_ok=True)
+            self._keep(run.run_id, vars(run) | {"plan": run.plan.to_json(), "redrawn": redrawn})
+        return self._change(
+            "UPDATE runs SET status = 'queued', stop_requested = 0, message = '', ended = NULL, beat = NULL, "
+            "redrawn = ?, drawing = NULL WHERE run_id = ? AND deleted IS NULL "
+            "AND status IN ('interrupted', 'stopped', 'failed', 'running')",
+            redrawn,
+            run.run_id,
+        )
+
+    def move(self, run_id: str, *, before: str | None) -> None:
+        """Puts a queued run before another queued one, or (`None`) behind all."""
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            order = [
+                row[0]
+                for row in db.execute("SELECT run_id FROM runs WHERE status = 'queued' ORDER BY position, rowid")
+                if row[0] != run_id
+            ]
+            order.insert(order.index(before) if before in order else len(order), run_id)
+            first = db.execute("SELECT min(position) FROM runs WHERE status = 'queued'").fetchone()[0]
+            if first is not None:
+                db.executemany(
+                    "UPDATE runs SET position = ? WHERE run_id = ? AND status = 'queued'",
+                    [(first + number, queued) for number, queued in enumerate(order)],
+                )
+
+    def describe(
+        self, run_id: str, *, name: str | None = None, tags: str | None = None, note: str | None = None
+    ) -> None:
+        """Sets what a person says about a run; `None` leaves it."""
+        self._change(
+            "UPDATE runs SET name = coalesce(?, name), tags = coalesce(?, tags), note = coalesce(?, note) "
+            "WHERE run_id = ?",
+            name,
+            tags,
+            note,
+            run_id,
+        )
+
+    def delete(self, run_id: str) -> bool:
+        """Puts a run that is not active into the bin; `False` if it is active."""
+        return self._change(
+            "UPDATE runs SET deleted = ? WHERE run_id = ? AND status NOT IN ('queued', 'running')",
+            time.time(),
+            run_id,
+        )
+
+    def restore(self, run_id: str) -> None:
+        """Takes a run out of the bin."""
+        self._change("UPDATE runs SET deleted = NULL WHERE run_id = ?", run_id)
+
+    def disk_use(self, run_id: str) -> int:
+        """Returns the bytes in a run's folder."""
+        total = 0
+        for found in self.folder(run_id).glob("**/*"):
+            with suppress(FileNotFoundError):
+                total += found.stat().st_size if found.is_file() else 0
+        return total
+
+    def empty_bin(self) -> int:
+        """Removes for good what is in the bin; returns the bytes freed.
+
+        The last round of a run that the ledger charges stays, and its plan: what it has spent cannot be undone.
+        """
+        freed = 0
+        for run in self.runs(deleted=True):
+            freed += self.disk_use(run.run_id)
+            with self._connection() as db:
+                if run.may_have_released:
+                    db.execute(
+                        "DELETE FROM rounds WHERE run_id = ? AND round < ?", (run.run_id, run.last_round or 0)
+                    )
+                    db.execute("UPDATE runs SET purged = 1 WHERE run_id = ?", (run.run_id,))
+                else:
+                    db.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+            for found in self.folder(run.run_id).glob("*"):
+                if found.name != schema.PLAN_FILE or not run.may_have_released:
+                    shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
+        return freed
 
 
 def _run(row: sqlite3.Row) -> Run:
     values = dict(row)
     values["plan"] = Plan.from_json(values["plan"])
-    values["stop_requested"] = bool(values["stop_requested"])
+    for name in ("stop_requested", "stop_when_diverging"):
+        values[name] = bool(values[name])
     return Run(**values)

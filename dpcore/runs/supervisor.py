@@ -1,95 +1,143 @@
-"""Starting worker processes, and finding out that one has died.
+"""What a person asks of runs: to queue one, to look, to stop it, to go on, to throw it away."""
 
-A worker is its own session: it outlives the page, the Streamlit server and the terminal. It holds a lock
-on its run's folder as long as it lives. The kernel drops that lock however the worker ends, so there is no
-process id to go stale: a run that is active while nobody holds its lock has lost its worker.
-"""
-
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 
-from dpcore.locks import lock
+from dpcore.errors import EpsilonLabError, InvalidValueError
+from dpcore.learning import engines
+from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
-from dpcore.runs import budget
-from dpcore.runs.store import Round, Run, Store
+from dpcore.runs import budget, processes
+from dpcore.runs.store import RESUMABLE, Round, Run, Store
 
-_PYTHON = [sys.executable, "-m"]
-_PYTHON_FOR = {"tff": [*_PYTHON, "dpcore.isolated"]}  # what opens a port gets a network of its own
-_START_SECONDS = 20.0  # a worker takes its lock in half a second; a loaded machine gets some more
-
-
-def worker_lock(store: Store, run_id: str) -> Path:
-    """The file that a run's worker holds locked while it lives."""
-    return store.folder(run_id) / "worker.lock"
-
-
-def _log(store: Store, run_id: str) -> Path:
-    return store.folder(run_id) / "worker.log"
+_LOST = "Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it."
+_MOST_ATTEMPTS = 3  # a run that comes no further is not begun again by itself
 
 
 def log_tail(store: Store, run_id: str) -> str:
     """The end of what a run's worker printed; empty where there is none."""
     try:
-        return _log(store, run_id).read_text(errors="replace")[-5000:]
+        return processes.worker_log(store, run_id).read_text(errors="replace")[-5000:]
     except FileNotFoundError:
         return ""
 
 
-def start(store: Store, plan: Plan, *, engine: str, eval_every: int) -> str:
-    """Queues a run, starts its worker and returns the run's id.
+def wake(store: Store) -> None:
+    """Sees to it that a runner looks after the store, if there is anything to start."""
+    if store.queue() and not is_held(processes.runner_lock(store)):
+        runner = processes.launch("dpcore.runs.runner", str(store.home), log=store.home / "runner.log")
+        # Waits for it, so that no zombie stays; as a daemon, so that it never holds this process back.
+        threading.Thread(target=runner.wait, daemon=True).start()
+
+
+def start(store: Store, plan: Plan, *, engine: str, eval_every: int, stop_when_diverging: bool = False) -> str:
+    """Queues a run, sees to it that it will be begun, and returns its id.
 
     Raises:
         BudgetExceededError: If its data set's budget does not allow it.
     """
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
-        notice_lost_workers(store)  # what never released anything is not charged
         budget.check(store, plan)
-        run_id = store.create(plan, engine=engine, eval_every=eval_every)
-    with _log(store, run_id).open("wb") as log:
-        worker = subprocess.Popen(
-            [*_PYTHON_FOR.get(engine, _PYTHON), "dpcore.runs.worker", str(store.home), run_id],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # no signal of the terminal or the server reaches it
-            cwd=Path(__file__).parents[2],
-        )
-    # Waits for it, so that no zombie stays; as a daemon, so that it never holds this process back.
-    threading.Thread(target=worker.wait, daemon=True).start()
+        run_id = store.create(plan, engine=engine, eval_every=eval_every, stop_when_diverging=stop_when_diverging)
+    wake(store)
     return run_id
 
 
-def current(store: Store, run_id: str) -> Run:
-    """Returns a run as it is now: failed, if it was active and its worker no longer lives."""
+def resume(store: Store, run_id: str) -> None:
+    """Queues a run that ended before its last round, to go on from its last checkpoint.
+
+    A round that was being drawn and cannot be repeated exactly is drawn again: the ledger charges it twice.
+
+    Raises:
+        InvalidValueError: If the run has not ended, or has nothing to go on with.
+        BudgetExceededError: If the budget has no room for a round drawn again.
+    """
+    with lock(store.home / "ledger.lock", wait=True):
+        run = current(store, run_id)
+        if run.status not in RESUMABLE or run.deleted:
+            where = "in the bin" if run.deleted else run.status
+            raise InvalidValueError(
+                "run",
+                f"Expected a run that is {', '.join(RESUMABLE)}, found {run_id} {where}. It cannot be resumed.",
+            )
+        again = int(run.drawing is not None and not engines.replays(run.engine, run.plan))
+        privacy, redrawn = run.plan.privacy, run.redrawn + again
+        replace(privacy, rounds=privacy.rounds + redrawn)  # not more than an accountant takes
+        new = again if run.may_have_released else privacy.rounds + redrawn
+        if new:
+            budget.check(store, replace(run.plan, privacy=replace(privacy, rounds=new)))
+        store.requeue(run, redrawn=redrawn)
+    wake(store)
+
+
+def resume_interrupted(store: Store) -> list[str]:
+    """Resumes every run whose worker was lost, but for those that come no further; returns their ids."""
+    resumed = []
+    for run in runs(store):
+        if run.status == "interrupted" and run.attempts < _MOST_ATTEMPTS:
+            with suppress(EpsilonLabError):  # one that cannot go on is no reason to leave the others
+                resume(store, run.run_id)
+                resumed.append(run.run_id)
+    wake(store)
+    return resumed
+
+
+def retry(store: Store, run_id: str) -> str:
+    """Queues the plan of a run once more, as a new run with a charge of its own; returns its id."""
     run = store.run(run_id)
-    if not run.active or _alive(store, run):
-        return run
-    store.end(
-        run_id,
-        "failed",
-        "The worker process ended without saying why (killed, or the machine restarted). "
-        "The rounds up to there are kept.",
+    again = start(
+        store,
+        run.plan,
+        engine=run.engine,
+        eval_every=run.eval_every,
+        stop_when_diverging=run.stop_when_diverging,
     )
-    return store.run(run_id)
+    store.describe(again, name=run.name, tags=run.tags, note=run.note)
+    return again
 
 
-def notice_lost_workers(store: Store) -> None:
-    """Marks as failed every active run whose worker no longer lives."""
-    for run in store.runs():
-        if run.active:
-            current(store, run.run_id)
+def stop(store: Store, run_id: str, *, now: bool = False) -> None:
+    """Takes a run out of the queue, or ends it after the round it is in; `now`: in the middle of it."""
+    store.request_stop(run_id)
+    if now:
+        processes.kill_worker(store, run_id)
 
 
-def _alive(store: Store, run: Run) -> bool:
-    if time.time() - run.created < _START_SECONDS and run.started is None:
-        return True
-    with lock(worker_lock(store, run.run_id), wait=False) as free:
-        return not free
+def delete(store: Store, run_id: str) -> None:
+    """Puts a run into the bin, from where `Store.restore` brings it back.
+
+    Raises:
+        InvalidValueError: If it is queued or running.
+    """
+    run = current(store, run_id)
+    if run.status == "interrupted":
+        store.end(run_id, "interrupted", run.message)
+    if not store.delete(run_id):
+        raise InvalidValueError(
+            "run", f"Expected a run that has ended, found {run_id} {run.status}. Stop it first."
+        )
+
+
+def current(store: Store, run_id: str) -> Run:
+    """Returns a run as it is now: interrupted, if it was running and its worker no longer lives."""
+    return _as_it_is(store, store.run(run_id))
+
+
+def runs(store: Store, **which) -> list[Run]:
+    """Returns `Store.runs`, each as it is now."""
+    return [_as_it_is(store, run) for run in store.runs(**which)]
+
+
+def _as_it_is(store: Store, run: Run) -> Run:
+    """Writes nothing, so that it also works where nothing can be written."""
+    if run.status != "running" or processes.has_worker(store, run):
+        return run
+    again = store.run(run.run_id)  # it may have ended well between the two looks
+    return replace(again, status="interrupted", message=_LOST) if again.status == "running" else again
 
 
 def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[tuple[Run, list[Round]]]:
@@ -97,6 +145,8 @@ def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[
     seen = -1
     while True:
         run = current(store, run_id)  # before the rounds: when it has ended, they are complete
+        if run.status == "queued":
+            wake(store)  # its runner may have been killed
         rows = store.rounds(run_id, after=seen)
         seen = rows[-1].round if rows else seen
         yield run, rows

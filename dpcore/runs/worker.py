@@ -1,6 +1,8 @@
-"""The process that trains one run: `python -m dpcore.runs.worker HOME RUN_ID`.
+"""The process that trains runs: `python -m dpcore.runs.worker HOME RUN_ID LOCK`.
 
-The only one that loads TensorFlow. Everything it has to say goes into the store; its output is a log.
+The only one that loads TensorFlow. It is started with its run's lock held (the descriptor LOCK), and holds it as long
+as it trains. When the run has ended it takes the next one in the queue: loading TensorFlow takes longer than many runs.
+Everything it has to say goes into the store; its output is a log.
 """
 
 import os
@@ -11,56 +13,74 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from dpcore import datasets, isolated
-from dpcore.errors import DatasetError, EpsilonLabError
-from dpcore.locks import lock
-from dpcore.runs import supervisor
+from dpcore.errors import DamagedCheckpointError, DatasetError, EpsilonLabError, StoreError
+from dpcore.rounds import divergence
+from dpcore.runs import processes
 from dpcore.runs.store import Run, Store
 
-_POLL_SECONDS = 0.2
+# A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
+_SAVE_SECONDS = 5.0
+# TFF's runtime takes one plan a process, in a network of its own.
+_MAY_FOLLOW = "vectorized"
 
 
-def main(home: Path, run_id: str) -> None:
-    """Trains a queued run to its end, whatever that is, and leaves the run's last status in the store."""
+def main(home: Path, run_id: str, held: int) -> None:
+    """Trains a run that was begun, and then those that wait, until there is none for this process."""
     store = Store(home)
     terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    while True:
+        status, message = _outcome(store, run_id, terminated)
+        leaves = terminated.is_set() or status == "interrupted"
+        following = None if leaves else _next(store, store.run(run_id))
+        store.end(run_id, status, message)  # only now: meanwhile nobody else begins a run in our place
+        os.close(held)
+        if following is None:
+            return
+        run_id, held = following
+
+
+def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[str, str]:
+    """Trains a run; returns its last status and what there is to say, whatever that is."""
 
     def stop_requested() -> bool:
         return terminated.is_set() or store.run(run_id).stop_requested
 
-    with lock(supervisor.worker_lock(store, run_id), wait=True):
-        try:
-            status = _when_it_is_our_turn(store, run_id, stop_requested)
-            store.end(run_id, status)
-        except EpsilonLabError as err:
-            traceback.print_exc()
-            store.end(run_id, "failed", str(err))
-        except BaseException as err:
-            traceback.print_exc()
-            store.end(
-                run_id,
-                "failed",
-                f"{type(err).__name__}: {err}. The log: {store.folder(run_id) / 'worker.log'}",
-            )
-            raise
+    try:
+        return _train(store, store.run(run_id), stop_requested)
+    except (StoreError, OSError) as err:  # the disk, most likely: nothing is wrong with the run
+        traceback.print_exc()
+        return "interrupted", f"{err}. Resume the run when that is mended."
+    except EpsilonLabError as err:
+        traceback.print_exc()
+        return "failed", str(err)
+    except Exception as err:
+        traceback.print_exc()
+        return "failed", f"{type(err).__name__}: {err}. The log: {processes.worker_log(store, run_id)}"
 
 
-def _when_it_is_our_turn(store: Store, run_id: str, stop_requested: Callable[[], bool]) -> str:
-    """One run trains at a time under one home: two would each take twice as long."""
-    while not stop_requested():
-        with lock(store.home / "training.lock", wait=False) as our_turn:
-            if our_turn:
-                return _train(store, store.run(run_id), stop_requested) if store.begin(run_id) else "stopped"
-        store.say(run_id, "Waiting for another run to end")
-        time.sleep(_POLL_SECONDS)
-    return "stopped"
+def _next(store: Store, run: Run) -> tuple[str, int] | None:
+    """Begins the run that is first in the queue, if it can follow on this one; returns its id and its lock."""
+    queue = store.queue()
+    if not queue or {run.engine, queue[0].engine} != {_MAY_FOLLOW}:
+        return None
+    if len(store.runs(status=["running"], deleted=None)) > store.parallel_runs():
+        return None
+    run_id, held = queue[0].run_id, processes.claim(store, queue[0])
+    if held is None:
+        return None
+    processes.sign(store, run_id, os.getpid())
+    with processes.worker_log(store, run_id).open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    return run_id, held
 
 
-def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
+def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[str, str]:
+    """Trains from where the run is; returns its last status, and what there is to say."""
     run_id, plan = run.run_id, run.plan
 
     def progress(what: str, fraction: float) -> None:
@@ -74,31 +94,77 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> str:
             f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
         )
     store.say(run_id, isolated.problem() or "Starting TensorFlow (some seconds)", dataset.fingerprint)
-    from dpcore.learning import engines, model, training  # seconds and a gigabyte: not before there is a use
+    from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
+        checkpoints,
+        engines,
+        model,
+        training,
+    )
 
+    engine, replays = engines.create(run.engine, plan, dataset), engines.replays(run.engine, plan)
+    owner = {"plan": plan.fingerprint, "engine": run.engine, "data": dataset.fingerprint}
+    path = store.folder(run_id) / "checkpoint.npz"
+    kept = _checkpoint(store, run, path, owner, replays)
+    row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
     reports = training.run(
         plan,
         dataset,
-        engines.create(run.engine, plan, dataset),
+        engine,
         model.Evaluation(plan, dataset),
         eval_every=run.eval_every,
         stop_requested=stop_requested,
+        before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
+        resume=row and (row, state),
+        redrawn=run.redrawn,
     )
+    evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
+    saved, diverged = time.monotonic(), ""
+    store.say(run_id, isolated.problem())
     for report in reports:
-        store.append(run_id, report)
-        if report.round == 0:
-            store.say(run_id, isolated.problem())
-    _save_weights(store.folder(run_id) / "weights.npz", report.weights)
-    return "finished" if report.round == plan.privacy.rounds else "stopped"
+        row, state = report.row, report.state
+        # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
+        if not replays or time.monotonic() - saved > _SAVE_SECONDS:
+            checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+            saved = time.monotonic()
+        store.append(run_id, row)
+        if row.loss is not None:
+            evaluated.append(row)
+            diverged = divergence(evaluated)
+        if diverged and run.stop_when_diverging:
+            break
+    checkpoints.write(store.folder(run_id) / "weights.npz", engine.model_weights(state))
+    if row.round == plan.privacy.rounds:
+        path.unlink(missing_ok=True)
+        return "finished", diverged
+    checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+    return "stopped", diverged
 
 
-def _save_weights(path: Path, weights: list[np.ndarray]) -> None:
-    """Writes the model so that the file is whole or not there."""
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, *weights)
-    partial.replace(path)
+def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
+    """Returns what the run goes on from; `None` to begin with round 0."""
+    from dpcore.learning import checkpoints
+
+    try:
+        kept = checkpoints.load(path, owner)
+    except DamagedCheckpointError:
+        if not replays:
+            raise
+        traceback.print_exc()  # from the start again, to the same numbers
+        path.replace(path.with_suffix(".damaged"))
+        kept = None
+    if kept is None:
+        if run.last_round and not replays:
+            raise DamagedCheckpointError(
+                f"Expected {path}, found nothing there: this run cannot be repeated exactly, so it cannot go on without "
+                "it. Start its plan as a new run, which the ledger charges on its own."
+            )
+        return None
+    if replays and len(store.rounds(run.run_id)) < kept.row.round:
+        return None  # rows were lost with a damaged file: they come out again as they were
+    store.append(run.run_id, kept.row)  # it may have been saved here, and not yet there
+    return kept
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what this program says
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

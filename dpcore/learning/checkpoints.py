@@ -1,0 +1,88 @@
+"""What a run needs to go on after its process is gone: one file, whole or not there."""
+
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dpcore.errors import CheckpointError, DamagedCheckpointError
+from dpcore.rounds import Round
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state of a run after a round.
+
+    Random numbers need no position of their own: each stream is named by the seed, its use and the round
+    (`dpcore.rng`).
+
+    Attributes:
+        owner: What the state belongs to: fingerprints of plan and data, and the engine.
+        row: What the round showed.
+        arrays: The engine's state, from `Engine.to_arrays`.
+    """
+
+    owner: dict[str, str]
+    row: Round
+    arrays: list[np.ndarray]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint so that a crash at any moment leaves this one or the one before."""
+    told = {"version": _VERSION, "owner": checkpoint.owner, "row": asdict(checkpoint.row)}
+    write(path, [np.frombuffer(json.dumps(told).encode(), np.uint8), *checkpoint.arrays])
+
+
+def write(path: Path, arrays: list[np.ndarray]) -> None:
+    """Writes arrays as an NPZ file that is whole or not there, also after a power failure."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, *arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # on a full disk every byte counts
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load(path: Path, owner: dict[str, str]) -> Checkpoint | None:
+    """Reads a checkpoint; `None` where there is none.
+
+    Raises:
+        CheckpointError: If it belongs to something else.
+        DamagedCheckpointError: If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:  # checks the CRC of all that is read
+            told, *arrays = (file[name] for name in file.files)
+        found = json.loads(told.tobytes())
+        checkpoint = Checkpoint(owner=found["owner"], row=Round(**found["row"]), arrays=arrays)
+        if found["version"] != _VERSION:
+            raise ValueError(f"version {found['version']}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as err:
+        raise DamagedCheckpointError(f"Expected {path} to be a checkpoint, found a damaged file: {err}") from err
+    there = checkpoint.owner
+    if there != owner:
+        words = "; ".join(
+            f"{name} {owner[name]}, found {there.get(name)}" for name in owner if there.get(name) != owner[name]
+        )
+        raise CheckpointError(
+            f"Expected {path} to be the checkpoint of {words}. It belongs to another run: its state would not be "
+            "what this plan is accounted for. Start the plan as a new run."
+        )
+    return checkpoint

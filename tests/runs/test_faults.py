@@ -1,0 +1,139 @@
+"""Workers that are killed: what comes of the run is what would have come without.
+
+`EPSILON_LAB_KILLS=100` kills so many workers instead of a few.
+"""
+
+import itertools
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpcore import datasets
+from dpcore.datasets.table import Mapping
+from dpcore.locks import lock
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.privacy import accounting
+from dpcore.runs import processes, runner, supervisor
+from dpcore.runs.store import Store
+
+pytestmark = pytest.mark.slow
+KILLS = int(os.environ.get("EPSILON_LAB_KILLS", "1"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    draw = np.random.default_rng(0)
+    people = np.repeat([f"p{number}" for number in range(80)], 25)
+    table = {
+        "who": people,
+        "kind": draw.choice(["ant", "bee"], 2000),
+        "x": draw.normal(size=2000),
+        "y": draw.random(2000),
+    }
+    pd.DataFrame(table).to_csv(folder / "people.csv", index=False)
+    mapping = Mapping(user="who", label="kind")
+    datasets.import_table(folder / "people.csv", mapping, folder, name="people")
+    return folder
+
+
+def plan(home, seed=0, rounds=60):
+    return Plan(
+        privacy=PrivacyPlan(population=80, clients_per_round=20, rounds=rounds, noise_multiplier=0.8),
+        training=TrainingPlan(
+            dataset="people", dataset_fingerprint=datasets.fingerprint("people", home), seed=seed
+        ),
+    )
+
+
+def released(store, run_id):
+    """All that a run tells, but for the time that it took."""
+    return [replace(row, seconds=0.0) for row in store.rounds(run_id)]
+
+
+def work(store, monkeypatch, engine="vectorized", *, fragile):
+    """Works the queue off in this process, with workers that are killed or with those that are not."""
+    network = ["dpcore.isolated"] if engine == "tff" else []
+    module = "tests.runs.fragile_worker" if fragile else "dpcore.runs.worker"
+    monkeypatch.setattr(runner, "_MODULE_FOR", {engine: [*network, module]})
+    watched = runner.Watched()
+    with lock(processes.runner_lock(store), wait=True):
+        while runner.step(store, watched):
+            time.sleep(0.05)
+    for worker in watched.values():
+        worker.wait()
+
+
+def killed(store, run_id, monkeypatch, engine="vectorized", *, times):
+    """Lets a queued run's worker be killed so often, each time queueing it again; returns how often it was."""
+    for done in range(times):
+        work(store, monkeypatch, engine, fragile=True)
+        run = supervisor.current(store, run_id)
+        if run.status == "finished":
+            return done
+        assert (run.status, "SIGKILL" in run.message) == ("interrupted", True), run.message
+        supervisor.resume(store, run_id)
+    return times
+
+
+@pytest.fixture
+def store(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)  # only the workers that a test starts
+    return Store(home)
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch):
+    references = {}
+    for kills in [min(10, KILLS - done) for done in range(0, KILLS, 10)]:
+        run_id = supervisor.start(store, plan(home), engine="vectorized", eval_every=7)
+        done = killed(store, run_id, monkeypatch, times=kills)
+        reference = supervisor.start(store, plan(home), engine="vectorized", eval_every=7)
+        work(store, monkeypatch, fragile=False)  # both in one process, one after the other
+        assert done
+        assert store.run(run_id).status == store.run(reference).status == "finished"
+        assert store.run(run_id).redrawn == 0
+        assert released(store, run_id) == released(store, reference)
+        weights = {(store.folder(name) / "weights.npz").read_bytes() for name in (run_id, reference)}
+        assert len(weights) == 1
+        assert not (store.folder(run_id) / "checkpoint.npz").exists()
+        references |= {run_id: done}
+    print(f"{sum(references.values())} workers killed in {len(references)} runs")
+
+
+@pytest.mark.parametrize(("engine", "seed"), [("vectorized", None), ("tff", 0)])
+def test_rounds_that_cannot_be_repeated_are_charged_when_they_are_drawn_again(
+    home, store, monkeypatch, engine, seed
+):
+    run_id = supervisor.start(store, plan(home, seed, rounds=20), engine=engine, eval_every=7)
+    kills = killed(store, run_id, monkeypatch, engine, times=1)
+    redrawn = store.run(run_id).redrawn
+    work(store, monkeypatch, engine, fragile=False)
+    run, rows = store.run(run_id), store.rounds(run_id)
+    assert run.status == "finished"
+    assert [row.round for row in rows] == list(range(21))
+    assert run.redrawn == redrawn <= kills
+    assert run.charged.rounds == 20 + run.redrawn
+    assert rows[-1].epsilon == accounting.epsilon(run.charged).value
+    assert all(a.epsilon <= b.epsilon for a, b in itertools.pairwise(rows))
+
+
+def test_a_worker_is_seen_to_be_gone_within_a_second_and_the_run_goes_on_at_a_click(home):
+    store = Store(home)  # and the real runner
+    run_id = supervisor.start(store, plan(home, rounds=100_000), engine="vectorized", eval_every=1000)
+    for _, rows in supervisor.follow(store, run_id):
+        if rows:
+            break
+    processes.kill_worker(store, run_id)
+    time.sleep(1)
+    run = supervisor.current(store, run_id)
+    assert run.status == "interrupted"
+    seen = run.last_round
+    supervisor.resume(store, run_id)
+    for _, rows in supervisor.follow(store, run_id):
+        if rows and rows[-1].round > seen:
+            supervisor.stop(store, run_id)
+    assert store.run(run_id).status == "stopped"
