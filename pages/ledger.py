@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from dpcore.runs import budget, supervisor
+from dpcore.runs import budget
 from dpcore.ui import controls, data, frame, ledger, services
 
 frame.page("Ledger", "What do all runs spend together?")
 with controls.explain():
     store = services.store()
-supervisor.notice_lost_workers(store)
 dataset = data.choose(budget.dataset_names(store))
 left, right = st.columns([3, 2], gap="large")
 with left:

@@ -7,12 +7,13 @@ from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import controls, data, frame, ledger, live, services
+from dpcore.ui import actions, controls, data, frame, ledger, live, services
 from dpcore.ui import plan as plan_controls
 
 frame.page("Train", "What does it learn at that privacy?")
 with controls.explain():
     store = services.store()
+    actions.notices(store)
 
 with st.container(border=True):
     left, right = st.columns(2, gap="large")
@@ -60,11 +61,19 @@ with st.container(border=True):
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, grid)
+    early = st.toggle(
+        "Stop by itself when the loss diverges",
+        key="stop_when_diverging",
+        bind="query-params",
+        help="The guarantee, and the charge, stay those of all planned rounds.",
+    )
     if st.button("Train", type="primary", key="train", disabled=not allowed):
         with controls.explain():
-            st.session_state["run"] = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every)
+            st.session_state["run"] = supervisor.start(
+                store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
+            )
 
-runs = {run.run_id: live.label(run) for run in store.runs()}
+runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
 if not runs:
     st.info("Nothing was trained here yet. Press **Train**: the charts grow round by round.")
     st.stop()

@@ -1,7 +1,13 @@
 """Line charts: numbers in, plotly figures out. Colours and font come from the page that shows them."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
+
+MOST_LINES = 8
+_DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
+_MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
 def figure(x_title: str, y_title: str) -> go.Figure:
@@ -20,21 +26,41 @@ def figure(x_title: str, y_title: str) -> go.Figure:
     return empty
 
 
-def metric_by_round(rounds: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
-    """Returns one evaluated metric over rounds, on an axis as long as the plan, so that it visibly grows.
+def metric_by_round(tables: Mapping[str, pd.DataFrame], metric: str, *, title: str, total_rounds: int) -> go.Figure:
+    """Returns one metric over rounds, a line a run, on an axis as long as the plan, so that it visibly grows.
 
     Args:
-        rounds: Columns `round` and `metric`; rows without a value are left out.
+        tables: By the name of the run: columns `round` and `metric`; rows without a value are left out.
         metric: The column to draw.
         title: The title of the axis.
         total_rounds: The planned number of rounds.
     """
-    evaluated = rounds.dropna(subset=[metric])
     drawn = figure("Round", title)
-    drawn.add_scatter(x=evaluated["round"], y=evaluated[metric], mode="lines+markers", name=title)
+    for number, (name, rounds) in enumerate(tables.items()):
+        known = thinned(rounds.dropna(subset=[metric]))
+        drawn.add_scatter(
+            x=known["round"],
+            y=known[metric],
+            mode="lines+markers" if len(known) < 60 else "lines",
+            name=name,
+            line={"dash": _DASHES[number % len(_DASHES)]},
+        )
+    if len(tables) > 1:
+        drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
     drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
     if metric == "accuracy":
         drawn.update_yaxes(range=[0, 1], tickformat=".0%")
     else:
         drawn.update_yaxes(rangemode="tozero")
     return drawn
+
+
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns every so manieth row and the last, where there are more than a line can show.
+
+    The step is a power of two, so that a growing line keeps its points.
+    """
+    step = 1
+    while len(table) > step * _MOST_POINTS:
+        step *= 2
+    return table if step == 1 else pd.concat([table.iloc[:-1:step], table.iloc[-1:]])

@@ -5,7 +5,7 @@ With --json, standard output is JSON and nothing else; an infinite number is the
 
 import typer
 
-from dpcore.cli import data, privacy, runs, tools
+from dpcore.cli import data, ledger, privacy, runs, tools, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,7 +13,7 @@ app = typer.Typer(
     help="User-level differential privacy in federated learning.",
     pretty_exceptions_enable=False,
 )
-for command in (privacy.account, privacy.calibrate, privacy.statement, runs.train, runs.ledger):
+for command in (privacy.account, privacy.calibrate, privacy.statement, train.train, ledger.ledger):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")

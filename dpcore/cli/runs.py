@@ -1,110 +1,26 @@
-"""Commands that train, and that look at what was trained."""
+"""Commands that look at what was trained, and that work the queue."""
 
-import functools
-import signal
-import threading
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import progress
+from rich import box
+from rich.markup import escape
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits
+from dpcore import home, limits
 from dpcore.cli import options
-from dpcore.cli.data import fetch
-from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
-from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
+from dpcore.cli.options import for_people, out, print_json, warn
 from dpcore.privacy import accounting, statement
-from dpcore.runs import budget, supervisor
-from dpcore.runs.store import Round, Run, Store
+from dpcore.runs import supervisor
+from dpcore.runs.store import ACTIVE, ENDED, Round, Run, Store
 
 app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
 
 
-@for_people
-@takes_plan("population")
-def train(
-    make_plan: Callable[..., PrivacyPlan],
-    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
-    engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
-    eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
-    seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
-    unseeded: Annotated[
-        bool,
-        typer.Option(
-            "--unseeded", help="Draw from the operating system's entropy: for a model that is to be released."
-        ),
-    ] = False,
-    model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
-    home_folder: options.HomeFolder = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Train a plan in a process of its own. Ctrl-C stops it after the round it is in."""
-    store = Store(home.folder(home_folder))
-    plan = Plan(
-        privacy=make_plan(population=datasets.num_users(dataset, store.home)),
-        training=TrainingPlan(
-            dataset=dataset,
-            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-            model=model,
-            seed=None if unseeded else seed,
-        ),
-    )
-    engines.check_name(engine)
-    if datasets.must_be_fetched(dataset, store.home):
-        fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
-    run_id = supervisor.start(
-        store,
-        plan,
-        engine=engine,
-        eval_every=limits.EVAL_EVERY.check(eval_every),
-    )
-    warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
-    show = _show_json if as_json else _show_progress
-    # In a thread of its own: the interrupted one may be in the middle of a transaction.
-    stop = functools.partial(threading.Thread, target=store.request_stop, args=(run_id,))
-    signal.signal(signal.SIGINT, lambda *_: stop().start())
-    show(store, run_id)
-    run = store.run(run_id)
-    if run.status == "failed":
-        options.complain(run.message)
-        raise typer.Exit(1)
-
-
-def _show_json(store: Store, run_id: str) -> None:
-    for _, rows in supervisor.follow(store, run_id):
-        for row in rows:
-            print_json(**vars(row))
-    run = store.run(run_id)
-    print_json(run_id=run_id, status=run.status, message=run.message)
-
-
-def _show_progress(store: Store, run_id: str) -> None:
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    shown = run_id
-    with progress.Progress(*columns, console=options.err) as bar:
-        task = bar.add_task(run_id, total=store.run(run_id).plan.privacy.rounds)
-        for run, rows in supervisor.follow(store, run_id):
-            for row in rows:
-                if row.accuracy is not None:
-                    shown = f"accuracy {row.accuracy:.3f}, epsilon {statement.epsilon_text(row.epsilon)}"
-                bar.update(task, completed=row.round)
-            bar.update(task, description=run.message or shown)
-    out.print(f"{run_id} {store.run(run_id).status}", highlight=False)
-    out.print(_rounds_table(store.rounds(run_id)))
-
-
-def _rounds_table(rounds: list[Round]) -> Table:
+def rounds_table(rounds: list[Round]) -> Table:
+    """Returns the evaluated rounds as a table."""
     table = Table("round", "accuracy", "loss", "clip norm", "cohort", "epsilon", "seconds")
     for row in rounds:
         if row.accuracy is not None:
@@ -120,10 +36,14 @@ def _rounds_table(rounds: list[Round]) -> Table:
     return table
 
 
-def _described(run: Run) -> dict:
+def described(run: Run) -> dict:
+    """Returns what there is to know about a run, as JSON has it."""
     privacy = run.plan.privacy
     return {
         "run_id": run.run_id,
+        "name": run.name,
+        "tags": run.tags,
+        "note": run.note,
         "status": run.status,
         "created": datetime.fromtimestamp(run.created).astimezone().isoformat(timespec="seconds"),
         "dataset": run.plan.training.dataset,
@@ -138,46 +58,56 @@ def _described(run: Run) -> dict:
         "population": privacy.population,
         "delta": privacy.delta,
         "zeroing": privacy.zeroing,
-        "epsilon": accounting.epsilon(privacy).value,
+        "redrawn": run.redrawn,
+        "epsilon": accounting.epsilon(run.charged).value,
+        "last_round": run.last_round,
+        "accuracy": run.accuracy,
+        "seconds": run.seconds,
         "message": run.message,
     }
 
 
 @app.command("list")
 @for_people
-def list_runs(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
+def list_runs(
+    status: Annotated[list[str] | None, typer.Option(help="Only runs of this status; may be repeated.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="What is in the bin instead.")] = False,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
     """All runs, the newest first."""
-    store = Store(home.folder(home_folder))
-    supervisor.notice_lost_workers(store)
-    rows = [_described(run) for run in store.runs()]
+    store = opened(home_folder)
+    for state in status or ():
+        limits.check_choice("status", state, (*ACTIVE, *ENDED))
+    found = [run for run in supervisor.runs(store, deleted=deleted) if not status or run.status in status]
+    rows = [described(run) for run in found]
     if as_json:
         for row in rows:
             print_json(**row)
         return
-    out.print(_runs_table(rows))
+    out.print(runs_table(rows))
 
 
-def _runs_table(rows: list[dict]) -> Table:
+def runs_table(rows: list[dict]) -> Table:
+    """Returns runs, as `described`, as a table that fits a narrow terminal."""
     table = Table(
         Column("run", no_wrap=True),
         "status",
-        "data",
-        "engine",
-        "noise",
-        "clients",
-        "rounds",
-        "planned epsilon",
+        *(Column(name, justify="right") for name in ("noise", "clients", "rounds", "epsilon", "accuracy")),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
     for row in rows:
+        words = [row["name"], row["dataset"], row["engine"]]
         table.add_row(
-            row["run_id"],
+            f"{row['run_id']}\n{escape(', '.join(filter(None, words)))}",
             row["status"],
-            row["dataset"],
-            row["engine"],
             f"{row['noise_multiplier']:g}",
             str(row["clients_per_round"]),
             str(row["rounds"]),
             statement.epsilon_text(row["epsilon"]),
+            "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
         )
     return table
 
@@ -186,66 +116,141 @@ def _runs_table(rows: list[dict]) -> Table:
 @for_people
 def show_run(run_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """One run and its rounds."""
-    store = Store(home.folder(home_folder))
-    supervisor.notice_lost_workers(store)
-    run, rounds = store.run(run_id), store.rounds(run_id)
+    store = opened(home_folder)
+    run, rounds = supervisor.current(store, run_id), store.rounds(run_id)
     if as_json:
-        print_json(**_described(run))
+        print_json(**described(run))
         for row in rounds:
             print_json(**vars(row))
         return
-    for key, value in _described(run).items():
+    for key, value in described(run).items():
         out.print(f"{key}: {value}", highlight=False, markup=False)
-    out.print(_rounds_table(rounds))
+    out.print(rounds_table(rounds))
 
 
+RunIds = Annotated[list[str], typer.Argument(help="Runs, by the ids that `runs list` shows.")]
+
+
+@app.command("stop")
 @for_people
-def ledger(
-    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
-    budget_epsilon: Annotated[
-        float | None,
-        typer.Option(help="From now on, all runs together may spend this much. 0 takes the bound away."),
-    ] = None,
-    budget_delta: Annotated[
-        float | None, typer.Option(help="The delta of the budget and of what is spent.")
-    ] = None,
-    public: Annotated[
-        bool | None, typer.Option("--public/--private", help="Public: its users need no protection.")
-    ] = None,
+def stop_runs(
+    run_ids: RunIds,
+    now: Annotated[bool, typer.Option("--now", help="In the middle of a round; it may be resumed.")] = False,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """End runs after the round they are in; take those that wait out of the queue."""
+    store = opened(home_folder)
+    for run_id in run_ids:
+        store.run(run_id)
+        supervisor.stop(store, run_id, now=now)
+
+
+@app.command("resume")
+@for_people
+def resume_runs(
+    run_ids: Annotated[list[str] | None, typer.Argument(help="Runs; none: all that were interrupted.")] = None,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Go on with runs that were interrupted, stopped or failed, from their last checkpoint."""
+    store = opened(home_folder)
+    for run_id in run_ids or ():
+        supervisor.resume(store, run_id)
+    for run_id in run_ids or supervisor.resume_interrupted(store):
+        out.print(f"{run_id} queued", highlight=False)
+
+
+@app.command("retry")
+@for_people
+def retry_run(run_id: str, home_folder: options.HomeFolder = None) -> None:
+    """Queue a run's plan once more, as a new run: the ledger charges it anew."""
+    out.print(supervisor.retry(opened(home_folder), run_id), highlight=False)
+
+
+@app.command("delete")
+@for_people
+def delete_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
+    """Put runs into the bin. What they have spent stays in the ledger."""
+    store = opened(home_folder)
+    for run_id in run_ids:
+        supervisor.delete(store, run_id)
+    out.print("Bring them back with `runs restore`; free their space for good with `runs prune`.", highlight=False)
+
+
+@app.command("restore")
+@for_people
+def restore_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
+    """Take runs out of the bin."""
+    store = opened(home_folder)
+    for run_id in run_ids:
+        store.run(run_id)
+        store.restore(run_id)
+
+
+@app.command("prune")
+@for_people
+def prune_runs(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Empty the bin for good: weights, logs and rounds of what is in it. The ledger keeps its charges."""
+    store = opened(home_folder)
+    doomed = store.runs(deleted=True)
+    size = sum(store.disk_use(run.run_id) for run in doomed)
+    question = f"Remove {len(doomed)} runs ({size / 1e6:.1f} MB) for good?"
+    if doomed and (yes or typer.confirm(question, err=True)):
+        out.print(f"{store.empty_bin() / 1e6:.1f} MB freed.", highlight=False)
+
+
+@app.command("describe")
+@for_people
+def describe_run(
+    run_id: str,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    tags: Annotated[str | None, typer.Option(help="Words to find it by, with blanks between.")] = None,
+    note: Annotated[str | None, typer.Option(help="Whatever should be remembered.")] = None,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Name, tag or note a run."""
+    store = opened(home_folder)
+    store.run(run_id)
+    store.describe(run_id, name=name, tags=tags, note=note)
+
+
+@app.command("queue")
+@for_people
+def show_queue(
+    parallel: Annotated[int | None, options.option(limits.PARALLEL_RUNS)] = None,
+    move: Annotated[str | None, typer.Option(help="A queued run to put elsewhere ...")] = None,
+    before: Annotated[str | None, typer.Option(help="... before this one; without it, behind all.")] = None,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """What all runs on a data set spend together, and its budget."""
-    store = Store(home.folder(home_folder))
-    limits.check_choice("dataset", dataset, budget.dataset_names(store))
-    supervisor.notice_lost_workers(store)
-    policy = store.policy(dataset)
-    if budget_epsilon is not None:
-        bound = limits.TARGET_EPSILON.check(budget_epsilon) if budget_epsilon else None
-        policy = replace(policy, budget_epsilon=bound)
-    if budget_delta is not None:
-        policy = replace(policy, budget_delta=limits.DELTA.check(budget_delta))
-    if public is not None:
-        policy = replace(policy, public=public)
-    store.set_policy(policy)
-    now = budget.balance(store, dataset)
+    """What waits, in its order; and how many runs train side by side."""
+    store = opened(home_folder)
+    if parallel is not None:
+        store.set_parallel_runs(parallel)
+    if move is not None:
+        supervisor.move(store, move, before=before)
+    supervisor.wake(store)
+    rows = [described(run) for run in store.queue()]
     if as_json:
-        print_json(
-            dataset=dataset,
-            epsilon=now.account.headline.value,
-            delta=policy.budget_delta,
-            accountant=now.account.headline.accountant,
-            pld={
-                "epsilon": now.account.pld.value if now.account.pld else None,
-                "problem": now.account.pld_problem,
-            },
-            rdp={"epsilon": now.account.rdp.value, "order": now.account.rdp.order},
-            budget_epsilon=policy.budget_epsilon,
-            exceeded=now.exceeded,
-            public=policy.public,
-            runs=[run.run_id for run in now.runs],
-        )
+        print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
-    out.print(budget.sentence(now), highlight=False)
-    if now.runs:
-        out.print(_runs_table([_described(run) for run in now.runs]))
+    out.print(f"Runs side by side: {store.parallel_runs()}", highlight=False)
+    out.print(runs_table(rows))
+
+
+@app.command("log")
+@for_people
+def show_log(run_id: str, home_folder: options.HomeFolder = None) -> None:
+    """The end of what a run's worker printed."""
+    store = opened(home_folder)
+    store.run(run_id)
+    out.print(supervisor.log_tail(store, run_id), highlight=False, markup=False)
+
+
+def opened(home_folder: Path | None) -> Store:
+    """Opens the store, and says what became of a damaged one."""
+    store = Store(home.folder(home_folder))
+    warn(store.recovered())
+    return store

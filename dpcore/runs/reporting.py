@@ -10,7 +10,7 @@ from dpcore.runs.store import Run, Store
 
 def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
     """Returns the statement of a run as Markdown."""
-    plan, training = run.plan.privacy, run.plan.training
+    plan, training = run.charged, run.plan.training
     content = run.dataset_fingerprint or "not read yet"
     account = accounting.account(plan)
     rows = statement.table(

@@ -40,6 +40,7 @@ class Run:
         deleted: When it was put into the bin; `None` if it is not there.
         last_round: The last round that is known; `None` before the first.
         accuracy: Of the last evaluated round.
+        epsilon: Spent up to the last round.
         seconds: Spent on its rounds.
     """
 
@@ -66,11 +67,17 @@ class Run:
     deleted: float | None
     last_round: int | None = None
     accuracy: float | None = None
+    epsilon: float = 0.0
     seconds: float = 0.0
 
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its rounds are done."""
+        return self.last_round == self.plan.privacy.rounds
 
     @property
     def title(self) -> str:
@@ -111,6 +118,7 @@ _DERIVED = {
     "last_round": "(SELECT max(round) FROM rounds WHERE rounds.run_id = runs.run_id)",
     "accuracy": "(SELECT accuracy FROM rounds WHERE rounds.run_id = runs.run_id AND accuracy IS NOT NULL "
     "ORDER BY round DESC LIMIT 1)",
+    "epsilon": "coalesce((SELECT epsilon FROM rounds WHERE rounds.run_id = runs.run_id ORDER BY round DESC LIMIT 1), 0)",
     "seconds": "(SELECT coalesce(sum(seconds), 0) FROM rounds WHERE rounds.run_id = runs.run_id)",
 }
 _RUN_COLUMNS = ", ".join(

@@ -107,6 +107,19 @@ def stop(store: Store, run_id: str, *, now: bool = False) -> None:
         processes.kill_worker(store, run_id)
 
 
+def move(store: Store, run_id: str, *, before: str | None) -> None:
+    """Puts a queued run before another one, or (`None`) behind all.
+
+    Raises:
+        InvalidValueError: If one of them is not in the queue.
+    """
+    queued = [run.run_id for run in store.queue()]
+    for one in filter(None, (run_id, before)):
+        if one not in queued:
+            raise InvalidValueError("run", f"Expected a run that is queued, found {one} {store.run(one).status}.")
+    store.move(run_id, before=before)
+
+
 def delete(store: Store, run_id: str) -> None:
     """Puts a run into the bin, from where `Store.restore` brings it back.
 

@@ -73,15 +73,16 @@ _component = st.components.v2.component(
 )
 
 
-def show(figure: go.Figure, *, key: str, label: str, table: pd.DataFrame) -> None:
+def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) -> None:
     """Shows a figure, and its numbers as a table for those who cannot or would not look.
 
     Args:
-        figure: What to draw; its layout has a height.
+        figure: What to draw, or its JSON; its layout has a height.
         key: Unique in the page; the graph with this key is kept and updated.
         label: One sentence that says what the figure shows, for screen readers.
-        table: The numbers of the figure.
+        table: The numbers of the figure; they are sent only where somebody opens them.
     """
-    _component(key=key, data={"figure": figure.to_json(), "label": label})
-    with st.expander("The numbers as a table"):
-        st.dataframe(table, hide_index=True, key=f"{key}_table")
+    _component(key=key, data={"figure": figure if isinstance(figure, str) else figure.to_json(), "label": label})
+    with st.expander("The numbers as a table", key=f"{key}_numbers", on_change="rerun") as numbers:
+        if numbers.open:
+            st.dataframe(table, hide_index=True, key=f"{key}_table")

@@ -62,8 +62,8 @@ def show(store: Store, dataset: str) -> None:
                 "status": run.status,
                 "noise": run.plan.privacy.noise_multiplier,
                 "clients": run.plan.privacy.clients_per_round,
-                "rounds charged": run.plan.privacy.rounds,
-                "epsilon alone": epsilon_text(accounting.epsilon(run.plan.privacy, accounting.COARSE).value),
+                "rounds charged": run.charged.rounds,
+                "epsilon alone": epsilon_text(accounting.epsilon(run.charged, accounting.COARSE).value),
                 "no guarantee because": ledger.uncovered(run.plan.privacy),
             }
             for run in balance.runs
@@ -72,7 +72,7 @@ def show(store: Store, dataset: str) -> None:
     )
     st.caption(
         "A run is charged with all the rounds of its plan as soon as it has released one, or still may: who stops it "
-        "early has looked."
+        "early has looked. Rounds that were drawn again come on top, and a run in the bin stays charged."
     )
 
 

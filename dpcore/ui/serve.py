@@ -13,8 +13,12 @@ def run(port: int, home: Path) -> None:
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
     from streamlit.web.cli import main
 
-    from dpcore.runs import budget  # noqa: F401
-    from dpcore.ui import answer, chart, data, importing, live, plan, privacy_charts, risk  # noqa: F401
+    from dpcore.runs import supervisor
+    from dpcore.runs.store import Store
+    from dpcore.ui import answer, compare, data, importing, live, plan, privacy_charts, risk, run_list  # noqa: F401
+
+    for run_id in supervisor.resume_interrupted(Store(home)):
+        print(f"Run {run_id} was interrupted; it goes on.")
 
     # Streamlit collects garbage after every script run, over every object ever imported: on a polled page
     # that cost six times the work itself. What is here now stays, so leave it out.

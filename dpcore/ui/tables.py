@@ -10,7 +10,8 @@ from dpcore import limits
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
 from dpcore.privacy.risk import rate_from_pair, risk
-from dpcore.runs.store import Round
+from dpcore.rounds import Round
+from dpcore.rounds import fraction_clipped as fraction
 
 _POINTS = 60
 _MAP_POINTS = 24
@@ -89,5 +90,12 @@ def trade_off(plan: PrivacyPlan, epsilon: float, grid: float) -> pd.DataFrame:
 
 
 def rounds(rows: list[Round]) -> pd.DataFrame:
-    """One row a round, columns as in the store."""
-    return pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))
+    """One row a round, columns as in the store and `signal_to_noise`."""
+    table = pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))
+    table["signal_to_noise"] = pd.Series([row.signal_to_noise for row in rows], dtype=float)
+    return table
+
+
+def fraction_clipped(plan: PrivacyPlan, rows: list[Round]) -> float | None:
+    """What the last of two rounds clipped, by its noisy count; `None` where nothing was counted."""
+    return fraction(plan, *rows) if len(rows) == 2 else None

@@ -1,0 +1,111 @@
+"""The command that trains."""
+
+import functools
+import signal
+import threading
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich import progress
+
+from dpcore import datasets, limits
+from dpcore.cli import options
+from dpcore.cli.data import fetch
+from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
+from dpcore.cli.runs import opened, rounds_table
+from dpcore.learning import engines
+from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
+from dpcore.privacy import statement
+from dpcore.runs import supervisor
+from dpcore.runs.store import Store
+
+
+@for_people
+@takes_plan("population")
+def train(
+    make_plan: Callable[..., PrivacyPlan],
+    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
+    engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
+    eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
+    seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
+    unseeded: Annotated[
+        bool,
+        typer.Option(
+            "--unseeded", help="Draw from the operating system's entropy: for a model that is to be released."
+        ),
+    ] = False,
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
+    stop_when_diverging: Annotated[
+        bool,
+        typer.Option(
+            "--stop-when-diverging", help="Stop when the loss explodes. The guarantee stays that of all rounds."
+        ),
+    ] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Queue the run and come back at once.")] = False,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train a plan in a process of its own, when its turn has come. Ctrl-C stops it after the round it is in."""
+    store = opened(home_folder)
+    plan = Plan(
+        privacy=make_plan(population=datasets.num_users(dataset, store.home)),
+        training=TrainingPlan(
+            dataset=dataset,
+            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
+            model=model,
+            seed=None if unseeded else seed,
+        ),
+    )
+    engines.check_name(engine)
+    if datasets.must_be_fetched(dataset, store.home):
+        fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
+    run_id = supervisor.start(
+        store,
+        plan,
+        engine=engine,
+        eval_every=limits.EVAL_EVERY.check(eval_every),
+        stop_when_diverging=stop_when_diverging,
+    )
+    warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
+    if queue:
+        print_json(run_id=run_id) if as_json else out.print(run_id, highlight=False)
+        return
+    show = _show_json if as_json else _show_progress
+    # In a thread of its own: the interrupted one may be in the middle of a transaction.
+    stop = functools.partial(threading.Thread, target=store.request_stop, args=(run_id,))
+    signal.signal(signal.SIGINT, lambda *_: stop().start())
+    show(store, run_id)
+    run = supervisor.current(store, run_id)
+    if run.status in ("failed", "interrupted"):
+        options.complain(run.message)
+        raise typer.Exit(1)
+
+
+def _show_json(store: Store, run_id: str) -> None:
+    for _, rows in supervisor.follow(store, run_id):
+        for row in rows:
+            print_json(**vars(row))
+    run = supervisor.current(store, run_id)
+    print_json(run_id=run_id, status=run.status, message=run.message)
+
+
+def _show_progress(store: Store, run_id: str) -> None:
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    shown = run_id
+    with progress.Progress(*columns, console=options.err) as bar:
+        task = bar.add_task(run_id, total=store.run(run_id).plan.privacy.rounds)
+        for run, rows in supervisor.follow(store, run_id):
+            for row in rows:
+                if row.accuracy is not None:
+                    shown = f"accuracy {row.accuracy:.3f}, epsilon {statement.epsilon_text(row.epsilon)}"
+                bar.update(task, completed=row.round)
+            bar.update(task, description=run.message or shown)
+    out.print(f"{run_id} {supervisor.current(store, run_id).status}", highlight=False)
+    out.print(rounds_table(store.rounds(run_id)))

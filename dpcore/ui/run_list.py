@@ -1,0 +1,105 @@
+"""All runs as a table to choose from."""
+
+import hashlib
+
+import pandas as pd
+import streamlit as st
+
+from dpcore.privacy import accounting
+from dpcore.privacy.statement import epsilon_text
+from dpcore.runs import supervisor
+from dpcore.runs.store import ACTIVE, ENDED, Run, Store
+
+_POLL_SECONDS = 2.0
+_SIGNS = {
+    "queued": "◷ queued",
+    "running": "▶ running",
+    "finished": "✓ finished",
+    "stopped": "■ stopped",
+    "interrupted": "‖ interrupted",
+    "failed": "✕ failed",
+    "cancelled": "– cancelled",
+}
+_CHOSEN = "runs"
+
+
+def choose(store: Store) -> list[str]:
+    """Shows the runs that pass the filters, and returns the ids of those that are chosen (also by the link)."""
+    one, two = st.columns([2, 3], vertical_alignment="bottom")
+    words = one.text_input(
+        "Find", key="find", bind="query-params", placeholder="id, name, tag, note, data set, engine ..."
+    )
+    states = two.pills("Status", [*ACTIVE, *ENDED], selection_mode="multi", key="status", bind="query-params")
+    chosen = [found for found in st.query_params.get(_CHOSEN, "").split(",") if found]
+    active = any(run.active for run in store.runs())
+
+    def look() -> None:
+        runs = [run for run in supervisor.runs(store) if _passes(run, words, states)]
+        now = _table(store, runs, chosen)
+        if now != chosen:
+            st.query_params[_CHOSEN] = ",".join(now)
+            st.rerun()
+        if any(run.active for run in runs) and not active:
+            st.rerun()  # one has begun since: from now on, look again and again
+
+    st.fragment(look, run_every=_POLL_SECONDS if active else None)()
+    known = {run.run_id for run in store.runs()}
+    return [run_id for run_id in chosen if run_id in known]
+
+
+def _passes(run: Run, words: str, states: list[str]) -> bool:
+    text = " ".join([run.run_id, run.name, run.tags, run.note, run.plan.training.dataset, run.engine]).lower()
+    return (not states or run.status in states) and all(word in text for word in words.lower().split())
+
+
+def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
+    """Shows runs, those that are chosen marked; returns the ids of those that are marked now."""
+    if not runs:
+        st.info("No run passes these filters.", icon=":material/filter_alt_off:")
+        return chosen
+    curves = store.curves("accuracy")
+    table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
+    # Streamlit remembers rows by their place: with other runs in the table it must forget them.
+    ids = [run.run_id for run in runs]
+    key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
+    marked = st.dataframe(
+        table,
+        hide_index=True,
+        key=f"runs_{key}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [ids.index(run_id) for run_id in chosen if run_id in ids]}},
+        height=min(420, 38 + 35 * len(runs)),
+        column_config={
+            "created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "accuracy": st.column_config.NumberColumn(format="percent"),
+            "by round": st.column_config.LineChartColumn(help="Accuracy by round", y_min=0, y_max=1, width="small"),
+            "minutes": st.column_config.NumberColumn(format="%.1f", help="Spent on its rounds"),
+            "epsilon": st.column_config.TextColumn(help="Of all planned rounds, an upper bound"),
+        },
+    )
+    hidden = [run_id for run_id in chosen if run_id not in ids]
+    return hidden + [ids[row] for row in marked.selection.rows]
+
+
+def _row(run: Run, curve: list[float]) -> dict:
+    privacy = run.plan.privacy
+    # What a whole run has recorded is the fine number; a coarse one is shown until then, and is never below it.
+    epsilon = run.epsilon if run.complete else accounting.epsilon(run.charged, accounting.COARSE).value
+    return {
+        "status": _SIGNS[run.status],
+        "run": run.title,
+        "noise": privacy.noise_multiplier,
+        "clients": privacy.clients_per_round,
+        "round": f"{run.last_round or 0} / {privacy.rounds}",
+        "epsilon": epsilon_text(epsilon),
+        "accuracy": run.accuracy,
+        "by round": curve or None,
+        "minutes": run.seconds / 60,
+        "data": run.plan.training.dataset,
+        "model": run.plan.training.model,
+        "engine": run.engine,
+        "seed": "none" if run.plan.training.seed is None else str(run.plan.training.seed),
+        "tags": run.tags,
+        "created": pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(None),
+    }

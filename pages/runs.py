@@ -1,0 +1,27 @@
+"""What was trained, what trains, and what waits?"""
+
+import streamlit as st
+
+from dpcore.ui import actions, compare, controls, frame, live, run_list, services
+
+frame.page("Runs", "What was trained, and what comes next?")
+with controls.explain():
+    store = services.store()
+    actions.notices(store)
+    if not store.runs(deleted=None):
+        st.info("Nothing was trained here yet: begin on the page **Train**.", icon=":material/model_training:")
+        st.stop()
+    chosen = run_list.choose(store)
+    if not chosen:
+        st.caption("Mark a run to look at it; mark several to compare them.")
+    elif len(chosen) == 1:
+        live.show(store, chosen[0])
+    else:
+        compare.show(store, chosen)
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True):
+        st.subheader("The queue")
+        actions.parallel(store)
+    with right, st.container(border=True):
+        st.subheader("On the disk")
+        actions.disk(store)
