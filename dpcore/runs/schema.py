@@ -129,14 +129,26 @@ def _replace(path: Path, aside: Path | None) -> None:
     fresh.touch(0o600)
     with closing(connect(fresh)) as db, db:
         _migrate(db, 0)
-        runs, rounds = _salvage(path, db) if aside else (0, 0)
-        runs += _from_folders(path.parent / "runs", db)
+        if aside:
+            _salvage(path, db, "runs")
+        _from_folders(path.parent / "runs", db)
+        if aside:
+            for (run_id,) in db.execute("SELECT run_id FROM runs").fetchall():
+                _salvage(path, db, "rounds", "run_id = ?", run_id)
+            _salvage(path, db, "datasets")
+            _salvage(path, db, "settings")
+        # What was lost may have been released: the ledger goes on charging it.
+        db.execute(
+            "UPDATE runs SET drawing = 1 WHERE drawing IS NULL AND status NOT IN ('queued', 'cancelled') "
+            "AND NOT EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id AND round > 0)"
+        )
+        runs, rounds = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("runs", "rounds"))
         if aside or runs:
             message = (
                 f"The file of runs was {f'damaged; it is kept as {aside.name}' if aside else 'lost'}. {runs} runs and "
                 f"{rounds} rounds could be read back. A budget that was set may be lost: look at the Ledger."
             )
-            db.execute("INSERT INTO settings (name, value) VALUES (?, ?)", (RECOVERED, message))
+            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, message))
     with closing(connect(fresh)) as db:
         db.execute("PRAGMA journal_mode = WAL")
     _to_disk(fresh)
@@ -160,50 +172,35 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[int, int]:
-    """Copies every row that can be read; returns how many runs and rounds."""
-    copied = {"runs": 0, "rounds": 0}
-    with suppress(sqlite3.Error), closing(connect(damaged)) as old:
-        for table, keys in {
-            "runs": ["rowid"],
-            "rounds": ["run_id", "round"],
-            "datasets": ["name"],
-            "settings": ["name"],
-        }.items():
-            known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-            for direction in ("ASC", "DESC"):  # from both ends up to what is broken
-                order = ", ".join(f"{key} {direction}" for key in keys)
-                with suppress(sqlite3.Error):
-                    for row in old.execute(f"SELECT * FROM {table} ORDER BY {order}"):
-                        names = [name for name in row.keys() if name in known]  # noqa: SIM118
-                        with suppress(sqlite3.Error):  # such as a round whose run could not be read
-                            added = db.execute(
-                                f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) "
-                                f"VALUES ({', '.join('?' * len(names))})",
-                                [row[name] for name in names],
-                            )
-                            if table in copied:
-                                copied[table] += added.rowcount
-    return copied["runs"], copied["rounds"]
+def _salvage(damaged: Path, db: sqlite3.Connection, table: str, where: str = "1", *values: str) -> None:
+    """Copies every row of a table that can be read, from both ends up to what is broken."""
+    columns = db.execute(f"PRAGMA table_info({table})").fetchall()
+    known = {row[1] for row in columns}
+    keys = ["rowid"] if table == "runs" else [row[1] for row in columns if row[5]]
+    for direction in ("ASC", "DESC"):
+        with suppress(sqlite3.Error), closing(connect(damaged)) as old:
+            old.execute("PRAGMA writable_schema = ON")  # else not a row is read of a file that ends too early
+            order = ", ".join(f"{key} {direction}" for key in keys)
+            for row in old.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", values):
+                names = [name for name in row.keys() if name in known]  # noqa: SIM118
+                with suppress(sqlite3.Error):  # such as a row of which a part is nonsense
+                    db.execute(
+                        f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                        [row[name] for name in names],
+                    )
 
 
-def _from_folders(runs: Path, db: sqlite3.Connection) -> int:
-    """Adds the runs that only their folders know, so that the ledger still charges them; returns how many."""
-    added = 0
+def _from_folders(runs: Path, db: sqlite3.Connection) -> None:
+    """Adds the runs that only their folders know, so that the ledger still charges them."""
     for kept in sorted(runs.glob(f"*/{PLAN_FILE}")):
         with suppress(ValueError, KeyError, TypeError, OSError, sqlite3.Error):
             told, done = json.loads(kept.read_text()), (kept.parent / "weights.npz").exists()
             values = {name: told[name] for name in KEPT} | {
                 "run_id": kept.parent.name,
                 "status": "finished" if done else "interrupted",
-                "drawing": 1,  # its rounds are not known any more, but there may have been some
                 "message": "Read back from its folder: the file of runs did not have it any more.",
             }
-            names = list(values)
-            before = db.total_changes
             db.execute(
-                f"INSERT OR IGNORE INTO runs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                f"INSERT OR IGNORE INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
                 list(values.values()),
             )
-            added += db.total_changes - before
-    return added

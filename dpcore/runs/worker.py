@@ -103,7 +103,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
 
     engine, replays = engines.create(run.engine, plan, dataset), engines.replays(run.engine, plan)
     owner = {"plan": plan.fingerprint, "engine": run.engine, "data": dataset.fingerprint}
-    path = store.folder(run_id) / "checkpoint.npz"
+    path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
     row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
     reports = training.run(
@@ -132,7 +132,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
             diverged = divergence(evaluated)
         if diverged and run.stop_when_diverging:
             break
-    checkpoints.write(store.folder(run_id) / "weights.npz", engine.model_weights(state))
+    checkpoints.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         path.unlink(missing_ok=True)
         return "finished", diverged

@@ -138,7 +138,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     last = rows[-1] if rows else None
     clipped = tables.fraction_clipped(run.plan.privacy, rows[-2:])
     private = {
-        f"Epsilon spent of {statement.epsilon_text(planned)}": (
+        f"Epsilon of {statement.epsilon_text(planned)}": (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
             statement.epsilon_text(min(last.epsilon, planned)) if last else "–",
             "What the rounds so far have cost each user, an upper bound.",
@@ -148,7 +148,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
             "–" if clipped is None else f"{clipped:.0%}",
             "As the noisy count of the last round said, from which the clip norm takes its step.",
         ),
-        "Signal to noise": (
+        "Signal / noise": (
             "–" if last is None or last.signal_to_noise is None else f"{last.signal_to_noise:.2f}",
             "Size of the average update without its noise, estimated, over that of the noise.",
         ),
@@ -161,7 +161,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
             "Users that came to the last round; it varies, and is no part of what is released.",
         ),
     }
-    left, right = st.columns([4, 3])
+    left, right = st.columns([5, 3])
     for column, heading, group in ((left, _PRIVATE, private), (right, _DIAGNOSTIC, diagnostics)):
         with column:
             st.caption(heading)

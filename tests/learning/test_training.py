@@ -18,7 +18,7 @@ class CountingEngine:
         return 0
 
     def next(self, state, cohort, round_num):
-        return state + len(cohort), RoundMetrics(clip_norm=0.1 * round_num)
+        return state + len(cohort), RoundMetrics(clip_norm=0.1 * round_num, update_norm=float(round_num))
 
     def model_weights(self, state):
         return [np.array(state)]
@@ -53,3 +53,36 @@ def test_a_plan_for_another_population_is_refused(small_plan, few_writers, with_
     other = with_privacy(small_plan, population=61)
     with pytest.raises(InvalidValueError, match="population"):
         next(training.run(other, few_writers, CountingEngine(), evaluate, eval_every=1))
+
+
+def test_a_run_goes_on_from_any_round_as_if_nothing_had_been(small_plan, few_writers):
+    def reports(**how):
+        return list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2, **how))
+
+    whole = reports()
+    for kept in whole[:-1]:
+        rest = reports(resume=(kept.row, kept.state))
+        assert [replace(r.row, seconds=0) for r in rest] == [
+            replace(r.row, seconds=0) for r in whole[kept.round + 1 :]
+        ]
+
+
+def test_rounds_drawn_again_are_in_epsilon(small_plan, few_writers):
+    reports = list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2, redrawn=2))
+    assert reports[-1].epsilon == accounting.epsilon(replace(small_plan.privacy, rounds=5)).value
+    exact = accounting.epsilon(replace(small_plan.privacy, rounds=3)).value
+    assert exact <= reports[1].epsilon <= exact * 1.002
+
+
+def test_what_is_told_before_a_round_is_its_number(small_plan, few_writers):
+    told = []
+    list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2, before_round=told.append))
+    assert told == [1, 2, 3]
+
+
+def test_the_noise_norm_is_that_of_the_noise(small_plan, few_writers):
+    reports = list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2))
+    privacy = small_plan.privacy
+    assert reports[0].noise_norm is None
+    assert reports[1].noise_norm == pytest.approx(privacy.value_noise_multiplier * 0.1 / 10)  # one weight
+    assert reports[3].noise_norm == pytest.approx(privacy.value_noise_multiplier * 0.2 / 10)

@@ -1,14 +1,16 @@
 """What runs on one data set are charged with, and when no more are let in."""
 
 import math
+import sqlite3
 
 import pytest
 
 from dpcore.errors import BudgetExceededError
+from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
-from dpcore.runs import budget, supervisor
+from dpcore.runs import budget, processes, supervisor
 from dpcore.runs.store import Policy
 
 
@@ -43,8 +45,35 @@ def test_whatever_released_a_round_or_still_may_is_charged_with_its_whole_plan(s
     assert spent(store, also=plan()) == accounting.epsilon(PrivacyPlan(rounds=300), accounting.COARSE).value
 
 
+def test_rounds_drawn_again_are_charged_and_deleting_takes_nothing_back(store):
+    run_id = run(store, "interrupted")
+    once = spent(store)
+    store.requeue(store.run(run_id), redrawn=7)
+    more = accounting.epsilon(PrivacyPlan(rounds=107), accounting.COARSE).value
+    assert spent(store) == more > once
+    store.request_stop(run_id)
+    supervisor.delete(store, run_id)
+    store.empty_bin()
+    assert store.runs() == []
+    assert spent(store) == more
+
+
+def test_a_run_that_is_resumed_must_have_room_for_a_round_drawn_again(store, monkeypatch):
+    monkeypatch.setattr(processes, "launch", lambda *given, **named: None)
+    run_id = run(store, "running")
+    store.draw(run_id, 2)
+    store.end(run_id, "interrupted")
+    store.set_policy(Policy(name="writers", budget_epsilon=accounting.epsilon(PrivacyPlan()).value))
+    assert not engines.replays("tff", plan())
+    with sqlite3.connect(store.home / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET engine = 'tff'")
+    with pytest.raises(BudgetExceededError):
+        supervisor.resume(store, run_id)
+    assert store.run(run_id).status == "interrupted"
+
+
 def test_no_run_starts_past_the_budget(store, monkeypatch):
-    monkeypatch.setattr(supervisor.subprocess, "Popen", lambda *given, **named: pytest.fail("was started"))
+    monkeypatch.setattr(processes, "launch", lambda *given, **named: pytest.fail("was started"))
     store.set_policy(Policy(name="writers", budget_epsilon=2.0))
     run(store, "finished")
     with pytest.raises(BudgetExceededError, match=r"at most epsilon 2 at delta 1e-05; .* would spend 2.337"):

@@ -1,55 +1,52 @@
-import multiprocessing
 import shutil
-import time
-
-import pytest
 
 from dpcore.locks import lock
 from dpcore.plan import Plan
-from dpcore.runs import supervisor
+from dpcore.runs import processes, supervisor
 
 
-def _hold(path, held):
-    with lock(path, wait=True):
-        held.set()
-        time.sleep(60)
-
-
-@pytest.fixture
-def living_worker(store):
-    """A process that holds a running run's lock, as a worker does."""
+def running(store):
     run_id = store.create(Plan(), engine="tff", eval_every=5)
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=_hold, args=(supervisor.worker_lock(store, run_id), held))
-    process.start()
-    assert held.wait(30)
     store.begin(run_id)
-    yield run_id, process
-    process.kill()
-    process.join()
+    return run_id
 
 
-def test_a_living_worker_is_left_alone_and_a_killed_one_is_noticed(store, living_worker):
-    run_id, process = living_worker
-    supervisor.notice_lost_workers(store)
-    assert store.run(run_id).status == "running"
-    process.kill()
-    process.join()
-    supervisor.notice_lost_workers(store)
-    assert store.run(run_id).status == "failed"
-    assert "killed" in store.run(run_id).message
+def test_a_run_is_running_while_its_lock_is_held_and_interrupted_when_it_is_not(store):
+    run_id = running(store)
+    with lock(processes.worker_lock(store, run_id), wait=True):
+        assert supervisor.current(store, run_id).status == "running"
+    seen = supervisor.current(store, run_id)
+    assert (seen.status, seen.active) == ("interrupted", False)
+    assert "killed" in seen.message
+    assert [run.status for run in supervisor.runs(store)] == ["interrupted"]
+    assert store.run(run_id).status == "running"  # looking writes nothing: it works on a full disk
 
 
-def test_a_queued_run_is_given_time_to_start(store):
+def test_a_queued_run_needs_no_worker(store):
     run_id = store.create(Plan(), engine="tff", eval_every=5)
-    supervisor.notice_lost_workers(store)
-    assert store.run(run_id).status == "queued"
+    assert supervisor.current(store, run_id).status == "queued"
 
 
-def test_a_run_whose_folder_was_removed_is_lost_and_hides_no_other(store, monkeypatch):
-    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.0)
-    run_id = store.create(Plan(), engine="tff", eval_every=5)
+def test_a_run_whose_folder_was_removed_is_lost_and_hides_no_other(store):
+    run_id = running(store)
     shutil.rmtree(store.folder(run_id))
-    supervisor.notice_lost_workers(store)
-    assert store.run(run_id).status == "failed"
+    assert [run.status for run in supervisor.runs(store)] == ["interrupted"]
+    supervisor.delete(store, run_id)
+    assert store.runs() == []
+
+
+def test_no_runner_is_started_for_an_empty_queue_or_beside_another(store, monkeypatch):
+    started = []
+    monkeypatch.setattr(processes, "launch", lambda *given, **named: started.append(given) or _Done())
+    supervisor.wake(store)
+    store.create(Plan(), engine="tff", eval_every=5)
+    with lock(processes.runner_lock(store), wait=True):
+        supervisor.wake(store)
+    assert started == []
+    supervisor.wake(store)
+    assert len(started) == 1
+
+
+class _Done:
+    def wait(self):
+        return 0
