@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dpcore.locks import lock
 from dpcore.plan import Plan, TrainingPlan
 from dpcore.runs.store import Store
 
@@ -287,14 +288,44 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_no_process_and_a_failed_run(trained):
+def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
     process, run_id = started(trained[0], "tff")
     family = workers_of(run_id)
     assert any("worker_binary" in " ".join(_command_line(p)) for p in family)
     family[0].kill()
     rest, _ = process.communicate(timeout=60)
     last = json_lines(rest)[-1]
-    assert last["status"] == "failed"
-    assert "killed" in last["message"]
+    assert last["status"] == "interrupted"
+    assert "killed" in last["message"] or "SIGKILL" in last["message"]
     assert process.returncode == 1
     assert_all_end(family)
+
+
+def test_runs_are_queued_worked_and_thrown_away(tmp_path):
+    store = Store(tmp_path)
+    (store.home / "runner.lock").touch()
+    with lock(store.home / "runner.lock", wait=True):  # nothing begins meanwhile
+        ids = []
+        for noise in ("0.5", "0.7"):
+            done = command(
+                "train", "--queue", "--json", "--rounds", "2", "--noise-multiplier", noise, home=tmp_path
+            )
+            ids.append(json.loads(done.stdout)["run_id"])
+        shown = json.loads(command("runs", "queue", "--parallel", "2", "--json", home=tmp_path).stdout)
+        assert shown == {"parallel_runs": 2, "queue": ids}
+        moved = command("runs", "queue", "--move", ids[1], "--before", ids[0], "--json", home=tmp_path)
+        assert json.loads(moved.stdout)["queue"] == ids[::-1]
+        assert command("runs", "stop", *ids, home=tmp_path).returncode == 0
+    assert [run.status for run in store.runs()] == ["cancelled"] * 2
+    refused = command("runs", "resume", ids[0], home=tmp_path)
+    assert refused.returncode == 2
+    assert "It cannot be resumed" in refused.stderr
+    command("runs", "describe", ids[0], "--name", "one", "--note", "gone soon", home=tmp_path)
+    assert store.run(ids[0]).name == "one"
+    command("runs", "delete", *ids, home=tmp_path)
+    command("runs", "restore", ids[0], home=tmp_path)
+    listed = json_lines(command("runs", "list", "--status", "cancelled", "--json", home=tmp_path).stdout)
+    assert [row["run_id"] for row in listed] == [ids[0]]
+    assert "freed" in command("runs", "prune", "--yes", home=tmp_path).stdout
+    assert [run.run_id for run in store.runs(deleted=None)] == [ids[0]]
+    assert command("runs", "log", ids[0], home=tmp_path).returncode == 0

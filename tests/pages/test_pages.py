@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs import supervisor
-from dpcore.runs.store import Round, Store
+from dpcore.runs.store import Policy, Round, Store
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -260,7 +260,8 @@ def recorded(home, status, **privacy):
                 seconds=1.0,
             ),
         )
-    store.end(run_id, status, "what went wrong" if status == "failed" else "")
+    if status != "running":
+        store.end(run_id, status, "what went wrong" if status == "failed" else "")
     (store.folder(run_id) / "worker.log").write_text("the log")
     return run_id
 
@@ -299,11 +300,103 @@ def test_a_ledger_without_runs_or_with_public_data(home):
     assert any("costs its users nothing" in c.value for c in page("train").caption)
 
 
-def test_a_run_whose_worker_died_is_shown_as_failed(home, monkeypatch):
-    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.0)
-    Store(home).create(Plan(), engine="tff", eval_every=5)
-    test = page("train")
+def test_a_run_whose_worker_died_is_shown_as_interrupted_and_resumes_at_a_click(home, monkeypatch):
+    woken = []
+    monkeypatch.setattr(supervisor, "wake", woken.append)
+    store = Store(home)
+    run_id = recorded(home, "running")
+    test = page("train", run=run_id)
     assert "killed" in test.error[0].value
+    test.button(key="resume").click().run()
+    assert not test.exception
+    assert woken
+    assert store.run(run_id).status == "queued"
+    assert "Number 1 of 1 in the queue" in test.info[0].value
+
+
+def test_runs_are_listed_filtered_and_chosen_by_a_link(home):
+    one, two = recorded(home, "finished"), recorded(home, "stopped", noise_multiplier=0.7)
+    Store(home).describe(one, name="the good one", tags="paper")
+    test = page("runs")
+    assert list(test.dataframe[0].value["run"]) == [two, "the good one"]
+    assert list(test.dataframe[0].value["status"]) == ["■ stopped", "✓ finished"]
+    test.text_input(key="find").set_value("PAPER").run()
+    assert list(test.dataframe[0].value["run"]) == ["the good one"]
+    test.text_input(key="find").set_value("nobody has this").run()
+    assert "No run passes" in test.info[0].value
+    assert metric(page("runs", runs=two), "Accuracy") == "30.0%"
+    both = page("runs", runs=f"{one},{two}")
+    assert both.subheader[2].value == "The plans, and what came of them"
+    facts = both.dataframe[1].value
+    assert list(facts.loc["noise multiplier"]) == ["1.2", "0.7", "differs"]
+    assert facts.loc["model"].iloc[-1] == ""
+
+
+def test_a_run_is_deleted_and_brought_back(home):
+    run_id = recorded(home, "finished")
+    store = Store(home)
+    test = page("runs", runs=run_id)
+    test.button(key="delete").click().run()
+    assert store.runs() == []
+    assert f"In the bin: {run_id}" in test.info[0].value
+    test.button(key="undo").click().run()
+    assert [run.run_id for run in store.runs()] == [run_id]
+    test.button(key="delete").click().run()
+    test.button(key="empty").click().run()
+    assert not test.exception
+    assert store.runs(deleted=True) == []
+    assert "The runs on writers (1)" in page("ledger").info[0].value
+
+
+def test_a_run_is_named(home):
+    run_id = recorded(home, "finished")
+    test = page("runs", runs=run_id)
+    test.text_input(key=f"name_{run_id}").set_value("final").run()
+    assert Store(home).run(run_id).name == "final"
+    assert list(test.dataframe[0].value["run"]) == ["final"]
+
+
+def test_a_refused_button_says_why(home):
+    run_id = recorded(home, "finished")
+    test = page("runs", runs=run_id)
+    Store(home).set_policy(Policy(name="writers", budget_epsilon=1.0))
+    test.button(key="retry").click().run()
+    assert "at most epsilon 1 " in test.error[0].value
+    assert len(Store(home).runs()) == 1
+
+
+def test_the_queue_is_worked_from_the_page(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    store = Store(home)
+    ids = [store.create(Plan(), engine="vectorized", eval_every=5) for _ in range(2)]
+    test = page("runs", runs=ids[1])
+    assert "Number 2 of 2" in test.info[0].value
+    test.button(key="first").click().run()
+    assert "Number 1 of 2" in test.info[0].value
+    test.button(key="cancel").click().run()
+    assert store.run(ids[1]).status == "cancelled"
+    test.number_input(key="parallel").set_value(2).run()
+    assert store.parallel_runs() == 2
+
+
+def test_what_became_of_a_damaged_file_is_said_until_it_is_read(home):
+    (home / "runs.sqlite").write_text("this is not a database, but long enough to look like one" * 20)
+    test = page("train")
+    assert "was damaged; it is kept as runs.damaged-" in test.warning[0].value
+    test.button(key="understood").click().run()
+    assert not [w for w in test.warning if "damaged" in w.value]
+
+
+def test_a_diverging_run_says_so(home):
+    store = Store(home)
+    run_id = store.create(Plan(), engine="vectorized", eval_every=1, stop_when_diverging=True)
+    store.begin(run_id)
+    for number, loss in enumerate((2.3, 1.0, 2.4)):
+        row = Round(round=number, accuracy=0.5, loss=loss, clip_norm=0.1, cohort_size=5, epsilon=0.5, seconds=1.0)
+        store.append(run_id, row)
+    store.end(run_id, "stopped", "")
+    test = page("train", run=run_id)
+    assert any("Diverging: the loss is 2.400" in w.value for w in test.warning)
 
 
 def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
@@ -367,7 +460,8 @@ def test_uploads_can_be_switched_off(monkeypatch):
     assert not test.text_input
 
 
-def test_a_home_that_is_none_is_one_sentence(home):
-    (home / "runs.sqlite").write_text("this is not a database, but long enough to look like one" * 20)
-    test = page("train")
-    assert "cannot be used as the file of runs" in test.error[0].value
+def test_a_home_that_is_none_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("EPSILON_LAB_HOME", "/dev/null/home")
+    for name in ("train", "runs"):
+        test = page(name)
+        assert "cannot be used as the file of runs" in test.error[0].value
