@@ -148,6 +148,10 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
             with lock(home / "runs.lock", wait=True):
                 schema.prepare(self._path)
+                # Kept open: else the last one to leave removes what readers share, and on a full disk nobody could
+                # make it again to read.
+                self._open = schema.connect(self._path)
+                self._open.execute("SELECT count(*) FROM runs").fetchone()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
