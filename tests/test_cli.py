@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from dpcore.cli import app
 from dpcore.locks import lock
 from dpcore.plan import Plan, TrainingPlan
 from dpcore.runs.store import Store
@@ -303,29 +305,30 @@ def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
 
 def test_runs_are_queued_worked_and_thrown_away(tmp_path):
     store = Store(tmp_path)
-    (store.home / "runner.lock").touch()
+
+    def said(*arguments):
+        """In this process: a dozen of its own would take half a minute."""
+        done = CliRunner().invoke(app, [*arguments, "--home", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
     with lock(store.home / "runner.lock", wait=True):  # nothing begins meanwhile
-        ids = []
-        for noise in ("0.5", "0.7"):
-            done = command(
-                "train", "--queue", "--json", "--rounds", "2", "--noise-multiplier", noise, home=tmp_path
-            )
-            ids.append(json.loads(done.stdout)["run_id"])
-        shown = json.loads(command("runs", "queue", "--parallel", "2", "--json", home=tmp_path).stdout)
+        queued = [said("train", "--queue", "--json", "--noise-multiplier", noise) for noise in ("0.5", "0.7")]
+        ids = [json.loads(line)["run_id"] for line in queued]
+        shown = json.loads(said("runs", "queue", "--parallel-runs", "2", "--json"))
         assert shown == {"parallel_runs": 2, "queue": ids}
-        moved = command("runs", "queue", "--move", ids[1], "--before", ids[0], "--json", home=tmp_path)
-        assert json.loads(moved.stdout)["queue"] == ids[::-1]
-        assert command("runs", "stop", *ids, home=tmp_path).returncode == 0
+        moved = said("runs", "queue", "--move", ids[1], "--before", ids[0], "--json")
+        assert json.loads(moved)["queue"] == ids[::-1]
+        said("runs", "stop", *ids)
     assert [run.status for run in store.runs()] == ["cancelled"] * 2
-    refused = command("runs", "resume", ids[0], home=tmp_path)
-    assert refused.returncode == 2
-    assert "It cannot be resumed" in refused.stderr
-    command("runs", "describe", ids[0], "--name", "one", "--note", "gone soon", home=tmp_path)
+    refused = CliRunner().invoke(app, ["runs", "resume", ids[0], "--home", str(tmp_path)])
+    assert refused.exit_code == 2
+    said("runs", "describe", ids[0], "--name", "one", "--note", "gone soon")
     assert store.run(ids[0]).name == "one"
-    command("runs", "delete", *ids, home=tmp_path)
-    command("runs", "restore", ids[0], home=tmp_path)
-    listed = json_lines(command("runs", "list", "--status", "cancelled", "--json", home=tmp_path).stdout)
+    said("runs", "delete", *ids)
+    said("runs", "restore", ids[0])
+    listed = json_lines(said("runs", "list", "--status", "cancelled", "--json"))
     assert [row["run_id"] for row in listed] == [ids[0]]
-    assert "freed" in command("runs", "prune", "--yes", home=tmp_path).stdout
+    assert "freed" in said("runs", "prune", "--yes")
     assert [run.run_id for run in store.runs(deleted=None)] == [ids[0]]
-    assert command("runs", "log", ids[0], home=tmp_path).returncode == 0
+    said("runs", "log", ids[0])

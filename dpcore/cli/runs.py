@@ -219,7 +219,7 @@ def describe_run(
 @app.command("queue")
 @for_people
 def show_queue(
-    parallel: Annotated[int | None, options.option(limits.PARALLEL_RUNS)] = None,
+    parallel_runs: Annotated[int | None, options.option(limits.PARALLEL_RUNS)] = None,
     move: Annotated[str | None, typer.Option(help="A queued run to put elsewhere ...")] = None,
     before: Annotated[str | None, typer.Option(help="... before this one; without it, behind all.")] = None,
     home_folder: options.HomeFolder = None,
@@ -227,8 +227,8 @@ def show_queue(
 ) -> None:
     """What waits, in its order; and how many runs train side by side."""
     store = opened(home_folder)
-    if parallel is not None:
-        store.set_parallel_runs(parallel)
+    if parallel_runs is not None:
+        store.set_parallel_runs(parallel_runs)
     if move is not None:
         supervisor.move(store, move, before=before)
     supervisor.wake(store)

@@ -61,8 +61,11 @@ def _look(store: Store, run_id: str) -> bool:
     # All tabs that look at a run share what one of them has drawn.
     rows, drawn = _drawn(str(store.home), run_id, run.last_round, _store=store, _run=run)
     planned = accounting.epsilon(run.charged).value
-    _progress(store, run, rows)
-    _figures(run, rows, planned)
+    # What comes and goes has a place of its own: else all below it would be built anew, and every chart lose its zoom.
+    with st.container():
+        _progress(store, run, rows)
+    with st.container():
+        _figures(run, rows, planned)
     for pair in (("accuracy", "loss"), ("clip_norm", "signal_to_noise")):
         for column, metric in zip(st.columns(2), pair, strict=True):
             with column:

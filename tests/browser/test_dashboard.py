@@ -121,6 +121,26 @@ def wait_for_more_points(page: Page, *, than: int, timeout: int) -> None:
     )
 
 
+def shown_range(page: Page) -> list[float]:
+    return page.evaluate("document.querySelector('.js-plotly-plot').layout.xaxis.range")
+
+
+def zoom(page: Page) -> list[float]:
+    """Draws a box over part of the first chart; returns what its x axis then shows."""
+    page.wait_for_timeout(2000)  # what a worker says while it starts has gone, and nothing moves any more
+    plot, whole = page.locator(".js-plotly-plot .nsewdrag").first, shown_range(page)
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_function(
+        "whole => document.querySelector('.js-plotly-plot').layout.xaxis.range[0] > whole[0]", arg=whole
+    )
+    return shown_range(page)
+
+
 @pytest.mark.parametrize("path", ["accountant", "train"])
 def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
     with socket.socket() as free:
@@ -131,7 +151,7 @@ def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
         page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
         expect(page.get_by_text("2.506").first).to_be_visible(timeout=20_000)
         links = page.get_by_test_id("stSidebar").get_by_role("link")
-        expect(links).to_have_text(["Accountant", "Data", "Train", "Ledger"])
+        expect(links).to_have_text(["Accountant", "Data", "Train", "Runs", "Ledger"])
         expect(page.get_by_test_id("stException")).to_have_count(0)
         page.close()
 
@@ -213,7 +233,9 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
         expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
         tab.get_by_role("button", name="Train", exact=True).click()
         wait_for_more_points(tab, than=2, timeout=90_000)
-        before = points(tab, "Accuracy")
+        zoomed, before = zoom(tab), points(tab, "Accuracy")
+        wait_for_more_points(tab, than=before + 3, timeout=30_000)
+        assert shown_range(tab) == zoomed  # an update leaves it as the reader has it
         tab.reload()
         wait_for_more_points(tab, than=before, timeout=30_000)
         link, before = tab.url, points(tab, "Accuracy")
@@ -222,7 +244,7 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
         second = browser.new_page()
         second.goto(link)
         wait_for_more_points(second, than=before, timeout=30_000)
-        second.get_by_role("button", name="Stop").click()
+        second.get_by_role("button", name="Stop", exact=True).click()
         expect(second.get_by_text("Stopped ·")).to_be_visible(timeout=30_000)
-        expect(second.get_by_role("button", name="Stop")).to_have_count(0)
+        expect(second.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
         second.close()

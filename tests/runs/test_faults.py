@@ -104,14 +104,11 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch)
     print(f"{sum(references.values())} workers killed in {len(references)} runs")
 
 
-@pytest.mark.parametrize(("engine", "seed"), [("vectorized", None), ("tff", 0)])
-def test_rounds_that_cannot_be_repeated_are_charged_when_they_are_drawn_again(
-    home, store, monkeypatch, engine, seed
-):
-    run_id = supervisor.start(store, plan(home, seed, rounds=20), engine=engine, eval_every=7)
-    kills = killed(store, run_id, monkeypatch, engine, times=1)
+def test_rounds_that_cannot_be_repeated_are_charged_when_they_are_drawn_again(home, store, monkeypatch):
+    run_id = supervisor.start(store, plan(home, rounds=20), engine="tff", eval_every=7)
+    kills = killed(store, run_id, monkeypatch, "tff", times=1)
     redrawn = store.run(run_id).redrawn
-    work(store, monkeypatch, engine, fragile=False)
+    work(store, monkeypatch, "tff", fragile=False)
     run, rows = store.run(run_id), store.rounds(run_id)
     assert run.status == "finished"
     assert [row.round for row in rows] == list(range(21))
