@@ -70,7 +70,7 @@ def fraction_clipped(plan: PrivacyPlan, before: Round, after: Round) -> float | 
 def divergence(rows: Sequence[Round]) -> str:
     """Returns what is wrong with the loss of the last evaluated round, in a sentence; empty if nothing is.
 
-    A loss diverges that is not finite, or twice the lowest one and at least half of the untrained model's.
+    A loss diverges that is not finite, or half as high again as the lowest one and above half of the untrained model's.
     """
     losses = [(row.round, row.loss) for row in rows if row.loss is not None]
     if not losses:
@@ -81,7 +81,7 @@ def divergence(rows: Sequence[Round]) -> str:
             f"Diverged: the loss is not finite in round {number}. Less noise per client or a smaller step may help."
         )
     best_at, best = min(losses, key=lambda found: found[1])
-    if last > 2 * best and last > losses[0][1] / 2:
+    if last > 1.5 * best and last > losses[0][1] / 2:
         return (
             f"Diverging: the loss is {last:.3f} in round {number}, after {best:.3f} in round {best_at}. Less noise per "
             "client (more clients, a lower multiplier) or a smaller step may help."

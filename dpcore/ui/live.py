@@ -164,13 +164,12 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
             "Users that came to the last round; it varies, and is no part of what is released.",
         ),
     }
-    left, right = st.columns([5, 3])
+    left, right = st.columns([4, 3])
     for column, heading, group in ((left, _PRIVATE, private), (right, _DIAGNOSTIC, diagnostics)):
         with column:
             st.caption(heading)
-            with st.container(horizontal=True):
-                for name, (value, tip) in group.items():
-                    st.metric(name, value, border=True, help=tip)
+            for place, (name, (value, tip)) in zip(st.columns(len(group)), group.items(), strict=True):
+                place.metric(name, value, border=True, help=tip)
 
 
 def _clock(seconds: float) -> str:
