@@ -146,10 +146,10 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
             statement.epsilon_text(min(last.epsilon, planned)) if last else "–",
             "What the rounds so far have cost each user, an upper bound.",
         ),
-        "Clip norm": (f"{last.clip_norm:.4f}" if last else "–", "The L2 bound on a user's update."),
-        "Fraction clipped": (
+        "Clip norm": (f"{last.clip_norm:.3g}" if last else "–", "The L2 bound on a user's update."),
+        "Clipped": (
             "–" if clipped is None else f"{clipped:.0%}",
-            "As the noisy count of the last round said, from which the clip norm takes its step.",
+            "The fraction of updates above the clip norm, as the noisy count of the last round said.",
         ),
         "Signal / noise": (
             "–" if last is None or last.signal_to_noise is None else f"{last.signal_to_noise:.2f}",
@@ -166,10 +166,10 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     }
     left, right = st.columns([4, 3])
     for column, heading, group in ((left, _PRIVATE, private), (right, _DIAGNOSTIC, diagnostics)):
-        with column:
+        with column, st.container(border=True):
             st.caption(heading)
             for place, (name, (value, tip)) in zip(st.columns(len(group)), group.items(), strict=True):
-                place.metric(name, value, border=True, help=tip)
+                place.metric(name, value, help=tip)
 
 
 def _clock(seconds: float) -> str:
