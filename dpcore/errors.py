@@ -8,7 +8,8 @@
     ├── CheckpointError            a run cannot go on from where it was
     │   └── DamagedCheckpointError     what was kept of it cannot be read
     └── StoreError                 the file of runs cannot be used as asked
-        └── RunNotFoundError
+        ├── RunNotFoundError
+        └── StudyNotFoundError
 
 A message says what was expected, what was found, and what to do about it. Pages show it beside the
 control, the command line prints it and exits with 2.
@@ -53,3 +54,7 @@ class StoreError(EpsilonLabError):
 
 class RunNotFoundError(StoreError):
     """No run has this id."""
+
+
+class StudyNotFoundError(StoreError):
+    """No study has this id."""

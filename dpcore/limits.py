@@ -221,6 +221,17 @@ EVAL_EVERY = Knob(
     integer=True,
     help="Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated.",
 )
+TOLERANCE = Knob(
+    name="tolerance",
+    label="Tolerated loss of accuracy",
+    minimum=0.0,
+    maximum=1.0,
+    default=0.05,
+    step=0.01,
+    above_minimum=True,
+    below_maximum=True,
+    help="How far below the noise-free accuracy a model may lie, as a fraction of all test examples.",
+)
 PARALLEL_RUNS = Knob(
     name="parallel_runs",
     label="Runs side by side",

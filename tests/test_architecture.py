@@ -17,7 +17,8 @@ ALLOWED = {
     "charts": {"privacy"},
     "learning": {"datasets", "privacy"},
     "runs": {"datasets", "learning", "privacy"},
-    "ui": {"runs", "charts", "privacy", "datasets"},
+    "reports": {"runs", "charts", "privacy"},
+    "ui": {"reports", "runs", "charts", "privacy", "datasets"},
 }
 TOP = {
     "errors": set(),

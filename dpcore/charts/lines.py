@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
+from dpcore.charts import colours
+
 MOST_LINES = 8
-_DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
+DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
@@ -26,12 +28,15 @@ def figure(x_title: str, y_title: str) -> go.Figure:
     return empty
 
 
-def metric_by_round(tables: Mapping[str, pd.DataFrame], metric: str, *, title: str, total_rounds: int) -> go.Figure:
+def metric_by_round(
+    tables: Mapping[str, pd.DataFrame], metric: str, *, noise: Mapping[str, float], title: str, total_rounds: int
+) -> go.Figure:
     """Returns one metric over rounds, a line a run, on an axis as long as the plan, so that it visibly grows.
 
     Args:
         tables: By the name of the run: columns `round` and `metric`; rows without a value are left out.
         metric: The column to draw.
+        noise: The noise multiplier of each run, which gives its colour.
         title: The title of the axis.
         total_rounds: The planned number of rounds.
     """
@@ -43,7 +48,7 @@ def metric_by_round(tables: Mapping[str, pd.DataFrame], metric: str, *, title: s
             y=known[metric],
             mode="lines+markers" if len(known) < 60 else "lines",
             name=name,
-            line={"dash": _DASHES[number % len(_DASHES)]},
+            line={"dash": DASHES[number % len(DASHES)], "color": colours.of_noise(noise[name])},
         )
     if len(tables) > 1:
         drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)

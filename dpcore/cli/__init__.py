@@ -5,7 +5,7 @@ With --json, standard output is JSON and nothing else; an infinite number is the
 
 import typer
 
-from dpcore.cli import data, ledger, privacy, runs, tools, train
+from dpcore.cli import data, ledger, privacy, runs, study, tools, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app = typer.Typer(
 for command in (privacy.account, privacy.calibrate, privacy.statement, train.train, ledger.ledger):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 for command in (tools.verify, tools.serve):
     app.command()(command)

@@ -62,6 +62,21 @@ ALTER TABLE rounds ADD COLUMN update_norm REAL;
 ALTER TABLE rounds ADD COLUMN noise_norm REAL;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE studies (
+    study_id TEXT PRIMARY KEY,
+    created REAL NOT NULL,
+    spec TEXT NOT NULL,
+    going INTEGER NOT NULL DEFAULT 1,
+    message TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE study_runs (
+    study_id TEXT NOT NULL REFERENCES studies ON DELETE CASCADE,
+    run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+    part TEXT NOT NULL,
+    PRIMARY KEY (study_id, run_id)
+) WITHOUT ROWID;
+""",
 ]
 VERSION = len(_MIGRATIONS)
 PLAN_FILE = "run.json"  # in a run's folder: what its ledger needs, should the file of runs be lost
@@ -135,8 +150,8 @@ def _replace(path: Path, aside: Path | None) -> None:
         if aside:
             for (run_id,) in db.execute("SELECT run_id FROM runs").fetchall():
                 _salvage(path, db, "rounds", "run_id = ?", run_id)
-            _salvage(path, db, "datasets")
-            _salvage(path, db, "settings")
+            for table in ("datasets", "settings", "studies", "study_runs"):
+                _salvage(path, db, table)
         # What was lost may have been released: the ledger goes on charging it.
         db.execute(
             "UPDATE runs SET drawing = 1 WHERE drawing IS NULL AND status NOT IN ('queued', 'cancelled') "

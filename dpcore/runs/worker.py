@@ -18,7 +18,7 @@ from typing import Any
 from dpcore import datasets, isolated
 from dpcore.errors import DamagedCheckpointError, DatasetError, EpsilonLabError, StoreError
 from dpcore.rounds import divergence
-from dpcore.runs import processes
+from dpcore.runs import processes, studies
 from dpcore.runs.store import Run, Store
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
@@ -38,6 +38,9 @@ def main(home: Path, run_id: str, held: int) -> None:
         following = None if leaves else _next(store, store.run(run_id))
         store.end(run_id, status, message)  # only now: meanwhile nobody else begins a run in our place
         os.close(held)
+        studies.advance_all(store)  # it may have been the last one that a study waited for
+        if following is None and not leaves:
+            following = _next(store, store.run(run_id))
         if following is None:
             return
         run_id, held = following

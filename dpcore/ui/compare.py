@@ -27,7 +27,11 @@ def show(store: Store, run_ids: list[str]) -> None:
             last = ", ".join(f"{name}: {table[metric].iloc[-1]:.3f}" for name, table in known.items() if len(table))
             chart.show(
                 lines.metric_by_round(
-                    rounds, metric, title=title, total_rounds=max(run.plan.privacy.rounds for run in runs)
+                    rounds,
+                    metric,
+                    noise={name: run.plan.privacy.noise_multiplier for name, run in names.items()},
+                    title=title,
+                    total_rounds=max(run.plan.privacy.rounds for run in runs),
                 ),
                 key=f"compare_{metric}",
                 label=f"{title} by round. Last: {last or 'nothing known yet'}.",

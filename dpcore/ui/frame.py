@@ -8,6 +8,7 @@ PAGES = {
     "pages/accountant.py": "Accountant",
     "pages/data.py": "Data",
     "pages/train.py": "Train",
+    "pages/study.py": "Study",
     "pages/runs.py": "Runs",
     "pages/ledger.py": "Ledger",
 }

@@ -98,7 +98,14 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
             f"{title}: from {first[metric]:.3f} in round {first['round']:.0f} to {last[metric]:.3f} in round "
             f"{last['round']:.0f}."
         )
-    figure = lines.metric_by_round({title: table}, metric, title=title, total_rounds=run.plan.privacy.rounds)
+    privacy = run.plan.privacy
+    figure = lines.metric_by_round(
+        {title: table},
+        metric,
+        noise={title: privacy.noise_multiplier},
+        title=title,
+        total_rounds=privacy.rounds,
+    )
     return figure.to_json(), words, shown
 
 

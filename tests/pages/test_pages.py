@@ -112,6 +112,9 @@ def test_the_tutorials_search():
 def test_every_curve_is_drawn(against):
     test = page("accountant", against=against)
     assert test.segmented_control[0].value in ("noise_multiplier", "clients_per_round", "delta", "map")
+    assert not test.dataframe  # a table is sent where somebody opens it
+    test.session_state["surface_numbers" if "and" in against else "epsilon_against_numbers"] = True
+    test.run()
     assert len(test.dataframe[0].value) > 20
 
 

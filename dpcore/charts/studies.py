@@ -1,0 +1,137 @@
+"""Charts of a study: numbers in, plotly figures out. Text colours and font come from the page."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dpcore.charts import colours
+from dpcore.charts.lines import DASHES, figure
+
+AXES = {
+    "epsilon": "Epsilon",
+    "clients": "Clients per round",
+    "rounds": "Rounds",
+    "minutes": "Minutes of training",
+    "noise": "Noise multiplier",
+}
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
+
+
+def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
+    """Returns a metric over rounds: a line a noise level, the mean over seeds, with the range as a band.
+
+    Args:
+        table: Columns `noise`, `round`, and `mean`, `low` and `high` of the metric.
+        metric: Its name.
+        title: The title of the axis.
+        total_rounds: The planned number of rounds.
+    """
+    drawn = figure("Round", title)
+    for number, (noise, rows) in enumerate(table.groupby("noise")):
+        colour = colours.of_noise(noise)
+        if (rows["high"] > rows["low"]).any():
+            drawn.add_scatter(
+                x=[*rows["round"], *rows["round"][::-1]],
+                y=[*rows["high"], *rows["low"][::-1]],
+                fill="toself",
+                fillcolor=colour,
+                opacity=0.2,
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        drawn.add_scatter(
+            x=rows["round"],
+            y=rows["mean"],
+            mode="lines",
+            name=f"noise {noise:g}",
+            line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2.5},
+        )
+    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
+    drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
+    if metric == "accuracy":
+        drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    return drawn
+
+
+def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
+    """Returns accuracy against what it costs: the front that nothing else beats drawn, the rest dim.
+
+    Args:
+        table: A row a run: `run`, `plan` (words), `noise`, `ratio` (noise multiplier / clients), `accuracy`,
+            `best` (whether it is on the front), and the column of the axis.
+        axis: A key of `AXES`.
+    """
+    drawn = figure(AXES[axis], "Accuracy on the test set")
+    known = table[table[axis].map(lambda value: value != float("inf"))]
+    for ratio, rows in known.groupby("ratio"):
+        line = rows.groupby(axis, as_index=False)["accuracy"].mean()
+        if len(line) > 1:
+            drawn.add_scatter(
+                x=line[axis],
+                y=line["accuracy"],
+                mode="lines",
+                line={"dash": "dot", "width": 1, "color": "#808080"},
+                name=f"noise / clients {ratio:.3g}",
+                hoverinfo="skip",
+            )
+    front = known[known["best"]].sort_values(axis)
+    drawn.add_scatter(
+        x=front[axis],
+        y=front["accuracy"],
+        mode="lines",
+        line={"width": 2, "shape": "hv"},
+        name="nothing beats these",
+    )
+    for number, (noise, rows) in enumerate(known.groupby("noise")):
+        drawn.add_scatter(
+            x=rows[axis],
+            y=rows["accuracy"],
+            mode="markers",
+            name=f"noise {noise:g}",
+            marker={
+                "size": 11,
+                "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+                "color": colours.of_noise(noise),
+                "opacity": [1.0 if best else 0.45 for best in rows["best"]],
+            },
+            customdata=rows["run"],
+            text=rows["plan"],
+            hovertemplate="%{text}<br>accuracy %{y:.3f}<extra></extra>",
+        )
+    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=480, hovermode="closest")
+    drawn.update_xaxes(type="log" if axis != "noise" else "linear", rangemode="normal")
+    drawn.update_yaxes(tickformat=".0%")
+    return drawn
+
+
+def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
+    """Returns the accuracy that is expected at each number of clients, with its band, and what was measured.
+
+    Args:
+        table: Columns `clients`, `accuracy`, `low`, `high`, `inside` (whether it lies between runs).
+        known: Columns `clients`, `accuracy` of runs at that epsilon.
+    """
+    drawn = figure("Clients per round", "Accuracy expected")
+    drawn.add_scatter(
+        x=[*table["clients"], *table["clients"][::-1]],
+        y=[*table["high"], *table["low"][::-1]],
+        fill="toself",
+        opacity=0.2,
+        line={"width": 0},
+        hoverinfo="skip",
+        name="band",
+        showlegend=False,
+    )
+    inside = table["accuracy"].where(table["inside"])
+    drawn.add_scatter(
+        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name="beyond all runs"
+    )
+    drawn.add_scatter(x=table["clients"], y=inside, mode="lines", line={"width": 3}, name="between runs")
+    if len(known):
+        drawn.add_scatter(
+            x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name="measured"
+        )
+    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
+    drawn.update_xaxes(type="log", rangemode="normal")
+    drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    return drawn

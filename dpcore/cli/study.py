@@ -1,0 +1,148 @@
+"""Commands for the method itself: sweep the noise, find the clients, train the final model."""
+
+import signal
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich import progress
+from rich.table import Column, Table
+
+from dpcore import datasets, home, limits
+from dpcore.cli import options
+from dpcore.cli.data import fetch
+from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
+from dpcore.cli.runs import opened
+from dpcore.learning import engines
+from dpcore.plan import MODELS, Plan, TrainingPlan
+from dpcore.privacy import statement
+from dpcore.runs import studies
+from dpcore.runs.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
+
+
+@app.command("run")
+@for_people
+@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
+def run_study(
+    make_plan,
+    noise: Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; repeat it.")] = [  # noqa: B006
+        0.0,
+        0.5,
+        0.75,
+        1.0,
+    ],
+    clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
+    rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
+    learning_rate: Annotated[list[float], typer.Option(help="A client's; may be repeated.")] = [0.01],  # noqa: B006
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Train each setting with so many seeds, from 0.")] = 1,
+    tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
+    target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
+    grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
+    accountant: Annotated[
+        options.AccountantName, typer.Option(help="Whose number of clients the final run takes.")
+    ] = options.AccountantName.rdp,
+    dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
+    engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
+    eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
+    store = Store(home.folder(home_folder))
+    if datasets.must_be_fetched(dataset, store.home):
+        fetch(dataset, store.home)
+    privacy = make_plan(
+        population=datasets.num_users(dataset, store.home),
+        noise_multiplier=0.0,
+        clients_per_round=clients[0],
+        rounds=rounds[0],
+        sampling=options.Sampling.poisson,
+        adjacency=options.Adjacency.add_or_remove_one,
+    )
+    training = TrainingPlan(
+        dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
+    )
+    study = studies.Study(
+        plan=Plan(privacy=privacy, training=training),
+        noise_multipliers=tuple(noise),
+        clients_per_round=tuple(clients),
+        rounds=tuple(rounds),
+        client_learning_rates=tuple(learning_rate),
+        clippings=(privacy.clipping,),
+        seeds=tuple(range(seeds)),
+        tolerance=tolerance,
+        target_epsilon=None if grid_only else target_epsilon,
+        accountant=accountant.value,
+        engine=engine,
+        eval_every=limits.EVAL_EVERY.check(eval_every),
+    )
+    seconds, measured = studies.seconds(store, study.grid(), engine)
+    about = "as measured here" if measured else "by the benchmarks' figures"
+    warn(f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}, and the final one.")
+    study_id = studies.start(store, study)
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+    _follow(store, study_id)
+    _show(store, study_id, as_json)
+
+
+def _follow(store: Store, study_id: str) -> None:
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=options.err) as bar:
+        task = bar.add_task(study_id, total=None)
+        while True:
+            now = studies.look(store, study_id)
+            done, total = studies.rounds_done(now)
+            words = f"{now.finished} of {len(now.runs)} runs"
+            bar.update(task, description=words, completed=done, total=total)
+            if not now.open:
+                return
+            time.sleep(0.5)
+
+
+def _show(store: Store, study_id: str, as_json: bool) -> None:
+    now = studies.look(store, study_id)
+    rows = studies.table(now)
+    if as_json:
+        print_json(study_id=study_id, status=now.status, message=now.message, settings=rows, reading=now.sentences)
+    else:
+        table = Table("part", *(Column(name, justify="right") for name in list(rows[0])[1:]))
+        for row in rows:
+            table.add_row(*(_text(name, value) for name, value in row.items()))
+        out.print(table)
+        for sentence in now.sentences:
+            out.print(sentence, highlight=False, markup=False)
+        out.print(f"{study_id}: {now.status}. {now.message}", highlight=False, markup=False)
+    if now.status == "stuck":
+        raise typer.Exit(1)
+
+
+def _text(name: str, value) -> str:
+    if value is None:
+        return ""
+    if name == "epsilon":
+        return statement.epsilon_text(value)
+    return f"{value:.3f}" if name in ("accuracy", "band", "difference") else str(value)
+
+
+@app.command("list")
+@for_people
+def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
+    """All studies, the newest first."""
+    store = opened(home_folder)
+    for row in store.studies():
+        now = studies.look(store, row.study_id)
+        if as_json:
+            print_json(study_id=row.study_id, status=now.status, finished=now.finished, runs=len(now.runs))
+        else:
+            out.print(f"{row.study_id}  {now.status}  {now.finished} of {len(now.runs)} runs", highlight=False)
+
+
+@app.command("show")
+@for_people
+def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
+    """What a study has found so far."""
+    _show(opened(home_folder), study_id, as_json)

@@ -1,0 +1,1 @@
+"""What was found, to be handed on."""

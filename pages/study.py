@@ -1,0 +1,30 @@
+"""How much noise does a model bear, and how many clients make it private?"""
+
+import time
+
+import streamlit as st
+
+from dpcore.ui import actions, controls, frame, services, study
+
+frame.page("Study", "How much noise does it bear, and what makes that private?")
+with controls.explain():
+    store = services.store()
+    actions.notices(store)
+    known = {
+        row.study_id: f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(row.created))} · {row.study_id[-8:]}"
+        for row in store.studies()
+    }
+    asked = st.query_params.get("study", "")
+    choice = st.selectbox(
+        "Study",
+        ["", *known],
+        index=[*known].index(asked) + 1 if asked in known else 0,
+        format_func=lambda study_id: known.get(study_id, "A new one"),
+    )
+    if choice != asked and (choice or asked in known):
+        st.query_params["study"] = choice
+        st.rerun()
+    if choice:
+        study.show(store, choice)
+    else:
+        study.ask(store)
