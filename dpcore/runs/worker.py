@@ -121,7 +121,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
         redrawn=run.redrawn,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
-    saved, diverged = time.monotonic(), ""
+    saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
     for report in reports:
         row, state = report.row, report.state
@@ -134,13 +134,14 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
             evaluated.append(row)
             diverged = divergence(evaluated)
         if diverged and run.stop_when_diverging:
+            why = diverged
             break
     checkpoints.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         path.unlink(missing_ok=True)
-        return "finished", diverged
+        return "finished", ""
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
-    return "stopped", diverged
+    return "stopped", why
 
 
 def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
