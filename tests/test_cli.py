@@ -92,7 +92,7 @@ def test_calibrate_finds_the_tutorials_plan():
         (("--solve", "rounds"), {"rounds": 142}),
         (("--solve", "delta"), {"delta": pytest.approx(1.1516e-6, rel=0.005)}),
         (("--solve", "population"), {"population": 2909}),
-        (("--solve", "noise", "--true-positive-rate", "0.9", "--false-positive-rate", "0.3"), {"rounds": 100}),
+        (("--solve", "noise", "--true-positive-rate", "0.04", "--false-positive-rate", "0.01"), {"rounds": 100}),
     ],
 )
 def test_calibrate_solves_for_each_number(arguments, expected):

@@ -24,6 +24,7 @@ PLACEHOLDERS = {
 }
 
 Measure = Callable[[PrivacyPlan], float]
+_CORRECTIONS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,12 +292,15 @@ def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
 def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> PrivacyPlan:
     """Returns the least private plan whose measure, by the accountant itself, is at most the target.
 
-    The estimate takes milliseconds and finds the place; what it is off by there is measured once and taken off,
-    so that few steps are left to the accountant.
+    The estimate takes milliseconds and finds the place; what it is off by there is measured and taken off, again where
+    that leads elsewhere, so that one or two steps are left to the accountant.
     """
-    off = 1.0
-    for _ in range(2):
+    off, near = 1.0, -1
+    for _ in range(_CORRECTIONS):
+        before = near
         near = _first(0, axis.steps, lambda step, off=off: estimate(axis.at(step)) * off <= target)
+        if near == before:
+            break
         measured, estimated = measure(axis.at(near)), estimate(axis.at(near))
         if not 0 < estimated < math.inf:
             break

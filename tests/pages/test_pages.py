@@ -136,7 +136,7 @@ def test_fixed_clipping_takes_what_an_adaptive_clip_refuses():
 
 
 def test_the_noise_for_a_wanted_attack():
-    test = page("accountant", way_back="true", true_positive_rate="0.9", false_positive_rate="0.3")
+    test = page("accountant", way_back="true", true_positive_rate="0.04", false_positive_rate="0.01")
     assert any("takes a noise multiplier of" in m.value for m in test.markdown)
 
 
