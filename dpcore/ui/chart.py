@@ -5,6 +5,7 @@ This component keeps one graph in the page and hands each new figure to `Plotly.
 `plotly.min.js` of the Python package, served from `static/`, so that nothing comes from outside.
 """
 
+import io
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ function plotly() {
   return window.epsilonLabPlotly;
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const graph = parentElement.querySelector(".epsilon-lab-chart");
   graph.setAttribute("aria-label", data.label);
   const style = getComputedStyle(graph);
@@ -46,6 +47,10 @@ export default function ({ data, parentElement }) {
   graph.style.minHeight = `${layout.height}px`;
   const config = { displayModeBar: false, responsive: true };
   plotly().then((library) => library.react(graph, figure.data, layout, config))
+    .then(() => {
+      graph.removeAllListeners("plotly_click");
+      graph.on("plotly_click", ({ points }) => points[0].customdata && setTriggerValue("clicked", points[0].customdata));
+    })
     .catch((error) => { graph.textContent = `The chart could not be drawn: ${error.message}`; });
   graph.watcher ??= new ResizeObserver(() => graph.data && window.Plotly.Plots.resize(graph));
   graph.watcher.observe(graph);
@@ -73,8 +78,10 @@ _component = st.components.v2.component(
 )
 
 
-def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) -> None:
+def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) -> str | None:
     """Shows a figure, and its numbers as a table for those who cannot or would not look.
+
+    Returns the `customdata` of a point that was clicked just now.
 
     Args:
         figure: What to draw, or its JSON; its layout has a height.
@@ -82,7 +89,20 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
         label: One sentence that says what the figure shows, for screen readers.
         table: The numbers of the figure; they are sent only where somebody opens them.
     """
-    _component(key=key, data={"figure": figure if isinstance(figure, str) else figure.to_json(), "label": label})
+    drawn = figure if isinstance(figure, str) else figure.to_json()
+    said = _component(key=key, data={"figure": drawn, "label": label}, on_clicked_change=lambda: None)
     with st.expander("The numbers as a table", key=f"{key}_numbers", on_change="rerun") as numbers:
         if numbers.open:
             st.dataframe(table, hide_index=True, key=f"{key}_table")
+            with st.container(horizontal=True):
+                st.download_button(
+                    "CSV", lambda: table.to_csv(index=False), f"{key}.csv", "text/csv", key=f"{key}_csv"
+                )
+                st.download_button("Parquet", lambda: _parquet(table), f"{key}.parquet", key=f"{key}_parquet")
+    return said.clicked
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

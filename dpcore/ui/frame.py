@@ -9,6 +9,7 @@ PAGES = {
     "pages/data.py": "Data",
     "pages/train.py": "Train",
     "pages/study.py": "Study",
+    "pages/frontier.py": "Frontier",
     "pages/runs.py": "Runs",
     "pages/ledger.py": "Ledger",
 }

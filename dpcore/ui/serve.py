@@ -15,7 +15,19 @@ def run(port: int, home: Path) -> None:
 
     from dpcore.runs import supervisor
     from dpcore.runs.store import Store
-    from dpcore.ui import answer, compare, data, importing, live, plan, privacy_charts, risk, run_list, study  # noqa: F401
+    from dpcore.ui import (  # noqa: F401
+        answer,
+        compare,
+        data,
+        frontier,
+        importing,
+        live,
+        plan,
+        privacy_charts,
+        risk,
+        run_list,
+        study,
+    )
 
     for run_id in supervisor.resume_interrupted(Store(home)):
         print(f"Run {run_id} was interrupted; it goes on.")

@@ -1,0 +1,118 @@
+"""What accuracy a plan would reach that nobody has run, from those that were.
+
+What harms a model is the noise on the average update, z / clients (McMahan et al. 2018,
+<https://arxiv.org/abs/1710.06963>, section 3). So the accuracy after a number of rounds is taken to fall with that
+ratio and to depend on nothing else of the noise: a monotone (isotonic) fit through the runs that got so far. That a
+larger cohort also has less chance in who comes is left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import curves
+from dpcore.rounds import Round
+from dpcore.runs.store import Run
+
+_LEAST_ERROR = 0.01  # what another seed moves, where runs are too few to say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Accuracies expected, float64 [points] each.
+
+    Attributes:
+        accuracy: The fit.
+        low: Its lower end: twice the root mean square of what the fit misses when it has not seen a ratio.
+        high: Its upper end.
+        inside: Whether the ratio lies between those of runs.
+    """
+
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    inside: np.ndarray
+
+
+def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
+    """Returns a run's accuracy after so many rounds, between its evaluations; `None` if it did not get there."""
+    known = [(row.round, row.accuracy) for row in rows if row.accuracy is not None]
+    if not known or known[-1][0] < rounds:
+        return None
+    numbers, accuracies = zip(*known, strict=True)
+    return float(np.interp(rounds, numbers, accuracies))
+
+
+def ratio(plan: PrivacyPlan) -> float:
+    """Returns the noise on the average: the noise multiplier over the clients."""
+    return plan.noise_multiplier / plan.clients_per_round
+
+
+def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> Forecast | None:
+    """Returns what is expected at the wanted ratios, given accuracies at known ones; `None` with fewer than three.
+
+    Args:
+        ratios: Of the runs, float64 [runs].
+        accuracies: Of the runs after the same number of rounds, float64 [runs].
+        wanted: Ratios to answer for, float64 [points].
+    """
+    distinct = np.unique(ratios)
+    if len(distinct) < 3:
+        return None
+
+    def fit(seen: np.ndarray, at: np.ndarray) -> np.ndarray:
+        model = IsotonicRegression(increasing=False, out_of_bounds="clip")
+        return model.fit(ratios[seen], accuracies[seen]).predict(at)
+
+    everything = np.ones(len(ratios), bool)
+    accuracy = fit(everything, wanted)
+    # Only ratios between others: what is left out at an end says nothing about the middle.
+    missed = np.concatenate(
+        [fit(ratios != one, ratios[ratios == one]) - accuracies[ratios == one] for one in distinct[1:-1]]
+    )
+    error = 2 * max(float(np.sqrt(np.mean(missed**2))), _LEAST_ERROR)
+    return Forecast(
+        accuracy=accuracy,
+        low=np.clip(accuracy - error, 0, 1),
+        high=np.clip(accuracy + error, 0, 1),
+        inside=(wanted >= distinct[0]) & (wanted <= distinct[-1]),
+    )
+
+
+def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndarray:
+    """Returns the noise multipliers at which cohorts of so many clients keep to an epsilon; NaN where none does.
+
+    A curve, not an answer: `dpcore.privacy.calibration` settles one plan.
+    """
+    noise = np.geomspace(0.2, 60, 80)
+    grid_clients, grid_noise = np.meshgrid(clients, noise, indexing="ij")
+    given = curves.arguments(plan) | {
+        "noise_multiplier": grid_noise.ravel(),
+        "sampling_prob": grid_clients.ravel() / plan.population,
+    }
+    epsilons = curves.epsilons(**given).reshape(grid_noise.shape)
+    found = np.full(len(clients), np.nan)
+    for index, row in enumerate(epsilons):
+        if row[-1] <= epsilon <= row[0]:
+            found[index] = np.exp(np.interp(-np.log(epsilon), -np.log(row), np.log(noise)))
+    return found
+
+
+def family(run: Run) -> tuple:
+    """Returns all of a run's plan that is not noise, clients, rounds, delta or seed: runs of one can be compared."""
+    training, privacy = run.plan.training, run.plan.privacy
+    return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing
+
+
+def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
+    """Returns which points nothing beats: bool [points]; lower costs and higher accuracies are better."""
+    return np.array(
+        [
+            not np.any((costs <= cost) & (accuracies >= accuracy) & ((costs < cost) | (accuracies > accuracy)))
+            for cost, accuracy in zip(costs, accuracies, strict=True)
+        ],
+        bool,
+    )

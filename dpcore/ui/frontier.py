@@ -1,0 +1,168 @@
+"""What all runs together say: accuracy against its price, and what a plan would reach that nobody has run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dpcore import limits
+from dpcore.charts import studies as charts
+from dpcore.learning import engines
+from dpcore.privacy import accounting, calibration
+from dpcore.privacy.statement import epsilon_text
+from dpcore.runs import forecast, supervisor
+from dpcore.runs.store import Run, Store
+from dpcore.ui import chart, controls, live
+
+
+def finished(store: Store) -> dict[str, list[Run]]:
+    """Returns the runs that have finished, by the name of their data set."""
+    found: dict[str, list[Run]] = {}
+    for run in store.runs(status=["finished"]):
+        if run.accuracy is not None:
+            found.setdefault(run.plan.training.dataset, []).append(run)
+    return found
+
+
+def show(dataset: str, runs: list[Run]) -> None:
+    """Shows accuracy against what it costs, on one data set."""
+    axis = st.segmented_control(
+        "Against",
+        list(charts.AXES),
+        default="epsilon",
+        format_func=charts.AXES.__getitem__,
+        required=True,
+        key=f"axis_{dataset}",
+    )
+    table = _table(runs)
+    finite = table[np.isfinite(table[axis])]
+    table["best"] = False
+    table.loc[finite.index, "best"] = forecast.best(finite[axis].to_numpy(float), finite["accuracy"].to_numpy())
+    left_out = len(table) - len(finite)
+    clicked = chart.show(
+        charts.frontier(table, axis),
+        key=f"frontier_{dataset}",
+        label=f"Accuracy against {charts.AXES[axis].lower()} of {len(finite)} runs on {dataset}; "
+        f"{int(table['best'].sum())} of them are beaten by no other.",
+        table=table.drop(columns="plan"),
+    )
+    st.caption(
+        "Full: no other run is both cheaper and better. Dotted: the same noise on the average (noise / clients). A click "
+        f"on a point opens its run.{f' Without epsilon, and so not drawn: {left_out}.' * (left_out > 0)}"
+    )
+    if clicked:
+        st.switch_page("pages/runs.py", query_params={"runs": clicked})
+
+
+def _table(runs: list[Run]) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        privacy = run.plan.privacy
+        rows.append(
+            {
+                "run": run.run_id,
+                "plan": live.label(run),
+                "noise": privacy.noise_multiplier,
+                "clients": privacy.clients_per_round,
+                "rounds": privacy.rounds,
+                "ratio": float(f"{forecast.ratio(privacy):.6g}"),
+                "epsilon": run.epsilon,
+                "minutes": run.seconds / 60,
+                "accuracy": run.accuracy,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ask(store: Store, dataset: str, runs: list[Run]) -> None:
+    """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
+    families: dict[tuple, list[Run]] = {}
+    for run in runs:
+        families.setdefault(forecast.family(run), []).append(run)
+    members = max(families.values(), key=len)
+    plan = members[0].plan
+    left, right = st.columns([2, 3], gap="large")
+    with left, st.container(border=True):
+        epsilon = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
+        delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
+        rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
+        with controls.explain():
+            limits.TARGET_EPSILON.check(epsilon)
+            wanted = replace(plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds)
+    with right:
+        known = _reached(store, members, rounds)
+        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 40).round().astype(int))
+        noise = forecast.noise_for(wanted, clients, epsilon)
+        possible = np.isfinite(noise)
+        found = forecast.forecast(
+            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
+        )
+        if found is None or not possible.any():
+            st.info(
+                "Not enough is known: at least three finished runs with different noise over clients are needed that "
+                f"got as far as round {rounds}, and an epsilon that some number of clients reaches.",
+                icon=":material/query_stats:",
+            )
+            return
+        table = pd.DataFrame(
+            {
+                "clients": clients[possible],
+                "noise": noise[possible],
+                "accuracy": found.accuracy,
+                "low": found.low,
+                "high": found.high,
+                "inside": found.inside,
+            }
+        )
+        near = known[(known["epsilon"] <= epsilon) & (known["rounds"] == rounds)]
+        top = table[table["accuracy"] >= table["accuracy"].max() - 0.01].iloc[0]
+        words = (
+            f"At epsilon {epsilon:g} and {rounds} rounds: about {top['accuracy']:.0%} ({top['low']:.0%} to "
+            f"{top['high']:.0%}), from {top['clients']:,.0f} clients a round on, at noise {top['noise']:.2f}"
+            + ("." if top["inside"] else "; that lies beyond all runs, so take it with care.")
+        )
+        st.markdown(f"**{words}** More clients buy nothing more; fewer cost accuracy.")
+        chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
+
+
+def _reached(store: Store, runs: list[Run], rounds: int) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
+        if accuracy is not None:
+            privacy = run.plan.privacy
+            rows.append(
+                {
+                    "ratio": forecast.ratio(privacy),
+                    "clients": privacy.clients_per_round,
+                    "rounds": privacy.rounds,
+                    "epsilon": run.epsilon,
+                    "accuracy": accuracy,
+                }
+            )
+    return pd.DataFrame(rows, columns=["ratio", "clients", "rounds", "epsilon", "accuracy"])
+
+
+def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
+    """One click that runs the plan in question, with what was expected of it in its note."""
+    one, two = st.columns([2, 3], vertical_alignment="bottom")
+    count = one.number_input("Clients a round", 1, wanted.population, clients, key=f"try_{clients}")
+    if not two.button("Run it, and see how far off that was", key="try"):
+        return
+    with controls.explain():
+        privacy = calibration.solve(
+            replace(wanted, clients_per_round=int(count)), "noise", target_epsilon=epsilon, accountant="pld"
+        )
+        expected = forecast.forecast(
+            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
+        )
+        plan = replace(like.plan, privacy=privacy)
+        run_id = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=like.eval_every)
+        store.describe(
+            run_id,
+            note=f"Expected before it was run: accuracy {expected.accuracy[0]:.3f} ({expected.low[0]:.3f} to "
+            f"{expected.high[0]:.3f}), epsilon {epsilon_text(accounting.epsilon(privacy).value)}.",
+        )
+    st.switch_page("pages/runs.py", query_params={"runs": run_id})
