@@ -138,3 +138,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def read_json(path: Path) -> dict:
+    """Reads a file of JSON, such as `runs export` and the pages write.
+
+    Raises:
+        InvalidValueError: If it is none.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidValueError("file", f"Expected {path} to be a file of JSON: {error}.") from error

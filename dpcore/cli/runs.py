@@ -4,16 +4,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
-from dpcore import home, limits
+from dpcore import datasets, home, limits
 from dpcore.cli import options
 from dpcore.cli.options import for_people, out, print_json, warn
+from dpcore.errors import StoreError
 from dpcore.privacy import accounting, statement
-from dpcore.runs import supervisor
+from dpcore.reports import run as report
+from dpcore.reports.study import rounds_table as rounds_table_of
+from dpcore.runs import reporting, supervisor
 from dpcore.runs.store import ACTIVE, ENDED, Round, Run, Store
 
 app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
@@ -247,6 +251,51 @@ def show_log(run_id: str, home_folder: options.HomeFolder = None) -> None:
     store = opened(home_folder)
     store.run(run_id)
     out.print(supervisor.log_tail(store, run_id), highlight=False, markup=False)
+
+
+@app.command("export")
+@for_people
+def export_run(
+    run_id: str,
+    folder: Annotated[Path, typer.Argument(help="Where to; made if it is missing.")],
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Write a run's model (Keras SavedModel) with its statement, plan, numbers, report and script on TFF beside it."""
+    store = opened(home_folder)
+    run = supervisor.current(store, run_id)
+    weights = store.folder(run_id) / "weights.npz"
+    if not weights.exists():
+        raise StoreError(
+            f"Expected a run that has ended with a model, found {run_id} {run.status}, and no {weights}."
+        )
+    rounds = rounds_table_of(store, [run])
+    texts = {
+        "run.json": report.as_json(store, run),
+        "report.html": report.html(store, run),
+        "statement.md": reporting.markdown(store, run, false_positive_rate=limits.FALSE_POSITIVE_RATE.default),
+        "run_on_tff.py": report.tff_script(run.plan),
+        "rounds.csv": rounds.to_csv(index=False),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        rounds.to_parquet(folder / "rounds.parquet", index=False)
+    except OSError as error:
+        raise StoreError(f"Expected to write to {folder}: {error}. Choose another folder.") from error
+    from dpcore.learning import model  # TensorFlow: seconds
+
+    dataset = datasets.load(run.plan.training.dataset, store.home)
+    with np.load(weights) as kept:
+        model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
+    out.print(
+        f"Written to {folder}. run_on_tff.py takes the data from {dataset_folder(run, store)}", highlight=False
+    )
+
+
+def dataset_folder(run: Run, store: Store) -> Path:
+    """Where a run's data set lies."""
+    return datasets.entry(run.plan.training.dataset, store.home).folder
 
 
 def opened(home_folder: Path | None) -> Store:

@@ -1,15 +1,17 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
+import json
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich import progress
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits
+from dpcore import datasets, limits
 from dpcore.cli import options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
@@ -48,38 +50,46 @@ def run_study(
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
+    spec: Annotated[
+        Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
+    ] = None,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
-    store = Store(home.folder(home_folder))
+    store = opened(home_folder)
+    if spec is not None:
+        study = studies.Study.from_json(json.dumps(options.read_json(spec)))
+        dataset, engine = study.plan.training.dataset, study.engine
+        datasets.check_name(dataset, store.home)
+    else:
+        privacy = make_plan(
+            population=datasets.num_users(dataset, store.home),
+            noise_multiplier=0.0,
+            clients_per_round=clients[0],
+            rounds=rounds[0],
+            sampling=options.Sampling.poisson,
+            adjacency=options.Adjacency.add_or_remove_one,
+        )
+        training = TrainingPlan(
+            dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
+        )
+        study = studies.Study(
+            plan=Plan(privacy=privacy, training=training),
+            noise_multipliers=tuple(noise),
+            clients_per_round=tuple(clients),
+            rounds=tuple(rounds),
+            client_learning_rates=tuple(learning_rate),
+            clippings=(privacy.clipping,),
+            seeds=tuple(range(seeds)),
+            tolerance=tolerance,
+            target_epsilon=None if grid_only else target_epsilon,
+            accountant=accountant.value,
+            engine=engine,
+            eval_every=limits.EVAL_EVERY.check(eval_every),
+        )
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)
-    privacy = make_plan(
-        population=datasets.num_users(dataset, store.home),
-        noise_multiplier=0.0,
-        clients_per_round=clients[0],
-        rounds=rounds[0],
-        sampling=options.Sampling.poisson,
-        adjacency=options.Adjacency.add_or_remove_one,
-    )
-    training = TrainingPlan(
-        dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
-    )
-    study = studies.Study(
-        plan=Plan(privacy=privacy, training=training),
-        noise_multipliers=tuple(noise),
-        clients_per_round=tuple(clients),
-        rounds=tuple(rounds),
-        client_learning_rates=tuple(learning_rate),
-        clippings=(privacy.clipping,),
-        seeds=tuple(range(seeds)),
-        tolerance=tolerance,
-        target_epsilon=None if grid_only else target_epsilon,
-        accountant=accountant.value,
-        engine=engine,
-        eval_every=limits.EVAL_EVERY.check(eval_every),
-    )
     seconds, measured = studies.seconds(store, study.grid(), engine)
     about = "as measured here" if measured else "by the benchmarks' figures"
     warn(f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}, and the final one.")

@@ -1,9 +1,11 @@
 """The command that trains."""
 
 import functools
+import json
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,21 +44,33 @@ def train(
             "--stop-when-diverging", help="Stop when the loss explodes. The guarantee stays that of all rounds."
         ),
     ] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", help="Take the plan from this file, as `runs export` writes it, and no option of it."
+        ),
+    ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Queue the run and come back at once.")] = False,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Train a plan in a process of its own, when its turn has come. Ctrl-C stops it after the round it is in."""
     store = opened(home_folder)
-    plan = Plan(
-        privacy=make_plan(population=datasets.num_users(dataset, store.home)),
-        training=TrainingPlan(
-            dataset=dataset,
-            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-            model=model,
-            seed=None if unseeded else seed,
-        ),
-    )
+    if plan_file is not None:
+        told = options.read_json(plan_file)
+        plan = Plan.from_json(json.dumps(told.get("plan", told) if isinstance(told, dict) else told))
+        dataset = plan.training.dataset
+        datasets.check_name(dataset, store.home)
+    else:
+        plan = Plan(
+            privacy=make_plan(population=datasets.num_users(dataset, store.home)),
+            training=TrainingPlan(
+                dataset=dataset,
+                dataset_fingerprint=datasets.fingerprint(dataset, store.home),
+                model=model,
+                seed=None if unseeded else seed,
+            ),
+        )
     engines.check_name(engine)
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none

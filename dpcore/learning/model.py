@@ -3,6 +3,7 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -91,6 +92,17 @@ def initial_weights(model: tf.keras.Model, seed: int | None) -> Weights:
         bound = math.sqrt(6 / (receptive_field * sum(shape[-2:]))) if len(shape) > 1 else 0.0
         weights.append(draw.uniform(-bound, bound, shape).astype(np.float32))
     return weights
+
+
+def save(plan: Plan, dataset: FederatedDataset, weights: Weights, path: Path) -> None:
+    """Writes a model as a Keras SavedModel that takes features as they are in the data set, and gives logits."""
+    trained = build(plan, dataset)
+    for variable, value in zip(trained.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    kind = dataset.train.features.dtype
+    features = tf.keras.Input(shape=(dataset.num_features,), dtype=kind)
+    whole = tf.keras.Model(features, trained(tf.keras.layers.Lambda(scaled)(features)))
+    whole.save(path, save_format="tf")
 
 
 class Evaluation:

@@ -1,6 +1,6 @@
 """The statement of a run: its plan's, with what is known of its data and of the other runs on them."""
 
-from dpcore import datasets
+from dpcore import datasets, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
@@ -8,21 +8,29 @@ from dpcore.runs import budget
 from dpcore.runs.store import Run, Store
 
 
-def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
-    """Returns the statement of a run as Markdown."""
+def rows(
+    store: Store, run: Run, *, false_positive_rate: float = limits.FALSE_POSITIVE_RATE.default
+) -> list[tuple[str, str]]:
+    """Returns the statement of a run, a line an item."""
     plan, training = run.charged, run.plan.training
     content = run.dataset_fingerprint or "not read yet"
-    account = accounting.account(plan)
-    rows = statement.table(
+    return statement.table(
         plan,
-        account,
+        accounting.account(plan),
         risk(plan),
         false_positive_rate=false_positive_rate,
         training=training,
         ledger=budget.sentence(budget.balance(store, training.dataset)),
         data=f"{training.dataset}, content {content}. {_access(store, training.dataset)}",
     )
-    return statement.markdown(plan, account, rows)
+
+
+def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
+    """Returns the statement of a run as Markdown."""
+    plan = run.charged
+    return statement.markdown(
+        plan, accounting.account(plan), rows(store, run, false_positive_rate=false_positive_rate)
+    )
 
 
 def _access(store: Store, dataset: str) -> str:

@@ -115,7 +115,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
                 "inside": found.inside,
             }
         )
-        near = known[(known["epsilon"] <= epsilon) & (known["rounds"] == rounds)]
+        near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
         top = table[table["accuracy"] >= table["accuracy"].max() - 0.01].iloc[0]
         words = (
             f"At epsilon {epsilon:g} and {rounds} rounds: about {top['accuracy']:.0%} ({top['low']:.0%} to "

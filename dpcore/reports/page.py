@@ -1,0 +1,47 @@
+"""Pieces of an HTML page that needs nothing else."""
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
+table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
+td, th { border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left; vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; white-space: pre-wrap; }
+.answer { font-size: 1.3rem; border-left: 4px solid #0b6e8f; padding-left: 1rem; }
+"""
+
+
+def text(words: object) -> str:
+    """Returns words as HTML."""
+    return html.escape(str(words))
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """Returns rows as a table, headed by their keys."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f"<th>{text(name)}</th>" for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{text(row.get(name, ''))}</td>" for name in names) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def figure(drawn: go.Figure, caption: str, *, first: bool) -> str:
+    """Returns a figure that can be hovered and zoomed; the first one of a page brings plotly.js along."""
+    drawn.update_layout(template="plotly_white")
+    picture = drawn.to_html(full_html=False, include_plotlyjs=first, config={"displayModeBar": False})
+    words = text(caption)
+    return f"<figure role='figure' aria-label='{words}'>{picture}<figcaption>{words}</figcaption></figure>"
+
+
+def whole(title: str, parts: Sequence[str]) -> str:
+    """Returns the page."""
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{text(title)}</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>"
+    )

@@ -1,0 +1,117 @@
+"""A run to hand on: as JSON, as one HTML page, and as a script on TensorFlow Federated alone."""
+
+import json
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from dpcore.charts import lines
+from dpcore.plan import FixedClipping, Plan
+from dpcore.privacy import accounting, statement
+from dpcore.reports import page
+from dpcore.reports.study import rounds_table
+from dpcore.runs import reporting
+from dpcore.runs.store import Run, Store
+
+_CURVES = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
+
+
+def as_json(store: Store, run: Run) -> str:
+    """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
+    rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in store.rounds(run.run_id)]
+    told = {
+        "plan": json.loads(run.plan.to_json()),
+        "plan_fingerprint": run.plan.fingerprint,
+        "run_id": run.run_id,
+        "engine": run.engine,
+        "status": run.status,
+        "dataset_fingerprint": run.dataset_fingerprint,
+        "redrawn": run.redrawn,
+        "epsilon": _plain(accounting.epsilon(run.charged).value),
+        "accountant": accounting.VERSION,
+        "rounds": rows,
+    }
+    return json.dumps(told, indent=1)
+
+
+def _plain(value: float | None) -> float | str | None:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def html(store: Store, run: Run) -> str:
+    """Returns a run as a page: its curves, its statement, and how to repeat it."""
+    rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
+    epsilon = accounting.epsilon(run.charged).value
+    figures = []
+    for metric, title in _CURVES.items():
+        drawn = lines.metric_by_round(
+            {run.title: rounds},
+            metric,
+            noise={run.title: run.plan.privacy.noise_multiplier},
+            title=title,
+            total_rounds=total,
+        )
+        last = f"{rounds[metric].iloc[-1]:.3f}" if len(rounds) else "none"
+        figures.append(page.figure(drawn, f"{title}, last {last}", first=not figures))
+    rows = reporting.rows(store, run)
+    return page.whole(
+        f"Run {run.run_id}",
+        [
+            f"<h1>{page.text(run.title)}</h1>",
+            f"<p>Run {page.text(run.run_id)}, {run.status}, engine {run.engine}. Written by Epsilon Lab on "
+            f"{time.strftime('%Y-%m-%d')}; {page.text(accounting.VERSION)}.</p>",
+            f"<p class='answer'>{page.text(statement.sentence(run.charged, epsilon))}</p>",
+            *figures,
+            "<h2>The statement</h2>",
+            page.table([{"what": name, "how it is here": value} for name, value in rows]),
+            "<h2>To repeat it</h2>",
+            "<p>Save this as plan.json, then: python -m dpcore train --plan plan.json</p>",
+            f"<pre>{page.text(run.plan.to_json())}</pre>",
+        ],
+    )
+
+
+def tff_script(plan: Plan) -> str:
+    """Returns a Python program that trains a plan with TensorFlow Federated alone, from the data set's arrays.
+
+    Its noise is TFF's own and never seeded, so it repeats the run in distribution, not to the last bit.
+    """
+    privacy, training = plan.privacy, plan.training
+    if isinstance(privacy.clipping, FixedClipping):
+        factory = (
+            f"gaussian_fixed(\n    noise_multiplier={privacy.noise_multiplier!r},\n"
+            f"    clients_per_round={float(privacy.clients_per_round)!r},\n    clip={privacy.clipping.clip_norm!r},\n)"
+        )
+    else:
+        clipping = privacy.clipping
+        factory = (
+            f"gaussian_adaptive(\n    noise_multiplier={privacy.noise_multiplier!r},\n"
+            f"    clients_per_round={float(privacy.clients_per_round)!r},\n"
+            f"    initial_l2_norm_clip={clipping.initial_clip_norm!r},\n"
+            f"    target_unclipped_quantile={clipping.target_unclipped_quantile!r},\n"
+            f"    learning_rate={clipping.learning_rate!r},\n"
+            f"    clipped_count_stddev={privacy.clipped_count_stddev!r},\n)"
+        )
+    values = {
+        "@SENTENCE@": statement.sentence(privacy, accounting.epsilon(privacy).value),
+        "@PLAN@": plan.to_json(),
+        "@FACTORY@": factory,
+        "@ZEROING@": "AGGREGATOR = tff.aggregators.zeroing_factory(\n    "
+        "tff.aggregators.PrivateQuantileEstimationProcess.no_noise(10.0, 0.98, 2.302585092994046, 2.0, 1.0), AGGREGATOR)"
+        if privacy.zeroing
+        else "",
+        "@MODEL@": training.model,
+        "@POPULATION@": repr(privacy.population),
+        "@PROBABILITY@": f"{privacy.clients_per_round} / {privacy.population}",
+        "@ROUNDS@": repr(privacy.rounds),
+        "@BATCH@": repr(training.batch_size),
+        "@CLIENT_RATE@": repr(training.client_learning_rate),
+        "@SERVER_RATE@": repr(training.server_learning_rate),
+        "@MOMENTUM@": repr(training.server_momentum),
+        "@SEED@": repr(training.seed),
+    }
+    script = Path(__file__).with_name("run_on_tff.py.in").read_text()
+    for name, value in values.items():
+        script = script.replace(name, value)
+    return script
