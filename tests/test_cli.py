@@ -290,6 +290,41 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 
 
 @pytest.mark.slow
+def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
+    home, _ = trained
+    done = command(
+        *("study", "run", "--noise", "0", "--noise", "0.3", "--clients", "20", "--rounds", "3"),
+        *("--tolerance", "0.9", "--target-epsilon", "30", "--json"),
+        home=home,
+    )
+    (told,) = json_lines(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert told["status"] == "finished"
+    *sweep, final = told["settings"]
+    assert [row["noise"] for row in sweep] == [0.0, 0.3]
+    assert final["noise"] / final["clients"] == pytest.approx(0.3 / 20)
+    assert final["epsilon"] <= 30
+    assert "bears noise 0.3 at 20 clients" in " ".join(told["reading"])
+    store = Store(home)
+    spec = tmp_path / "study.json"
+    spec.write_text(store.studies()[0].spec)
+    again = CliRunner().invoke(app, ["study", "run", "--spec", str(spec), "--json", "--home", str(home)])
+    assert json.loads(again.stdout)["study_id"] == told["study_id"]  # finished already: nothing is run again
+    final_run = store.studies()[0].runs["final"][0]
+    exported = command("runs", "export", final_run, str(tmp_path / "out"), home=home)
+    assert exported.returncode == 0, exported.stderr
+    assert {found.name for found in (tmp_path / "out").iterdir()} == {
+        *("run.json", "report.html", "statement.md", "run_on_tff.py", "rounds.csv", "rounds.parquet", "model")
+    }
+    plan_file = str(tmp_path / "out" / "run.json")
+    with lock(home / "runner.lock", wait=True):
+        queued = CliRunner().invoke(app, ["train", "--plan", plan_file, "--queue", "--json", "--home", str(home)])
+        run_id = json.loads(queued.stdout)["run_id"]
+        assert store.run(run_id).plan == store.run(final_run).plan
+        store.request_stop(run_id)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
     process, run_id = started(trained[0], "tff")
     family = workers_of(run_id)

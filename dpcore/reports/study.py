@@ -93,7 +93,7 @@ def _number(name: str, value: float | str | None) -> str:
     if value is None:
         return "–"
     if name == "epsilon":
-        return statement.epsilonpage.text(value)
+        return statement.epsilon_text(value)
     return (
         f"{value:+.3f}" if name == "difference" else f"{value:.3f}" if name in ("accuracy", "band") else f"{value}"
     )

@@ -8,7 +8,6 @@ import streamlit as st
 
 from dpcore import limits
 from dpcore.charts import studies as charts
-from dpcore.learning import engines
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
@@ -122,7 +121,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             f"{top['high']:.0%}), from {top['clients']:,.0f} clients a round on, at noise {top['noise']:.2f}"
             + ("." if top["inside"] else "; that lies beyond all runs, so take it with care.")
         )
-        st.markdown(f"**{words}** More clients buy nothing more; fewer cost accuracy.")
+        st.markdown(f"**{words}** More clients buy at most a point more; fewer cost accuracy.")
         chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
     _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
 
@@ -159,7 +158,7 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
         plan = replace(like.plan, privacy=privacy)
-        run_id = supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=like.eval_every)
+        run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,
             note=f"Expected before it was run: accuracy {expected.accuracy[0]:.3f} ({expected.low[0]:.3f} to "

@@ -51,6 +51,11 @@ def show(store: Store, run_id: str) -> None:
             if report.open:
                 rate = limits.FALSE_POSITIVE_RATE.default
                 st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
+        with st.container(horizontal=True):
+            st.download_button("The run as JSON", lambda: report.as_json(store, run), f"{run_id}.json")
+            st.download_button("A report as one HTML page", lambda: report.html(store, run), f"{run_id}.html")
+            st.download_button("A script on TFF alone", lambda: report.tff_script(run.plan), "run_on_tff.py")
+            st.caption(f"The model itself, with all of these: `python -m dpcore runs export {run_id} FOLDER`")
 
 
 def _look(store: Store, run_id: str) -> bool:

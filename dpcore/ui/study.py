@@ -161,13 +161,13 @@ def _steps(store: Store, study_id: str) -> str:
         rounds = report.rounds_table(store, now.sweep)
         for column, metric in zip(st.columns(2), _METRICS, strict=True):
             with column:
-                _curves(rounds, metric, max(study.rounds))
+                _curves(rounds, metric, max(study.rounds), studies.SWEEP)
         for sentence in now.sentences:
             st.write(sentence)
     with st.container():
         if study.target_epsilon is not None:
             _calibration(study, reading)
-            _result(now)
+            _result(store, now)
     return now.status
 
 
@@ -185,7 +185,7 @@ def _table(now: studies.Progress) -> pd.DataFrame:
     )
 
 
-def _curves(rounds: pd.DataFrame, metric: str, total: int) -> None:
+def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_noise(rounds, metric)
     last = table.groupby("noise").tail(1)
     words = "; ".join(
@@ -193,7 +193,7 @@ def _curves(rounds: pd.DataFrame, metric: str, total: int) -> None:
     )
     chart.show(
         charts.by_round(table, metric, title=_METRICS[metric], total_rounds=total),
-        key=f"study_{metric}",
+        key=f"{part}_{metric}",
         label=f"{_METRICS[metric]} by round. Last: {words or 'nothing known yet'}.",
         table=table,
     )
@@ -222,7 +222,7 @@ def _calibration(study: studies.Study, reading: studies.Reading) -> None:
             )
 
 
-def _result(now: studies.Progress) -> None:
+def _result(store: Store, now: studies.Progress) -> None:
     st.header("4. Train the final model")
     st.write(
         "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
@@ -251,3 +251,8 @@ def _result(now: studies.Progress) -> None:
     epsilon = accounting.epsilon(plan.privacy).value
     three.metric("Epsilon", statement.epsilon_text(epsilon), border=True)
     st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
+    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == 0]
+    rounds = report.rounds_table(store, [*baseline, *now.final])
+    for column, metric in zip(st.columns(2), _METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, plan.privacy.rounds, studies.FINAL)

@@ -1,5 +1,6 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
-from dpcore.runs import supervisor
+from dpcore.privacy import accounting
+from dpcore.runs import studies, supervisor
 from dpcore.runs.store import Policy, Round, Store
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -405,6 +407,76 @@ def test_a_diverging_run_says_so(home):
 def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
     test = page("train", run=recorded(home, "finished", zeroing=True))
     assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
+
+
+def test_a_study_is_asked_estimated_and_begun(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    test = page("study")
+    assert any("4 runs and the final one: about" in caption.value for caption in test.caption)
+    test.text_input(key="noises").set_value("0, none").run()
+    assert "numbers with commas between" in test.error[0].value
+    test.text_input(key="noises").set_value("0, 0.5").run()
+    test.button(key="run_all").click().run()
+    assert not test.exception
+    assert [run.plan.privacy.noise_multiplier for run in Store(home).queue()] == [0.0, 0.5]
+    (row,) = Store(home).studies()
+    shown = page("study", study=row.study_id)
+    assert [h.value for h in shown.header][:2] == ["1. Sweep the noise at a small cohort", "2. Read it"]
+    shown.button(key="pause").click().run()
+    assert Store(home).queue() == []
+
+
+def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    store = Store(home)
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
+    study_id = studies.start(store, studies.Study(plan=base, noise_multipliers=(0.0, 0.5)))
+    for _ in range(2):
+        for run in store.queue():
+            store.begin(run.run_id)
+            for number, accuracy in ((0, 0.1), (100, 0.79)):
+                row = Round(
+                    round=number,
+                    accuracy=accuracy,
+                    loss=1.0,
+                    clip_norm=0.1,
+                    cohort_size=5,
+                    epsilon=1.0,
+                    seconds=1.0,
+                )
+                store.append(run.run_id, row)
+            store.end(run.run_id, "finished")
+        studies.advance_all(store)
+    test = page("study", study=study_id)
+    assert len(test.header) == 5
+    assert metric(test, "Clients per round by RDP, taken") == "120 at noise 1.2"
+    assert metric(test, "Clients per round by PLD") == "104 at noise 1.04"
+    assert metric(test, "Epsilon") == "1.708"
+    assert metric(test, "Private accuracy") == "79.0%"
+
+
+def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    assert "No run has finished yet" in page("frontier").info[0].value
+    store = Store(home)
+    for noise, clients, accuracy in ((0.5, 50, 0.78), (0.75, 50, 0.71), (1.0, 50, 0.55), (1.2, 120, 0.786)):
+        plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=clients))
+        run_id = store.create(plan, engine="vectorized", eval_every=5)
+        store.begin(run_id)
+        for number, value in ((0, 0.1), (100, accuracy)):
+            row = Round(
+                round=number, accuracy=value, loss=1.0, clip_norm=0.1, cohort_size=5, epsilon=2 / noise, seconds=1.0
+            )
+            store.append(run_id, row)
+        store.end(run_id, "finished")
+    test = page("frontier")
+    (words,) = [m.value for m in test.markdown if "At epsilon 2 and 100 rounds" in m.value]
+    assert re.search("about 7[789]%", words)
+    test.button(key="try").click().run()
+    assert not test.exception
+    (queued,) = store.queue()
+    assert "Expected before it was run: accuracy 0.7" in queued.note
+    assert accounting.epsilon(queued.plan.privacy).value <= 2
 
 
 @pytest.fixture

@@ -1,0 +1,95 @@
+"""What is handed on equals what was found, and can be used without this product."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.reports import run as report
+from dpcore.reports import study as study_report
+from dpcore.rounds import Round
+from dpcore.runs import studies, supervisor
+
+
+@pytest.fixture
+def run(store):
+    run_id = store.create(Plan(), engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    for number, accuracy in ((0, 0.1), (1, None), (100, 0.786)):
+        loss = None if accuracy is None else float("inf") if number == 0 else 0.7
+        row = Round(
+            round=number, accuracy=accuracy, loss=loss, clip_norm=0.1, cohort_size=5, epsilon=1.7, seconds=1.0
+        )
+        store.append(run_id, row)
+    store.end(run_id, "finished")
+    store.describe(run_id, name="<b>final</b>")
+    return store.run(run_id)
+
+
+def test_a_run_as_json_holds_its_plan_and_every_number(store, run):
+    told = json.loads(report.as_json(store, run))
+    assert Plan.from_json(json.dumps(told["plan"])) == run.plan
+    assert [row["accuracy"] for row in told["rounds"]] == [0.1, None, 0.786]
+    assert told["rounds"][0]["loss"] == "inf"
+    assert told["epsilon"] == pytest.approx(1.70747, abs=1e-4)
+
+
+def test_a_run_as_a_page_needs_nothing_else(store, run):
+    page = report.html(store, run)
+    assert "(1.708, 1e-05)-differential privacy" in page
+    assert "&lt;b&gt;final&lt;/b&gt;" in page
+    assert "<b>final" not in page
+    assert "Accuracy on the test set, last 0.786" in page
+    outside = [found for found in re.findall(r'(?:src|href)="([^"]+)"', page) if not found.startswith("data:")]
+    assert not [found for found in outside if "cdn" in found or found.endswith((".js", ".css"))]
+
+
+def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
+    study_id = studies.start(store, studies.Study(plan=base))
+    for queued in store.queue():
+        store.begin(queued.run_id)
+        row = Round(round=100, accuracy=0.8, loss=0.7, clip_norm=0.1, cohort_size=5, epsilon=1.7, seconds=1.0)
+        store.append(queued.run_id, row)
+        store.end(queued.run_id, "finished")
+    page = study_report.html(store, study_id)
+    assert "The model bears noise 1 at 50 clients" in page
+    assert "study run --spec study.json" in page
+    now = studies.look(store, study_id)
+    table = study_report.rounds_table(store, now.sweep)
+    assert list(table["accuracy"]) == [0.8] * 4
+    assert list(study_report.by_noise(table, "accuracy")["mean"]) == [0.8] * 4
+
+
+@pytest.mark.parametrize("values", [{}, {"zeroing": True}, {"clipping": FixedClipping(clip_norm=0.2)}])
+def test_every_script_is_a_program(values):
+    script = report.tff_script(Plan(privacy=PrivacyPlan(**values)))
+    compile(script, "run_on_tff.py", "exec")
+    assert "@" not in script.replace("@FILE", "")
+    assert "dpcore" not in script
+
+
+@pytest.mark.slow
+def test_the_script_trains_on_tff_alone(tmp_path, few_writers):
+    plan = Plan(privacy=PrivacyPlan(population=60, clients_per_round=10, rounds=2, noise_multiplier=0.3))
+    script = tmp_path / "run_on_tff.py"
+    script.write_text(report.tff_script(plan))
+    folder = Path(few_writers.train.features.filename).parent
+    with (tmp_path / "output").open("w+") as output:
+        done = subprocess.run(
+            [sys.executable, str(script), str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=tmp_path,
+            timeout=300,
+        )
+        output.seek(0)
+        said = output.read()
+    assert done.returncode == 0, said
+    assert re.search(r"round 2: \d+ clients, accuracy 0\.\d+", said)
