@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,6 +21,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def command(*arguments, home=None):
+    """What a command prints and returns, in this process: one of its own takes three seconds to start."""
+    environment = {"EPSILON_LAB_HOME": str(home)} if home else {}
+    done = CliRunner().invoke(app, arguments, env=environment)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
+
+
+def process(*arguments, home=None):
     environment = os.environ | ({"EPSILON_LAB_HOME": str(home)} if home else {})
     return subprocess.run(
         [sys.executable, "-m", "dpcore", *arguments],
@@ -220,7 +229,7 @@ def assert_all_end(processes):
 def trained(tmp_path_factory):
     """A home with the full population and a run of two rounds, through the command line."""
     home = tmp_path_factory.mktemp("home")
-    done = command(
+    done = process(
         *("train", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "0.5"),
         *("--eval-every", "1", "--seed", "3", "--json"),
         home=home,
@@ -292,7 +301,7 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 @pytest.mark.slow
 def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
     home, _ = trained
-    done = command(
+    done = process(
         *("study", "run", "--noise", "0", "--noise", "0.3", "--clients", "20", "--rounds", "3"),
         *("--tolerance", "0.9", "--target-epsilon", "30", "--json"),
         home=home,
@@ -308,17 +317,17 @@ def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
     store = Store(home)
     spec = tmp_path / "study.json"
     spec.write_text(store.studies()[0].spec)
-    again = CliRunner().invoke(app, ["study", "run", "--spec", str(spec), "--json", "--home", str(home)])
+    again = command("study", "run", "--spec", str(spec), "--json", home=home)
     assert json.loads(again.stdout)["study_id"] == told["study_id"]  # finished already: nothing is run again
     final_run = store.studies()[0].runs["final"][0]
-    exported = command("runs", "export", final_run, str(tmp_path / "out"), home=home)
+    exported = process("runs", "export", final_run, str(tmp_path / "out"), home=home)
     assert exported.returncode == 0, exported.stderr
     assert {found.name for found in (tmp_path / "out").iterdir()} == {
         *("run.json", "report.html", "statement.md", "run_on_tff.py", "rounds.csv", "rounds.parquet", "model")
     }
     plan_file = str(tmp_path / "out" / "run.json")
     with lock(home / "runner.lock", wait=True):
-        queued = CliRunner().invoke(app, ["train", "--plan", plan_file, "--queue", "--json", "--home", str(home)])
+        queued = command("train", "--plan", plan_file, "--queue", "--json", home=home)
         run_id = json.loads(queued.stdout)["run_id"]
         assert store.run(run_id).plan == store.run(final_run).plan
         store.request_stop(run_id)
@@ -342,9 +351,8 @@ def test_runs_are_queued_worked_and_thrown_away(tmp_path):
     store = Store(tmp_path)
 
     def said(*arguments):
-        """In this process: a dozen of its own would take half a minute."""
-        done = CliRunner().invoke(app, [*arguments, "--home", str(tmp_path)])
-        assert done.exit_code == 0, done.output
+        done = command(*arguments, home=tmp_path)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     with lock(store.home / "runner.lock", wait=True):  # nothing begins meanwhile
@@ -356,8 +364,7 @@ def test_runs_are_queued_worked_and_thrown_away(tmp_path):
         assert json.loads(moved)["queue"] == ids[::-1]
         said("runs", "stop", *ids)
     assert [run.status for run in store.runs()] == ["cancelled"] * 2
-    refused = CliRunner().invoke(app, ["runs", "resume", ids[0], "--home", str(tmp_path)])
-    assert refused.exit_code == 2
+    assert command("runs", "resume", ids[0], home=tmp_path).returncode == 2
     said("runs", "describe", ids[0], "--name", "one", "--note", "gone soon")
     assert store.run(ids[0]).name == "one"
     said("runs", "delete", *ids)
