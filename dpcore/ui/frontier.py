@@ -14,6 +14,8 @@ from dpcore.runs import forecast, supervisor
 from dpcore.runs.store import Run, Store
 from dpcore.ui import chart, controls, live
 
+_noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
+
 
 def finished(store: Store) -> dict[str, list[Run]]:
     """Returns the runs that have finished, by the name of their data set."""
@@ -91,8 +93,8 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             wanted = replace(plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds)
     with right:
         known = _reached(store, members, rounds)
-        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 40).round().astype(int))
-        noise = forecast.noise_for(wanted, clients, epsilon)
+        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
+        noise = _noise_for(wanted, clients, epsilon)
         possible = np.isfinite(noise)
         found = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
