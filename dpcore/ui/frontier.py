@@ -12,7 +12,7 @@ from dpcore.privacy import accounting, calibration
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.store import Run, Store
-from dpcore.ui import chart, controls, live
+from dpcore.ui import chart, controls, live, run_list
 
 _noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
 
@@ -53,7 +53,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         f"on a point opens its run.{f' Without epsilon, and so not drawn: {left_out}.' * (left_out > 0)}"
     )
     if clicked:
-        st.switch_page("pages/runs.py", query_params={"runs": clicked})
+        run_list.open_run(clicked)
 
 
 def _table(runs: list[Run]) -> pd.DataFrame:
@@ -166,4 +166,4 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
             note=f"Expected before it was run: accuracy {expected.accuracy[0]:.3f} ({expected.low[0]:.3f} to "
             f"{expected.high[0]:.3f}), epsilon {epsilon_text(accounting.epsilon(privacy).value)}.",
         )
-    st.switch_page("pages/runs.py", query_params={"runs": run_id})
+    run_list.open_run(run_id)

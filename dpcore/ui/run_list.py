@@ -20,7 +20,15 @@ _SIGNS = {
     "failed": "✕ failed",
     "cancelled": "– cancelled",
 }
-_CHOSEN = "runs"
+_CHOSEN, _TO_OPEN = "runs", "_run_to_open"
+
+
+def open_run(run_id: str) -> None:
+    """Leaves for the page of runs, where this one is chosen."""
+    st.session_state[_TO_OPEN] = (
+        run_id  # in the query of `st.switch_page`, it leaves the old page's name in the address
+    )
+    st.switch_page("pages/runs.py")
 
 
 def choose(store: Store) -> list[str]:
@@ -30,6 +38,8 @@ def choose(store: Store) -> list[str]:
         "Find", key="find", bind="query-params", placeholder="id, name, tag, note, data set, engine ..."
     )
     states = two.pills("Status", [*ACTIVE, *ENDED], selection_mode="multi", key="status", bind="query-params")
+    if run_id := st.session_state.pop(_TO_OPEN, None):
+        st.query_params[_CHOSEN] = run_id
     chosen = [found for found in st.query_params.get(_CHOSEN, "").split(",") if found]
     active = any(run.active for run in store.runs())
 
