@@ -5,6 +5,7 @@ as it trains. When the run has ended it takes the next one in the queue: loading
 Everything it has to say goes into the store; its output is a log.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ def main(home: Path, run_id: str, held: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     while True:
         status, message = _outcome(store, run_id, terminated)
+        gc.collect()  # an engine's graphs hold each other: 300 MB a run that would wait for chance
         leaves = terminated.is_set() or status == "interrupted"
         following = None if leaves else _next(store, store.run(run_id))
         store.end(run_id, status, message)  # only now: meanwhile nobody else begins a run in our place
