@@ -17,7 +17,7 @@ ALLOWED = {
     "charts": {"privacy"},
     "learning": {"datasets", "privacy"},
     "runs": {"datasets", "learning", "privacy"},
-    "reports": {"runs", "charts", "privacy"},
+    "reports": {"runs", "charts", "datasets", "privacy"},
     "ui": {"reports", "runs", "charts", "privacy", "datasets"},
 }
 TOP = {

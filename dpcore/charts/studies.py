@@ -17,16 +17,16 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 
 
 def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
-    """Returns a metric over rounds: a line a noise level, the mean over seeds, with the range as a band.
+    """Returns a metric over rounds: a line a setting, the mean over seeds, with the range as a band.
 
     Args:
-        table: Columns `noise`, `round`, and `mean`, `low` and `high` of the metric.
+        table: Columns `setting` (words), `noise`, `round`, and `mean`, `low` and `high` of the metric.
         metric: Its name.
         title: The title of the axis.
         total_rounds: The planned number of rounds.
     """
     drawn = figure("Round", title)
-    for number, (noise, rows) in enumerate(table.groupby("noise")):
+    for number, ((noise, name), rows) in enumerate(table.groupby(["noise", "setting"])):
         colour = colours.of_noise(noise)
         if (rows["high"] > rows["low"]).any():
             drawn.add_scatter(
@@ -43,7 +43,7 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
             x=rows["round"],
             y=rows["mean"],
             mode="lines",
-            name=f"noise {noise:g}",
+            name=name,
             line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2.5},
         )
     drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)

@@ -273,7 +273,7 @@ def export_run(
         "run.json": report.as_json(store, run),
         "report.html": report.html(store, run),
         "statement.md": reporting.markdown(store, run, false_positive_rate=limits.FALSE_POSITIVE_RATE.default),
-        "run_on_tff.py": report.tff_script(run.plan),
+        "run_on_tff.py": report.script_of(store, run.plan),
         "rounds.csv": rounds.to_csv(index=False),
     }
     try:

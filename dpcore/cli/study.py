@@ -92,6 +92,7 @@ def run_study(
         fetch(dataset, store.home)
     seconds, measured = studies.seconds(store, study.grid(), engine)
     about = "as measured here" if measured else "by the benchmarks' figures"
+    warn(*study.plan.privacy.warnings[1:])  # the first says that the noise-free run is not private
     warn(f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}, and the final one.")
     study_id = studies.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
@@ -119,8 +120,14 @@ def _show(store: Store, study_id: str, as_json: bool) -> None:
     if as_json:
         print_json(study_id=study_id, status=now.status, message=now.message, settings=rows, reading=now.sentences)
     else:
-        table = Table("part", *(Column(name, justify="right") for name in list(rows[0])[1:]))
-        for row in rows:
+        shown = [
+            {name: value for name, value in row.items() if name not in ("learning rate", "clipping")}
+            for row in rows
+        ]
+        if len({(row["learning rate"], row["clipping"]) for row in rows}) > 1:
+            shown = rows
+        table = Table("part", *(Column(name, justify="right") for name in list(shown[0] if shown else {})[1:]))
+        for row in shown:
             table.add_row(*(_text(name, value) for name, value in row.items()))
         out.print(table)
         for sentence in now.sentences:

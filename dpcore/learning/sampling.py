@@ -6,13 +6,20 @@ from dpcore import rng
 from dpcore.plan import Plan
 
 
-def poisson_cohort(plan: Plan, round_num: int) -> np.ndarray:
+def poisson_cohort(plan: Plan, round_num: int, *, seeded: bool = True) -> np.ndarray:
     """Returns the users of a round, int64 [cohort_size], each one in it independently with `sampling_prob`.
 
     This is the sampling that the accountant assumes: the size varies from round to round, and an empty
     cohort is a round like any other.
+
+    Args:
+        plan: Whose users, and whose seed.
+        round_num: From 1.
+        seeded: `False` draws from the operating system's entropy: where the noise is not seeded either, a round
+            that is drawn again must be independent of the first, or the two would cost more than two rounds.
     """
-    draw = rng.stream(plan.training.seed, "client_sampling", round_num)
+    # A stream of the plan's own: runs that shared cohorts or noise would tell more together than the ledger composes.
+    draw = rng.stream(plan.training.seed if seeded else None, f"client_sampling/{plan.fingerprint}", round_num)
     return np.flatnonzero(draw.random(plan.privacy.population) < plan.privacy.sampling_prob)
 
 

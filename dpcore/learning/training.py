@@ -37,6 +37,7 @@ def run(
     stop_requested: Callable[[], bool] = lambda: False,
     before_round: Callable[[int], None] = lambda round_num: None,
     resume: tuple[Round, Any] | None = None,
+    seeded_cohorts: bool = True,
     redrawn: int = 0,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
@@ -52,6 +53,7 @@ def run(
         stop_requested: Asked after each round.
         before_round: Told of each round before anything of it is drawn.
         resume: The round to go on from and the state after it: the reports begin with the round after.
+        seeded_cohorts: Whether the plan's seed draws the cohorts: not where it does not draw the noise.
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
 
     Raises:
@@ -76,7 +78,7 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            cohort = sampling.poisson_cohort(plan, round_num)
+            cohort = sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts)
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)

@@ -92,7 +92,7 @@ class VectorizedEngine:
         expected = privacy.clients_per_round  # a public constant, never the number that came
         total, norms, largest = self._sum_of_clipped_updates(state, cohort, round_num)
 
-        noise = rng.stream(training.seed, "update_noise", round_num)
+        noise = rng.stream(training.seed, f"update_noise/{self._plan.fingerprint}", round_num)
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
         for part in total:
             part += stddev * noise.standard_normal(part.shape, np.float32)
@@ -124,7 +124,9 @@ class VectorizedEngine:
         count = float((norms <= np.float32(clip_norm)).sum()) - len(norms) / 2
         count += (
             privacy.clipped_count_stddev
-            * rng.stream(self._plan.training.seed, "clip_count_noise", round_num).standard_normal()
+            * rng.stream(
+                self._plan.training.seed, f"clip_count_noise/{self._plan.fingerprint}", round_num
+            ).standard_normal()
         )
         fraction = min(max(count / privacy.clients_per_round + 0.5, 0.0), 1.0)
         return clip_norm * float(np.exp(-clipping.learning_rate * (fraction - clipping.target_unclipped_quantile)))

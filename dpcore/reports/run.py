@@ -6,7 +6,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from dpcore import datasets
 from dpcore.charts import lines
+from dpcore.errors import DatasetError
 from dpcore.plan import FixedClipping, Plan
 from dpcore.privacy import accounting, statement
 from dpcore.reports import page
@@ -72,11 +74,24 @@ def html(store: Store, run: Run) -> str:
     )
 
 
-def tff_script(plan: Plan) -> str:
+def script_of(store: Store, plan: Plan) -> str:
+    """Returns `tff_script` for the data set as it is here.
+
+    Raises:
+        DatasetError: If it is not here any more.
+    """
+    manifest = datasets.entry(plan.training.dataset, store.home).manifest
+    if manifest is None:
+        raise DatasetError(f"Expected {plan.training.dataset} to be on this machine: the script needs its shape.")
+    return tff_script(plan, num_classes=manifest.num_classes, image_shape=manifest.description.image_shape)
+
+
+def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | None) -> str:
     """Returns a Python program that trains a plan with TensorFlow Federated alone, from the data set's arrays.
 
     Its noise is TFF's own and never seeded, so it repeats the run in distribution, not to the last bit.
     """
+    shape = image_shape if image_shape is None or len(image_shape) == 3 else (*image_shape, 1)
     privacy, training = plan.privacy, plan.training
     if isinstance(privacy.clipping, FixedClipping):
         factory = (
@@ -110,6 +125,8 @@ def tff_script(plan: Plan) -> str:
         "@SERVER_RATE@": repr(training.server_learning_rate),
         "@MOMENTUM@": repr(training.server_momentum),
         "@SEED@": repr(training.seed),
+        "@CLASSES@": repr(num_classes),
+        "@SHAPE@": repr(shape and tuple(shape)),
     }
     script = Path(__file__).with_name("run_on_tff.py.in").read_text()
     for name, value in values.items():

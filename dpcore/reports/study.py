@@ -5,6 +5,7 @@ import time
 import pandas as pd
 
 from dpcore.charts import studies as charts
+from dpcore.plan import FixedClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
 from dpcore.reports import page
@@ -17,6 +18,7 @@ def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
     rows = [
         {
             "run": run.run_id,
+            "setting": label(run.plan),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
             "seed": run.plan.training.seed,
@@ -29,13 +31,29 @@ def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
         for row in store.rounds(run.run_id)
         if row.accuracy is not None
     ]
-    columns = ["run", "noise", "clients", "seed", "round", "accuracy", "loss", "epsilon"]
+    columns = ["run", "setting", "noise", "clients", "seed", "round", "accuracy", "loss", "epsilon"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def by_noise(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Returns `noise`, `round`, and `mean`, `low` and `high` of a metric over the seeds."""
-    grouped = rounds.groupby(["noise", "round"], as_index=False)[metric].agg(["mean", "min", "max"])
+def label(plan: Plan) -> str:
+    """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
+    privacy, clipping = plan.privacy, plan.privacy.clipping
+    words = [
+        f"noise {privacy.noise_multiplier:g}",
+        f"{privacy.clients_per_round} clients",
+        f"{privacy.rounds} rounds",
+    ]
+    if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
+        words.append(f"learning rate {plan.training.client_learning_rate:g}")
+    if isinstance(clipping, FixedClipping):
+        words.append(f"clip norm {clipping.clip_norm:g}")
+    return ", ".join(words)
+
+
+def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Returns `setting`, `noise`, `round`, and `mean`, `low` and `high` of a metric over the seeds."""
+    keys = ["noise", "setting", "round"]
+    grouped = rounds.groupby(keys, as_index=False)[metric].agg(["mean", "min", "max"])
     return grouped.rename(columns={"min": "low", "max": "high"})
 
 
@@ -66,11 +84,12 @@ def html(store: Store, study_id: str) -> str:
     ]
     if now.result is not None:
         plan = now.result.plan
-        account = accounting.account(plan.privacy)
+        charged = now.result.charged
+        account = accounting.account(charged)
         rows = statement.table(
-            plan.privacy,
+            charged,
             account,
-            risk(plan.privacy),
+            risk(charged),
             false_positive_rate=0.01,
             training=plan.training,
             ledger=budget.sentence(budget.balance(store, plan.training.dataset)),
@@ -78,7 +97,7 @@ def html(store: Store, study_id: str) -> str:
         )
         parts += [
             "<h2>The statement of the final run</h2>",
-            f"<p>{page.text(statement.sentence(plan.privacy, account.headline.value))}</p>",
+            f"<p>{page.text(statement.sentence(charged, account.headline.value))}</p>",
             page.table([{"what": name, "how it is here": value} for name, value in rows]),
         ]
     parts += [
@@ -99,11 +118,14 @@ def _number(name: str, value: float | str | None) -> str:
     )
 
 
+def last_words(table: pd.DataFrame) -> str:
+    """Returns what each line of `by_setting` ends at."""
+    last = table.groupby(["noise", "setting"]).tail(1)
+    return "; ".join(f"{name}: {mean:.3f}" for name, mean in zip(last["setting"], last["mean"], strict=True))
+
+
 def _figure(rounds: pd.DataFrame, metric: str, title: str, total: int, *, first: bool) -> str:
-    table = by_noise(rounds, metric)
+    table = by_setting(rounds, metric)
     drawn = charts.by_round(table, metric, title=title, total_rounds=total)
-    last = table.groupby("noise").tail(1)
-    words = "; ".join(
-        f"noise {noise:g}: {mean:.3f}" for noise, mean in zip(last["noise"], last["mean"], strict=True)
-    )
+    words = last_words(table)
     return page.figure(drawn, f"{title}. Last: {words}.", first=first)

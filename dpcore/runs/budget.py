@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dpcore import datasets
 from dpcore.errors import BudgetExceededError
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.statement import epsilon_text
@@ -24,11 +24,13 @@ class Balance:
     Attributes:
         policy: What its owner decided.
         runs: The runs that are charged, the newest first.
+        unreadable: The ids of runs whose plan cannot be read: with one of them, nothing is guaranteed.
         account: Their composed epsilon, at the budget's delta; that of nothing where the data set is public.
     """
 
     policy: Policy
     runs: list[Run]
+    unreadable: list[str]
     account: Account
 
     @property
@@ -56,8 +58,13 @@ def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float
     """Returns what the runs on a data set have spent, with one more plan if it were run."""
     policy, runs = store.policy(dataset), charged(store, dataset)
     plans = [run.charged for run in runs] + ([also.privacy] if also else [])
+    unreadable = [run_id for run_id, where in store.unreadable() if where in (dataset, None)]
+    if unreadable:  # what they have spent is not known, and so without bound
+        plans.append(PrivacyPlan(noise_multiplier=0.0))
     spent = [] if policy.public else plans
-    return Balance(policy=policy, runs=runs, account=ledger.compose(spent, policy.budget_delta, grid))
+    return Balance(
+        policy=policy, runs=runs, unreadable=unreadable, account=ledger.compose(spent, policy.budget_delta, grid)
+    )
 
 
 def check(store: Store, plan: Plan) -> None:
@@ -94,6 +101,9 @@ def sentence(balance: Balance) -> str:
     spent += f" at delta {policy.budget_delta!r} (RDP: {epsilon_text(account.rdp.value)})"
     spent += (
         ". No budget is set." if policy.budget_epsilon is None else f", of a budget of {policy.budget_epsilon:g}."
+    )
+    spent += f" Runs whose plan this version cannot read: {', '.join(balance.unreadable)}." * bool(
+        balance.unreadable
     )
     open_runs = sum(bool(ledger.uncovered(run.plan.privacy)) for run in balance.runs)
     return spent + f" Runs that left no guarantee, and with them the whole: {open_runs}." * bool(open_runs)

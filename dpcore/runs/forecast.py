@@ -26,7 +26,8 @@ class Forecast:
 
     Attributes:
         accuracy: The fit.
-        low: Its lower end: twice the root mean square of what the fit misses when it has not seen a ratio.
+        low: Its lower end, by twice the root mean square of what the fit misses when it has not seen a ratio; NaN
+            beyond all runs.
         high: Its upper end.
         inside: Whether the ratio lies between those of runs.
     """
@@ -67,18 +68,19 @@ def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> 
         model = IsotonicRegression(increasing=False, out_of_bounds="clip")
         return model.fit(ratios[seen], accuracies[seen]).predict(at)
 
-    everything = np.ones(len(ratios), bool)
-    accuracy = fit(everything, wanted)
+    accuracy = fit(np.ones(len(ratios), bool), wanted)
     # Only ratios between others: what is left out at an end says nothing about the middle.
     missed = np.concatenate(
         [fit(ratios != one, ratios[ratios == one]) - accuracies[ratios == one] for one in distinct[1:-1]]
     )
     error = 2 * max(float(np.sqrt(np.mean(missed**2))), _LEAST_ERROR)
+    inside = (wanted >= distinct[0]) & (wanted <= distinct[-1])
+    # Beyond all runs the fit only goes on flat: how far off that is, nothing here can say.
     return Forecast(
         accuracy=accuracy,
-        low=np.clip(accuracy - error, 0, 1),
-        high=np.clip(accuracy + error, 0, 1),
-        inside=(wanted >= distinct[0]) & (wanted <= distinct[-1]),
+        low=np.where(inside, np.clip(accuracy - error, 0, 1), np.nan),
+        high=np.where(inside, np.clip(accuracy + error, 0, 1), np.nan),
+        inside=inside,
     )
 
 
@@ -113,7 +115,7 @@ def _crossing(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray, epsilon
 def family(run: Run) -> tuple:
     """Returns all of a run's plan that is not noise, clients, rounds, delta or seed: runs of one can be compared."""
     training, privacy = run.plan.training, run.plan.privacy
-    return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing
+    return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing, privacy.adjacency
 
 
 def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from dpcore.locks import is_held, take
 from dpcore.runs.store import Run, Store
 
 _ROOT = Path(__file__).parents[2]
-_STARTING_SECONDS = 600.0  # a worker may read its data, load TensorFlow and build its graphs for so long
+_STARTING_SECONDS = 1800.0  # a worker may read its data, load TensorFlow and do its first round for so long
 _ROUND_SECONDS = 120.0  # and work on a round for so long, or for so many times as long as its longest:
 _TIMES_LONGEST = 20.0
 
@@ -75,13 +75,16 @@ def is_stuck(store: Store, run: Run) -> bool:
         return silent > _STARTING_SECONDS
     if silent <= _ROUND_SECONDS:
         return False
-    return silent > _TIMES_LONGEST * max(row.seconds for row in store.rounds(run.run_id))
+    return silent > _TIMES_LONGEST * max((row.seconds for row in store.rounds(run.run_id)), default=_ROUND_SECONDS)
 
 
 def claim(store: Store, run: Run) -> int | None:
     """Begins a queued run; returns the descriptor that holds its lock, `None` if it is not to be had any more."""
     held = take(worker_lock(store, run.run_id))
-    if held is not None and not store.begin(run.run_id):
+    if held is None:
+        return None
+    os.ftruncate(held, 0)  # what is signed there is another process by now, and must not be killed for this one
+    if not store.begin(run.run_id):
         os.close(held)
         return None
     return held
@@ -103,4 +106,5 @@ def kill_worker(store: Store, run_id: str) -> None:
     """Ends a run's worker at once, if it lives. What it has written stays whole."""
     # While the lock is held, that is the id of a living process and of no other.
     if is_held(worker_lock(store, run_id)) and (pid := signed(store, run_id)):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

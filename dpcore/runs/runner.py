@@ -54,7 +54,7 @@ class Watched(dict[int, subprocess.Popen]):
 
     def how_it_ended(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""
-        code = self.pop(pid).wait() if pid in self else 0
+        code = (pid in self and self.pop(pid).poll()) or 0
         if code < 0:
             likely = ", most likely for want of memory or by a person" if code == -signal.SIGKILL else ""
             return f"The worker was ended by the signal {signal.Signals(-code).name}{likely}"
@@ -98,7 +98,13 @@ def _start(store: Store, run: Run, watched: Watched) -> bool:
         module, *arguments = _MODULE_FOR.get(run.engine, ["dpcore.runs.worker"])
         log = processes.worker_log(store, run.run_id)
         # The worker inherits the lock: there is no moment at which the run is running and nobody has it.
-        worker = processes.launch(module, *arguments, str(store.home), run.run_id, str(held), log=log, keep=[held])
+        try:
+            worker = processes.launch(
+                module, *arguments, str(store.home), run.run_id, str(held), log=log, keep=[held]
+            )
+        except OSError:
+            store.unbegin(run.run_id)
+            raise
         processes.sign(store, run.run_id, worker.pid)
         watched[worker.pid] = worker
         return True

@@ -81,6 +81,7 @@ CREATE TABLE study_runs (
 VERSION = len(_MIGRATIONS)
 PLAN_FILE = "run.json"  # in a run's folder: what its ledger needs, should the file of runs be lost
 KEPT = ("created", "plan", "engine", "eval_every", "redrawn")  # what is in it
+_NEVER_BY_ITSELF = 1000
 RECOVERED = "recovered"  # the setting that tells what happened to a damaged file
 
 
@@ -88,6 +89,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Opens an existing file; the caller closes it."""
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
     db.row_factory = sqlite3.Row
+    db.text_factory = lambda content: content.decode(errors="replace")  # one odd byte must not hide all rows
     db.execute("PRAGMA foreign_keys = ON")
     return db
 
@@ -154,8 +156,9 @@ def _replace(path: Path, aside: Path | None) -> None:
                 _salvage(path, db, table)
         # What was lost may have been released: the ledger goes on charging it.
         db.execute(
-            "UPDATE runs SET drawing = 1 WHERE drawing IS NULL AND status NOT IN ('queued', 'cancelled') "
-            "AND NOT EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id AND round > 0)"
+            "UPDATE runs SET drawing = 1 WHERE drawing IS NULL "
+            "AND (status NOT IN ('queued', 'cancelled') OR started IS NOT NULL) AND NOT EXISTS "
+            "(SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id AND round > 0)"
         )
         runs, rounds = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("runs", "rounds"))
         if aside or runs:
@@ -214,7 +217,12 @@ def _from_folders(runs: Path, db: sqlite3.Connection) -> None:
                 "run_id": kept.parent.name,
                 "status": "finished" if done else "interrupted",
                 "message": "Read back from its folder: the file of runs did not have it any more.",
+                # How far it was is not known: a round may have been lost, and nobody begins it again unasked.
+                "drawing": 1,
+                "attempts": _NEVER_BY_ITSELF,
             }
+            if told.get("purged"):
+                values |= {"purged": 1, "deleted": told["created"]}
             db.execute(
                 f"INSERT OR IGNORE INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
                 list(values.values()),

@@ -1,6 +1,7 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -88,7 +89,7 @@ class Run:
     def may_have_released(self) -> bool:
         """Whether somebody may have seen a round of it, or still may."""
         lost_in_a_round = self.status == "interrupted" and self.last_round is not None
-        known = bool(self.last_round) or self.drawing is not None
+        known = bool(self.last_round) or self.drawing is not None or self.redrawn > 0
         return self.active or self.status == "finished" or lost_in_a_round or known
 
     @property
@@ -167,6 +168,7 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
             with lock(home / "runs.lock", wait=True):
                 schema.prepare(self._path)
+                self._keep_missing()
                 # Kept open: else the last one to leave removes what readers share, and on a full disk nobody could
                 # make it again to read.
                 self._open = schema.connect(self._path)
@@ -225,8 +227,17 @@ class Store:
         """Writes into the run's own folder what its ledger needs, should the file of runs be lost."""
         target = self.folder(run_id) / schema.PLAN_FILE
         partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps({name: values[name] for name in schema.KEPT}))
+        with partial.open("w") as file:
+            file.write(json.dumps({name: values[name] for name in (*schema.KEPT, "purged") if name in values}))
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(target)
+
+    def _keep_missing(self) -> None:
+        """Writes what an older version has not written into the runs' folders."""
+        for run in self.runs(deleted=None):
+            if self.folder(run.run_id).exists() and not (self.folder(run.run_id) / schema.PLAN_FILE).exists():
+                self._keep(run.run_id, vars(run) | {"plan": run.plan.to_json()})
 
     def run(self, run_id: str) -> Run:
         """Returns one run.
@@ -260,6 +271,21 @@ class Store:
             with suppress(InvalidValueError):  # one odd row must not hide all others
                 readable.append(_run(row))
         return readable
+
+    def unreadable(self) -> list[tuple[str, str | None]]:
+        """Returns the ids of the runs whose plan cannot be read, with their data set where that much is known."""
+        with self._connection() as db:
+            rows = db.execute("SELECT run_id, plan FROM runs WHERE status != 'cancelled'").fetchall()
+        found = []
+        for run_id, text in rows:
+            try:
+                Plan.from_json(text)
+            except InvalidValueError:
+                dataset = None
+                with suppress(ValueError, KeyError, TypeError):
+                    dataset = json.loads(text)["training"]["dataset"]
+                found.append((run_id, dataset))
+        return found
 
     def queue(self) -> list[Run]:
         """Returns the queued runs, in the order in which they will begin."""
@@ -380,9 +406,9 @@ class Store:
                 (run_id, *values),
             )
             db.execute(
-                "UPDATE runs SET beat = ?, drawing = NULL, attempts = CASE WHEN ? THEN 0 ELSE attempts END "
-                "WHERE run_id = ?",
-                (time.monotonic(), added.rowcount, run_id),
+                "UPDATE runs SET beat = ?, drawing = CASE WHEN drawing > ? THEN drawing END, "
+                "attempts = CASE WHEN ? THEN 0 ELSE attempts END WHERE run_id = ?",
+                (time.monotonic(), row.round, added.rowcount, run_id),
             )
             there = db.execute(
                 f"SELECT {_ROUND_COLUMNS} FROM rounds WHERE run_id = ? AND round = ?", (run_id, row.round)
@@ -407,6 +433,10 @@ class Store:
             time.time(),
             run_id,
         )
+
+    def unbegin(self, run_id: str) -> None:
+        """Puts a run back into the queue whose worker could not be started."""
+        self._change("UPDATE runs SET status = 'queued' WHERE run_id = ? AND status = 'running'", run_id)
 
     def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
         """Sets the one line that tells what an active run does; and which data it was given, once known."""
@@ -451,8 +481,10 @@ class Store:
             self._keep(run.run_id, vars(run) | {"plan": run.plan.to_json(), "redrawn": redrawn})
         return self._change(
             "UPDATE runs SET status = 'queued', stop_requested = 0, message = '', ended = NULL, beat = NULL, "
-            "redrawn = ?, drawing = NULL WHERE run_id = ? AND deleted IS NULL "
-            "AND status IN ('interrupted', 'stopped', 'failed', 'running')",
+            # What is charged as drawn again is no longer noted as lost; anything else stays noted, and charged.
+            "drawing = CASE WHEN redrawn < ? THEN NULL ELSE drawing END, redrawn = ? WHERE run_id = ? "
+            "AND deleted IS NULL AND status IN ('interrupted', 'stopped', 'failed', 'running')",
+            redrawn,
             redrawn,
             run.run_id,
         )
@@ -521,6 +553,8 @@ class Store:
                         "DELETE FROM rounds WHERE run_id = ? AND round < ?", (run.run_id, run.last_round or 0)
                     )
                     db.execute("UPDATE runs SET purged = 1 WHERE run_id = ?", (run.run_id,))
+                    with suppress(OSError):  # should the folder be gone, the file of runs still knows
+                        self._keep(run.run_id, vars(run) | {"plan": run.plan.to_json(), "purged": 1})
                 else:
                     db.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
             for found in self.folder(run.run_id).glob("*"):

@@ -19,14 +19,15 @@ from dpcore import limits
 from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError, StudyNotFoundError
 from dpcore.learning import engines
 from dpcore.locks import lock
-from dpcore.plan import AdaptiveClipping, FixedClipping, Plan
+from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting, calibration
-from dpcore.privacy.statement import epsilon_text
+from dpcore.privacy.statement import epsilon_text, rehearsal
 from dpcore.runs import supervisor
 from dpcore.runs.store import Run, Store, StudyRow
 
 SWEEP, FINAL = "sweep", "final"
 _VERSION = 1
+_SEEDS_TO_SAY = 4
 _ENOUGH = 5  # rounds that say how long a round takes
 # Seconds a round and a client more, on two cores with the tutorial's model: benchmarks/README.md.
 _ASSUMED = {"vectorized": (0.06, 0.0007), "tff": (0.1, 0.0023)}
@@ -147,11 +148,13 @@ class Setting:
 
     Attributes:
         plan: Their plan, with the first one's seed.
+        charged: What the one of them was charged with that cost most: with rounds that were drawn again.
         accuracies: The last evaluation of each that has finished.
         missing: How many have not finished.
     """
 
     plan: Plan
+    charged: PrivacyPlan
     accuracies: tuple[float, ...] = ()
     missing: int = 0
 
@@ -194,7 +197,10 @@ def settings(runs: Iterable[Run]) -> list[Setting]:
     found = []
     for members in groups.values():
         done = [run.accuracy for run in members if run.status == "finished" and run.accuracy is not None]
-        found.append(Setting(plan=members[0].plan, accuracies=tuple(done), missing=len(members) - len(done)))
+        charged = max(members, key=lambda run: run.redrawn).charged
+        found.append(
+            Setting(plan=members[0].plan, charged=charged, accuracies=tuple(done), missing=len(members) - len(done))
+        )
     return sorted(found, key=lambda one: (one.plan.privacy.noise_multiplier, one.plan.privacy.clients_per_round))
 
 
@@ -215,8 +221,11 @@ def read(runs: Iterable[Run], tolerance: float) -> Reading:
 
 
 def differs(one: Setting, other: Setting) -> bool | None:
-    """Whether two settings differ by more than their seeds do; `None` where there is one seed, and nobody knows."""
-    if min(len(one.accuracies), len(other.accuracies)) < 2:
+    """Whether two settings differ by more than their seeds do; `None` with too few seeds to say.
+
+    Where there is no difference, ranges of two seeds miss each other in one case of three, of four in one of forty.
+    """
+    if min(len(one.accuracies), len(other.accuracies)) < _SEEDS_TO_SAY:
         return None
     return abs(one.mean - other.mean) > one.band + other.band
 
@@ -240,8 +249,12 @@ def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
 
 def members(store: Store, row: StudyRow, part: str) -> list[Run]:
     """Returns the runs of a part of a study as they are now; without those in the bin."""
+    return [run for run in _attached(store, row, part) if not run.deleted]
+
+
+def _attached(store: Store, row: StudyRow, part: str) -> list[Run]:
     ids = row.runs.get(part, [])
-    return [run for run in supervisor.runs(store) if run.run_id in ids]
+    return [run for run in supervisor.runs(store, deleted=None) if run.run_id in ids]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +325,7 @@ def look(store: Store, study_id: str) -> Progress:
         wants_final = study.target_epsilon is not None and reading.bearable is not None
         if done and (final or not wants_final):
             status, message = "finished", ""
+            store.set_going(study_id, False)
         elif row.message or ended:
             words = ", ".join(f"{run.run_id} is {run.status}" for run in ended)
             status, message = "stuck", row.message or f"{words}: go on, or look at it on the page Runs."
@@ -331,10 +345,16 @@ def rounds_done(now: Progress) -> tuple[int, int]:
 
 def table(now: Progress) -> list[dict]:
     """Returns a row a setting: its plan's numbers, epsilon, mean accuracy, and how far from the noise-free one."""
-    base, rows = now.baseline, []
+    rows = []
+    noise_free = {
+        _but_noise(one.plan): one
+        for one in settings(now.sweep)
+        if one.plan.privacy.noise_multiplier == 0 and one.accuracies
+    }
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
         for one in found:
             privacy = one.plan.privacy
+            base = now.baseline if part == FINAL else noise_free.get(_but_noise(one.plan))
             difference = one.mean - base.mean if one.accuracies and base is not None else None
             rows.append(
                 {
@@ -342,7 +362,9 @@ def table(now: Progress) -> list[dict]:
                     "noise": privacy.noise_multiplier,
                     "clients": privacy.clients_per_round,
                     "rounds": privacy.rounds,
-                    "epsilon": accounting.epsilon(privacy).value,
+                    "learning rate": one.plan.training.client_learning_rate,
+                    "clipping": _clipping(privacy),
+                    "epsilon": accounting.epsilon(one.charged).value,
                     "accuracy": one.mean if one.accuracies else None,
                     "band": one.band if len(one.accuracies) > 1 else None,
                     "difference": difference,
@@ -350,6 +372,19 @@ def table(now: Progress) -> list[dict]:
                 }
             )
     return rows
+
+
+def _but_noise(plan: Plan) -> Plan:
+    """What two settings must share for one to be the other's noise-free run."""
+    return replace(
+        plan,
+        privacy=replace(plan.privacy, noise_multiplier=0.0),
+        training=replace(plan.training, seed=0),
+    )
+
+
+def _clipping(plan: PrivacyPlan) -> str:
+    return f"fixed {plan.clipping.clip_norm:g}" if isinstance(plan.clipping, FixedClipping) else "adaptive"
 
 
 def _sentences(now: Progress) -> list[str]:
@@ -380,17 +415,33 @@ def _sentences(now: Progress) -> list[str]:
         final = result.plan.privacy
         words.append(
             f"{final.clients_per_round} clients at noise {final.noise_multiplier:g} keep that, and reach epsilon "
-            f"{epsilon_text(accounting.epsilon(final).value)} at delta {final.delta!r}: accuracy {result.mean:.3f}, "
-            f"{result.mean - base.mean:+.3f} against the noise-free one{_chance(result, base)}."
+            f"{epsilon_text(accounting.epsilon(result.charged).value)} at delta {final.delta!r}: accuracy "
+            f"{result.mean:.3f}, {result.mean - base.mean:+.3f} against the noise-free one{_chance(result, base)}."
         )
+        words.append(" ".join(caveats(now)))
     return words
+
+
+def caveats(now: Progress) -> list[str]:
+    """Returns what the epsilon of the final run does not say, a sentence each."""
+    words = ["The sweep, and what else was run on the same users, comes on top: see the ledger."]
+    result = now.result
+    if result is None:
+        return words
+    epsilon = accounting.epsilon(result.charged).value
+    if epsilon > now.study.target_epsilon:
+        words.append(f"Rounds were drawn again: the target of {now.study.target_epsilon:g} is not kept.")
+    if len(now.final) > 1:
+        words.append(f"The epsilon is that of one of {len(now.final)} final runs, with a seed each: release one.")
+    words += [*result.charged.warnings, rehearsal(result.plan.training.seed)]
+    return [one for one in words if one]
 
 
 def _chance(one: Setting, other: Setting) -> str:
     """What can be said of a difference, given the seeds."""
     verdict = differs(one, other)
     if verdict is None:
-        return " (one seed: how much of it is chance is not known)"
+        return " (too few seeds to say how much of it is chance)"
     return "" if verdict else " (no more than the seeds differ among themselves)"
 
 
@@ -452,7 +503,7 @@ def advance_all(store: Store) -> None:
 
 def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
     """Sees to it that each plan has a run in this part of a study: one that is there already, or a new one."""
-    mine = {run.plan: run for run in members(store, row, part)}
+    mine = {run.plan: run for run in sorted(_attached(store, row, part), key=lambda run: not run.deleted)}
     usable = {
         run.plan: run.run_id
         for run in sorted(supervisor.runs(store), key=lambda run: run.status == "finished")
@@ -460,9 +511,11 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
     }
     for plan in plans:
         there = mine.get(plan)
-        if there is not None and (there.active or there.status == "finished" or not again):
+        if there is not None and not again:
+            continue  # also one that somebody threw away: nothing is trained anew that nobody asks for
+        if there is not None and not there.deleted and (there.active or there.status == "finished"):
             continue
-        if there is not None and there.status in ("interrupted", "stopped"):
+        if there is not None and not there.deleted and there.status in ("interrupted", "stopped"):
             supervisor.resume(store, there.run_id)
             continue
         if there is not None:
@@ -480,7 +533,7 @@ def seconds(store: Store, plans: Iterable[Plan], engine: str) -> tuple[float, bo
     for plan in plans:
         known = [
             (run.plan.privacy.clients_per_round, run.seconds / run.last_round)
-            for run in store.runs(deleted=None)
+            for run in [*store.runs(), *store.runs(deleted=True)]
             if run.last_round
             and run.last_round >= _ENOUGH
             and run.engine == engine

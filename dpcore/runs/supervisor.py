@@ -78,7 +78,7 @@ def resume_interrupted(store: Store) -> list[str]:
     """Resumes every run whose worker was lost, but for those that come no further; returns their ids."""
     resumed = []
     for run in runs(store):
-        if run.status == "interrupted" and run.attempts < _MOST_ATTEMPTS:
+        if run.status == "interrupted" and run.attempts < _MOST_ATTEMPTS and not run.stop_requested:
             with suppress(EpsilonLabError):  # one that cannot go on is no reason to leave the others
                 resume(store, run.run_id)
                 resumed.append(run.run_id)

@@ -37,15 +37,29 @@ def main(home: Path, run_id: str, held: int) -> None:
         status, message = _outcome(store, run_id, terminated)
         gc.collect()  # an engine's graphs hold each other: 300 MB a run that would wait for chance
         leaves = terminated.is_set() or status == "interrupted"
-        following = None if leaves else _next(store, store.run(run_id))
-        store.end(run_id, status, message)  # only now: meanwhile nobody else begins a run in our place
+        engine = store.run(run_id).engine
+        # Before the end is told: meanwhile nobody else begins a run in our place. Our own run still counts as running.
+        following = None if leaves else _next(store, engine, room=store.parallel_runs() + 1)
+        store.end(run_id, status, message)
+        if status == "finished":
+            (store.folder(run_id) / "checkpoint").unlink(missing_ok=True)
         os.close(held)
-        studies.advance_all(store)  # it may have been the last one that a study waited for
-        if following is None and not leaves:
-            following = _next(store, store.run(run_id))
+        if leaves:
+            return
+        _tell_studies(store)
+        if following is None:  # a study may have queued something
+            following = _next(store, engine, room=store.parallel_runs())
         if following is None:
             return
         run_id, held = following
+
+
+def _tell_studies(store: Store) -> None:
+    """Lets every study go on that waited for this run; what goes wrong there is no matter of the next run."""
+    try:
+        studies.advance_all(store)
+    except Exception:
+        traceback.print_exc()
 
 
 def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[str, str]:
@@ -55,7 +69,10 @@ def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[st
         return terminated.is_set() or store.run(run_id).stop_requested
 
     try:
-        return _train(store, store.run(run_id), stop_requested)
+        status, message = _train(store, store.run(run_id), stop_requested)
+        if status == "stopped" and terminated.is_set() and not store.run(run_id).stop_requested:
+            return "interrupted", "The worker was asked to end, as when the machine shuts down. Nothing is lost."
+        return status, message
     except (StoreError, OSError) as err:  # the disk, most likely: nothing is wrong with the run
         traceback.print_exc()
         return "interrupted", f"{err}. Resume the run when that is mended."
@@ -67,26 +84,32 @@ def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[st
         return "failed", f"{type(err).__name__}: {err}. The log: {processes.worker_log(store, run_id)}"
 
 
-def _next(store: Store, run: Run) -> tuple[str, int] | None:
-    """Begins the run that is first in the queue, if it can follow on this one; returns its id and its lock."""
-    queue = store.queue()
-    if not queue or {run.engine, queue[0].engine} != {_MAY_FOLLOW}:
+def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
+    """Begins the run that is first in the queue, if it can follow on one of ours; returns its id and its lock."""
+    try:
+        queue = store.queue()
+        if not queue or {engine, queue[0].engine} != {_MAY_FOLLOW}:
+            return None
+        if len(store.runs(status=["running"], deleted=None)) >= room:
+            return None
+        run_id, held = queue[0].run_id, processes.claim(store, queue[0])
+        if held is None:
+            return None
+        processes.sign(store, run_id, os.getpid())
+        with processes.worker_log(store, run_id).open("ab") as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        return run_id, held
+    except (StoreError, OSError):  # a full disk: the run that has just ended must still be said to have
+        traceback.print_exc()
         return None
-    if len(store.runs(status=["running"], deleted=None)) > store.parallel_runs():
-        return None
-    run_id, held = queue[0].run_id, processes.claim(store, queue[0])
-    if held is None:
-        return None
-    processes.sign(store, run_id, os.getpid())
-    with processes.worker_log(store, run_id).open("ab") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
-    return run_id, held
 
 
 def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[str, str]:
     """Trains from where the run is; returns its last status, and what there is to say."""
     run_id, plan = run.run_id, run.plan
+    if run.complete and (store.folder(run_id) / "weights.npz").exists():
+        return "finished", ""  # it was lost just before it could say so
 
     def progress(what: str, fraction: float) -> None:
         store.say(run_id, f"{what}: {fraction:.0%}")
@@ -120,6 +143,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
         resume=row and (row, state),
+        seeded_cohorts=replays,
         redrawn=run.redrawn,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
@@ -140,7 +164,6 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
             break
     checkpoints.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
-        path.unlink(missing_ok=True)
         return "finished", ""
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
@@ -159,7 +182,7 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
         path.replace(path.with_suffix(".damaged"))
         kept = None
     if kept is None:
-        if run.last_round and not replays:
+        if not replays and (run.last_round or run.redrawn or run.drawing):
             raise DamagedCheckpointError(
                 f"Expected {path}, found nothing there: this run cannot be repeated exactly, so it cannot go on without "
                 "it. Start its plan as a new run, which the ledger charges on its own."

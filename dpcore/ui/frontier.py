@@ -1,5 +1,6 @@
 """What all runs together say: accuracy against its price, and what a plan would reach that nobody has run."""
 
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import streamlit as st
 
 from dpcore import limits
 from dpcore.charts import studies as charts
+from dpcore.plan import ADD_OR_REMOVE
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
@@ -36,6 +38,10 @@ def show(dataset: str, runs: list[Run]) -> None:
         required=True,
         key=f"axis_{dataset}",
     )
+    runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
+    if not runs:
+        st.info("Its runs cannot be compared: they zero updates, or are accounted for another adjacency.")
+        return
     table = _table(runs)
     finite = table[np.isfinite(table[axis])]
     table["best"] = False
@@ -49,6 +55,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         table=table.drop(columns="plan"),
     )
     st.caption(
+        f"Epsilon of each run alone, all at delta {statistics.mode(run.plan.privacy.delta for run in runs)!r}. "
         "Full: no other run is both cheaper and better. Dotted: the same noise on the average (noise / clients). A click "
         f"on a point opens its run.{f' Without epsilon, and so not drawn: {left_out}.' * (left_out > 0)}"
     )
@@ -57,7 +64,7 @@ def show(dataset: str, runs: list[Run]) -> None:
 
 
 def _table(runs: list[Run]) -> pd.DataFrame:
-    rows = []
+    rows, delta = [], statistics.mode(run.plan.privacy.delta for run in runs)
     for run in runs:
         privacy = run.plan.privacy
         rows.append(
@@ -68,7 +75,7 @@ def _table(runs: list[Run]) -> pd.DataFrame:
                 "clients": privacy.clients_per_round,
                 "rounds": privacy.rounds,
                 "ratio": float(f"{forecast.ratio(privacy):.6g}"),
-                "epsilon": run.epsilon,
+                "epsilon": _epsilon(run, delta),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
             }
@@ -90,16 +97,18 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
         with controls.explain():
             limits.TARGET_EPSILON.check(epsilon)
-            wanted = replace(plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds)
+            wanted = replace(
+                plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds, adjacency=ADD_OR_REMOVE
+            )
     with right:
-        known = _reached(store, members, rounds)
+        known = _reached(store, members, rounds, delta)
         clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
         noise = _noise_for(wanted, clients, epsilon)
         possible = np.isfinite(noise)
         found = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
         )
-        if found is None or not possible.any():
+        if found is None or not found.inside.any():
             st.info(
                 "Not enough is known: at least three finished runs with different noise over clients are needed that "
                 f"got as far as round {rounds}, and an epsilon that some number of clients reaches.",
@@ -117,18 +126,28 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             }
         )
         near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
-        top = table[table["accuracy"] >= table["accuracy"].max() - 0.01].iloc[0]
+        between = table[table["inside"]]
+        top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
+        beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
         words = (
             f"At epsilon {epsilon:g} and {rounds} rounds: about {top['accuracy']:.0%} ({top['low']:.0%} to "
             f"{top['high']:.0%}), from {top['clients']:,.0f} clients a round on, at noise {top['noise']:.2f}"
-            + ("." if top["inside"] else "; that lies beyond all runs, so take it with care.")
+            "."
         )
-        st.markdown(f"**{words}** More clients buy at most a point more; fewer cost accuracy.")
+        more = "More may buy more: no run has had so little noise on the average."
+        st.markdown(f"**{words}** {more if len(beyond) else 'More clients buy at most a point more.'}")
         chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
     _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
 
 
-def _reached(store: Store, runs: list[Run], rounds: int) -> pd.DataFrame:
+def _epsilon(run: Run, delta: float) -> float:
+    """What a run has spent, at one delta for all, by the coarser grid where that is not the run's own."""
+    if delta == run.plan.privacy.delta and run.complete:
+        return run.epsilon
+    return accounting.epsilon(replace(run.charged, delta=delta), accounting.COARSE).value
+
+
+def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
     rows = []
     for run in runs:
         accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
@@ -139,7 +158,7 @@ def _reached(store: Store, runs: list[Run], rounds: int) -> pd.DataFrame:
                     "ratio": forecast.ratio(privacy),
                     "clients": privacy.clients_per_round,
                     "rounds": privacy.rounds,
-                    "epsilon": run.epsilon,
+                    "epsilon": _epsilon(run, delta),
                     "accuracy": accuracy,
                 }
             )

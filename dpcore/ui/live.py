@@ -10,6 +10,7 @@ import streamlit as st
 from dpcore import limits
 from dpcore.charts import lines
 from dpcore.privacy import accounting, statement
+from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence
 from dpcore.runs import reporting, supervisor
 from dpcore.runs.store import Run, Store
@@ -47,14 +48,14 @@ def show(store: Store, run_id: str) -> None:
     st.fragment(look, run_every=POLL_SECONDS if run.active else None)()
     actions.describe(store, run)
     if not run.active:
-        with st.expander("The statement, to report with the model", key="statement", on_change="rerun") as report:
-            if report.open:
+        with st.expander("The statement, to report with the model", key="statement", on_change="rerun") as opened:
+            if opened.open:
                 rate = limits.FALSE_POSITIVE_RATE.default
                 st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
         with st.container(horizontal=True):
             st.download_button("The run as JSON", lambda: report.as_json(store, run), f"{run_id}.json")
             st.download_button("A report as one HTML page", lambda: report.html(store, run), f"{run_id}.html")
-            st.download_button("A script on TFF alone", lambda: report.tff_script(run.plan), "run_on_tff.py")
+            st.download_button("A script on TFF alone", lambda: report.script_of(store, run.plan), "run_on_tff.py")
             st.caption(f"The model itself, with all of these: `python -m dpcore runs export {run_id} FOLDER`")
 
 

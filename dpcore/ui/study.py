@@ -186,11 +186,8 @@ def _table(now: studies.Progress) -> pd.DataFrame:
 
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
-    table = report.by_noise(rounds, metric)
-    last = table.groupby("noise").tail(1)
-    words = "; ".join(
-        f"noise {noise:g}: {mean:.3f}" for noise, mean in zip(last["noise"], last["mean"], strict=True)
-    )
+    table = report.by_setting(rounds, metric)
+    words = report.last_words(table)
     chart.show(
         charts.by_round(table, metric, title=_METRICS[metric], total_rounds=total),
         key=f"{part}_{metric}",
@@ -243,14 +240,14 @@ def _result(store: Store, now: studies.Progress) -> None:
     if now.result is None or now.baseline is None:
         st.caption("Known when the final run has finished.")
         return
-    plan = now.result.plan
+    plan, charged = now.result.plan, now.result.charged
     one, two, three = st.columns(3)
     one.metric("Noise-free accuracy", f"{now.baseline.mean:.1%}", border=True)
     lost = now.result.mean - now.baseline.mean
     two.metric("Private accuracy", f"{now.result.mean:.1%}", f"{lost:+.1%}", border=True)
-    epsilon = accounting.epsilon(plan.privacy).value
+    epsilon = accounting.epsilon(charged).value
     three.metric("Epsilon", statement.epsilon_text(epsilon), border=True)
-    st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
+    st.write(" ".join([statement.sentence(charged, epsilon), *studies.caveats(now)]))
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == 0]
     rounds = report.rounds_table(store, [*baseline, *now.final])
     for column, metric in zip(st.columns(2), _METRICS, strict=True):

@@ -29,3 +29,14 @@ def test_a_shuffle_is_a_permutation_of_its_own_user_and_round():
     assert sorted(orders[0]) == list(range(50))
     assert orders[0] == orders[3]
     assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_no_two_plans_share_a_cohort_and_without_its_seed_no_two_draws(small_plan, with_privacy):
+    cohorts = [
+        sampling.poisson_cohort(small_plan, 1).tolist(),
+        sampling.poisson_cohort(with_privacy(small_plan, noise_multiplier=0.4), 1).tolist(),
+        sampling.poisson_cohort(small_plan, 1, seeded=False).tolist(),
+        sampling.poisson_cohort(small_plan, 1, seeded=False).tolist(),
+    ]
+    assert len({tuple(cohort) for cohort in cohorts}) == 4
+    assert sampling.poisson_cohort(small_plan, 1).tolist() == cohorts[0]

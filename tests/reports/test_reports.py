@@ -63,12 +63,12 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     now = studies.look(store, study_id)
     table = study_report.rounds_table(store, now.sweep)
     assert list(table["accuracy"]) == [0.8] * 4
-    assert list(study_report.by_noise(table, "accuracy")["mean"]) == [0.8] * 4
+    assert list(study_report.by_setting(table, "accuracy")["mean"]) == [0.8] * 4
 
 
 @pytest.mark.parametrize("values", [{}, {"zeroing": True}, {"clipping": FixedClipping(clip_norm=0.2)}])
 def test_every_script_is_a_program(values):
-    script = report.tff_script(Plan(privacy=PrivacyPlan(**values)))
+    script = report.tff_script(Plan(privacy=PrivacyPlan(**values)), num_classes=10, image_shape=(28, 28))
     compile(script, "run_on_tff.py", "exec")
     assert "@" not in script.replace("@FILE", "")
     assert "dpcore" not in script
@@ -78,7 +78,7 @@ def test_every_script_is_a_program(values):
 def test_the_script_trains_on_tff_alone(tmp_path, few_writers):
     plan = Plan(privacy=PrivacyPlan(population=60, clients_per_round=10, rounds=2, noise_multiplier=0.3))
     script = tmp_path / "run_on_tff.py"
-    script.write_text(report.tff_script(plan))
+    script.write_text(report.tff_script(plan, num_classes=10, image_shape=(28, 28)))
     folder = Path(few_writers.train.features.filename).parent
     with (tmp_path / "output").open("w+") as output:
         done = subprocess.run(

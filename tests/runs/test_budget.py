@@ -11,7 +11,7 @@ from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import budget, processes, supervisor
-from dpcore.runs.store import Policy
+from dpcore.runs.store import Policy, Store
 
 
 def plan(**values):
@@ -56,6 +56,38 @@ def test_rounds_drawn_again_are_charged_and_deleting_takes_nothing_back(store):
     store.empty_bin()
     assert store.runs() == []
     assert spent(store) == more
+
+
+@pytest.mark.parametrize("redrawn", [1, 0])  # drawn again; or noted as lost, where it repeats exactly
+def test_resuming_and_cancelling_takes_no_charge_away(store, redrawn):
+    run_id = run(store, "running", rounds=(0,))
+    store.draw(run_id, 1)
+    store.end(run_id, "interrupted")
+    store.requeue(store.run(run_id), redrawn=redrawn)
+    store.request_stop(run_id)
+    assert spent(store) > 1.7
+
+
+def test_a_run_whose_plan_cannot_be_read_leaves_no_guarantee(store):
+    run_id = run(store, "finished")
+    with sqlite3.connect(store.home / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET plan = replace(plan, '\"version\": 2', '\"version\": 99')")
+    assert math.isinf(spent(store))
+    assert run_id in budget.sentence(budget.balance(store, "writers"))
+
+
+def test_a_run_that_only_its_folder_knows_is_charged_and_not_begun_by_itself(store):
+    run_id = run(store, "stopped")
+    (store.home / "runs.sqlite").unlink()
+    again = Store(store.home)
+    assert spent(again) > 1.7
+    assert supervisor.resume_interrupted(again) == []
+    supervisor.delete(again, run_id)
+    again.empty_bin()
+    (store.home / "runs.sqlite").unlink()
+    third = Store(store.home)
+    assert third.runs() == third.runs(deleted=True) == []  # what was thrown away stays away
+    assert spent(third) > 1.7
 
 
 def test_a_run_that_is_resumed_must_have_room_for_a_round_drawn_again(store, monkeypatch):

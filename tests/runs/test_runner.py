@@ -136,7 +136,7 @@ def test_a_worker_that_hangs_is_ended_and_the_queue_goes_on(store, queued, watch
     runner.step(store, watched)
     assert statuses(store, hanging) == ["running"]
     with sqlite3.connect(store.home / "runs.sqlite") as db:  # it has been silent for long, by the monotonic clock
-        db.execute("UPDATE runs SET beat = beat - 1000 WHERE run_id = ?", (hanging,))
+        db.execute("UPDATE runs SET beat = beat - 4000 WHERE run_id = ?", (hanging,))
     until(lambda: runner.step(store, watched) is None or statuses(store, hanging) == ["interrupted"])
     assert "had hung" in store.run(hanging).message
     runner.main(store.home)

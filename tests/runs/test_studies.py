@@ -1,11 +1,13 @@
 """Studies on a store whose runs are written by hand, with the tutorial's figures."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
 from dpcore.errors import InvalidValueError, StudyNotFoundError
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import processes, studies, supervisor
 from dpcore.runs.store import Policy
@@ -60,7 +62,8 @@ def test_the_tutorials_study_from_an_empty_store(store):
     assert "Noise 0.5: 0.777, 0.018 below the noise-free 0.795: within" in words
     assert "Noise 1: 0.547, 0.248 below the noise-free 0.795: beyond" in words
     assert "120 clients at noise 1.2 keep that, and reach epsilon 1.708" in words
-    assert "one seed: how much of it is chance is not known" in words
+    assert "too few seeds to say how much of it is chance" in words
+    assert "A rehearsal" in words
     rows = studies.table(now)
     assert [row["part"] for row in rows] == ["sweep"] * 4 + ["final"]
     assert rows[-1]["difference"] == pytest.approx(-0.009)
@@ -83,18 +86,64 @@ def test_what_was_run_already_is_taken_and_the_same_study_goes_on(store):
 
 
 def test_several_seeds_say_what_is_chance(store):
-    study_id = studies.start(store, replace(TUTORIAL, seeds=(0, 1, 2)))
+    study_id = studies.start(store, replace(TUTORIAL, seeds=(0, 1, 2, 3)))
     work(store)
     studies.advance_all(store)
-    assert work(store) == 3
+    assert work(store) == 4
     now = studies.look(store, study_id)
     assert now.status == "finished"
-    assert now.baseline.band == pytest.approx(0.002)
-    assert "chance is not known" not in " ".join(now.sentences)
-    close = Setting(plan=BASE, accuracies=(0.79, 0.80))
-    assert studies.differs(close, Setting(plan=BASE, accuracies=(0.785, 0.795))) is False
-    assert studies.differs(close, Setting(plan=BASE, accuracies=(0.70, 0.71))) is True
-    assert studies.differs(close, Setting(plan=BASE, accuracies=(0.70,))) is None
+    assert now.baseline.band == pytest.approx(0.003)
+    assert "too few seeds" not in " ".join(now.sentences)
+    assert "one of 4 final runs" in " ".join(now.sentences)
+
+    def setting(*accuracies):
+        return Setting(plan=BASE, charged=BASE.privacy, accuracies=accuracies)
+
+    close = setting(0.79, 0.80, 0.795, 0.795)
+    assert studies.differs(close, setting(0.785, 0.795, 0.79, 0.79)) is False
+    assert studies.differs(close, setting(0.70, 0.71, 0.70, 0.71)) is True
+    assert studies.differs(close, setting(0.70, 0.71, 0.70)) is None
+
+
+def test_rounds_drawn_again_are_in_the_epsilon_of_a_study(store):
+    study_id = studies.start(store, TUTORIAL)
+    work(store)
+    studies.advance_all(store)
+    (final,) = store.queue()
+    with sqlite3.connect(store.home / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET redrawn = 60 WHERE run_id = ?", (final.run_id,))
+    work(store)
+    now = studies.look(store, study_id)
+    more = accounting.epsilon(replace(final.plan.privacy, rounds=160)).value
+    assert studies.table(now)[-1]["epsilon"] == more > 2
+    assert "the target of 2 is not kept" in " ".join(now.sentences)
+
+
+def test_a_run_of_a_finished_study_that_is_thrown_away_is_not_trained_again(store):
+    study_id = studies.start(store, TUTORIAL)
+    work(store)
+    studies.advance_all(store)
+    work(store)
+    assert studies.look(store, study_id).status == "finished"
+    supervisor.delete(store, store.runs()[-1].run_id)
+    studies.advance_all(store)
+    studies.look(store, study_id)
+    assert store.queue() == []
+
+
+def test_a_grid_compares_each_run_with_its_own_noise_free_one(store):
+    grid = Study(plan=BASE, noise_multipliers=(0.0, 0.5), client_learning_rates=(0.01, 0.1), target_epsilon=None)
+    study_id = studies.start(store, grid)
+    for run in store.queue():
+        slow = run.plan.training.client_learning_rate == 0.01
+        finish(store, run, (0.6 if slow else 0.8) - 0.1 * run.plan.privacy.noise_multiplier)
+    rows = studies.table(studies.look(store, study_id))
+    assert {(row["noise"], row["learning rate"]): round(row["difference"], 3) for row in rows} == {
+        (0.0, 0.01): 0,
+        (0.0, 0.1): 0,
+        (0.5, 0.01): -0.05,
+        (0.5, 0.1): -0.05,
+    }
 
 
 def test_a_larger_noise_that_got_lucky_is_not_bearable(store):
