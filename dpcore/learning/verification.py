@@ -96,7 +96,7 @@ def _momentum(state) -> Weights:
 def noise_scale(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
     """Yields how far the noise is from the planned one, from rounds in which nobody takes part.
 
-    The limits are some five standard errors wide, and far inside a scale that is wrong by a third.
+    The limits are some five standard errors wide, and inside a scale that is wrong by two fifths.
     """
     privacy = plan.privacy
     state, velocity, clip_norm = engine.initialize(), 0.0, privacy.clipping.initial_clip_norm
@@ -124,7 +124,7 @@ def noise_scale(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
     counts = np.array(steps) / planned
     yield Check(
         name=f"{name}noise on the clip count, scale", measured=abs(float(counts.std()) - 1), limit=0.3
-    )  # a third less or more is 0.33 or 0.5 away
+    )  # two fifths less or half more is 0.4 or 0.5 away
     yield Check(
         name=f"{name}noise on the clip count, mean",
         measured=abs(float(counts.mean())),
