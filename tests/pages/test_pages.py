@@ -1,5 +1,6 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import json
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.runs import studies, supervisor
 from dpcore.runs.store import Policy, Round, Store
+from dpcore.ui import live
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -351,6 +353,16 @@ def test_a_run_is_deleted_and_brought_back(home):
     assert not test.exception
     assert store.runs(deleted=True) == []
     assert "The runs on writers (1)" in page("ledger").info[0].value
+
+
+def test_what_the_page_of_a_run_offers_to_take_along_is_there(home, few_writers):
+    run = Store(home).run(recorded(home, "finished"))
+    folder = datasets.entry("writers", home).folder
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
+    assert json.loads(live.report.as_json(Store(home), run))["run_id"] == run.run_id
+    assert run.run_id in live.report.html(Store(home), run)
+    assert "tensorflow_federated" in live.report.script_of(Store(home), run.plan)
 
 
 def test_a_run_is_named(home):

@@ -1,4 +1,6 @@
+import os
 import shutil
+import subprocess
 
 from dpcore.locks import lock
 from dpcore.plan import Plan
@@ -33,6 +35,27 @@ def test_a_run_whose_folder_was_removed_is_lost_and_hides_no_other(store):
     assert [run.status for run in supervisor.runs(store)] == ["interrupted"]
     supervisor.delete(store, run_id)
     assert store.runs() == []
+
+
+def test_a_claimed_run_forgets_who_had_it_so_that_nobody_else_is_killed_for_it(store):
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        run_id = store.create(Plan(), engine="tff", eval_every=5)
+        processes.sign(store, run_id, bystander.pid)  # as after a restart, when its number is another's
+        held = processes.claim(store, store.run(run_id))
+        processes.kill_worker(store, run_id)
+        assert bystander.poll() is None
+        os.close(held)
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_what_a_person_ended_does_not_go_on_by_itself(store, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    ended, lost = running(store), running(store)
+    supervisor.stop(store, ended, now=True)
+    assert supervisor.resume_interrupted(store) == [lost]
 
 
 def test_no_runner_is_started_for_an_empty_queue_or_beside_another(store, monkeypatch):
