@@ -26,6 +26,7 @@ TOP = {
     "rng": set(),
     "home": {"errors"},
     "locks": set(),
+    "files": set(),
     "rounds": {"plan"},
     "plan": {"errors", "limits"},
 }

@@ -9,6 +9,7 @@ from dpcore.charts import colours
 
 MOST_LINES = 8
 DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
+METRICS = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
@@ -51,13 +52,23 @@ def metric_by_round(
             line={"dash": DASHES[number % len(DASHES)], "color": colours.of_noise(noise[name])},
         )
     if len(tables) > 1:
-        drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
+        show_legend(drawn)
+    show_rounds(drawn, metric, total_rounds)
+    if metric != "accuracy":
+        drawn.update_yaxes(rangemode="tozero")
+    return drawn
+
+
+def show_legend(drawn: go.Figure, height: int = 400) -> None:
+    """Names the lines below the chart."""
+    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=height)
+
+
+def show_rounds(drawn: go.Figure, metric: str, total_rounds: int) -> None:
+    """Gives a chart over rounds the whole length of its plan; and accuracy its whole range."""
     drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
     if metric == "accuracy":
         drawn.update_yaxes(range=[0, 1], tickformat=".0%")
-    else:
-        drawn.update_yaxes(rangemode="tozero")
-    return drawn
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
-from dpcore.charts.lines import DASHES, figure
+from dpcore.charts.lines import DASHES, METRICS, figure, show_legend, show_rounds
 
 AXES = {
     "epsilon": "Epsilon",
@@ -29,16 +29,7 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
     for number, ((noise, name), rows) in enumerate(table.groupby(["noise", "setting"])):
         colour = colours.of_noise(noise)
         if (rows["high"] > rows["low"]).any():
-            drawn.add_scatter(
-                x=[*rows["round"], *rows["round"][::-1]],
-                y=[*rows["high"], *rows["low"][::-1]],
-                fill="toself",
-                fillcolor=colour,
-                opacity=0.2,
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-            )
+            _band(drawn, rows["round"], rows, fillcolor=colour)
         drawn.add_scatter(
             x=rows["round"],
             y=rows["mean"],
@@ -46,11 +37,23 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
             name=name,
             line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2.5},
         )
-    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
-    drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds])
-    if metric == "accuracy":
-        drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    show_legend(drawn)
+    show_rounds(drawn, metric, total_rounds)
     return drawn
+
+
+def _band(drawn: go.Figure, x: pd.Series, table: pd.DataFrame, **how: str) -> None:
+    """Fills what lies between the columns `low` and `high`."""
+    drawn.add_scatter(
+        x=[*x, *x[::-1]],
+        y=[*table["high"], *table["low"][::-1]],
+        fill="toself",
+        opacity=0.2,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        **how,
+    )
 
 
 def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
@@ -61,7 +64,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             `best` (whether it is on the front), and the column of the axis.
         axis: A key of `AXES`.
     """
-    drawn = figure(AXES[axis], "Accuracy on the test set")
+    drawn = figure(AXES[axis], METRICS["accuracy"])
     known = table[table[axis].map(lambda value: value != float("inf"))]
     for ratio, rows in known.groupby("ratio"):
         line = rows.groupby(axis, as_index=False)["accuracy"].mean()
@@ -98,7 +101,8 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             text=rows["plan"],
             hovertemplate="%{text}<br>accuracy %{y:.3f}<extra></extra>",
         )
-    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=480, hovermode="closest")
+    show_legend(drawn, height=480)
+    drawn.update_layout(hovermode="closest")
     drawn.update_xaxes(type="log" if axis != "noise" else "linear", rangemode="normal")
     drawn.update_yaxes(tickformat=".0%")
     return drawn
@@ -112,16 +116,7 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
         known: Columns `clients`, `accuracy` of runs at that epsilon.
     """
     drawn = figure("Clients per round", "Accuracy expected")
-    drawn.add_scatter(
-        x=[*table["clients"], *table["clients"][::-1]],
-        y=[*table["high"], *table["low"][::-1]],
-        fill="toself",
-        opacity=0.2,
-        line={"width": 0},
-        hoverinfo="skip",
-        name="band",
-        showlegend=False,
-    )
+    _band(drawn, table["clients"], table)
     inside = table["accuracy"].where(table["inside"])
     drawn.add_scatter(
         x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name="beyond all runs"
@@ -131,7 +126,7 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
         drawn.add_scatter(
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name="measured"
         )
-    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=400)
+    show_legend(drawn)
     drawn.update_xaxes(type="log", rangemode="normal")
     drawn.update_yaxes(range=[0, 1], tickformat=".0%")
     return drawn

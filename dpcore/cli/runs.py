@@ -288,14 +288,8 @@ def export_run(
     dataset = datasets.load(run.plan.training.dataset, store.home)
     with np.load(weights) as kept:
         model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
-    out.print(
-        f"Written to {folder}. run_on_tff.py takes the data from {dataset_folder(run, store)}", highlight=False
-    )
-
-
-def dataset_folder(run: Run, store: Store) -> Path:
-    """Where a run's data set lies."""
-    return datasets.entry(run.plan.training.dataset, store.home).folder
+    data = datasets.entry(run.plan.training.dataset, store.home).folder
+    out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}", highlight=False)
 
 
 def opened(home_folder: Path | None) -> Store:

@@ -3,12 +3,12 @@
 import hashlib
 import io
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dpcore import files
 from dpcore.errors import CheckpointError, DamagedCheckpointError
 from dpcore.rounds import Round
 
@@ -38,7 +38,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint so that a crash at any moment leaves this one or the one before."""
     told = {"version": _VERSION, "owner": checkpoint.owner, "row": asdict(checkpoint.row)}
     content = npz([np.frombuffer(json.dumps(told).encode(), np.uint8), *checkpoint.arrays])
-    write(path, hashlib.sha256(content).digest() + content)
+    files.write(path, hashlib.sha256(content).digest() + content)
 
 
 def npz(arrays: list[np.ndarray]) -> bytes:
@@ -46,25 +46,6 @@ def npz(arrays: list[np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     return buffer.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes a file that is whole or not there, also after a power failure."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)  # on a full disk every byte counts
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load(path: Path, owner: dict[str, str]) -> Checkpoint | None:

@@ -7,9 +7,8 @@ import plotly.graph_objects as go
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
+table { border-collapse: collapse; margin: 1rem 0; }
 td, th { border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; white-space: pre-wrap; }
 .answer { font-size: 1.3rem; border-left: 4px solid #0b6e8f; padding-left: 1rem; }
 """

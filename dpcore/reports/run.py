@@ -16,8 +16,6 @@ from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
 from dpcore.runs.store import Run, Store
 
-_CURVES = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
-
 
 def as_json(store: Store, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
@@ -46,7 +44,7 @@ def html(store: Store, run: Run) -> str:
     rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
     epsilon = accounting.epsilon(run.charged).value
     figures = []
-    for metric, title in _CURVES.items():
+    for metric, title in lines.METRICS.items():
         drawn = lines.metric_by_round(
             {run.title: rounds},
             metric,

@@ -4,6 +4,7 @@ import time
 
 import pandas as pd
 
+from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.plan import FixedClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, statement
@@ -79,8 +80,10 @@ def html(store: Store, study_id: str) -> str:
         "range over the seeds.</p>",
         "<ul>" + "".join(f"<li>{page.text(words)}</li>" for words in now.sentences) + "</ul>",
         "<h2>Round by round</h2>",
-        _figure(sweep, "accuracy", "Accuracy on the test set", max(now.study.rounds), first=True),
-        _figure(sweep, "loss", "Loss on the test set", max(now.study.rounds), first=False),
+        *(
+            _figure(sweep, metric, title, max(now.study.rounds), first=metric == "accuracy")
+            for metric, title in lines.METRICS.items()
+        ),
     ]
     if now.result is not None:
         plan = now.result.plan

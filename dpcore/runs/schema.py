@@ -7,6 +7,7 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+from dpcore import files
 from dpcore.errors import StoreError
 
 # What turned each version of the file into the next, from an empty file on.
@@ -169,7 +170,7 @@ def _replace(path: Path, aside: Path | None) -> None:
             db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, message))
     with closing(connect(fresh)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-    _to_disk(fresh)
+    files.to_disk(fresh)
     if aside:
         os.link(path, aside)
     for suffix in ("-wal", "-shm"):  # they belong to the old file: beside the new one they would be its ruin
@@ -179,15 +180,7 @@ def _replace(path: Path, aside: Path | None) -> None:
         else:
             beside.unlink(missing_ok=True)
     fresh.replace(path)
-    _to_disk(path.parent)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.to_disk(path.parent)
 
 
 def _salvage(damaged: Path, db: sqlite3.Connection, table: str, where: str = "1", *values: str) -> None:

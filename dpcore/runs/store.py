@@ -1,7 +1,7 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
+import functools
 import json
-import os
 import shutil
 import sqlite3
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from dpcore import limits
+from dpcore import files, limits
 from dpcore.errors import CheckpointError, InvalidValueError, RunNotFoundError, StoreError
 from dpcore.locks import lock
 from dpcore.plan import Plan, PrivacyPlan
@@ -226,18 +226,18 @@ class Store:
     def _keep(self, run_id: str, values: dict) -> None:
         """Writes into the run's own folder what its ledger needs, should the file of runs be lost."""
         target = self.folder(run_id) / schema.PLAN_FILE
-        partial = target.with_suffix(".partial")
-        with partial.open("w") as file:
-            file.write(json.dumps({name: values[name] for name in (*schema.KEPT, "purged") if name in values}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        told = {name: values[name] for name in (*schema.KEPT, "purged") if name in values}
+        files.write(target, json.dumps(told).encode())
 
     def _keep_missing(self) -> None:
         """Writes what an older version has not written into the runs' folders."""
-        for run in self.runs(deleted=None):
-            if self.folder(run.run_id).exists() and not (self.folder(run.run_id) / schema.PLAN_FILE).exists():
-                self._keep(run.run_id, vars(run) | {"plan": run.plan.to_json()})
+        with self._connection() as db:
+            ids = [row[0] for row in db.execute("SELECT run_id FROM runs")]
+        for run_id in ids:
+            if self.folder(run_id).exists() and not (self.folder(run_id) / schema.PLAN_FILE).exists():
+                with suppress(InvalidValueError):
+                    run = self.run(run_id)
+                    self._keep(run_id, vars(run) | {"plan": run.plan.to_json()})
 
     def run(self, run_id: str) -> Run:
         """Returns one run.
@@ -279,7 +279,7 @@ class Store:
         found = []
         for run_id, text in rows:
             try:
-                Plan.from_json(text)
+                _plan(text)
             except InvalidValueError:
                 dataset = None
                 with suppress(ValueError, KeyError, TypeError):
@@ -563,9 +563,13 @@ class Store:
         return freed
 
 
+# Pages look at all runs every second or two, and a plan never changes.
+_plan = functools.lru_cache(maxsize=4096)(Plan.from_json)
+
+
 def _run(row: sqlite3.Row) -> Run:
     values = dict(row)
-    values["plan"] = Plan.from_json(values["plan"])
+    values["plan"] = _plan(values["plan"])
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])
     return Run(**values)

@@ -6,6 +6,7 @@ noise-free one. Source: the TensorFlow Federated tutorial "Differential Privacy 
 McMahan et al. (2018), <https://arxiv.org/abs/1710.06963>, section 3.
 """
 
+import functools
 import itertools
 import json
 import statistics
@@ -230,6 +231,7 @@ def differs(one: Setting, other: Setting) -> bool | None:
     return abs(one.mean - other.mean) > one.band + other.band
 
 
+@functools.lru_cache(maxsize=256)  # a page that polls asks for the same one every two seconds
 def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
     """Returns the plan with the clients that make the bearable noise on the average private enough.
 
@@ -530,10 +532,11 @@ def seconds(store: Store, plans: Iterable[Plan], engine: str) -> tuple[float, bo
     A round costs a fixed part and one for each client; both are fitted to the rounds of earlier runs.
     """
     total, measured = 0.0, True
+    runs = [*store.runs(), *store.runs(deleted=True)]
     for plan in plans:
         known = [
             (run.plan.privacy.clients_per_round, run.seconds / run.last_round)
-            for run in [*store.runs(), *store.runs(deleted=True)]
+            for run in runs
             if run.last_round
             and run.last_round >= _ENOUGH
             and run.engine == engine

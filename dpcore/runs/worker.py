@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dpcore import datasets, isolated
+from dpcore import datasets, files, isolated
 from dpcore.errors import DamagedCheckpointError, DatasetError, EpsilonLabError, StoreError
 from dpcore.rounds import divergence
 from dpcore.runs import processes, studies
@@ -162,7 +162,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
         if diverged and run.stop_when_diverging:
             why = diverged
             break
-    checkpoints.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
+    files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", ""
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))

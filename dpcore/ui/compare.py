@@ -10,8 +10,6 @@ from dpcore.runs import supervisor
 from dpcore.runs.store import Run, Store
 from dpcore.ui import chart, tables
 
-_CURVES = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
-
 
 def show(store: Store, run_ids: list[str]) -> None:
     """Shows the curves of up to eight runs in one chart each, their last figures, and in what their plans differ."""
@@ -20,7 +18,7 @@ def show(store: Store, run_ids: list[str]) -> None:
     runs = [supervisor.current(store, run_id) for run_id in run_ids[: lines.MOST_LINES]]
     names = _names(runs)
     rounds = {name: tables.rounds(store.rounds(run.run_id)) for name, run in names.items()}
-    for column, (metric, title) in zip(st.columns(2), _CURVES.items(), strict=True):
+    for column, (metric, title) in zip(st.columns(2), lines.METRICS.items(), strict=True):
         with column:
             st.subheader(title)
             known = {name: table.dropna(subset=[metric]) for name, table in rounds.items()}

@@ -42,7 +42,8 @@ def show(dataset: str, runs: list[Run]) -> None:
     if not runs:
         st.info("Its runs cannot be compared: they zero updates, or are accounted for another adjacency.")
         return
-    table = _table(runs)
+    delta = statistics.mode(run.plan.privacy.delta for run in runs)
+    table = _table(runs, delta)
     finite = table[np.isfinite(table[axis])]
     table["best"] = False
     table.loc[finite.index, "best"] = forecast.best(finite[axis].to_numpy(float), finite["accuracy"].to_numpy())
@@ -55,7 +56,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         table=table.drop(columns="plan"),
     )
     st.caption(
-        f"Epsilon of each run alone, all at delta {statistics.mode(run.plan.privacy.delta for run in runs)!r}. "
+        f"Epsilon of each run alone, all at delta {delta!r}. "
         "Full: no other run is both cheaper and better. Dotted: the same noise on the average (noise / clients). A click "
         f"on a point opens its run.{f' Without epsilon, and so not drawn: {left_out}.' * (left_out > 0)}"
     )
@@ -63,8 +64,8 @@ def show(dataset: str, runs: list[Run]) -> None:
         run_list.open_run(clicked)
 
 
-def _table(runs: list[Run]) -> pd.DataFrame:
-    rows, delta = [], statistics.mode(run.plan.privacy.delta for run in runs)
+def _table(runs: list[Run], delta: float) -> pd.DataFrame:
+    rows = []
     for run in runs:
         privacy = run.plan.privacy
         rows.append(

@@ -11,7 +11,7 @@ from dpcore import limits
 from dpcore.charts import lines
 from dpcore.privacy import accounting, statement
 from dpcore.reports import run as report
-from dpcore.rounds import Round, divergence
+from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting, supervisor
 from dpcore.runs.store import Run, Store
 from dpcore.ui import actions, chart, tables
@@ -21,8 +21,7 @@ _RECENT = 20  # rounds that the pace is taken from
 _SILENT_SECONDS = 30.0
 _PRIVATE, _DIAGNOSTIC = ":material/lock: Private outputs", ":material/visibility: Non-private diagnostics"
 _CURVES = {
-    "accuracy": "Accuracy on the test set",
-    "loss": "Loss on the test set",
+    **lines.METRICS,
     "clip_norm": "Clip norm",
     "signal_to_noise": "Signal to noise of the average",
 }
@@ -152,7 +151,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
 def _figures(run: Run, rows: list[Round], planned: float) -> None:
     evaluated = next((row for row in reversed(rows) if row.accuracy is not None), None)
     last = rows[-1] if rows else None
-    clipped = tables.fraction_clipped(run.plan.privacy, rows[-2:])
+    clipped = fraction_clipped(run.plan.privacy, *rows[-2:]) if len(rows) > 1 else None
     private = {
         f"Epsilon of {statement.epsilon_text(planned)}": (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.

@@ -41,7 +41,8 @@ def choose(store: Store) -> list[str]:
     if run_id := st.session_state.pop(_TO_OPEN, None):
         st.query_params[_CHOSEN] = run_id
     chosen = [found for found in st.query_params.get(_CHOSEN, "").split(",") if found]
-    active = any(run.active for run in store.runs())
+    there = store.runs()
+    active = any(run.active for run in there)
 
     def look() -> None:
         runs = [run for run in supervisor.runs(store) if _passes(run, words, states)]
@@ -53,7 +54,7 @@ def choose(store: Store) -> list[str]:
             st.rerun()  # one has begun since: from now on, look again and again
 
     st.fragment(look, run_every=_POLL_SECONDS if active else None)()
-    known = {run.run_id for run in store.runs()}
+    known = {run.run_id for run in there}
     return [run_id for run_id in chosen if run_id in known]
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dpcore import datasets, limits
+from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
@@ -15,7 +16,6 @@ from dpcore.ui import actions, chart, controls, data
 from dpcore.ui import plan as plan_controls
 
 _POLL_SECONDS = 2.0
-_METRICS = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
 
 
 def ask(store: Store) -> None:
@@ -159,7 +159,7 @@ def _steps(store: Store, study_id: str) -> str:
             "accuracy. With several seeds, the band is the range over them."
         )
         rounds = report.rounds_table(store, now.sweep)
-        for column, metric in zip(st.columns(2), _METRICS, strict=True):
+        for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
             with column:
                 _curves(rounds, metric, max(study.rounds), studies.SWEEP)
         for sentence in now.sentences:
@@ -189,9 +189,9 @@ def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
     words = report.last_words(table)
     chart.show(
-        charts.by_round(table, metric, title=_METRICS[metric], total_rounds=total),
+        charts.by_round(table, metric, title=lines.METRICS[metric], total_rounds=total),
         key=f"{part}_{metric}",
-        label=f"{_METRICS[metric]} by round. Last: {words or 'nothing known yet'}.",
+        label=f"{lines.METRICS[metric]} by round. Last: {words or 'nothing known yet'}.",
         table=table,
     )
 
@@ -250,6 +250,6 @@ def _result(store: Store, now: studies.Progress) -> None:
     st.write(" ".join([statement.sentence(charged, epsilon), *studies.caveats(now)]))
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == 0]
     rounds = report.rounds_table(store, [*baseline, *now.final])
-    for column, metric in zip(st.columns(2), _METRICS, strict=True):
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
         with column:
             _curves(rounds, metric, plan.privacy.rounds, studies.FINAL)

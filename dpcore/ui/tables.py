@@ -11,7 +11,6 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
 from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.rounds import Round
-from dpcore.rounds import fraction_clipped as fraction
 
 _POINTS = 60
 _MAP_POINTS = 24
@@ -94,8 +93,3 @@ def rounds(rows: list[Round]) -> pd.DataFrame:
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))
     table["signal_to_noise"] = pd.Series([row.signal_to_noise for row in rows], dtype=float)
     return table
-
-
-def fraction_clipped(plan: PrivacyPlan, rows: list[Round]) -> float | None:
-    """What the last of two rounds clipped, by its noisy count; `None` where nothing was counted."""
-    return fraction(plan, *rows) if len(rows) == 2 else None

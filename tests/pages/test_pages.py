@@ -250,23 +250,20 @@ def test_train_starts_one_worker_for_the_plan(monkeypatch, home):
     assert test.selectbox(key="run").value == run.run_id
 
 
+def add_rounds(store, run_id, rounds, epsilon=0.5):
+    """Writes rounds as a worker would: their numbers, accuracies and losses."""
+    for number, accuracy, loss in rounds:
+        row = Round(
+            round=number, accuracy=accuracy, loss=loss, clip_norm=0.1, cohort_size=5, epsilon=epsilon, seconds=1.0
+        )
+        store.append(run_id, row)
+
+
 def recorded(home, status, **privacy):
     store = Store(home)
     run_id = store.create(Plan(privacy=PrivacyPlan(**privacy)), engine="tff", eval_every=5)
     store.begin(run_id)
-    for number, accuracy in ((0, 0.1), (1, None), (2, 0.3)):
-        store.append(
-            run_id,
-            Round(
-                round=number,
-                accuracy=accuracy,
-                loss=accuracy,
-                clip_norm=0.1,
-                cohort_size=5,
-                epsilon=0.5,
-                seconds=1.0,
-            ),
-        )
+    add_rounds(store, run_id, [(0, 0.1, 0.1), (1, None, None), (2, 0.3, 0.3)])
     if status != "running":
         store.end(run_id, status, "what went wrong" if status == "failed" else "")
     (store.folder(run_id) / "worker.log").write_text("the log")
@@ -408,9 +405,7 @@ def test_a_diverging_run_says_so(home):
     store = Store(home)
     run_id = store.create(Plan(), engine="vectorized", eval_every=1, stop_when_diverging=True)
     store.begin(run_id)
-    for number, loss in enumerate((2.3, 1.0, 2.4)):
-        row = Round(round=number, accuracy=0.5, loss=loss, clip_norm=0.1, cohort_size=5, epsilon=0.5, seconds=1.0)
-        store.append(run_id, row)
+    add_rounds(store, run_id, [(0, 0.5, 2.3), (1, 0.5, 1.0), (2, 0.5, 2.4)])
     store.end(run_id, "stopped", "")
     test = page("train", run=run_id)
     assert any("Diverging: the loss is 2.400" in w.value for w in test.warning)
@@ -446,17 +441,7 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     for _ in range(2):
         for run in store.queue():
             store.begin(run.run_id)
-            for number, accuracy in ((0, 0.1), (100, 0.79)):
-                row = Round(
-                    round=number,
-                    accuracy=accuracy,
-                    loss=1.0,
-                    clip_norm=0.1,
-                    cohort_size=5,
-                    epsilon=1.0,
-                    seconds=1.0,
-                )
-                store.append(run.run_id, row)
+            add_rounds(store, run.run_id, [(0, 0.1, 1.0), (100, 0.79, 1.0)], epsilon=1.0)
             store.end(run.run_id, "finished")
         studies.advance_all(store)
     test = page("study", study=study_id)
@@ -475,11 +460,7 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
         plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=clients))
         run_id = store.create(plan, engine="vectorized", eval_every=5)
         store.begin(run_id)
-        for number, value in ((0, 0.1), (100, accuracy)):
-            row = Round(
-                round=number, accuracy=value, loss=1.0, clip_norm=0.1, cohort_size=5, epsilon=2 / noise, seconds=1.0
-            )
-            store.append(run_id, row)
+        add_rounds(store, run_id, [(0, 0.1, 1.0), (100, accuracy, 1.0)], epsilon=2 / noise)
         store.end(run_id, "finished")
     test = page("frontier")
     (words,) = [m.value for m in test.markdown if "At epsilon 2 and 100 rounds" in m.value]

@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from dpcore.learning import checkpoints
+from dpcore import files
 from dpcore.runs import worker
 
 draw = random.Random(os.urandom(8))
@@ -29,7 +29,7 @@ def main() -> None:
     worker._SAVE_SECONDS = draw.choice([0.0, 0.05])
     saves = draw.randrange(1, 8)  # the one of which it may not see the end
     in_a_save = draw.random() < 0.5
-    write, written = checkpoints.write, []
+    write, written = files.write, []
 
     def fragile_write(path, arrays):
         written.append(path)
@@ -39,7 +39,7 @@ def main() -> None:
             kill_in(draw.random() * 0.3)
         write(path, arrays)
 
-    checkpoints.write = fragile_write
+    files.write = fragile_write
     worker.main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
 
 
