@@ -9,8 +9,11 @@ PORT ?= 8501
 COMPILE = $(UV) pip compile -q --generate-hashes --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
 
+# Where Python may not keep its bytecode, each process compiles all of this again: half a second of a start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check verify benchmark lock clean
+.PHONY: help run test test-fast check verify benchmark lesson words lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -19,7 +22,7 @@ run: $(VENV)/.run ## Set up what is missing and start the dashboard (PORT=8501)
 	@$(VENV)/bin/python -m dpcore serve --port $(PORT)
 
 test: $(VENV)/.dev ## Set up what is missing and run every test (needs Chromium)
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
 	@$(VENV)/bin/python -m pytest -m "not slow"
@@ -34,6 +37,16 @@ benchmark: $(VENV)/.run ## Seconds a round of every engine, against the tutorial
 	@$(VENV)/bin/python -m benchmarks.accounting
 	@$(VENV)/bin/python -m benchmarks.rounds --json benchmarks/rounds.json
 
+lesson: $(VENV)/.run ## Train the tutorial's study that the lesson ships, if it is not there yet, and write it down
+	@$(VENV)/bin/python -m dpcore study run --seeds 3
+	@$(VENV)/bin/python -m dpcore study export dpcore/lesson/tutorial_study.json.gz
+
+words: $(VENV)/.dev ## Collect the program's words for translation, and compile the catalogues
+	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k N_ --no-location --sort-output --omit-header --no-wrap -o dpcore/locale/messages.pot .
+	@$(VENV)/bin/pybabel -q update --ignore-obsolete --no-wrap --no-fuzzy-matching --ignore-pot-creation-date -D messages -i dpcore/locale/messages.pot -d dpcore/locale
+	@$(VENV)/bin/pybabel -q compile -d dpcore/locale
+	@rm dpcore/locale/messages.pot
+
 lock: $(UV) ## Compile both requirement lists from pyproject.toml
 	@$(COMPILE) pyproject.toml -o requirements.txt
 	@$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
@@ -46,12 +59,12 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	@# A list that also holds what tests need already holds all of this one.
 	@if [ ! -e $(VENV)/.dev ] || [ requirements.txt -nt $(VENV)/.dev ]; then \
 		echo "Installing the pinned packages (once) ..."; rm -f $(VENV)/.dev; \
-		$(UV) pip sync -q --require-hashes -p $(VENV) requirements.txt; fi
+		$(UV) pip sync -q --compile-bytecode --require-hashes -p $(VENV) requirements.txt; fi
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing the pinned packages, with those for tests (once) ..."
-	@$(UV) pip sync -q --require-hashes -p $(VENV) requirements-dev.txt
+	@$(UV) pip sync -q --compile-bytecode --require-hashes -p $(VENV) requirements-dev.txt
 	@touch $@
 
 $(VENV)/bin/python: | $(UV)

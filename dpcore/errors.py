@@ -5,8 +5,12 @@
     │   └── UnattainableTargetError    no value of the unknown reaches the target
     ├── DatasetError               a data set is missing, damaged or cannot be made
     ├── BudgetExceededError        a run would spend more than its data set's owner allows
+    ├── NotAllowedError            a visitor asks for what is not theirs to do, or for more than their share
     ├── CheckpointError            a run cannot go on from where it was
     │   └── DamagedCheckpointError     what was kept of it cannot be read
+    ├── ClusterError               a cluster cannot be reached, or cannot compute
+    │   ├── ClusterUnreachableError    nobody answers there: nothing is wrong with the run
+    │   └── RoundAbandonedError        a round did not take place: the run was stopped while it waited
     └── StoreError                 the file of runs cannot be used as asked
         ├── RunNotFoundError
         └── StudyNotFoundError
@@ -40,12 +44,28 @@ class BudgetExceededError(EpsilonLabError):
     """A run would take all runs on its data set past their budget."""
 
 
+class NotAllowedError(EpsilonLabError):
+    """A visitor of a shared dashboard asks for what is not theirs to do, or for more than their share."""
+
+
 class CheckpointError(EpsilonLabError):
     """A run cannot go on from where it was."""
 
 
 class DamagedCheckpointError(CheckpointError):
     """A checkpoint that cannot be read."""
+
+
+class ClusterError(EpsilonLabError):
+    """A cluster cannot be reached, or cannot compute."""
+
+
+class ClusterUnreachableError(ClusterError):
+    """Nobody answers at a cluster's address: nothing is wrong with the run."""
+
+
+class RoundAbandonedError(ClusterError):
+    """A round did not take place: the run was stopped while it waited for a worker."""
 
 
 class StoreError(EpsilonLabError):

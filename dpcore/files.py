@@ -1,7 +1,10 @@
 """Files that no crash leaves half written."""
 
+import hashlib
 import os
 from pathlib import Path
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def write(path: Path, content: bytes) -> None:
@@ -17,6 +20,22 @@ def write(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)  # on a full disk every byte counts
         raise
     to_disk(path.parent)
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """As `write`, with a digest before the content that tells of damage."""
+    write(path, hashlib.sha256(content).digest() + content)
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """Returns what `write_sealed` wrote; `None` if it is damaged.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    sealed = path.read_bytes()
+    digest, content = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+    return content if digest == hashlib.sha256(content).digest() else None
 
 
 def to_disk(path: Path) -> None:

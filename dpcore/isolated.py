@@ -15,6 +15,8 @@ import struct
 import sys
 from pathlib import Path
 
+from dpcore.language import _
+
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 _PROBLEM = "EPSILON_LAB_NOT_ISOLATED"  # how the module that is run learns that it did not work
@@ -44,11 +46,11 @@ def problem() -> str:
     reason = os.environ.get(_PROBLEM)
     if reason is None:
         return ""
-    return (
+    return _(
         "TFF's worker process listens on all network interfaces and runs what anybody sends it. It should run in "
-        f"a private network namespace, which this system does not allow ({reason}). Use a machine that nobody "
+        "a private network namespace, which this system does not allow ({reason}). Use a machine that nobody "
         "else can reach, or the engine vectorized, which opens no port."
-    )
+    ).format(reason=reason)
 
 
 def main() -> None:

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dpcore.errors import InvalidValueError
+from dpcore.language import N_, _
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
     """One number that a user sets.
+
+    Label and help stand here in English, marked for translation.
 
     Attributes:
         name: The field of the plan that it sets.
@@ -26,7 +29,7 @@ class Knob:
         integer: Whether the value counts something.
         above_minimum: Whether the minimum itself is excluded.
         below_maximum: Whether the maximum itself is excluded.
-        help: One sentence, with the unit and what the knob does.
+        help: What the knob does, with the unit.
     """
 
     name: str
@@ -39,6 +42,23 @@ class Knob:
     above_minimum: bool = False
     below_maximum: bool = False
     help: str
+
+    @property
+    def described(self) -> str:
+        """What the knob does and which numbers it takes, in the reader's language.
+
+        >>> TOLERANCE.described.split(". ")[-1]
+        'Above 0 and below 1.'
+        """
+        words = {
+            (False, False): N_("From {low} to {high}."),
+            (True, False): N_("Above {low}, up to {high}."),
+            (False, True): N_("From {low} to below {high}."),
+            (True, True): N_("Above {low} and below {high}."),
+        }[self.above_minimum, self.below_maximum]
+        # Fifteen digits: what is whole is written out, and 0.1 stays 0.1.
+        within = _(words).format(low=f"{self.minimum:,.15g}", high=f"{self.maximum:,.15g}")
+        return f"{_(self.help)} {within}"
 
     def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> Any:
         """Returns `value` as a plain `int` or `float`, or says why it is refused.
@@ -57,29 +77,31 @@ class Knob:
         """
         top = self.maximum if maximum is None else min(self.maximum, maximum)
         left, right = "(" if self.above_minimum else "[", ")" if self.below_maximum else "]"
-        kind = "a whole number" if self.integer else "a number"
-        expected = f"Expected {self.name} to be {kind} in {left}{self.minimum:g}, {top:g}{right}"
+        refusal = (
+            _("Expected {name} to be a whole number in {interval}, found {value}.")
+            if self.integer
+            else _("Expected {name} to be a number in {interval}, found {value}.")
+        ).format(name=self.name, interval=f"{left}{self.minimum:g}, {top:g}{right}", value=str(value)[:40])
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError) as err:
-            raise InvalidValueError(self.name, f"{expected}, found {str(value)[:40]}.") from err
+            raise InvalidValueError(self.name, refusal) from err
         inside = (self.minimum < number or (number == self.minimum and not self.above_minimum)) and (
             number < top or (number == top and not self.below_maximum)
         )
         if not math.isfinite(number) or not inside or (self.integer and number != int(number)):
-            message = f"{expected}, found {str(value)[:40]}. {advice or ''}".rstrip()
-            raise InvalidValueError(self.name, message)
+            raise InvalidValueError(self.name, f"{refusal} {advice or ''}".rstrip())
         return int(number) if self.integer else number
 
 
 NOISE_MULTIPLIER = Knob(
     name="noise_multiplier",
-    label="Noise multiplier",
+    label=N_("Noise multiplier"),
     minimum=0.0,
     maximum=1e9,
     default=1.2,
     step=0.01,
-    help="Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 is no privacy.",
+    help=N_("Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 is no privacy."),
 )
 
 
@@ -90,7 +112,12 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
         InvalidValueError: If it is not.
     """
     if value not in choices:
-        raise InvalidValueError(name, f"Expected {name} to be one of {', '.join(choices)}, found {value!r}.")
+        raise InvalidValueError(
+            name,
+            _("Expected {name} to be one of {choices}, found {value!r}.").format(
+                name=name, choices=", ".join(choices), value=value
+            ),
+        )
     return value
 
 
@@ -99,146 +126,240 @@ LEAST_NOISE = 0.001
 
 CLIENTS_PER_ROUND = Knob(
     name="clients_per_round",
-    label="Clients per round",
+    label=N_("Clients per round"),
     minimum=1,
     maximum=1_000_000_000,
     default=120,
     step=1,
     integer=True,
-    help="Expected size of a round's cohort. Each user joins independently with probability "
-    "clients / population (Poisson sampling).",
+    help=N_(
+        "Expected size of a round's cohort. Each user joins independently with probability "
+        "clients / population (Poisson sampling)."
+    ),
 )
 ROUNDS = Knob(
     name="rounds",
-    label="Rounds",
+    label=N_("Rounds"),
     minimum=0,
     maximum=1_000_000,
     default=100,
     step=1,
     integer=True,
-    help="How many rounds of training: each releases one noisy average.",
+    help=N_("How many rounds of training: each releases one noisy average."),
 )
 POPULATION = Knob(
     name="population",
-    label="Population",
+    label=N_("Population"),
     minimum=1,
     maximum=1_000_000_000,
     default=3383,
     step=1,
     integer=True,
-    help="How many users the cohorts are drawn from.",
+    help=N_("How many users the cohorts are drawn from."),
 )
 DELTA = Knob(
     name="delta",
-    label="Delta",
+    label=N_("Delta"),
     minimum=0.0,
     maximum=1.0,
     default=1e-5,
     step=1e-6,
     below_maximum=True,
-    help="The probability that the epsilon bound is allowed to fail. Well below 1 / population.",
+    help=N_("The probability that the epsilon bound is allowed to fail. Well below 1 / population."),
 )
 TARGET_EPSILON = Knob(
     name="target_epsilon",
-    label="Target epsilon",
+    label=N_("Target epsilon"),
     minimum=0.0,
     maximum=1_000.0,
     default=2.0,
     step=0.05,
     above_minimum=True,
-    help="The privacy loss that the plan may reach. Smaller is more private.",
+    help=N_("The privacy loss that the plan may reach. Smaller is more private."),
 )
 TRUE_POSITIVE_RATE = Knob(
     name="true_positive_rate",
-    label="Users found, at most",
+    label=N_("Users found, at most"),
     minimum=0.0,
     maximum=1.0,
     default=0.05,
     step=0.01,
     above_minimum=True,
-    help="The fraction of the users that took part whom the best attack may find.",
+    help=N_("The fraction of the users that took part whom the best attack may find."),
 )
 FALSE_POSITIVE_RATE = Knob(
     name="false_positive_rate",
-    label="Wrongly accused",
-    minimum=0.0,
+    label=N_("Wrongly accused"),
+    minimum=1e-12,
     maximum=1.0,
     default=0.01,
     step=0.01,
-    above_minimum=True,
     below_maximum=True,
-    help="The fraction of the users that did not take part whom the attack accuses all the same.",
+    help=N_("The fraction of the users that did not take part whom the attack accuses all the same."),
 )
 PRIOR = Knob(
     name="prior",
-    label="Suspicion beforehand",
+    label=N_("Suspicion beforehand"),
     minimum=0.0,
     maximum=1.0,
     default=0.5,
     step=0.01,
     above_minimum=True,
     below_maximum=True,
-    help="How probable the attacker thinks it, before looking, that the user took part.",
+    help=N_("How probable the attacker thinks it, before looking, that the user took part."),
 )
 NOISE_TO_CLIENTS_RATIO = Knob(
     name="noise_to_clients_ratio",
-    label="Noise-to-clients ratio",
+    label=N_("Noise-to-clients ratio"),
     minimum=0.0,
     maximum=10.0,
     default=0.01,
     step=0.001,
     above_minimum=True,
-    help="Noise multiplier over clients per round: the noise on the average, in units of the clip norm. "
-    "A model that bears it at a small cohort bears it at a large one.",
+    help=N_(
+        "Noise multiplier over clients per round, in units of the clip norm. What holds it holds the noise on the "
+        "average: a model that bears that at a small cohort bears it at a large one."
+    ),
 )
 CLIP_NORM = Knob(
     name="clip_norm",
-    label="Clip norm",
+    label=N_("Clip norm"),
     minimum=0.0,
     maximum=1e6,
     default=0.1,
     step=0.01,
     above_minimum=True,
-    help="The L2 bound on a user's update, where it is fixed: it then costs no privacy of its own.",
+    help=N_("The L2 bound on a user's update, where it is fixed: it then costs no privacy of its own."),
+)
+INITIAL_CLIP_NORM = Knob(
+    name="initial_clip_norm",
+    label=N_("Clip norm it starts from"),
+    minimum=0.0,
+    maximum=1e6,
+    default=0.1,
+    step=0.01,
+    above_minimum=True,
+    help=N_(
+        "The L2 bound on a user's update in round 1. From then on it follows the noisy count of those below it."
+    ),
+)
+WRITER = Knob(
+    name="writer",
+    label=N_("Writer"),
+    minimum=1,
+    maximum=24,
+    default=3,
+    step=1,
+    integer=True,
+    help=N_("The number of the user whose update is looked at, 1 to 24: the first of the Writers."),
 )
 SEED = Knob(
     name="seed",
-    label="Seed",
+    label=N_("Seed"),
     minimum=0,
     maximum=2**32 - 1,
     default=0,
     step=1,
     integer=True,
-    help="The same plan with the same seed draws the same clients.",
+    help=N_("The same plan with the same seed draws the same clients."),
 )
 EVAL_EVERY = Knob(
     name="eval_every",
-    label="Evaluate every",
+    label=N_("Evaluate every"),
     minimum=1,
     maximum=100_000,
     default=5,
     step=1,
     integer=True,
-    help="Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated.",
+    help=N_("Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated."),
 )
 TOLERANCE = Knob(
     name="tolerance",
-    label="Tolerated loss of accuracy",
+    label=N_("Tolerated loss of accuracy"),
     minimum=0.0,
     maximum=1.0,
     default=0.05,
     step=0.01,
     above_minimum=True,
     below_maximum=True,
-    help="How far below the noise-free accuracy a model may lie, as a fraction of all test examples.",
+    help=N_("How far below the noise-free accuracy a model may lie, as a fraction of all test examples."),
 )
 PARALLEL_RUNS = Knob(
     name="parallel_runs",
-    label="Runs side by side",
+    label=N_("Runs side by side"),
     minimum=1,
     maximum=64,
     default=max(1, (os.cpu_count() or 1) // 2),
     step=1,
     integer=True,
-    help="How many queued runs train at the same time on this machine.",
+    help=N_("How many queued runs train at the same time on this machine."),
+)
+
+# What one visitor of a shared dashboard may ask for. The defaults let everybody do the tutorial's study.
+MOST_ROUNDS = Knob(
+    name="most_rounds",
+    label="Rounds of a visitor's run, at most",
+    minimum=1,
+    maximum=ROUNDS.maximum,
+    default=300,
+    step=1,
+    integer=True,
+    help="How many rounds a visitor's run may have.",
+)
+MOST_CLIENTS = Knob(
+    name="most_clients",
+    label="Clients a round of a visitor's run, at most",
+    minimum=1,
+    maximum=CLIENTS_PER_ROUND.maximum,
+    default=500,
+    step=1,
+    integer=True,
+    help="How many clients a round of a visitor's run may expect.",
+)
+MOST_MINUTES = Knob(
+    name="most_minutes",
+    label="Minutes of a visitor's run, at most",
+    minimum=1,
+    maximum=100_000,
+    default=30,
+    step=1,
+    integer=True,
+    help="How many minutes a visitor's run may train; it is then stopped after its round.",
+)
+MOST_QUEUED = Knob(
+    name="most_queued",
+    label="Runs of a visitor at a time, at most",
+    minimum=1,
+    maximum=1000,
+    default=6,
+    step=1,
+    integer=True,
+    help="How many runs of one visitor may wait or train at the same time.",
+)
+MOST_SESSIONS = Knob(
+    name="most_sessions",
+    label="Open tabs, at most",
+    minimum=1,
+    maximum=10_000,
+    default=100,
+    step=1,
+    integer=True,
+    help="How many tabs of all visitors may be open at the same time.",
+)
+# A new browser is a new visitor: what all visitors together take must have an end as well.
+MOST_QUEUED_BY_ALL = 300
+LEAST_FREE_BYTES = 2_000_000_000
+MOST_STUDIES = 6  # of one visitor, that are going: each is looked at whenever a run ends
+# Of a study's grid, which a link alone may ask for.
+MOST_PLANS = 1_000
+MOST_GRID_TEXT = 1_000  # characters of one of its lists
+CLUSTER_WORKERS = Knob(
+    name="workers",
+    label=N_("Worker processes"),
+    minimum=1,
+    maximum=64,
+    default=2,
+    step=1,
+    integer=True,
+    help=N_("Processes on this machine that share the clients of a round. They end with what started them."),
 )

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError
+from dpcore.language import N_, _
 
 PLAN_VERSION = 2  # 1 had neither `adjacency` nor fixed clipping, and reads as their defaults
 ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
 ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 MODELS = ("mlp", "linear", "cnn")
-REPLACE_REFUSED = (
+REPLACE_REFUSED = N_(
     "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
     "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
 )
@@ -31,7 +32,8 @@ def _check_positive(plan, *names: str) -> None:
     for name in names:
         value = getattr(plan, name)
         if not (isinstance(value, int | float) and 0 < value < math.inf):
-            raise InvalidValueError(name, f"Expected {name} to be a number above 0, found {value!r}.")
+            message = _("Expected {name} to be a number above 0, found {value!r}.")
+            raise InvalidValueError(name, message.format(name=name, value=value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,9 @@ class AdaptiveClipping:
         if not 0 <= self.target_unclipped_quantile <= 1:
             raise InvalidValueError(
                 "target_unclipped_quantile",
-                f"Expected target_unclipped_quantile in [0, 1], found {self.target_unclipped_quantile!r}.",
+                _("Expected target_unclipped_quantile in [0, 1], found {value!r}.").format(
+                    value=self.target_unclipped_quantile
+                ),
             )
 
     def count_stddev(self, clients_per_round: int) -> float:
@@ -132,7 +136,9 @@ class PrivacyPlan:
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
             maximum=population,
-            advice=f"The population has {population:,} users: lower it or use a larger population.",
+            advice=_("The population has {population:,} users: lower it or use a larger population.").format(
+                population=population
+            ),
         )
         noise = limits.NOISE_MULTIPLIER.check(self.noise_multiplier)
         _set(
@@ -146,18 +152,22 @@ class PrivacyPlan:
         if 0 < noise < limits.LEAST_NOISE:
             raise InvalidValueError(
                 "noise_multiplier",
-                f"Expected noise_multiplier to be 0 or at least {limits.LEAST_NOISE:g}, found {noise:g}. So little "
-                "protects nobody: use 0, which says so, or more noise.",
+                _(
+                    "Expected noise_multiplier to be 0 or at least {least:g}, found {noise:g}. So little "
+                    "protects nobody: use 0, which says so, or more noise."
+                ).format(least=limits.LEAST_NOISE, noise=noise),
             )
         if self.adjacency == REPLACE and clients < population:
-            raise InvalidValueError("adjacency", REPLACE_REFUSED)
+            raise InvalidValueError("adjacency", _(REPLACE_REFUSED))
         most = self.most_noise
         if noise >= most * (1 - 1e-9):  # not decided by the last bit of a float
             raise InvalidValueError(
                 "noise_multiplier",
-                f"Expected noise_multiplier to be below {most:g} ({most / clients:g} x {clients} clients per "
-                f"round), found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
-                "raise the clients per round, or use fixed clipping, which has no count.",
+                _(
+                    "Expected noise_multiplier to be below {most:g} ({per_client:g} x {clients} clients per round), "
+                    "found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
+                    "raise the clients per round, or use fixed clipping, which has no count."
+                ).format(most=most, per_client=most / clients, clients=clients, noise=noise),
             )
 
     @property
@@ -207,17 +217,19 @@ class PrivacyPlan:
         """What a reader of the guarantee must know, a sentence each."""
         found = []
         if self.noise_multiplier == 0:
-            found.append("Noise multiplier 0 gives no privacy: epsilon is infinite.")
+            found.append(_("Noise multiplier 0 gives no privacy: epsilon is infinite."))
         if self.delta == 0:
-            found.append("Gaussian noise has no guarantee at delta 0: epsilon is infinite.")
+            found.append(_("Gaussian noise has no guarantee at delta 0: epsilon is infinite."))
         if self.delta >= 1 / self.population:
             found.append(
-                f"delta {self.delta:g} is at or above 1/population ({1 / self.population:.2g}): releasing "
-                "one user's data outright would satisfy such a guarantee. Choose a smaller delta."
+                _(
+                    "delta {delta:g} is at or above 1/population ({inverse:.2g}): releasing "
+                    "one user's data outright would satisfy such a guarantee. Choose a smaller delta."
+                ).format(delta=self.delta, inverse=1 / self.population)
             )
         if self.zeroing:
             found.append(
-                "Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not cover it."
+                _("Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not cover it.")
             )
         return tuple(found)
 
@@ -248,17 +260,18 @@ class TrainingPlan:
     seed: int | None = int(limits.SEED.default)
 
     def __post_init__(self):
-        if self.model not in MODELS:
-            raise InvalidValueError(
-                "model", f"Expected model to be one of {', '.join(MODELS)}, found {self.model!r}."
-            )
+        limits.check_choice("model", self.model, MODELS)
         _check_positive(self, "client_learning_rate", "server_learning_rate", "batch_size")
         if not 0 <= self.server_momentum < 1:
-            raise InvalidValueError(
-                "server_momentum", f"Expected server_momentum in [0, 1), found {self.server_momentum!r}."
-            )
+            message = _("Expected server_momentum in [0, 1), found {value!r}.")
+            raise InvalidValueError("server_momentum", message.format(value=self.server_momentum))
         if self.seed is not None:
             _set(self, seed=limits.SEED.check(self.seed))
+
+
+def read_clipping(values: dict) -> AdaptiveClipping | FixedClipping:
+    """Returns the way to clip whose fields these are."""
+    return (FixedClipping if "clip_norm" in values else AdaptiveClipping)(**values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +288,7 @@ class Plan:
 
     def __post_init__(self):
         if self.privacy.rounds < 1:
-            raise InvalidValueError("rounds", "Expected at least 1 round to train, found 0.")
+            raise InvalidValueError("rounds", _("Expected at least 1 round to train, found 0."))
 
     def to_json(self) -> str:
         """The plan as one line of JSON with sorted keys: equal plans give equal text."""
@@ -291,15 +304,13 @@ class Plan:
         try:
             data = json.loads(text)
             if data.pop("version") not in range(1, PLAN_VERSION + 1):
-                raise InvalidValueError(
-                    "plan", f"Expected a plan of version {PLAN_VERSION} or older; update the program."
-                )
+                message = _("Expected a plan of version {version} or older; update the program.")
+                raise InvalidValueError("plan", message.format(version=PLAN_VERSION))
             privacy = dict(data["privacy"])
-            clipping = FixedClipping if "clip_norm" in privacy["clipping"] else AdaptiveClipping
-            privacy["clipping"] = clipping(**privacy["clipping"])
+            privacy["clipping"] = read_clipping(privacy["clipping"])
             return cls(privacy=PrivacyPlan(**privacy), training=TrainingPlan(**data["training"]))
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise InvalidValueError("plan", f"Expected the JSON of a plan: {err}") from err
+            raise InvalidValueError("plan", _("Expected the JSON of a plan: {reason}").format(reason=err)) from err
 
     @property
     def fingerprint(self) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from dpcore.language import _
 from dpcore.plan import FixedClipping, PrivacyPlan
 
 
@@ -77,13 +78,13 @@ def divergence(rows: Sequence[Round]) -> str:
         return ""
     number, last = losses[-1]
     if not math.isfinite(last):
-        return (
-            f"Diverged: the loss is not finite in round {number}. Less noise per client or a smaller step may help."
-        )
+        return _(
+            "Diverged: the loss is not finite in round {number}. Less noise per client or a smaller step may help."
+        ).format(number=number)
     best_at, best = min(losses, key=lambda found: found[1])
     if last > 1.5 * best and last > losses[0][1] / 2:
-        return (
-            f"Diverging: the loss is {last:.3f} in round {number}, after {best:.3f} in round {best_at}. Less noise per "
+        return _(
+            "Diverging: the loss is {last:.3f} in round {number}, after {best:.3f} in round {best_at}. Less noise per "
             "client (more clients, a lower multiplier) or a smaller step may help."
-        )
+        ).format(last=last, number=number, best=best, best_at=best_at)
     return ""

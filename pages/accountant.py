@@ -2,40 +2,50 @@
 
 import streamlit as st
 
+from dpcore.language import N_, _
 from dpcore.privacy import accounting
-from dpcore.ui import answer, controls, frame, plan, privacy_charts, risk
+from dpcore.ui import answer, controls, frame, plan, turns
 
-frame.page("Accountant", "How private is this plan?")
-top = st.empty()
+frame.page(N_("Accountant"), N_("How private is this plan?"))
+top = st.container()
 left, right = st.columns([2, 3], gap="large")
 with left:
     question = plan.ask()
-with right:
-    curves = st.container()
-st.header("What does that mean for a user?")
-left, right = st.columns([2, 3], gap="large")
-with left:
-    attack = risk.ask()
-    noise = st.empty()
-with right:
-    meaning, trade_off = st.empty(), st.container()
-report = st.empty()
-
-# Coarse first: an upper bound at once. Then the fine one, to keep.
-for grid in (accounting.COARSE, accounting.FINE):
+answers = top.empty()
+# An upper bound at once, then what it means, then the number to keep.
+with turns.turn(turns.AT_ONCE):
     with controls.explain():
-        found = question.answer(grid)
+        found = question.answer(accounting.COARSE)
+    with answers.container():
+        answer.show(found, accounting.COARSE)
     question.show(found)
-    with top.container():
-        answer.show(found, grid)
-    if grid == accounting.COARSE:
-        with curves:
-            privacy_charts.show(found)
-        with trade_off:
-            risk.curve(found, attack)
+
+with turns.turn(turns.SOON):
+    from dpcore.ui import privacy_charts, risk  # pandas and plotly: the number does not wait for them
+
+    with right:
+        privacy_charts.show(found)
+    st.header(_("What does that mean for a user?"))
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        attack = risk.ask()
+        noise = st.container()
+    with right:
+        meaning = st.empty()
+        with meaning.container():
+            risk.show(found, attack)
+        risk.curve(found, attack)
+report = st.container()
+
+with turns.turn(turns.TO_KEEP):
+    with controls.explain():
+        found = question.answer(accounting.FINE)
+    question.show(found)
+    with answers.container():
+        answer.show(found, accounting.FINE)
     with meaning.container():
-        risk.show(found, attack, grid)
-with noise.container():
+        risk.show(found, attack)
+with noise:
     risk.way_back(found, attack)
-with report.container():
+with report:
     answer.report(found, attack.false_positive_rate)

@@ -2,20 +2,28 @@
 
 import streamlit as st
 
-from dpcore.ui import controls, frame, frontier, services
+from dpcore.language import N_, _
+from dpcore.ui import controls, frame, frontier, services, states
 
-frame.page("Frontier", "What accuracy does which epsilon buy?")
+frame.page(N_("Frontier"), N_("What accuracy does which epsilon buy?"))
 with controls.explain():
     store = services.store()
     found = frontier.finished(store)
     if not found:
-        st.info(
-            "No run has finished yet: the pages **Train** and **Study** make some.", icon=":material/query_stats:"
+        states.nothing_yet(
+            _("No run has finished yet: the pages **Train** and **Study** make some."),
+            icon=":material/query_stats:",
+            to=("train", "study"),
         )
         st.stop()
     for dataset, runs in found.items():
-        st.header(f"On {dataset}")
+        st.header(_("On {data}").format(data=dataset))
         frontier.show(dataset, runs)
-    st.header("And a plan that nobody has run?")
-    asked = st.selectbox("Data set", list(found), key="dataset")
+    st.header(_("And a plan that nobody has run?"))
+    asked = st.selectbox(
+        _("Data set"),
+        list(found),
+        key="dataset",
+        help=_("On whose runs the answer is based: of those that finished."),
+    )
     frontier.ask(store, asked, found[asked])

@@ -2,16 +2,19 @@
 
 import streamlit as st
 
-from dpcore.runs import budget
-from dpcore.ui import controls, data, frame, ledger, services
+from dpcore.language import N_, _
+from dpcore.runs import budget, visiting
+from dpcore.ui import controls, data, frame, ledger, services, turns
 
-frame.page("Ledger", "What do all runs spend together?")
+frame.page(N_("Ledger"), N_("What do all runs spend together?"))
 with controls.explain():
     store = services.store()
-dataset = data.choose(budget.dataset_names(store))
+dataset = data.choose(visiting.may_see(store, budget.dataset_names(store)))
 left, right = st.columns([3, 2], gap="large")
-with left:
-    ledger.show(store, dataset)
 with right, st.container(border=True):
-    st.subheader("What is allowed")
+    st.subheader(_("What is allowed"))
     ledger.decide(store, dataset)
+place = left.empty()
+for grid, line in turns.GRIDS:
+    with turns.turn(line), place.container():
+        ledger.show(store, dataset, grid)

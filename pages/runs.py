@@ -2,26 +2,32 @@
 
 import streamlit as st
 
-from dpcore.ui import actions, compare, controls, frame, live, run_list, services
+from dpcore.language import N_, _
+from dpcore.ui import actions, cluster, compare, controls, frame, live, run_list, services, states
 
-frame.page("Runs", "What was trained, and what comes next?")
+frame.page(N_("Runs"), N_("What was trained, and what comes next?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
     if not store.runs(deleted=None):
-        st.info("Nothing was trained here yet: begin on the page **Train**.", icon=":material/model_training:")
+        states.nothing_yet(
+            _("Nothing was trained here yet: begin on the page **Train**."),
+            icon=":material/model_training:",
+            to=("train", "study"),
+        )
         st.stop()
     chosen = run_list.choose(store)
     if not chosen:
-        st.caption("Mark a run to look at it; mark several to compare them.")
+        st.caption(_("Mark a run to look at it; mark several to compare them."))
     elif len(chosen) == 1:
         live.show(store, chosen[0])
+        cluster.show(store, chosen[0])
     else:
         compare.show(store, chosen)
     left, right = st.columns(2, gap="large")
     with left, st.container(border=True):
-        st.subheader("The queue")
+        st.subheader(_("The queue"))
         actions.parallel(store)
     with right, st.container(border=True):
-        st.subheader("On the disk")
+        st.subheader(_("On the disk"))
         actions.disk(store)

@@ -4,9 +4,10 @@ import time
 
 import streamlit as st
 
-from dpcore.ui import actions, controls, frame, services, study
+from dpcore.language import N_, _
+from dpcore.ui import actions, controls, frame, services, study, study_form
 
-frame.page("Study", "How much noise does it bear, and what makes that private?")
+frame.page(N_("Study"), N_("How much noise does it bear, and what makes that private?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
@@ -16,10 +17,11 @@ with controls.explain():
     }
     asked = st.query_params.get("study", "")
     choice = st.selectbox(
-        "Study",
+        _("Study"),
         ["", *known],
         index=[*known].index(asked) + 1 if asked in known else 0,
-        format_func=lambda study_id: known.get(study_id, "A new one"),
+        format_func=lambda study_id: known.get(study_id) or _("A new one"),
+        help=_("A study that was begun here before, or a new one."),
     )
     if choice != asked and (choice or asked in known):
         st.query_params["study"] = choice
@@ -27,4 +29,4 @@ with controls.explain():
     if choice:
         study.show(store, choice)
     else:
-        study.ask(store)
+        study_form.ask(store)

@@ -3,14 +3,15 @@
 import streamlit as st
 
 from dpcore import datasets, limits
+from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import actions, controls, data, frame, ledger, live, services
+from dpcore.ui import actions, controls, data, frame, ledger, live, services, turns
 from dpcore.ui import plan as plan_controls
 
-frame.page("Train", "What does it learn at that privacy?")
+frame.page(N_("Train"), N_("What does it learn at that privacy?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
@@ -24,14 +25,21 @@ with st.container(border=True):
         delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
         clipping = plan_controls.clipping_control()
     with right:
-        one, two = st.columns(2)
-        with one:
-            dataset = data.choose(datasets.names(store.home))
-        model = two.selectbox("Model", MODELS, key="model", bind="query-params")
+        dataset, model = data.choose_to_train(store)
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
-        unseeded = st.toggle("Without a seed, for a model to release", key="unseeded", bind="query-params")
-        zeroing = st.toggle("Zero outlying updates, as the TFF tutorial", key="zeroing", bind="query-params")
+        unseeded = st.toggle(
+            _("Without a seed, for a model to release"),
+            key="unseeded",
+            bind="query-params",
+            help=_("Cohorts and noise then come from the operating system, and nobody can compute them again."),
+        )
+        zeroing = st.toggle(
+            _("Zero outlying updates, as the TFF tutorial"),
+            key="zeroing",
+            bind="query-params",
+            help=_("Its threshold is estimated without noise, so the guarantee does not cover it."),
+        )
     with controls.explain():
         plan = Plan(
             privacy=PrivacyPlan(
@@ -52,22 +60,24 @@ with st.container(border=True):
         )
         limits.EVAL_EVERY.check(eval_every)
     place = st.empty()
-    for grid in (accounting.COARSE, accounting.FINE):  # an upper bound at once, then the number to keep
-        with place.container():
+    for grid, line in turns.GRIDS:
+        with turns.turn(line), place.container():
             epsilon = accounting.epsilon(plan.privacy, grid).value
             number, words = st.columns([1, 3], vertical_alignment="center")
-            number.metric("Epsilon of the plan", statement.epsilon_text(epsilon))
+            number.metric(_("Epsilon of the plan"), statement.epsilon_text(epsilon))
             words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, grid)
     early = st.toggle(
-        "Stop by itself when the loss diverges",
+        _("Stop by itself when the loss diverges"),
         key="stop_when_diverging",
         bind="query-params",
-        help="The guarantee, and the charge, stay those of all planned rounds.",
+        help=_("The guarantee, and the charge, stay those of all planned rounds."),
     )
-    if st.button("Train", type="primary", key="train", disabled=not allowed):
+    if st.button(
+        _("Train"), type="primary", key="train", disabled=not allowed, help=_("Queues the plan as a new run.")
+    ):
         with controls.explain():
             st.session_state["run"] = supervisor.start(
                 store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
@@ -75,7 +85,17 @@ with st.container(border=True):
 
 runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
 if not runs:
-    st.info("Nothing was trained here yet. Press **Train**: the charts grow round by round.")
+    st.info(
+        _("Nothing was trained here yet. Press **Train**: the charts grow round by round."),
+        icon=":material/model_training:",
+    )
     st.stop()
-chosen = st.selectbox("Run", list(runs), format_func=runs.__getitem__, key="run", bind="query-params")
+chosen = st.selectbox(
+    _("Run"),
+    list(runs),
+    format_func=runs.__getitem__,
+    key="run",
+    bind="query-params",
+    help=_("Which run is shown below, the newest first."),
+)
 live.show(store, chosen)

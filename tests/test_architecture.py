@@ -15,20 +15,26 @@ ALLOWED = {
     "privacy": set(),
     "datasets": set(),
     "charts": {"privacy"},
+    "lesson": {"datasets", "privacy"},
     "learning": {"datasets", "privacy"},
-    "runs": {"datasets", "learning", "privacy"},
+    "cluster": {"datasets", "learning", "privacy"},
+    "runs": {"cluster", "datasets", "learning", "privacy"},
     "reports": {"runs", "charts", "datasets", "privacy"},
-    "ui": {"reports", "runs", "charts", "privacy", "datasets"},
+    "ui": {"cluster", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
 }
 TOP = {
+    "language": set(),
     "errors": set(),
-    "limits": {"errors"},
+    "limits": {"errors", "language"},
     "rng": set(),
-    "home": {"errors"},
+    "home": {"errors", "language"},
     "locks": set(),
     "files": set(),
-    "rounds": {"plan"},
-    "plan": {"errors", "limits"},
+    "rounds": {"plan", "language"},
+    "plan": {"errors", "limits", "language"},
+    "clipping": {"plan"},
+    "zeroing": set(),
+    "program": set(),
 }
 
 

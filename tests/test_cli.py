@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from dpcore.cli import app
+from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import Plan, TrainingPlan
 from dpcore.runs.store import Store
 
 ROOT = Path(__file__).parents[1]
+LOGIN = """[auth]
+redirect_uri = "https://class.example/oauth2callback"
+cookie_secret = "a"
+client_id = "b"
+client_secret = "c"
+server_metadata_url = "https://provider.example"
+"""
 
 
 def command(*arguments, home=None):
@@ -374,3 +383,38 @@ def test_runs_are_queued_worked_and_thrown_away(tmp_path):
     assert "freed" in said("runs", "prune", "--yes")
     assert [run.run_id for run in store.runs(deleted=None)] == [ids[0]]
     said("runs", "log", ids[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (None, "Expected a TOML file"),
+        ("[auth", "Expected a TOML file"),
+        ("[other]\nx = 1", "redirect_uri is missing"),
+        ("auth = 1", "redirect_uri is missing"),
+        (LOGIN.replace("client_secret", "client_sekret"), "client_secret is missing"),
+        (LOGIN.replace("/oauth2callback", "/callback"), "to end in /oauth2callback"),
+    ],
+)
+def test_a_login_by_which_nobody_could_sign_in_is_refused(tmp_path, settings, words):
+    file = tmp_path / "login.toml"
+    if settings is not None:
+        file.write_text(settings)
+    done = command("serve", "--login", str(file), home=tmp_path)
+    assert (done.returncode, words in " ".join(done.stderr.split())) == (2, True), done.stderr
+
+
+def test_a_port_that_is_taken_leaves_the_rules_of_who_has_it(tmp_path):
+    Store(tmp_path).set_rules(Rules(most_rounds=7))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = command("serve", "--shared", "--port", port, "--most-rounds", "9", home=tmp_path)
+    assert done.returncode == 2
+    assert f"Expected to listen on localhost, port {port}" in " ".join(done.stderr.split())
+    assert Store(tmp_path).rules() == Rules(most_rounds=7)
+    assert "cookie" in done.stderr  # without a login, a visitor is no more than that
+
+
+def test_visitors_are_given_only_data_that_are_there(tmp_path):
+    done = command("serve", "--shared", "--data", "nowhere", home=tmp_path)
+    assert (done.returncode, "nowhere" in done.stderr) == (2, True)

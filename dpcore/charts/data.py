@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts.lines import figure
+from dpcore.language import _
 
 
 def examples_per_user(table: pd.DataFrame) -> go.Figure:
@@ -12,8 +13,10 @@ def examples_per_user(table: pd.DataFrame) -> go.Figure:
     Args:
         table: Columns `from`, `to` (examples, both included) and `users`.
     """
-    drawn = figure("Examples to train on", "Users")
-    drawn.add_bar(x=table["from"], y=table["users"], width=table["to"] - table["from"] + 1, offset=0, name="users")
+    drawn = figure(_("Examples to train on"), _("Users"))
+    drawn.add_bar(
+        x=table["from"], y=table["users"], width=table["to"] - table["from"] + 1, offset=0, name=_("users")
+    )
     drawn.update_layout(height=260)
     return drawn
 
@@ -24,8 +27,8 @@ def label_balance(table: pd.DataFrame) -> go.Figure:
     Args:
         table: Columns `class` and `share`, a fraction of the training examples.
     """
-    drawn = figure("Class", "Share of examples")
-    drawn.add_bar(x=table["class"], y=table["share"], name="share")
+    drawn = figure(_("Class"), _("Share of examples"))
+    drawn.add_bar(x=table["class"], y=table["share"], name=_("share"))
     drawn.update_xaxes(type="category")
     drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
     drawn.update_layout(height=260)

@@ -1,15 +1,17 @@
 """Line charts: numbers in, plotly figures out. Colours and font come from the page that shows them."""
 
+import html
 from collections.abc import Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
+from dpcore.language import N_, _
 
 MOST_LINES = 8
 DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
-METRICS = {"accuracy": "Accuracy on the test set", "loss": "Loss on the test set"}
+METRICS = {"accuracy": N_("Accuracy on the test set"), "loss": N_("Loss on the test set")}
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
@@ -41,14 +43,14 @@ def metric_by_round(
         title: The title of the axis.
         total_rounds: The planned number of rounds.
     """
-    drawn = figure("Round", title)
+    drawn = figure(_("Round"), title)
     for number, (name, rounds) in enumerate(tables.items()):
         known = thinned(rounds.dropna(subset=[metric]))
         drawn.add_scatter(
             x=known["round"],
             y=known[metric],
             mode="lines+markers" if len(known) < 60 else "lines",
-            name=name,
+            name=html.escape(name, quote=False),  # plotly makes links of tags
             line={"dash": DASHES[number % len(DASHES)], "color": colours.of_noise(noise[name])},
         )
     if len(tables) > 1:

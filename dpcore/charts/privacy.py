@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts.lines import figure
+from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
 ISO_EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -22,7 +23,8 @@ def epsilon_against(
         delta: Named in the title of the axis.
         logarithmic: Whether the number is drawn by factors.
     """
-    found = figure(x_title, f"Epsilon (delta {delta:g})" if curve.columns[0] != "delta" else "Epsilon")
+    y_title = _("Epsilon") if curve.columns[0] == "delta" else _("Epsilon (delta {delta:g})").format(delta=delta)
+    found = figure(x_title, y_title)
     x = curve.iloc[:, 0]
     for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
         drawn = curve[name].where(np.isfinite(curve[name]))
@@ -47,7 +49,7 @@ def epsilon_against(
             text=[epsilon_text(point[1])],
             textposition="bottom right",
             marker={"size": 12, "symbol": "diamond"},
-            name="this plan",
+            name=_("this plan"),
             cliponaxis=False,
         )
     found.update_layout(height=420, margin={"r": 50})
@@ -75,26 +77,28 @@ def surface(
         point: The plan's clients and noise.
         ratio: The plan's noise over clients.
     """
-    found = figure("Clients per round", "Noise multiplier")
+    found = figure(_("Clients per round"), _("Noise multiplier"))
     levels = np.log10(np.clip(epsilons, 0.01, 100))
     found.add_heatmap(
         x=clients,
         y=noise,
         z=levels,
         customdata=epsilons,
-        hovertemplate="%{x:.0f} clients, noise %{y:.3g}: epsilon %{customdata:.3f}<extra></extra>",
+        hovertemplate=_("%{x:.0f} clients, noise %{y:.3g}: epsilon %{customdata:.3f}<extra></extra>"),
         colorscale="Cividis",
         reversescale=True,
         zmin=-1,
         zmax=1.5,
-        colorbar={"title": "epsilon", "tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"], "thickness": 12},
-        name="epsilon",
+        colorbar={"title": _("epsilon"), "tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"], "thickness": 12},
+        name=_("epsilon"),
     )
     ink = {"color": "black", "width": 2}
     for level in ISO_EPSILONS:
         x, y = _iso_line(clients, noise, epsilons, level)
         if len(x):
-            found.add_scatter(x=x, y=y, mode="lines", line=ink, name=f"epsilon {level:g}", hoverinfo="skip")
+            found.add_scatter(
+                x=x, y=y, mode="lines", line=ink, name=_("epsilon {level:g}").format(level=level), hoverinfo="skip"
+            )
             found.add_annotation(
                 x=np.log10(x[len(x) // 3]),
                 y=np.log10(y[len(x) // 3]),
@@ -103,13 +107,14 @@ def surface(
                 font={"color": "black", "size": 12},
                 bgcolor="rgba(255,255,255,0.8)",
             )
+    ratio_text = _("ratio {ratio:.3g}").format(ratio=ratio)
     inside = (ratio * clients >= noise[0]) & (ratio * clients <= noise[-1])
     found.add_scatter(
         x=clients[inside],
         y=ratio * clients[inside],
         mode="lines",
         line={**ink, "dash": "dash"},
-        name=f"ratio {ratio:.3g}",
+        name=ratio_text,
         hoverinfo="skip",
     )
     if inside.any():
@@ -117,7 +122,7 @@ def surface(
         found.add_annotation(
             x=np.log10(last),
             y=np.log10(ratio * last),
-            text=f"ratio {ratio:.3g}",
+            text=ratio_text,
             showarrow=False,
             xanchor="right",
             yanchor="bottom",
@@ -128,7 +133,7 @@ def surface(
         x=[point[0]],
         y=[point[1]],
         mode="markers",
-        name="this plan",
+        name=_("this plan"),
         marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
     )
     found.update_xaxes(type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist())
@@ -158,19 +163,19 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
         curve: Columns `wrongly accused`, `found` and `found by one pair alone`, all fractions.
         point: The rates that are spoken of.
     """
-    found = figure("Wrongly accused", "Found")
+    found = figure(_("Wrongly accused"), _("Found"))
     x = curve["wrongly accused"]
-    found.add_scatter(x=x, y=curve["found"], mode="lines", name="best attack", line={"width": 3})
+    found.add_scatter(x=x, y=curve["found"], mode="lines", name=_("best attack"), line={"width": 3})
     found.add_scatter(
         x=x,
         y=curve["found by one pair alone"],
         mode="lines",
-        name="if only (ε, δ) were known",
+        name=_("if only (ε, δ) were known"),
         line={"dash": "dash"},
     )
-    found.add_scatter(x=x, y=x, mode="lines", name="accusing at random", line={"dash": "dot"})
+    found.add_scatter(x=x, y=x, mode="lines", name=_("accusing at random"), line={"dash": "dot"})
     found.add_scatter(
-        x=[point[0]], y=[point[1]], mode="markers", marker={"size": 12, "symbol": "diamond"}, name="spoken of"
+        x=[point[0]], y=[point[1]], mode="markers", marker={"size": 12, "symbol": "diamond"}, name=_("spoken of")
     )
     found.update_xaxes(type="log", rangemode="normal", tickformat="~%", tickvals=[1e-4, 1e-3, 1e-2, 1e-1, 1])
     found.update_yaxes(range=[0, 1], tickformat=".0%")

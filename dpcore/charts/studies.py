@@ -5,13 +5,14 @@ import plotly.graph_objects as go
 
 from dpcore.charts import colours
 from dpcore.charts.lines import DASHES, METRICS, figure, show_legend, show_rounds
+from dpcore.language import N_, _
 
 AXES = {
-    "epsilon": "Epsilon",
-    "clients": "Clients per round",
-    "rounds": "Rounds",
-    "minutes": "Minutes of training",
-    "noise": "Noise multiplier",
+    "epsilon": N_("Epsilon"),
+    "clients": N_("Clients per round"),
+    "rounds": N_("Rounds"),
+    "minutes": N_("Minutes of training"),
+    "noise": N_("Noise multiplier"),
 }
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 
@@ -25,7 +26,7 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
         title: The title of the axis.
         total_rounds: The planned number of rounds.
     """
-    drawn = figure("Round", title)
+    drawn = figure(_("Round"), title)
     for number, ((noise, name), rows) in enumerate(table.groupby(["noise", "setting"])):
         colour = colours.of_noise(noise)
         if (rows["high"] > rows["low"]).any():
@@ -64,7 +65,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             `best` (whether it is on the front), and the column of the axis.
         axis: A key of `AXES`.
     """
-    drawn = figure(AXES[axis], METRICS["accuracy"])
+    drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
     known = table[table[axis].map(lambda value: value != float("inf"))]
     for ratio, rows in known.groupby("ratio"):
         line = rows.groupby(axis, as_index=False)["accuracy"].mean()
@@ -74,7 +75,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
                 y=line["accuracy"],
                 mode="lines",
                 line={"dash": "dot", "width": 1, "color": "#808080"},
-                name=f"noise / clients {ratio:.3g}",
+                name=_("noise / clients {ratio:.3g}").format(ratio=ratio),
                 hoverinfo="skip",
             )
     front = known[known["best"]].sort_values(axis)
@@ -83,14 +84,14 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
         y=front["accuracy"],
         mode="lines",
         line={"width": 2, "shape": "hv"},
-        name="nothing beats these",
+        name=_("nothing beats these"),
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
         drawn.add_scatter(
             x=rows[axis],
             y=rows["accuracy"],
             mode="markers",
-            name=f"noise {noise:g}",
+            name=_("noise {noise:g}").format(noise=noise),
             marker={
                 "size": 11,
                 "symbol": _SYMBOLS[number % len(_SYMBOLS)],
@@ -99,7 +100,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             },
             customdata=rows["run"],
             text=rows["plan"],
-            hovertemplate="%{text}<br>accuracy %{y:.3f}<extra></extra>",
+            hovertemplate=_("%{text}<br>accuracy %{y:.3f}<extra></extra>"),
         )
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
@@ -115,16 +116,16 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
         table: Columns `clients`, `accuracy`, `low`, `high`, `inside` (whether it lies between runs).
         known: Columns `clients`, `accuracy` of runs at that epsilon.
     """
-    drawn = figure("Clients per round", "Accuracy expected")
+    drawn = figure(_("Clients per round"), _("Accuracy expected"))
     _band(drawn, table["clients"], table)
     inside = table["accuracy"].where(table["inside"])
     drawn.add_scatter(
-        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name="beyond all runs"
+        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("beyond all runs")
     )
-    drawn.add_scatter(x=table["clients"], y=inside, mode="lines", line={"width": 3}, name="between runs")
+    drawn.add_scatter(x=table["clients"], y=inside, mode="lines", line={"width": 3}, name=_("between runs"))
     if len(known):
         drawn.add_scatter(
-            x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name="measured"
+            x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")
         )
     show_legend(drawn)
     drawn.update_xaxes(type="log", rangemode="normal")

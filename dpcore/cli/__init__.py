@@ -3,23 +3,53 @@
 With --json, standard output is JSON and nothing else; an infinite number is the string "inf".
 """
 
+import importlib
+
 import typer
+import typer.core
 
-from dpcore.cli import data, ledger, privacy, runs, study, tools, train
+# By its name, the module that has a command: its `app`, if it is a group, or a function of that name.
+_MODULES = {
+    "account": "privacy",
+    "calibrate": "privacy",
+    "statement": "privacy",
+    "train": "train",
+    "ledger": "ledger",
+    "runs": "runs",
+    "study": "study",
+    "data": "data",
+    "cluster": "cluster",
+    "verify": "tools",
+    "serve": "tools",
+}
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    help="User-level differential privacy in federated learning.",
-    pretty_exceptions_enable=False,
-)
-for command in (privacy.account, privacy.calibrate, privacy.statement, train.train, ledger.ledger):
-    app.command()(command)
-app.add_typer(runs.app, name="runs")
-app.add_typer(study.app, name="study")
-app.add_typer(data.app, name="data")
-for command in (tools.verify, tools.serve):
-    app.command()(command)
+
+class _Commands(typer.core.TyperGroup):
+    """Imports a command's module when it is asked for: who starts the dashboard does not wait for pyarrow."""
+
+    def list_commands(self, ctx):
+        return list(_MODULES)
+
+    def get_command(self, ctx, cmd_name):
+        if cmd_name not in _MODULES:
+            return None
+        module = importlib.import_module(f"dpcore.cli.{_MODULES[cmd_name]}")
+        if hasattr(module, "app"):
+            command = typer.main.get_group(module.app)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(getattr(module, cmd_name))
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def about() -> None:
+    """User-level differential privacy in federated learning."""
 
 
 def main() -> None:

@@ -17,8 +17,10 @@ from dpcore.errors import StoreError
 from dpcore.privacy import accounting, statement
 from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
-from dpcore.runs import reporting, supervisor
-from dpcore.runs.store import ACTIVE, ENDED, Round, Run, Store
+from dpcore.rounds import Round
+from dpcore.runs import folders, reporting, supervisor
+from dpcore.runs.run_rows import ACTIVE, ENDED, Run
+from dpcore.runs.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
 
@@ -199,7 +201,7 @@ def prune_runs(
     """Empty the bin for good: weights, logs and rounds of what is in it. The ledger keeps its charges."""
     store = opened(home_folder)
     doomed = store.runs(deleted=True)
-    size = sum(store.disk_use(run.run_id) for run in doomed)
+    size = sum(folders.size(store.folder(run.run_id)) for run in doomed)
     question = f"Remove {len(doomed)} runs ({size / 1e6:.1f} MB) for good?"
     if doomed and (yes or typer.confirm(question, err=True)):
         out.print(f"{store.empty_bin() / 1e6:.1f} MB freed.", highlight=False)

@@ -11,16 +11,19 @@ import typer
 from rich import progress
 from rich.table import Column, Table
 
-from dpcore import datasets, limits
-from dpcore.cli import options
+from dpcore import datasets, files, limits
+from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
 from dpcore.cli.runs import opened
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
 from dpcore.privacy import statement
-from dpcore.runs import studies
+from dpcore.reports import shipped
+from dpcore.runs import duration, findings, studies
+from dpcore.runs.progress import rounds_done
 from dpcore.runs.store import Store
+from dpcore.runs.study import Study
 
 app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
 
@@ -53,13 +56,17 @@ def run_study(
     spec: Annotated[
         Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
     ] = None,
+    cluster_address: cluster.Address = "",
+    workers: cluster.Workers = 0,
+    tls: cluster.Tls = None,
+    insecure: cluster.Insecure = False,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = opened(home_folder)
     if spec is not None:
-        study = studies.Study.from_json(json.dumps(options.read_json(spec)))
+        study = Study.from_json(json.dumps(options.read_json(spec)))
         dataset, engine = study.plan.training.dataset, study.engine
         datasets.check_name(dataset, store.home)
     else:
@@ -74,7 +81,7 @@ def run_study(
         training = TrainingPlan(
             dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
         )
-        study = studies.Study(
+        study = Study(
             plan=Plan(privacy=privacy, training=training),
             noise_multipliers=tuple(noise),
             clients_per_round=tuple(clients),
@@ -88,12 +95,15 @@ def run_study(
             engine=engine,
             eval_every=limits.EVAL_EVERY.check(eval_every),
         )
+    place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)
-    seconds, measured = studies.seconds(store, study.grid(), engine)
+    seconds, measured = duration.seconds(store, study.grid(), engine)
     about = "as measured here" if measured else "by the benchmarks' figures"
     warn(*study.plan.privacy.warnings[1:])  # the first says that the noise-free run is not private
     warn(f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}, and the final one.")
+    if place is not None:
+        store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = studies.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
@@ -106,7 +116,7 @@ def _follow(store: Store, study_id: str) -> None:
         task = bar.add_task(study_id, total=None)
         while True:
             now = studies.look(store, study_id)
-            done, total = studies.rounds_done(now)
+            done, total = rounds_done(now)
             words = f"{now.finished} of {len(now.runs)} runs"
             bar.update(task, description=words, completed=done, total=total)
             if not now.open:
@@ -116,9 +126,9 @@ def _follow(store: Store, study_id: str) -> None:
 
 def _show(store: Store, study_id: str, as_json: bool) -> None:
     now = studies.look(store, study_id)
-    rows = studies.table(now)
+    rows, sentences = findings.table(now), findings.sentences(now)
     if as_json:
-        print_json(study_id=study_id, status=now.status, message=now.message, settings=rows, reading=now.sentences)
+        print_json(study_id=study_id, status=now.status, message=now.message, settings=rows, reading=sentences)
     else:
         shown = [
             {name: value for name, value in row.items() if name not in ("learning rate", "clipping")}
@@ -130,7 +140,7 @@ def _show(store: Store, study_id: str, as_json: bool) -> None:
         for row in shown:
             table.add_row(*(_text(name, value) for name, value in row.items()))
         out.print(table)
-        for sentence in now.sentences:
+        for sentence in sentences:
             out.print(sentence, highlight=False, markup=False)
         out.print(f"{study_id}: {now.status}. {now.message}", highlight=False, markup=False)
     if now.status == "stuck":
@@ -163,3 +173,18 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
 def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """What a study has found so far."""
     _show(opened(home_folder), study_id, as_json)
+
+
+@app.command("export")
+@for_people
+def export_study(
+    file: Path,
+    study_id: Annotated[str, typer.Option(help="Which; else the newest.")] = "",
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Write a finished study with all its evaluated rounds into one gzipped JSON file, as the lesson ships one."""
+    store = opened(home_folder)
+    known = [row.study_id for row in store.studies()]
+    content = shipped.export(store, study_id or next(iter(known), "(none)"))
+    files.write(file, content)
+    out.print(f"{file}: {len(content):,} bytes", highlight=False, markup=False)

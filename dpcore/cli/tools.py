@@ -2,13 +2,20 @@
 
 import os
 import sys
+import tomllib
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from dpcore import home, isolated
-from dpcore.cli.options import AsJson, HomeFolder, err, out, print_json, warn
+from dpcore import datasets, home, isolated, limits
+from dpcore.cli.options import AsJson, HomeFolder, err, for_people, option, out, print_json, warn
+from dpcore.errors import InvalidValueError
+from dpcore.hosting import Rules, is_loopback
+
+# What Streamlit needs to sign somebody in by the provider that it calls the default.
+_LOGIN = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 
 
 def verify(as_json: AsJson = False) -> None:
@@ -35,13 +42,76 @@ def verify(as_json: AsJson = False) -> None:
     raise typer.Exit(int(failures > 0))
 
 
+@for_people
 def serve(
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Where the dashboard listens, on this machine only.")
-    ] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port it listens on.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="The address it listens on; 0.0.0.0 is every one of this machine's.")
+    ] = "localhost",
+    shared: Annotated[
+        bool,
+        typer.Option(
+            "--shared", help="Treat who comes as a visitor on this machine's own address too: behind a proxy."
+        ),
+    ] = False,
+    login: Annotated[
+        Path | None,
+        typer.Option(help="Visitors sign in first: a file with Streamlit's [auth] settings (OpenID Connect)."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A data set that visitors see and train on; once for each. Without: those that are built in."
+        ),
+    ] = None,
+    most_rounds: Annotated[int, option(limits.MOST_ROUNDS)] = int(limits.MOST_ROUNDS.default),
+    most_clients: Annotated[int, option(limits.MOST_CLIENTS)] = int(limits.MOST_CLIENTS.default),
+    most_queued: Annotated[int, option(limits.MOST_QUEUED)] = int(limits.MOST_QUEUED.default),
+    most_minutes: Annotated[int, option(limits.MOST_MINUTES)] = int(limits.MOST_MINUTES.default),
+    most_sessions: Annotated[int, option(limits.MOST_SESSIONS)] = int(limits.MOST_SESSIONS.default),
     home_folder: HomeFolder = None,
 ) -> None:
-    """Start the dashboard."""
+    """Start the dashboard: for this machine alone, or with an address of its network for a class.
+
+    Visitors look at all runs and queue their own, within the limits below; they change nothing that is another's.
+    """
+    given = home.folder(home_folder)
+    for name in data or ():
+        datasets.check_name(name, given)
+    rules = Rules(
+        most_rounds=most_rounds,
+        most_clients=most_clients,
+        most_queued=most_queued,
+        most_minutes=most_minutes,
+        data=tuple(data or ()),
+    )
+    limits.MOST_SESSIONS.check(most_sessions)
+    if login is not None:
+        _check_login(login)
     from dpcore.ui import serve as server  # Streamlit: not needed by any other command
 
-    server.run(port, home.folder(home_folder))
+    if not (shared or login) and is_loopback(address):
+        server.run(port, given, address)
+        return
+    if login is None:
+        warn(
+            "Without --login a visitor is a browser's cookie: whoever deletes it is new, and has all their share again."
+        )
+    server.run_shared(port, given, address, rules=rules, login=login, most_sessions=most_sessions)
+
+
+def _check_login(file: Path) -> None:
+    """Says what a file of `--login` lacks, before anybody finds that they cannot sign in."""
+    try:
+        settings = tomllib.loads(file.read_text()).get("auth", {})
+    except (OSError, ValueError) as problem:
+        raise InvalidValueError("login", f"Expected a TOML file with an [auth] section: {problem}.") from problem
+    missing = [name for name in _LOGIN if not isinstance(settings, dict) or not settings.get(name)]
+    if missing:
+        raise InvalidValueError(
+            "login", f"Expected {file} to have an [auth] section with {', '.join(_LOGIN)}; {missing[0]} is missing."
+        )
+    if not str(settings["redirect_uri"]).endswith("/oauth2callback"):
+        raise InvalidValueError(
+            "login", f"Expected redirect_uri to end in /oauth2callback, found {settings['redirect_uri']}."
+        )

@@ -12,7 +12,7 @@ import typer
 from rich import progress
 
 from dpcore import datasets, limits
-from dpcore.cli import options
+from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
 from dpcore.cli.runs import opened, rounds_table
@@ -51,6 +51,10 @@ def train(
         ),
     ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Queue the run and come back at once.")] = False,
+    cluster_address: cluster.Address = "",
+    workers: cluster.Workers = 0,
+    tls: cluster.Tls = None,
+    insecure: cluster.Insecure = False,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -72,6 +76,7 @@ def train(
             ),
         )
     engines.check_name(engine)
+    place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
     run_id = supervisor.start(
@@ -80,6 +85,7 @@ def train(
         engine=engine,
         eval_every=limits.EVAL_EVERY.check(eval_every),
         stop_when_diverging=stop_when_diverging,
+        cluster=place,
     )
     warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
     if queue:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dpcore.datasets import federated, federated_emnist, tff_sqlite, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
+from dpcore.language import _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
 
@@ -127,7 +128,9 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
     try:
         return federated.open_in_use(folder)
     except DatasetError as err:
-        raise DatasetError(f"{err} Remove {name} and import it again.") from err
+        raise DatasetError(
+            _("{problem} Remove {name} and import it again.").format(problem=err, name=name)
+        ) from err
 
 
 def name_for(path: Path) -> str:
@@ -213,7 +216,9 @@ def remove(name: str, home: Path) -> None:
     folder = _folder(check_name(name, home), home)
     with lock(federated.lock_of(folder), wait=False) as free:
         if not free:
-            raise DatasetError(f"{name} is in use. Stop the run that trains on it, then remove it.")
+            raise DatasetError(
+                _("{name} is in use. Stop the run that trains on it, then remove it.").format(name=name)
+            )
         if folder.exists():
             condemned = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(condemned, ignore_errors=True)
@@ -243,18 +248,17 @@ def _folder(name: str, home: Path) -> Path:
 def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Path], None]) -> FederatedDataset:
     name = name_for(path) if name is None else name
     if not _NAME.fullmatch(name) or name in NAMES:
-        raise InvalidValueError(
-            "name",
+        message = _(
             "Expected a name of at most 63 small letters, digits, - and _ that begins with a letter or a digit and "
-            f"is none of {', '.join(NAMES)}, found {name!r}.",
+            "is none of {names}, found {name!r}."
         )
+        raise InvalidValueError("name", message.format(names=", ".join(NAMES), name=name))
     folder = _folder(name, home)
     with federated.disk_errors(folder):
         _private(home)
     with federated.disk_errors(folder), lock(federated.lock_of(folder), wait=True):
         if folder.exists():
-            raise InvalidValueError(
-                "name", f"There is a data set {name} already. Remove it, or choose another name."
-            )
+            message = _("There is a data set {name} already. Remove it, or choose another name.")
+            raise InvalidValueError("name", message.format(name=name))
         convert(name, folder)
     return federated.open_in_use(folder)

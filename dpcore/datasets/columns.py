@@ -10,6 +10,7 @@ from PIL import Image
 
 from dpcore.datasets.tabular import first_null, not_a_number
 from dpcore.errors import DatasetError, InvalidValueError
+from dpcore.language import _
 
 LARGEST = float(np.finfo(np.float32).max)  # what models compute with
 
@@ -23,9 +24,8 @@ def check_name(field: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
     near = difflib.get_close_matches(name, names, n=3) or names[:20]
-    raise InvalidValueError(
-        field, f"Expected {field} to be a column of the table, found {name!r}. There is {', '.join(near)}."
-    )
+    message = _("Expected {field} to be a column of the table, found {name!r}. There is {near}.")
+    raise InvalidValueError(field, message.format(field=field, name=name, near=", ".join(near)))
 
 
 class Codes:
@@ -59,7 +59,8 @@ class Codes:
         try:
             text = pc.cast(column, pa.string()).dictionary_encode()
         except pa.ArrowException as err:
-            raise DatasetError(f"Expected text or numbers in column {self._name!r}, found {column.type}.") from err
+            message = _("Expected text or numbers in column {column!r}, found {found}.")
+            raise DatasetError(message.format(column=self._name, found=column.type)) from err
         distinct, places = text.dictionary.to_pylist(), text.indices.to_numpy()
         if "" in distinct:
             raise self._missing(first_row + int(np.flatnonzero(places == distinct.index(""))[0]))
@@ -68,10 +69,11 @@ class Codes:
         ]
 
     def _missing(self, row: int) -> DatasetError:
-        return DatasetError(
-            f"Expected a value in column {self._name!r} of every row, found none in row {row + 1:,}. Fill it in, "
+        message = _(
+            "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, "
             "or leave the row out."
         )
+        return DatasetError(message.format(column=self._name, row=row + 1))
 
 
 def in_order(values: list[str]) -> list[str]:
@@ -108,9 +110,12 @@ def _check_finite(values: np.ndarray, names: list[str], first_row: int) -> None:
     if good.all():
         return
     row, place = np.argwhere(~good)[0]
+    message = _(
+        "Expected finite numbers in column {column!r}, found {value} in row {row:,}. Put a number there, or leave the "
+        "row out."
+    )
     raise DatasetError(
-        f"Expected finite numbers in column {names[place % len(names)]!r}, found {values[row, place]} in row "
-        f"{first_row + row + 1:,}. Put a number there, or leave the row out."
+        message.format(column=names[place % len(names)], value=values[row, place], row=first_row + row + 1)
     )
 
 
@@ -128,10 +133,12 @@ def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
         other = np.flatnonzero(lengths != lengths[0])
         if len(other):
-            raise DatasetError(
-                f"Expected arrays of the same shape in column {name!r}, found lengths {lengths[0]} and "
-                f"{lengths[other[0]]}, the latter in row {first_row + other[0] // per_row + 1:,}."
+            message = _(
+                "Expected arrays of the same shape in column {column!r}, found lengths {length} and {other}, the "
+                "latter in row {row:,}."
             )
+            row = first_row + other[0] // per_row + 1
+            raise DatasetError(message.format(column=name, length=lengths[0], other=lengths[other[0]], row=row))
         shape.append(int(lengths[0]))
         column = column.flatten()
     if column.null_count:
@@ -146,10 +153,11 @@ def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
 
 
 def _empty(name: str, row: int) -> DatasetError:
-    return DatasetError(
-        f"Expected a number in column {name!r} of every row, found none in row {row + 1:,}. Fill it in, leave the "
+    message = _(
+        "Expected a number in column {column!r} of every row, found none in row {row:,}. Fill it in, leave the "
         "row out, or leave the column out of the features."
     )
+    return DatasetError(message.format(column=name, row=row + 1))
 
 
 def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
@@ -162,11 +170,13 @@ def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
             with Image.open(io.BytesIO(content)) as image:
                 pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "I;16") else "RGB"))
         except (OSError, Image.DecompressionBombError) as err:
-            raise DatasetError(f"Expected an image in column {name!r} of row {row + 1:,}: {err}.") from err
+            message = _("Expected an image in column {column!r} of row {row:,}: {reason}.")
+            raise DatasetError(message.format(column=name, row=row + 1, reason=err)) from err
         if images and pixels.shape != images[0].shape:
-            raise DatasetError(
-                f"Expected images of {images[0].shape} pixels in column {name!r}, found {pixels.shape} in row "
-                f"{row + 1:,}. Bring them to one size and colour."
+            message = _(
+                "Expected images of {shape} pixels in column {column!r}, found {other} in row {row:,}. Bring them to "
+                "one size and colour."
             )
+            raise DatasetError(message.format(shape=images[0].shape, column=name, other=pixels.shape, row=row + 1))
         images.append(pixels)
     return np.stack(images)

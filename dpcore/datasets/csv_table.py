@@ -11,6 +11,7 @@ import pyarrow.csv
 
 from dpcore.datasets.tabular import BYTES, Batch, Table, described, not_a_number
 from dpcore.errors import DatasetError
+from dpcore.language import _
 
 
 class CsvTable(Table):
@@ -21,13 +22,16 @@ class CsvTable(Table):
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             if not first.strip():
-                raise DatasetError(f"{path.name} is empty: expected a line with the names of its columns.")
+                raise DatasetError(
+                    _("{file} is empty: expected a line with the names of its columns.").format(file=path.name)
+                )
             self._delimiter = max(",;\t|", key=first.count)
             file.seek(0)
             self._names = next(csv.reader(file, delimiter=self._delimiter))
         for name in self._names:
             if self._names.count(name) > 1:
-                raise DatasetError(f"{path.name} has two columns called {name!r}. Rename one of them.")
+                message = _("{file} has two columns called {name!r}. Rename one of them.")
+                raise DatasetError(message.format(file=path.name, name=name))
         with self._explained([]), path.open("rb") as raw, self._opened(raw) as reader:
             self.columns = tuple(described(field) for field in reader.schema)
 
@@ -61,9 +65,8 @@ class CsvTable(Table):
             yield
         except pa.ArrowInvalid as err:
             self._explain(numbers)
-            raise DatasetError(
-                f"{self._path.name} cannot be read as CSV: {err}. Expected UTF-8 text, one row a line."
-            ) from err
+            message = _("{file} cannot be read as CSV: {reason}. Expected UTF-8 text, one row a line.")
+            raise DatasetError(message.format(file=self._path.name, reason=err)) from err
 
     def _explain(self, numbers: list[str]) -> None:
         """Reads all once more as text, and raises at the first row that is no row of a table of numbers."""
@@ -89,7 +92,13 @@ class CsvTable(Table):
             except pa.ArrowInvalid as err:
                 if bad_rows:
                     [row] = bad_rows[:1]
-                    raise DatasetError(
-                        f"Expected {row.expected_columns} values in line {row.number} of {self._path.name}, found "
-                        f"{row.actual_columns}: {row.text[:60]!r}."
-                    ) from err
+                    message = _(
+                        "Expected {expected} values in line {line} of {file}, found {found}: {text!r}."
+                    ).format(
+                        expected=row.expected_columns,
+                        line=row.number,
+                        file=self._path.name,
+                        found=row.actual_columns,
+                        text=row.text[:60],
+                    )
+                    raise DatasetError(message) from err

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from dpcore.errors import DatasetError
+from dpcore.language import _
 
 Progress = Callable[[str, float], None]
 
@@ -43,14 +44,16 @@ def fetch(url: str, path: Path, progress: Progress, *, pause_seconds: float = 2.
         try:
             if _one_try(url, path, progress):
                 return
-            reason = "the connection was closed too early"
+            reason = _("the connection was closed too early")
         except urllib.error.HTTPError as err:
             err.close()
             if err.code == 416:  # the partial file is longer than the file: it is of another one
                 path.unlink()
             elif err.code < 500:
-                raise DatasetError(f"The server answered {err.code} {err.reason}") from err
-            reason = f"the server answered {err.code} {err.reason}"
+                raise DatasetError(
+                    _("The server answered {code} {reason}").format(code=err.code, reason=err.reason)
+                ) from err
+            reason = _("the server answered {code} {reason}").format(code=err.code, reason=err.reason)
         except _BROKEN_LINE as err:
             reason = str(getattr(err, "reason", err))
         fruitless = 0 if _size(path) > before else fruitless + 1
@@ -72,19 +75,22 @@ def _one_try(url: str, path: Path, progress: Progress) -> bool:
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
         begin, total = _extent(response)
         if begin not in (0, have - 1):
-            raise HTTPException(f"byte {begin} where {have - 1} was asked for")
+            raise HTTPException(_("byte {found} where {wanted} was asked for").format(found=begin, wanted=have - 1))
         with path.open("r+b" if begin else "wb") as file:  # a server that ignores ranges begins again
             file.seek(begin)
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
-                megabytes = f"{file.tell() / 1e6:.0f}" + (f" of {total / 1e6:.0f}" if total else "")
-                progress(f"Downloading ({megabytes} MB)", file.tell() / total if total else 0.0)
+                what = (
+                    _("Downloading ({done:.0f} of {total:.0f} MB)") if total else _("Downloading ({done:.0f} MB)")
+                )
+                done = file.tell()
+                progress(what.format(done=done / 1e6, total=(total or 0) / 1e6), done / total if total else 0.0)
         if total is not None and _size(path) < total:
             return False
         found = re.search(r"md5=([\w+/=]+)", response.headers.get("x-goog-hash", ""))
     if found and base64.b64decode(found[1]) != _md5(path):
         path.unlink()
-        raise DatasetError("What was downloaded is damaged (its MD5 is not the server's). Try again.")
+        raise DatasetError(_("What was downloaded is damaged (its MD5 is not the server's). Try again."))
     return True
 
 
@@ -93,7 +99,7 @@ def _extent(response) -> tuple[int, int | None]:
     if response.status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if not found:
-            raise HTTPException("a partial answer that does not say which part it is")
+            raise HTTPException(_("a partial answer that does not say which part it is"))
         return int(found[1]), None if found[2] == "*" else int(found[2])
     length = response.headers.get("Content-Length")
     return 0, None if length is None else int(length)
@@ -115,6 +121,8 @@ def unpack(source: Path, target: Path, progress: Progress) -> None:
         with source.open("rb") as packed, lzma.open(packed) as content, target.open("wb") as out:
             while chunk := content.read(8 * _CHUNK):
                 out.write(chunk)
-                progress("Unpacking", packed.tell() / size)
+                progress(_("Unpacking"), packed.tell() / size)
     except (lzma.LZMAError, EOFError) as err:
-        raise DatasetError(f"{source.name} is cut off or damaged: {err}") from err
+        raise DatasetError(
+            _("{file} is cut off or damaged: {reason}").format(file=source.name, reason=err)
+        ) from err

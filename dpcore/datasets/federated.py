@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dpcore.errors import DatasetError
+from dpcore.language import _
 from dpcore.locks import lock, share
 
 MAX_CLASSES = 1000  # more are an amount or a name taken for a class
@@ -207,11 +208,16 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         values = json.loads((folder / _MANIFEST).read_text())
         if values.pop("format", None) != _FORMAT:
-            raise DatasetError(f"The data set in {folder} was written by another version. Make or import it again.")
+            message = _("The data set in {folder} was written by another version. Make or import it again.")
+            raise DatasetError(message.format(folder=folder))
         words = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("description").items()}
         return Manifest(**values, description=Description(**words))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise DatasetError(f"The data set in {folder} cannot be read: {err}") from err
+        raise _unreadable(folder, err) from err
+
+
+def _unreadable(folder: Path, err: Exception) -> DatasetError:
+    return DatasetError(_("The data set in {folder} cannot be read: {reason}").format(folder=folder, reason=err))
 
 
 def open_folder(folder: Path) -> FederatedDataset:
@@ -224,7 +230,7 @@ def open_folder(folder: Path) -> FederatedDataset:
     try:
         for key, digest in manifest.sha256.items():
             if _digest(folder / f"{key}.npy") != digest:
-                raise DatasetError(f"{folder / key}.npy is not what was written there.")
+                raise DatasetError(_("{file} is not what was written there.").format(file=f"{folder / key}.npy"))
         arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest.sha256}
         train, test = (
             Split(
@@ -235,7 +241,7 @@ def open_folder(folder: Path) -> FederatedDataset:
             for split in _SPLITS
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise DatasetError(f"The data set in {folder} cannot be read: {err}") from err
+        raise _unreadable(folder, err) from err
     return FederatedDataset(
         name=manifest.name,
         fingerprint=manifest.fingerprint,
@@ -260,7 +266,9 @@ def open_in_use(folder: Path) -> FederatedDataset:
     try:
         descriptor = share(lock_of(folder))
     except OSError as err:
-        raise DatasetError(f"The data set in {folder} cannot be opened: {err}") from err
+        raise DatasetError(
+            _("The data set in {folder} cannot be opened: {reason}").format(folder=folder, reason=err)
+        ) from err
     try:
         dataset = open_folder(folder)
     except BaseException:
@@ -293,7 +301,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        raise DatasetError(
-            f"The data set could not be written to {folder}: {err}. Free some room, or choose another "
+        message = _(
+            "The data set could not be written to {folder}: {reason}. Free some room, or choose another "
             "folder with EPSILON_LAB_HOME or --home."
-        ) from err
+        )
+        raise DatasetError(message.format(folder=folder, reason=err)) from err

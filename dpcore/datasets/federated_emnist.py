@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dpcore.datasets import download, federated, tff_sqlite
 from dpcore.errors import DatasetError
+from dpcore.language import N_, _
 from dpcore.locks import lock
 
 Progress = Callable[[str, float], None]
@@ -87,7 +88,8 @@ def splits_of(path: Path, *, only_digits: bool) -> tuple[tff_sqlite.Source, Vari
     if found.keys() >= {"train", "test"}:
         return tff_sqlite.Source(path=path, train_split="train", test_split="test"), None
     if len(found) > 1:
-        raise DatasetError(f"Expected the splits 'train' and 'test' in {path}, found {', '.join(sorted(found))}.")
+        message = _("Expected the splits 'train' and 'test' in {file}, found {found}.")
+        raise DatasetError(message.format(file=path, found=", ".join(sorted(found))))
     return tff_sqlite.Source(path=path, train_split=next(iter(found)), test_split=None), None
 
 
@@ -126,27 +128,29 @@ def _make(variant: Variant, root: Path, unpacked: list[Path], url: str, progress
         try:
             return _convert(variant, path, root, progress)
         except DatasetError as err:
-            problems.append(f"{path} was not used: {err}")
+            problems.append(_("{file} was not used: {reason}").format(file=path, reason=err))
     if packed.exists():
         try:
             return _convert_packed(variant, packed, root, progress)
         except DatasetError as err:
-            problems.append(f"{packed} was not used: {err}")
+            problems.append(_("{file} was not used: {reason}").format(file=packed, reason=err))
     try:
         download.fetch(url, partial, progress)
     except DatasetError as err:
-        raise DatasetError(
-            f"Federated EMNIST could not be downloaded from {url}: {str(err).rstrip('.')}. Try again (what arrived "
-            f"is kept), or copy {_FILE} (TensorFlow Federated keeps it in ~/.tff) or {packed.name} to {root}, "
-            f"or use the data set writers. {' '.join(problems)}".rstrip()
-        ) from err
+        message = _(
+            "Federated EMNIST could not be downloaded from {url}: {reason}. Try again (what arrived "
+            "is kept), or copy {file} (TensorFlow Federated keeps it in ~/.tff) or {packed} to {folder}, "
+            "or use the data set writers."
+        ).format(url=url, reason=str(err).rstrip(".。"), file=_FILE, packed=packed.name, folder=root)
+        raise DatasetError(" ".join([message, *problems])) from err
     try:
         _convert_packed(variant, partial, root, progress)
     except DatasetError as err:
         partial.unlink()  # or the next try would continue it
-        raise DatasetError(
-            f"What was downloaded from {url} cannot be used: {err} Try again, or use the data set writers."
-        ) from err
+        message = _(
+            "What was downloaded from {url} cannot be used: {reason} Try again, or use the data set writers."
+        )
+        raise DatasetError(message.format(url=url, reason=err)) from err
     partial.rename(packed)
 
 
@@ -174,7 +178,7 @@ def _convert(variant: Variant, path: Path, root: Path, progress: Progress) -> No
         name=variant.name,
         num_classes=len(variant.class_names),
         description=federated.Description(
-            source="Federated EMNIST as TensorFlow Federated publishes it", class_names=variant.class_names
+            source=N_("Federated EMNIST as TensorFlow Federated publishes it"), class_names=variant.class_names
         ),
     )
 
@@ -186,7 +190,5 @@ def _check_counts(variant: Variant, path: Path) -> None:
     found = (len(train.keys() | test.keys()), sum(train.values()), sum(test.values()))
     expected = (variant.num_users, variant.num_train, variant.num_test)
     if found != expected:
-        raise DatasetError(
-            "Expected {:,} users, {:,} training and {:,} test examples, ".format(*expected)
-            + "found {:,}, {:,} and {:,}.".format(*found)
-        )
+        message = _("Expected {0:,} users, {1:,} training and {2:,} test examples, found {3:,}, {4:,} and {5:,}.")
+        raise DatasetError(message.format(*expected, *found))

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dpcore.datasets.tabular import BYTES, ROWS, Batch, Table, described
 from dpcore.errors import DatasetError
+from dpcore.language import _
 
 
 class NpzTable(Table):
@@ -23,17 +24,16 @@ class NpzTable(Table):
                     shape, fortran, dtype = _npy_header(file)
                 name = member.removesuffix(".npy")
                 if dtype.hasobject:
-                    raise DatasetError(
-                        f"Array {name!r} of {path.name} holds Python objects: save it with a plain type."
-                    )
+                    message = _("Array {name!r} of {file} holds Python objects: save it with a plain type.")
+                    raise DatasetError(message.format(name=name, file=path.name))
                 if not shape or 0 in shape[1:]:
-                    raise DatasetError(
-                        f"Expected a row an example in array {name!r} of {path.name}, found {shape}."
-                    )
+                    message = _("Expected a row an example in array {name!r} of {file}, found {shape}.")
+                    raise DatasetError(message.format(name=name, file=path.name, shape=shape))
                 self._headers[name], lengths[name] = (shape, dtype, fortran), shape[0]
         if len(set(lengths.values())) > 1:
             found = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-            raise DatasetError(f"Expected arrays of the same length in {path.name}, found {found}.")
+            message = _("Expected arrays of the same length in {file}, found {found}.")
+            raise DatasetError(message.format(file=path.name, found=found))
         self._rows = next(iter(lengths.values()), 0)
         self.columns = tuple(
             described(pa.field(name, _arrow(np.empty((0, *shape[1:]), dtype)).type))
@@ -63,7 +63,8 @@ class NpzTable(Table):
                     shape, dtype, _ = self._headers[name]
                     content = files[name].read(count * width)
                     if len(content) < count * width:
-                        raise DatasetError(f"Array {name!r} of {self._path.name} is cut off after row {start:,}.")
+                        message = _("Array {name!r} of {file} is cut off after row {row:,}.")
+                        raise DatasetError(message.format(name=name, file=self._path.name, row=start))
                     batch[name] = _arrow(np.frombuffer(content, dtype).reshape(count, *shape[1:]))
                 yield batch, (start + count) / self._rows
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dpcore.errors import InvalidValueError
+from dpcore.language import N_, _
 
 NAMES = ("standardise", "bounds", "none")
 Bounds = tuple[float, float] | dict[str, tuple[float, float]]
 
 _CHUNK_BYTES = 1 << 24
-_ACCESS = (
+_ACCESS = N_(
     "The features were standardised with the mean and the standard deviation of all users' training examples: "
     "an access to the data that the (epsilon, delta) guarantee does not cover. Fixed bounds need none."
 )
@@ -74,13 +75,13 @@ def fit(
         InvalidValueError: If the bounds name a column that is no feature, or leave one out.
     """
     if scaling is None and features.dtype == np.uint8:
-        return Scaler(scaling="Bytes divided by 255", dtype=np.uint8)
+        return Scaler(scaling=N_("Bytes divided by 255"), dtype=np.uint8)
     if scaling == "none":
-        return Scaler(scaling="As they are in the table")
+        return Scaler(scaling=N_("As they are in the table"))
     if scaling == "bounds":
         low, high = _low_and_high(names, bounds)
         return Scaler(
-            scaling="Clipped to fixed bounds, which become 0 and 1",
+            scaling=N_("Clipped to fixed bounds, which become 0 and 1"),
             low=low,
             high=high,
             shift=low,
@@ -97,7 +98,7 @@ def fit(
         which = [names[place] for place in np.flatnonzero(constant)[:5]] if len(names) > 1 else ["some"]
         found = (f"Features that are the same in every training example: {', '.join(which)}.",)
     return Scaler(
-        scaling="Standardised to mean 0 and standard deviation 1 over the training examples",
+        scaling=N_("Standardised to mean 0 and standard deviation 1 over the training examples"),
         access_note=_ACCESS,
         warnings=found,
         shift=mean,
@@ -111,10 +112,12 @@ def _part(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _low_and_high(names: list[str], bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(bounds, dict):
-        for wrong, found in ((set(bounds) - set(names), "no feature"), (set(names) - set(bounds), "no bounds")):
+        for wrong, message in (
+            (set(bounds) - set(names), _("Expected bounds of every feature, found no feature for {names}.")),
+            (set(names) - set(bounds), _("Expected bounds of every feature, found no bounds for {names}.")),
+        ):
             if wrong:
-                some = ", ".join(sorted(wrong)[:5])
-                raise InvalidValueError("bounds", f"Expected bounds of every feature, found {found} for {some}.")
+                raise InvalidValueError("bounds", message.format(names=", ".join(sorted(wrong)[:5])))
         pairs = np.array([bounds[name] for name in names], np.float64)
     else:
         pairs = np.array([bounds], np.float64)

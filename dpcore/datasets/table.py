@@ -10,6 +10,7 @@ import numpy as np
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
 from dpcore.errors import DatasetError, InvalidValueError
+from dpcore.language import _
 from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]
@@ -54,29 +55,27 @@ class Mapping:
 
     def __post_init__(self):
         if not 0 < self.test_fraction < 1:
-            raise InvalidValueError(
-                "test_fraction", f"Expected test_fraction in (0, 1), found {self.test_fraction}."
-            )
+            message = _("Expected test_fraction in (0, 1), found {value}.")
+            raise InvalidValueError("test_fraction", message.format(value=self.test_fraction))
         if self.max_examples_per_user is not None and self.max_examples_per_user < 1:
-            raise InvalidValueError(
-                "max_examples_per_user",
-                f"Expected max_examples_per_user to be at least 1, found {self.max_examples_per_user}.",
-            )
+            message = _("Expected max_examples_per_user to be at least 1, found {value}.")
+            raise InvalidValueError("max_examples_per_user", message.format(value=self.max_examples_per_user))
         if self.scaling is not None:
             check_choice("scaling", self.scaling, scaling.NAMES)
         if (self.scaling == "bounds") != (self.bounds is not None):
-            raise InvalidValueError("bounds", "Expected bounds with scaling 'bounds', and only with it.")
+            raise InvalidValueError("bounds", _("Expected bounds with scaling 'bounds', and only with it."))
         pairs = self.bounds.values() if isinstance(self.bounds, dict) else [self.bounds] if self.bounds else []
         for low, high in pairs:
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise InvalidValueError("bounds", f"Expected bounds low < high, found {low} and {high}.")
+                message = _("Expected bounds low < high, found {low} and {high}.")
+                raise InvalidValueError("bounds", message.format(low=low, high=high))
         chosen = [name for name in (self.user, self.label, self.split, *self.features) if name is not None]
         for name in chosen:
             if chosen.count(name) > 1:
-                raise InvalidValueError(
-                    "features", f"Expected each column to be used once, found {name!r} twice among user, label, "
-                    "split and features."
-                )  # fmt: skip
+                message = _(
+                    "Expected each column to be used once, found {name!r} twice among user, label, split and features."
+                )
+                raise InvalidValueError("features", message.format(name=name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,14 +159,15 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
     names = [columns.check_name("features", name, there) for name in mapping.features]
     names = names or [name for name in there if name not in text and not _INDEX.fullmatch(name)]
     if not names:
-        raise InvalidValueError("features", f"Expected columns besides {', '.join(text)}, found none.")
+        message = _("Expected columns besides {columns}, found none.")
+        raise InvalidValueError("features", message.format(columns=", ".join(text)))
     wide = [column.name for column in table.columns if column.name in names and column.kind in ("array", "image")]
     if wide and len(names) > 1:
-        raise InvalidValueError(
-            "features",
-            f"Expected columns of numbers, or one column of arrays or images, found {wide[0]!r} among "
-            f"{len(names)} columns. Choose {wide[0]!r} alone, or leave it out.",
+        message = _(
+            "Expected columns of numbers, or one column of arrays or images, found {name!r} among {count} columns. "
+            "Choose {name!r} alone, or leave it out."
         )
+        raise InvalidValueError("features", message.format(name=wide[0], count=len(names)))
     user, label, split = (columns.Codes(name) for name in (mapping.user, mapping.label, mapping.split or ""))
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
     count, width, dtype, shape = 0, None, None, None
@@ -183,28 +183,32 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
             if width is None:
                 width, dtype, shape = values.shape[1], values.dtype, array_shape
                 if not width:
-                    raise DatasetError(f"Expected numbers in column {names[0]!r}, found arrays of length 0.")
+                    message = _("Expected numbers in column {column!r}, found arrays of length 0.")
+                    raise DatasetError(message.format(column=names[0]))
             if (values.shape[1], array_shape) != (width, shape):
-                raise DatasetError(
-                    f"Expected arrays of shape {shape} in column {names[0]!r}, found {array_shape} from row "
-                    f"{count + 1:,} on."
+                message = _(
+                    "Expected arrays of shape {shape} in column {column!r}, found {other} from row {row:,} on."
                 )
+                raise DatasetError(message.format(shape=shape, column=names[0], other=array_shape, row=count + 1))
             values.astype(dtype, copy=False).tofile(file)
             count += len(values)
             if len(label.values) > federated.MAX_CLASSES:
-                raise DatasetError(
-                    f"Expected at most {federated.MAX_CLASSES:,} classes in column {mapping.label!r}, found more: "
-                    f"{', '.join(label.values[:4])}, ... Is it a class, and not an amount or a name?"
+                message = _(
+                    "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
+                    "and not an amount or a name?"
                 )
-            progress("Reading the table", fraction)
+                some = ", ".join(label.values[:4])
+                raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
+            progress(_("Reading the table"), fraction)
     if not count:
-        raise DatasetError(f"{path.name} has no rows.")
-    for column, found, what in ((mapping.user, user, "users"), (mapping.label, label, "classes")):
+        raise DatasetError(_("{file} has no rows.").format(file=path.name))
+    too_few = (
+        _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
+        _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
+    )
+    for column, found, message in zip((mapping.user, mapping.label), (user, label), too_few, strict=True):
         if len(found.values) < 2:
-            raise DatasetError(
-                f"Expected at least 2 {what} in column {column!r}, found only {found.values[0]!r}. Is it the right "
-                "column?"
-            )
+            raise DatasetError(message.format(column=column, value=found.values[0]))
     users, classes = sorted(user.values), columns.in_order(label.values)
     return _Rows(
         users=users,
@@ -228,10 +232,11 @@ def _tests(column: str, values: list[str]) -> np.ndarray:
     """Returns which of a split column's values means testing."""
     for value in values:
         if value.strip().lower() not in ("train", "test"):
-            raise DatasetError(
-                f"Expected 'train' or 'test' in column {column!r}, found {value[:40]!r}. Rename the values, or "
+            message = _(
+                "Expected 'train' or 'test' in column {column!r}, found {value!r}. Rename the values, or "
                 "choose no split column: each user's examples are then split by a seed."
             )
+            raise DatasetError(message.format(column=column, value=value[:40]))
     return np.array([value.strip().lower() == "test" for value in values])
 
 
@@ -249,11 +254,23 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
     chosen = {"train": order[kept & ~in_test], "test": order[kept & in_test]}
     for split, found in chosen.items():
         if not len(found):
-            reason = "every user has one" if mapping.split is None else f"column {mapping.split!r} says so"
-            raise DatasetError(
-                f"Expected examples to train and to test on, found none to {split} on: {reason}. "
-                "Add some, or split in another way."
+            reason = (
+                _("every user has one")
+                if mapping.split is None
+                else _("column {column!r} says so").format(column=mapping.split)
             )
+            message = (
+                _(
+                    "Expected examples to train and to test on, found none to train on: {reason}. "
+                    "Add some, or split in another way."
+                )
+                if split == "train"
+                else _(
+                    "Expected examples to train and to test on, found none to test on: {reason}. "
+                    "Add some, or split in another way."
+                )
+            )
+            raise DatasetError(message.format(reason=reason))
     return chosen
 
 
@@ -272,7 +289,7 @@ def _write(
     for part in scaling.chunks(rows.features, len(order)):
         features[part], clipped = scaler(rows.features[order[part]])
         outside += clipped
-        progress(f"Sorting by user ({split})", part.stop / len(order))
+        progress(_("Sorting by user ({split})").format(split=split), part.stop / len(order))
     return offsets, labels, outside
 
 
@@ -291,10 +308,10 @@ def _image_shape(rows: _Rows, mapping: Mapping) -> tuple[int, ...] | None:
     given, width = mapping.image_shape, rows.features.shape[1]
     if given is not None:
         if len(given) not in (2, 3) or math.prod(given) != width:
-            raise InvalidValueError(
-                "image_shape",
-                f"Expected image_shape to be (height, width) or (height, width, channels) of {width:,} features, "
-                f"found {given}.",
+            message = _(
+                "Expected image_shape to be (height, width) or (height, width, channels) of {width:,} features, "
+                "found {given}."
             )
+            raise InvalidValueError("image_shape", message.format(width=width, given=given))
         return tuple(given)
     return rows.shape if rows.shape is not None and len(rows.shape) in (2, 3) else None

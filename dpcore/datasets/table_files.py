@@ -10,6 +10,7 @@ from dpcore.datasets.csv_table import CsvTable
 from dpcore.datasets.npz_table import NpzTable
 from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Table, described, reading
 from dpcore.errors import DatasetError
+from dpcore.language import _
 
 
 class ParquetTable(Table):
@@ -45,7 +46,8 @@ def open_table(path: Path) -> Table:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise DatasetError(f"Expected a file that ends in {', '.join(SUFFIXES)}, found {path.name}.")
+        message = _("Expected a file that ends in {endings}, found {file}.")
+        raise DatasetError(message.format(endings=", ".join(SUFFIXES), file=path.name))
     with reading(path):
         return reader(path)
 
@@ -65,7 +67,7 @@ def preview(path: Path, rows: int = 5) -> Preview:
         DatasetError: If the file cannot be read.
     """
     file = open_table(path)
-    batch, _ = next(file.batches([column.name for column in file.columns]), ({}, 1.0))
+    batch, _fraction = next(file.batches([column.name for column in file.columns]), ({}, 1.0))
     shown = {
         column.name: (
             batch[column.name][:rows].to_pylist()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpcore.errors import DatasetError
+from dpcore.language import _
 
 ROWS = 1 << 16  # in a batch of plain columns
 BYTES = 1 << 23  # in a batch of text, or of an array
@@ -72,7 +73,8 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, csv.Error, pa.ArrowException) as err:
         kind = path.suffix.lower().removeprefix(".").upper()
-        raise DatasetError(f"{path.name} cannot be read as {kind}: {err}") from err
+        message = _("{file} cannot be read as {kind}: {reason}")
+        raise DatasetError(message.format(file=path.name, kind=kind, reason=err)) from err
 
 
 def described(field: pa.Field) -> Column:
@@ -81,23 +83,28 @@ def described(field: pa.Field) -> Column:
         inner, axes = inner.value_type, axes + 1
     if axes:
         number = any(test(inner) for test in _NUMBER)
-        return Column(name=field.name, dtype=f"{inner}, {axes + 1} axes", kind="array" if number else "other")
+        return Column(
+            name=field.name,
+            dtype=_("{type}, {axes} axes").format(type=inner, axes=axes + 1),
+            kind="array" if number else "other",
+        )
     if any(test(kind) for test in _NUMBER):
         return Column(name=field.name, dtype=str(kind), kind="number")
     if any(test(kind) for test in _TEXT):
-        return Column(name=field.name, dtype="text", kind="text")
+        return Column(name=field.name, dtype=_("text"), kind="text")
     encoded = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
     if encoded or any(test(kind) for test in _BINARY):
-        return Column(name=field.name, dtype="encoded images", kind="image")
+        return Column(name=field.name, dtype=_("encoded images"), kind="image")
     return Column(name=field.name, dtype=str(kind), kind="other")
 
 
 def not_a_number(name: str, row: int, value) -> DatasetError:
     """The error about a value that should be a number; `row` counts from 0, as people see it from 1."""
-    return DatasetError(
-        f"Expected numbers in column {name!r}, found {str(value)[:40]!r} in row {row + 1:,}. Leave the column out "
+    message = _(
+        "Expected numbers in column {column!r}, found {value!r} in row {row:,}. Leave the column out "
         "of the features, or turn it into numbers."
     )
+    return DatasetError(message.format(column=name, value=str(value)[:40], row=row + 1))
 
 
 def first_null(column: pa.Array) -> int | None:

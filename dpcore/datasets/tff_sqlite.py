@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message, message_fa
 
 from dpcore.datasets import federated, findings, splitting
 from dpcore.errors import DatasetError
+from dpcore.language import N_, _
 
 Progress = Callable[[str, float], None]
 
@@ -103,11 +104,12 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
             for split, user, count in rows:
                 found.setdefault(split, {})[str(user)] = int(count)
     except (sqlite3.Error, TypeError, ValueError) as err:
-        raise DatasetError(
-            f"{path} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {err}."
-        ) from err
+        message = _(
+            "{file} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {reason}."
+        )
+        raise DatasetError(message.format(file=path, reason=err)) from err
     if not any(sum(users.values()) for users in found.values()):
-        raise DatasetError(f"{path} holds no examples.")
+        raise DatasetError(_("{file} holds no examples.").format(file=path))
     return found
 
 
@@ -138,7 +140,10 @@ def convert(
         DatasetError: If the file is no such file, damaged, or holds other examples than it promises.
     """
     layout = _layout(source, num_examples(source.path))
-    for dtype, scaling in ((np.uint8, "Pixels divided by 255"), (np.float32, "Pixels as they are in the file")):
+    for dtype, scaling in (
+        (np.uint8, N_("Pixels divided by 255")),
+        (np.float32, N_("Pixels as they are in the file")),
+    ):
         try:
             with federated.new_folder(folder) as partial:
                 width, labels = _write(source.path, layout, partial, progress, dtype, num_classes)
@@ -182,7 +187,8 @@ def _layout(source: Source, promised: dict[str, dict[str, int]]) -> _Layout:
     names = [source.train_split] + ([source.test_split] if source.test_split else [])
     for name in names:
         if name not in promised:
-            raise DatasetError(f"{source.path} has no split {name}; it has {', '.join(sorted(promised))}.")
+            message = _("{file} has no split {split}; it has {found}.")
+            raise DatasetError(message.format(file=source.path, split=name, found=", ".join(sorted(promised))))
     user_ids = sorted({user for name in names for user in promised[name]})
     counts = {name: np.array([promised[name].get(user, 0) for user in user_ids]) for name in names}
     splits, begin = {}, 0
@@ -199,7 +205,12 @@ def _layout(source: Source, promised: dict[str, dict[str, int]]) -> _Layout:
     rows, offsets = np.empty(begin, np.int64), {}
     for split, chosen in {"train": ~in_test, "test": in_test}.items():
         if not chosen.any():
-            raise DatasetError(f"{source.path} leaves no example to {split}: every user has one at most.")
+            message = (
+                _("{file} leaves no example to train: every user has one at most.")
+                if split == "train"
+                else _("{file} leaves no example to test: every user has one at most.")
+            )
+            raise DatasetError(message.format(file=source.path))
         rows[chosen] = np.arange(chosen.sum())
         offsets[split] = _offsets(np.bincount(owner[chosen], minlength=len(user_ids)))
     return _Layout(user_ids=user_ids, splits=splits, offsets=offsets, in_test=in_test, rows=rows)
@@ -224,13 +235,14 @@ def _write(
                 np.save(partial / f"{split}_offsets.npy", offsets)
         wrong = values[(values < 0) | (values >= limit)]
         if len(wrong):
-            raise DatasetError(f"Expected labels of 0 and more below {limit} in {path}, found {wrong[0]}.")
+            message = _("Expected labels of 0 and more below {limit} in {file}, found {found}.")
+            raise DatasetError(message.format(limit=limit, file=path, found=wrong[0]))
         content = _as_bytes(pixels) if dtype is np.uint8 else pixels
         for split, chosen in {"train": ~layout.in_test[slots], "test": layout.in_test[slots]}.items():
             rows = layout.rows[slots[chosen]]
             features[split][rows], labels[split][rows] = content[chosen], values[chosen]
         done += len(slots)
-        progress("Converting the images", done / len(layout.rows))
+        progress(_("Converting the images"), done / len(layout.rows))
     return features["train"].shape[1], labels
 
 
@@ -260,27 +272,30 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                     for client_id, record in rows:
                         user = numbers.get(str(client_id))
                         if user is None or following[user] == ends[user]:
-                            raise DatasetError(f"{path} holds more examples of user {client_id} than it promises.")
+                            more = _("{file} holds more examples of user {user} than it promises.")
+                            raise DatasetError(more.format(file=path, user=client_id))
                         slots.append(following[user])
                         following[user] += 1
                         floats, label = _parsed(record)
                         width = width or len(floats)
                         if len(floats) != width:
-                            raise DatasetError(
-                                f"Expected {width // 4} pixels in each example of {path}, found {len(floats) // 4} "
-                                f"in one of user {client_id}."
-                            )
+                            other = _(
+                                "Expected {expected} pixels in each example of {file}, found {found} in one of user "
+                                "{user}."
+                            ).format(expected=width // 4, file=path, found=len(floats) // 4, user=client_id)
+                            raise DatasetError(other)
                         pixels.append(floats)
                         labels.append(label)
                     block = np.frombuffer(b"".join(pixels), "<f4").reshape(len(rows), -1)
                     if not np.isfinite(block).all():
-                        raise DatasetError(f"{path} holds a pixel that is not a finite number.")
+                        raise DatasetError(_("{file} holds a pixel that is not a finite number.").format(file=path))
                     yield np.array(slots), block, np.array(labels)
                 lacking = sum(ends) - sum(following)
                 if lacking:
-                    raise DatasetError(f"{path} lacks {lacking:,} of the examples that it promises in {split}.")
+                    fewer = _("{file} lacks {lacking:,} of the examples that it promises in {split}.")
+                    raise DatasetError(fewer.format(file=path, lacking=lacking, split=split))
     except (sqlite3.Error, message.DecodeError, TypeError) as err:
-        raise DatasetError(f"{path} is damaged: {err}.") from err
+        raise DatasetError(_("{file} is damaged: {reason}.").format(file=path, reason=err)) from err
 
 
 def _parsed(record: bytes) -> tuple[bytes, int]:
@@ -289,8 +304,6 @@ def _parsed(record: bytes) -> tuple[bytes, int]:
     labels = feature["label"].int64_list.value if "label" in feature else []
     pixels = feature["pixels"].float_list.value if "pixels" in feature else b""
     if len(labels) != 1 or not pixels or len(pixels) % 4:
-        raise DatasetError(
-            "Expected floats 'pixels' and one integer 'label' in each example, found "
-            f"{', '.join(sorted(feature)) or 'nothing'}."
-        )
+        words = _("Expected floats 'pixels' and one integer 'label' in each example, found {found}.")
+        raise DatasetError(words.format(found=", ".join(sorted(feature)) or _("nothing")))
     return pixels, labels[0]

@@ -1,6 +1,5 @@
 """What a run needs to go on after its process is gone: one file, whole or not there."""
 
-import hashlib
 import io
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from dpcore.errors import CheckpointError, DamagedCheckpointError
 from dpcore.rounds import Round
 
 _VERSION = 1
-_DIGEST = 32  # bytes of the SHA-256 before the content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint so that a crash at any moment leaves this one or the one before."""
     told = {"version": _VERSION, "owner": checkpoint.owner, "row": asdict(checkpoint.row)}
     content = npz([np.frombuffer(json.dumps(told).encode(), np.uint8), *checkpoint.arrays])
-    files.write(path, hashlib.sha256(content).digest() + content)
+    files.write_sealed(path, content)
 
 
 def npz(arrays: list[np.ndarray]) -> bytes:
@@ -56,11 +54,10 @@ def load(path: Path, owner: dict[str, str]) -> Checkpoint | None:
         DamagedCheckpointError: If it is not what was written.
     """
     try:
-        content = path.read_bytes()
+        content = files.read_sealed(path)
     except FileNotFoundError:
         return None
-    digest, content = content[:_DIGEST], content[_DIGEST:]
-    if hashlib.sha256(content).digest() != digest:
+    if content is None:
         raise DamagedCheckpointError(f"Expected {path} to be a checkpoint, found a damaged file.")
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         told, *arrays = (file[name] for name in file.files)

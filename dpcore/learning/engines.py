@@ -1,5 +1,8 @@
 """Engines by name. An engine's module is imported when it is asked for: TensorFlow takes seconds."""
 
+from collections.abc import Callable
+from typing import Any
+
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning.engine import Engine
 from dpcore.limits import check_choice
@@ -25,8 +28,16 @@ def replays(name: str, plan: Plan) -> bool:
     return check_name(name) == "vectorized" and plan.training.seed is not None
 
 
-def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:
+def create(
+    name: str, plan: Plan, dataset: FederatedDataset, computes: Callable[[Any], Any] | None = None
+) -> Engine:
     """Returns the engine `name` for a plan and a data set.
+
+    Args:
+        name: One of `NAMES`.
+        plan: What is trained.
+        dataset: On which data.
+        computes: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
 
     Raises:
         InvalidValueError: If there is no engine of this name.
@@ -37,4 +48,4 @@ def create(name: str, plan: Plan, dataset: FederatedDataset) -> Engine:
         return TffEngine(plan, dataset)
     from dpcore.learning.vectorized import VectorizedEngine
 
-    return VectorizedEngine(plan, dataset)
+    return VectorizedEngine(plan, dataset) if computes is None else VectorizedEngine(plan, dataset, computes)

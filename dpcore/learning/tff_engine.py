@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from dpcore import zeroing
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import model, sampling, tff_process, zeroing
+from dpcore.learning import model, sampling, tff_process
 from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights, norm
 from dpcore.plan import FixedClipping, Plan
 

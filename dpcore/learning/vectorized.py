@@ -1,26 +1,35 @@
 """The default engine: many clients train at once, in TensorFlow.
 
-Clients are sorted by their number of examples and cut into groups of fixed size. A group trains in one
-TensorFlow graph whose tensors have a leading client axis; groups run side by side, one thread each, and
-every group's clipped sum is added to one running sum, in order: memory does not grow with the cohort, and
-the result does not depend on how threads are scheduled.
+Clients are sorted by their number of examples and cut into shards (`dpcore.learning.shards`), which are computed
+by whoever there is: a thread a core, or the workers of a cluster. Every shard's clipped sum is added to one running
+sum, in order: memory does not grow with the cohort, and the result does not depend on how they are scheduled.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from dpcore import rng
+from dpcore import clipping, rng, zeroing
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import local_sgd, model, sampling, zeroing
-from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights, norm
+from dpcore.learning import model, shards
+from dpcore.learning.clients import Clients
+from dpcore.learning.engine import RoundMetrics, Weights, norm
+from dpcore.learning.shards import Broadcast, Computes, Shard, ShardSum
 from dpcore.plan import FixedClipping, Plan
 
-_GROUP = 8  # clients in a group; changes the last bits of a sum, and nothing else
+
+class Threads:
+    """`dpcore.learning.shards.Computes` in this process, a thread a core."""
+
+    def __init__(self, clients: Clients):
+        self._clients = clients
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+
+    def __call__(self, broadcast: Broadcast, shards: Sequence[Shard]) -> Iterable[ShardSum]:
+        return self._clients.sums_of(broadcast, shards, self._pool.map)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,23 +52,21 @@ class State:
 class VectorizedEngine:
     """`dpcore.learning.engine.Engine`: the same state, cohort and round always give the same next state.
 
-    A plan without a seed draws its noise from the operating system's entropy, anew on every call.
+    A plan without a seed draws its noise from the operating system's entropy, anew on every call. Noise is drawn
+    here, once, and not where shards are computed.
+
+    Args:
+        plan: What is trained.
+        dataset: On which data.
+        computes: Given the clients, returns who computes shards. Changes the speed, and nothing else.
     """
 
-    def __init__(self, plan: Plan, dataset: FederatedDataset):
+    def __init__(self, plan: Plan, dataset: FederatedDataset, computes: Callable[[Clients], Computes] = Threads):
         self._plan = plan
-        self._dataset = dataset
-        self._labels = np.asarray(dataset.train.labels, np.int32)
-        self._model = model.build(plan, dataset)
-        shapes = [tf.TensorSpec(variable.shape) for variable in self._model.trainable_variables]
-        features = tf.TensorSpec((_GROUP, None, dataset.num_features), dataset.train.features.dtype)
-        labels = tf.TensorSpec((_GROUP, None), tf.int32)
-        counts = tf.TensorSpec((_GROUP,), tf.int32)
-        self._group = tf.function(
-            self._clipped_sum,
-            input_signature=[shapes, tf.TensorSpec(()), tf.TensorSpec(()), features, labels, counts],
-        )
-        self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._counts = np.diff(dataset.train.offsets)
+        clients = Clients(plan, dataset)
+        self._model = clients.model
+        self._computes = computes(clients)
 
     def initialize(self) -> State:
         weights = model.initial_weights(self._model, self._plan.training.seed)
@@ -90,7 +97,8 @@ class VectorizedEngine:
     def next(self, state: State, cohort: np.ndarray, round_num: int) -> tuple[State, RoundMetrics]:
         privacy, training = self._plan.privacy, self._plan.training
         expected = privacy.clients_per_round  # a public constant, never the number that came
-        total, norms, largest = self._sum_of_clipped_updates(state, cohort, round_num)
+        summed = self._sum_of_clipped_updates(state, cohort, round_num)
+        total = summed.total
 
         noise = rng.stream(training.seed, f"update_noise/{self._plan.fingerprint}", round_num)
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
@@ -104,97 +112,41 @@ class VectorizedEngine:
             momentum.append(part)
             weights.append(old + np.float32(training.server_learning_rate) * part)
 
-        clip_norm = self._next_clip_norm(state.clip_norm, norms, round_num)
+        clip_norm = self._next_clip_norm(state.clip_norm, summed, round_num)
         if not all(np.isfinite(part).all() for part in weights):
             # As TFF: an aggregate that is not finite moves nothing. Every update here is clipped and
             # finite, so only a server step that overflows can bring it about.
             weights, momentum = state.weights, state.momentum
         quantile = state.zeroing_quantile
         if quantile is not None:
-            quantile = zeroing.next_estimate(quantile, largest)
+            quantile = zeroing.next_estimate(quantile, summed.below, summed.came)
         after = State(weights=weights, momentum=momentum, clip_norm=clip_norm, zeroing_quantile=quantile)
         return after, RoundMetrics(clip_norm=clip_norm, update_norm=update_norm)
 
-    def _next_clip_norm(self, clip_norm: float, norms: np.ndarray, round_num: int) -> float:
-        """Returns the clip norm of the next round, given the norms of this round's updates."""
-        privacy, clipping = self._plan.privacy, self._plan.privacy.clipping
-        if isinstance(clipping, FixedClipping):
+    def _next_clip_norm(self, clip_norm: float, summed: ShardSum, round_num: int) -> float:
+        """Returns the clip norm of the next round, given how many of this round's updates were not clipped."""
+        privacy, adaptive = self._plan.privacy, self._plan.privacy.clipping
+        if isinstance(adaptive, FixedClipping):
             return clip_norm
-        # Centred on the users that came, divided by the number expected (Andrew et al. 2021, section 3.1).
-        count = float((norms <= np.float32(clip_norm)).sum()) - len(norms) / 2
-        count += (
-            privacy.clipped_count_stddev
-            * rng.stream(
-                self._plan.training.seed, f"clip_count_noise/{self._plan.fingerprint}", round_num
-            ).standard_normal()
+        noise = rng.stream(self._plan.training.seed, f"clip_count_noise/{self._plan.fingerprint}", round_num)
+        return clipping.next_clip_norm(
+            clip_norm,
+            came=summed.came,
+            unclipped=summed.unclipped,
+            clipping=adaptive,
+            clients_per_round=privacy.clients_per_round,
+            count_noise=privacy.clipped_count_stddev * noise.standard_normal(),
         )
-        fraction = min(max(count / privacy.clients_per_round + 0.5, 0.0), 1.0)
-        return clip_norm * float(np.exp(-clipping.learning_rate * (fraction - clipping.target_unclipped_quantile)))
 
-    def _sum_of_clipped_updates(
-        self, state: State, cohort: np.ndarray, round_num: int
-    ) -> tuple[Weights, np.ndarray, np.ndarray]:
-        """Returns the sum over the cohort, and of each update its L2 norm and its largest entry's size."""
-        total = [np.zeros_like(part) for part in state.weights]
-        norms, largest = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
-        server_weights = [tf.constant(part) for part in state.weights]
-        for parts, group_norms, group_largest in self._pool.map(
-            lambda users: self._train_group(server_weights, state, users, round_num), self._groups(cohort)
-        ):
-            for whole, part in zip(total, parts, strict=True):
-                whole += part
-            norms.append(group_norms)
-            largest.append(group_largest)
-        return total, np.concatenate(norms), np.concatenate(largest)
-
-    def _groups(self, cohort: np.ndarray) -> Iterator[np.ndarray]:
-        """The cohort in groups of like size, the largest users first, so that little is padded."""
-        counts = np.diff(self._dataset.train.offsets)[cohort]
-        ordered = cohort[np.lexsort((cohort, -counts))]
-        return (ordered[start : start + _GROUP] for start in range(0, len(ordered), _GROUP))
-
-    def _train_group(self, server_weights, state: State, users: np.ndarray, round_num: int):
-        """Returns the clipped sum of a group; and norms and largest entries, float32 [len(users)] each."""
-        split = self._dataset.train
-        counts = np.zeros(_GROUP, np.int32)  # an incomplete group is filled with clients that have nothing
-        counts[: len(users)] = np.diff(split.offsets)[users]
-        rows = np.zeros((_GROUP, counts.max()), np.int64)
-        for client, user in enumerate(users):
-            count = counts[client]
-            order = sampling.shuffled_examples(self._plan, round_num, int(user), count)
-            rows[client, :count] = split.offsets[user] + order
+    def _sum_of_clipped_updates(self, state: State, cohort: np.ndarray, round_num: int) -> ShardSum:
+        """Returns the sum over the cohort, and the counts that clipping and zeroing go by."""
         quantile = state.zeroing_quantile
-        ceiling = np.inf if quantile is None else zeroing.threshold(quantile)
-        parts, norms, largest = self._group(
-            server_weights,
-            tf.constant(state.clip_norm, tf.float32),
-            tf.constant(ceiling, tf.float32),
-            tf.constant(split.features[rows]),
-            tf.constant(self._labels[rows]),
-            tf.constant(counts),
+        broadcast = Broadcast(
+            weights=state.weights,
+            clip_norm=state.clip_norm,
+            ceiling=np.inf if quantile is None else zeroing.threshold(quantile),
+            estimate=np.inf if quantile is None else quantile,
+            round_num=round_num,
         )
-        present = slice(0, len(users))
-        return [part.numpy() for part in parts], norms.numpy()[present], largest.numpy()[present]
-
-    def _clipped_sum(self, weights, clip_norm, ceiling, features, labels, counts):
-        shape = self._dataset.image_shape
-        updates = local_sgd.updates(self._plan, weights, features, labels, counts, shape)
-        flat = [tf.reshape(update, [_GROUP, -1]) for update in updates]
-        largest = tf.zeros(_GROUP)
-        if self._plan.privacy.zeroing:
-            finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part), axis=1) for part in flat], axis=0)
-            largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
-            largest = tf.where(finite, largest, 0.0)
-            flat = [tf.where((largest <= ceiling)[:, None], part, 0.0) for part in flat]
-        # As products of a row with itself: one pass, and no copy of the squares.
-        norms = tf.sqrt(tf.add_n([tf.matmul(p[:, None], p[:, None], transpose_b=True)[:, 0, 0] for p in flat]))
-        usable = norms <= LARGEST_NORM  # false for what is not a number
-        if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
-            flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
-            norms = tf.where(usable, norms, 0.0)
-        factors = tf.minimum(1.0, clip_norm / tf.maximum(norms, np.finfo(np.float32).tiny))
-        sums = [
-            tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)
-            for part, weight in zip(flat, weights, strict=True)
-        ]
-        return sums, norms, largest
+        parts = shards.cut(cohort, self._counts[cohort])
+        return shards.added(self._computes(broadcast, parts), state.weights)

@@ -1,7 +1,9 @@
 """The epsilon of a plan, by `dp-accounting`: by PLD, which is tight, and by RDP, as the tutorial has it.
 
-Both are upper bounds, so the smaller one is the headline.
+Both are upper bounds, so the smaller one is the headline. Without sampling, PLD needs no grid (`gaussian.py`).
 """
+
+from __future__ import annotations
 
 import functools
 import importlib.metadata
@@ -9,41 +11,35 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import dp_accounting
 import numpy as np
-from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution, from_gaussian_mechanism
-from dp_accounting.rdp import RdpAccountant, compute_epsilon
-from dp_accounting.rdp.rdp_privacy_accountant import compute_delta
 
 from dpcore import limits
+from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
+from dpcore.privacy.bounds import (
+    FFT_ERROR,
+    LOG_A_ERROR,
+    PLD_LEAST_DELTA,
+    PLD_LEAST_NOISE,
+    PLD_MOST_EPSILON,
+    RDP_ORDERS,
+)
+
+# `dp_accounting` is imported by whoever first asks for a number: with SciPy it takes longer to load than a page to paint.
+if TYPE_CHECKING:
+    import dp_accounting
+    from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
 
-# The Renyi orders of the tutorial "Differential Privacy in TFF".
-RDP_ORDERS = [1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, *range(5, 64), 128, 256, 512]
-
-# log A(order) of a round is summed from float64 terms near 1. Where sampling makes it tiny, it carries an
-# absolute error of up to some 1e-13 and can cancel to 0: `dp-accounting` 0.4.3 then answers epsilon 0 where
-# 0.04 is right. Adding more than that keeps the answer an upper bound; it moves the tutorial's epsilon in
-# the tenth digit. (Where log A is large, its error is relative, 1e-16.)
-LOG_A_ERROR = 1e-12
-
 # Steps of the grid that privacy losses are rounded up to. Any grid gives an upper bound; the coarse one answers
-# while a slider moves, the fine one, the library's own default, is the number to keep.
+# while a slider moves (for rounds that are all alike, `curves.py` does, on a grid that fits them, in milliseconds); the
+# fine one, the library's own default, is the number to keep. Where epsilon is in the hundreds the fine one is made
+# coarser (`_pld_grid`), and may then be the larger of the two bounds by a ten thousandth.
 COARSE, FINE = 1e-3, 1e-4
-
-# PLD takes minutes and gigabytes for less noise, cuts off tails of 1e-15 a time, and sums exp(-loss), which
-# underflows above 745.
-PLD_LEAST_NOISE, PLD_LEAST_DELTA, PLD_MOST_EPSILON = 0.15, 1e-10, 700
-
-# Composing by FFT, the library's mass of a tail is off by up to 1.6e-16 a round in either direction (measured
-# against 80-bit floats), and with a million rounds its epsilon comes out too small. Taking more than that off
-# delta keeps the answer an upper bound.
-FFT_ERROR = 1e-15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +63,9 @@ class Epsilon:
         """What to know about the order; empty where it is inside the grid of orders."""
         if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
             return ""
-        return (
-            f"RDP's best order, {self.order:g}, is at the end of the tutorial's orders: others might give a smaller "
-            "epsilon."
-        )
+        return _(
+            "RDP's best order, {order:g}, is at the end of the tutorial's orders: others might give a smaller epsilon."
+        ).format(order=self.order)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +75,19 @@ class Account:
     Attributes:
         rdp: RDP's answer.
         pld: PLD's answer, or `None`.
-        pld_problem: Why there is none; empty where there is.
+        refusal: Why there is none, in English and without its number: accounts are kept for readers of any language.
+        bound: That number.
     """
 
     rdp: Epsilon
     pld: Epsilon | None
-    pld_problem: str = ""
+    refusal: str = ""
+    bound: float = 0.0
+
+    @property
+    def pld_problem(self) -> str:
+        """Why PLD has no answer, in a sentence; empty where it has one."""
+        return _(self.refusal).format(bound=self.bound)
 
     def by(self, accountant: str) -> Epsilon:
         """The answer of one accountant; of RDP, where PLD has none."""
@@ -115,6 +117,8 @@ class Mechanism(NamedTuple):
         plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
         two separately sampled events would claim more privacy than there is.
         """
+        import dp_accounting
+
         gaussian = dp_accounting.GaussianDpEvent(self.noise_multiplier)
         if self.sampling_prob == 1:
             return gaussian  # everyone takes part: sampling adds nothing
@@ -134,7 +138,14 @@ def round_rdp(one: Mechanism) -> np.ndarray:
     """
     if one.noise_multiplier == 0:
         return np.full(len(RDP_ORDERS), np.inf)
-    rdp = RdpAccountant(RDP_ORDERS).compose(one.event()).rdp
+    from dp_accounting.rdp import RdpAccountant
+
+    try:
+        rdp = RdpAccountant(RDP_ORDERS).compose(one.event()).rdp
+    except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
+        from dpcore.privacy import curves
+
+        return curves.round_rdp(*np.transpose([one]))[0]
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
     return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
@@ -151,6 +162,8 @@ def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
     rdp = sum(rounds * round_rdp(one) for one, rounds in runs.items())
     if delta == 0 or np.isinf(rdp).all():
         return Epsilon(value=math.inf, accountant="rdp")
+    from dp_accounting.rdp import compute_epsilon
+
     value, order = compute_epsilon(RDP_ORDERS, rdp, delta)
     return Epsilon(value=float(value), accountant="rdp", order=order if value > 0 else None)
 
@@ -161,26 +174,32 @@ def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     return [_by_rdp({one: count} if count else {}, plan.delta) for count in rounds]
 
 
-def _pld_problem(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> str:
-    """Why PLD is not asked, in a sentence; empty where it is."""
+def _refusal(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> tuple[str, float]:
+    """Why PLD is not asked, as `Account` has it; empty where it is."""
     least = max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
     if delta < least:
-        return f"PLD needs a delta of at least {least:g} here: its own rounding is of that size. RDP stands in."
+        return N_(
+            "PLD needs a delta of at least {bound:g} here: its own rounding is of that size. RDP stands in."
+        ), least
     if by_rdp > PLD_MOST_EPSILON:
-        return f"PLD is not asked where RDP's epsilon is above {PLD_MOST_EPSILON}: that is no guarantee to anybody."
+        return N_(
+            "PLD is not asked where RDP's epsilon is above {bound:g}: that is no guarantee to anybody."
+        ), PLD_MOST_EPSILON
     if any(one.noise_multiplier < PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs):
-        return (
-            f"PLD needs a noise multiplier of at least {PLD_LEAST_NOISE:g}; below, it takes minutes. RDP stands in."
-        )
-    return ""
+        return N_(
+            "PLD needs a noise multiplier of at least {bound:g}; below, it takes minutes. RDP stands in."
+        ), PLD_LEAST_NOISE
+    return "", 0.0
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=128)  # some 5 MB each; a ledger of sixty kinds of runs, on both grids
 def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
     """The privacy loss distribution of a mechanism's rounds.
 
     Source: Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, "connect the dots".
     """
+    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+
     noise, sampling_prob = one
     if sampling_prob == 1:  # rounds of plain Gaussians are one Gaussian
         return from_gaussian_mechanism(noise / math.sqrt(rounds), value_discretization_interval=grid)
@@ -203,6 +222,16 @@ def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> floa
     return max(steps)
 
 
+def _one_gaussian(runs: Mapping[Mechanism, int]) -> float | None:
+    """The noise of the one Gaussian that rounds without sampling are together; `None` if any is sampled.
+
+    Source: Dong et al. (2022) <https://arxiv.org/abs/1905.02383>, corollary 3.3.
+    """
+    if any(one.sampling_prob < 1 for one in runs):
+        return None
+    return sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5
+
+
 def _whole_pld(runs: Mapping[Mechanism, int], grid: float) -> PrivacyLossDistribution:
     return functools.reduce(
         lambda whole, other: whole.compose(other), (_pld(one, rounds, grid) for one, rounds in runs.items())
@@ -217,18 +246,42 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, grid: float = FINE) -> A
         delta: That of the whole.
         grid: The finest step of PLD's grid: `FINE`, or `COARSE` where an answer must come at once.
     """
-    return _compose(tuple(sorted(_runs(plans).items())), delta, grid)
+    asked = _asked(plans, delta, grid)
+    return _remembered.get(asked) or _compose(*asked)
+
+
+_remembered: dict[tuple, Account] = {}
+
+
+def remember(answers: Iterable[tuple[PrivacyPlan, float, Account]]) -> None:
+    """Takes over what `account` of another process said of these plans, on these grids."""
+    _remembered.update({_asked([plan], plan.delta, grid): answer for plan, grid, answer in answers})
+
+
+def _asked(plans: Iterable[PrivacyPlan], delta: float, grid: float) -> tuple:
+    return tuple(sorted(_runs(plans).items())), delta, grid
 
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float) -> Account:
     runs = dict(items)
     rdp = _by_rdp(runs, delta)
-    problem = _pld_problem(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ""
-    if problem:
-        return Account(rdp=rdp, pld=None, pld_problem=problem)
+    refusal, bound = _refusal(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ("", 0.0)
+    if refusal:
+        return Account(rdp=rdp, pld=None, refusal=refusal, bound=bound)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
+    if noise := _one_gaussian(runs):
+        from dpcore.privacy import gaussian
+
+        return Account(rdp=rdp, pld=Epsilon(value=float(gaussian.epsilons(noise, delta)), accountant="pld"))
+    if grid == COARSE and len(runs) == 1:
+        from dpcore.privacy import curves
+
+        ((one, rounds),) = items
+        value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
+        if math.isfinite(value):
+            return Account(rdp=rdp, pld=Epsilon(value=value, accountant="pld"))
     grid = _pld_grid(runs, rdp.value, grid)
     value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
     return Account(rdp=rdp, pld=Epsilon(value=float(value), accountant="pld", grid=grid))
@@ -258,29 +311,32 @@ def epsilon(plan: PrivacyPlan, grid: float = FINE) -> Epsilon:
     return account(plan, grid).headline
 
 
-def without_amplification(plan: PrivacyPlan, grid: float = FINE) -> float:
+def without_amplification(plan: PrivacyPlan) -> float:
     """Returns the epsilon towards those who know which users took part: sampling hides nothing from them.
 
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    return epsilon(replace(plan, population=plan.clients_per_round), grid).value
+    return epsilon(replace(plan, population=plan.clients_per_round)).value
 
 
-def deltas(plan: PrivacyPlan, epsilons: np.ndarray, grid: float = FINE) -> np.ndarray:
+def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
     """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
+
+    By PLD, or by RDP where that cannot answer.
 
     Args:
         plan: Any plan; its own delta does not matter.
-        epsilons: In ascending order, at least 0, float64 [num_epsilons].
-        grid: The finest step of PLD's grid. Where PLD cannot answer, RDP does.
+        epsilons: At least 0, float64 [num_epsilons].
     """
     runs, usual = _runs([plan]), limits.DELTA.default
     if not runs or plan.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    by_rdp = _by_rdp(runs, usual).value
-    if _pld_problem(runs, usual, by_rdp):
+    if _refusal(runs, usual, _by_rdp(runs, usual).value)[0]:
+        from dp_accounting.rdp.rdp_privacy_accountant import compute_delta
+
         rdp = plan.rounds * round_rdp(mechanism(plan))
         return np.array([compute_delta(RDP_ORDERS, rdp, epsilon)[0] for epsilon in epsilons])
-    found = _whole_pld(runs, _pld_grid(runs, by_rdp, grid)).get_delta_for_epsilon(np.asarray(epsilons, float))
-    return np.clip(found + FFT_ERROR * plan.rounds, 0, 1)
+    from dpcore.privacy import curves
+
+    return curves.pld_deltas(**mechanism(plan)._asdict(), rounds=plan.rounds, epsilons=epsilons)

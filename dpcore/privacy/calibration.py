@@ -9,8 +9,9 @@ import numpy as np
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError, UnattainableTargetError
+from dpcore.language import _
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, curves
+from dpcore.privacy import accounting
 from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.privacy.statement import epsilon_text
 
@@ -47,15 +48,19 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
     if ratio >= most * (1 - 1e-9):
         raise InvalidValueError(
             "noise_to_clients_ratio",
-            f"Expected noise_to_clients_ratio to be below {most:g}, found {ratio:g}: adaptive clipping "
-            "spends part of the noise on its own count. Lower the ratio, or use fixed clipping.",
+            _(
+                "Expected noise_to_clients_ratio to be below {most:g}, found {ratio:g}: adaptive clipping "
+                "spends part of the noise on its own count. Lower the ratio, or use fixed clipping."
+            ).format(most=most, ratio=ratio),
         )
     fewest = math.ceil(limits.LEAST_NOISE / ratio)
     if fewest > plan.population:
         raise InvalidValueError(
             "noise_to_clients_ratio",
-            f"Expected noise_to_clients_ratio of at least {limits.LEAST_NOISE / plan.population:.3g} for "
-            f"{plan.population:,} users, found {ratio:g}: less noise protects nobody. Raise the ratio.",
+            _(
+                "Expected noise_to_clients_ratio of at least {least:.3g} for {population:,} users, found {ratio:g}: "
+                "less noise protects nobody. Raise the ratio."
+            ).format(least=limits.LEAST_NOISE / plan.population, population=plan.population, ratio=ratio),
         )
 
     def at(step: int) -> PrivacyPlan:
@@ -66,8 +71,10 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
     return _Axis(
         at=at,
         steps=plan.population - fewest,
-        advice=f"even with all {plan.population:,} users in each of {plan.rounds:,} rounds at a ratio of {ratio:g}. "
-        "Raise the target or the ratio, or train fewer rounds",
+        advice=_(
+            "even with all {population:,} users in each of {rounds:,} rounds at a ratio of {ratio:g}. "
+            "Raise the target or the ratio, or train fewer rounds"
+        ).format(population=plan.population, rounds=plan.rounds, ratio=ratio),
     )
 
 
@@ -79,8 +86,10 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
     return _Axis(
         at=lambda step: replace(plan, clients_per_round=plan.population - step),
         steps=plan.population - fewest,
-        advice=f"even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
-        "noise, or train fewer rounds",
+        advice=_(
+            "even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
+            "noise, or train fewer rounds"
+        ).format(fewest=fewest),
     )
 
 
@@ -90,8 +99,10 @@ def _noise(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, noise_multiplier=_five_digits(step, limits.LEAST_NOISE)),
         steps=bisect_left(range(2_000_000), most * (1 - 1e-8), key=lambda s: _five_digits(s, limits.LEAST_NOISE))
         - 1,
-        advice=f"even with the most noise that adaptive clipping leaves room for at {plan.clients_per_round:,} clients "
-        "per round. Raise the target or the clients, train fewer rounds, or use fixed clipping",
+        advice=_(
+            "even with the most noise that adaptive clipping leaves room for at {clients:,} clients "
+            "per round. Raise the target or the clients, train fewer rounds, or use fixed clipping"
+        ).format(clients=plan.clients_per_round),
     )
 
 
@@ -100,7 +111,7 @@ def _rounds(plan: PrivacyPlan) -> _Axis:
     return _Axis(
         at=lambda step: replace(plan, rounds=most - step),
         steps=most - 1,
-        advice="even in a single round. Raise the target or the noise",
+        advice=_("even in a single round. Raise the target or the noise"),
     )
 
 
@@ -109,7 +120,7 @@ def _delta(plan: PrivacyPlan) -> _Axis:
     return _Axis(
         at=lambda step: replace(plan, delta=_five_digits(step, least)),
         steps=bisect_left(range(3_000_000), 1.0, key=lambda s: _five_digits(s, least)) - 1,
-        advice="at any delta. Raise the target or the noise, or train fewer rounds",
+        advice=_("at any delta. Raise the target or the noise, or train fewer rounds"),
     )
 
 
@@ -118,7 +129,9 @@ def _population(plan: PrivacyPlan) -> _Axis:
     return _Axis(
         at=lambda step: replace(plan, population=plan.clients_per_round + step),
         steps=most - plan.clients_per_round,
-        advice=f"even with {most:,} users. Raise the target or the noise, or train fewer rounds",
+        advice=_("even with {most:,} users. Raise the target or the noise, or train fewer rounds").format(
+            most=most
+        ),
     )
 
 
@@ -187,8 +200,9 @@ def solve(
     if not lowest <= target:
         raise UnattainableTargetError(
             "target_epsilon",
-            f"Expected target_epsilon of at least {epsilon_text(lowest)}, found {target:g}: that is the least, "
-            f"{axis.advice}.",
+            _(
+                "Expected target_epsilon of at least {lowest}, found {target:g}: that is the least, {advice}."
+            ).format(lowest=epsilon_text(lowest), target=target, advice=axis.advice),
         )
     return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
 
@@ -232,7 +246,6 @@ def noise_for_risk(
     *,
     true_positive_rate: float,
     false_positive_rate: float,
-    finest: float = accounting.FINE,
 ) -> PrivacyPlan:
     """Returns the plan with the least noise at which the best attack stays at a wanted rate.
 
@@ -240,7 +253,6 @@ def noise_for_risk(
         plan: Gives all but the noise.
         true_positive_rate: The most users that may be found, as a fraction.
         false_positive_rate: The fraction of others that the attack may accuse.
-        finest: The step of PLD's grid at which the answer holds.
 
     Raises:
         InvalidValueError: If the rates are no rates, or finding no more than accusing is asked for.
@@ -251,19 +263,23 @@ def noise_for_risk(
     if wanted <= rate:
         raise InvalidValueError(
             "true_positive_rate",
-            f"Expected true_positive_rate above the false-positive rate {rate:g}, found {wanted:g}: who accuses at "
-            "random already finds as many as that. Raise it.",
+            _(
+                "Expected true_positive_rate above the false-positive rate {rate:g}, found {wanted:g}: who accuses at "
+                "random already finds as many as that. Raise it."
+            ).format(rate=rate, wanted=wanted),
         )
     axis = _noise(plan)
 
     def measure(candidate: PrivacyPlan) -> float:
-        return float(risk(candidate, finest).true_positive_rate(rate))
+        return float(risk(candidate).true_positive_rate(rate))
 
     lowest = measure(axis.at(axis.steps))
     if lowest > wanted:
         raise UnattainableTargetError(
             "true_positive_rate",
-            f"Expected true_positive_rate of at least {lowest:.4g}, found {wanted:g}: that is the least, {axis.advice}.",
+            _(
+                "Expected true_positive_rate of at least {lowest:.4g}, found {wanted:g}: that is the least, {advice}."
+            ).format(lowest=lowest, wanted=wanted, advice=axis.advice),
         )
     return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
 
@@ -276,12 +292,16 @@ def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
 
 def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     """An epsilon a little above the accountant's, in a millisecond: where to begin to look."""
+    from dpcore.privacy import curves  # SciPy, which a page that only accounts does not wait for
+
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
     return float(estimate(**curves.arguments(plan)))
 
 
 def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
     """A true-positive rate near the best attack's, in milliseconds."""
+    from dpcore.privacy import curves
+
     deltas = np.geomspace(1e-9, 0.5, 200)
     epsilons = curves.epsilons(**{**curves.arguments(plan), "delta": deltas})
     return min(
@@ -296,7 +316,7 @@ def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> 
     that leads elsewhere, so that one or two steps are left to the accountant.
     """
     off, near = 1.0, -1
-    for _ in range(_CORRECTIONS):
+    for _try in range(_CORRECTIONS):
         before = near
         near = _first(0, axis.steps, lambda step, off=off: estimate(axis.at(step)) * off <= target)
         if near == before:

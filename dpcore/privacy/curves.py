@@ -1,13 +1,15 @@
-"""Epsilons of many settings at once, for charts: never below `accounting`'s, and hardly above."""
+"""Epsilons and deltas in milliseconds, of many settings at once: never below the accountant's, and hardly above."""
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft, signal, special
 
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy.accounting import (
+from dpcore.privacy import gaussian
+from dpcore.privacy.bounds import (
     FFT_ERROR,
     LOG_A_ERROR,
     PLD_LEAST_DELTA,
@@ -32,6 +34,10 @@ _WEIGHTS = np.sign(_BINOMIALS) * np.where(_I < 5, 1, special.bdtrc(_I - 5, 48, 0
 # A PLD grid that takes every n-th point of the library's answers with an upper bound of the library's answer.
 _FINEST, _TILTS = 1e-4, 2.0 ** np.arange(-24, 4)
 
+# Steps of that grid, as fractions of the spread of a round's losses: what no eye sees in a chart, and what moves no
+# digit that a page shows.
+CHART, NUMBER = 0.09, 0.02
+
 
 def _flat(*values) -> tuple[tuple[int, ...], list[np.ndarray]]:
     """The common shape of the arguments, and each of them as float64 [num_points]."""
@@ -39,7 +45,8 @@ def _flat(*values) -> tuple[tuple[int, ...], list[np.ndarray]]:
     return arrays[0].shape, [array.ravel() for array in arrays]
 
 
-def _round_rdp(noise: np.ndarray, prob: np.ndarray) -> np.ndarray:
+@np.errstate(all="ignore")  # what overflows bounds nothing: it is infinite
+def round_rdp(noise: np.ndarray, prob: np.ndarray) -> np.ndarray:
     """Renyi divergences of a round, float64 [num_settings, num_orders], never below the true ones."""
     noise, prob = noise[:, None], prob[:, None]
     log_a, log_p, log_q = np.empty((len(noise), len(_ORDERS))), np.log(prob), np.log1p(-prob)
@@ -83,8 +90,8 @@ def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
     shape, (noise, prob, rounds, delta) = _flat(noise_multiplier, sampling_prob, rounds, delta)
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
-    with np.errstate(all="ignore"):  # what overflows bounds nothing: it is infinite
-        parts = [_round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
+    with np.errstate(all="ignore"):
+        parts = [round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
         for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
             rdp = rounds * rdp[which]
             epsilon = rdp + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
@@ -99,20 +106,24 @@ def _groups(*columns: np.ndarray) -> Iterator[tuple[list[float], np.ndarray]]:
     yield from zip(rows.tolist(), np.split(np.argsort(which), np.cumsum(counts))[:-1], strict=True)
 
 
-def _sides(noise: float, prob: float, tail: float) -> Iterator[tuple[float, int, np.ndarray, float, np.ndarray]]:
+_Side = tuple[float, int, np.ndarray, float, np.ndarray]
+
+
+def _sides(noise: float, prob: float, tail: float, step: float) -> Iterator[_Side]:
     """Yields the losses of a round that a user is removed from, then of one that a user is added to.
 
     "Connect the dots", Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, algorithm 1: a step, the lowest
     loss in steps, the probabilities of it and those that follow, and of infinity; then log E[exp(-tilt * place)] of
-    the place among them, from either end, float64 [num_tilts, 2]. `tail` is cut off at each end.
+    the place among them, from either end, float64 [num_tilts, 2]. `tail` is cut off at each end; `step` is one of
+    `CHART` and `NUMBER`.
     """
     reach, half = -special.ndtri(tail) / noise, 0.5 / noise**2
-    # The dots move the mean loss up by step^2 / 12: a tenth of sqrt(2 KL) costs a sixth of a percent. Where losses are
-    # large and rare, `accounting` takes a coarser grid than the library, so this is no finer.
+    # The dots move the mean loss up by step^2 / 12: a tenth of the spread sqrt(2 KL) costs a sixth of a percent. Where
+    # losses are large and rare, `accounting` takes a coarser grid than the library, so this is no finer.
     x = np.linspace(-9, 9, 145)
     divergence = -np.log1p(prob * np.expm1(x / noise - half)) @ np.exp(-(x**2) / 2) / np.exp(-(x**2) / 2).sum()
     largest = half + 8 / noise + math.log(prob)
-    step = _FINEST * max(1, int(0.09 * math.sqrt(2 * max(divergence, 0)) / _FINEST), math.ceil(largest / 20))
+    step = _FINEST * max(1, int(step * math.sqrt(2 * max(divergence, 0)) / _FINEST), math.ceil(largest / 20))
     for side, ratios in ((1, (-reach - half, reach + half)), (-1, (reach - half, -reach - half))):
         lowest, highest = (side * math.log1p(prob * math.expm1(ratio)) / step for ratio in ratios)
         losses = np.arange(math.floor(lowest), math.ceil(highest) + 1) * step
@@ -131,11 +142,37 @@ def _sides(noise: float, prob: float, tail: float) -> Iterator[tuple[float, int,
         yield step, math.floor(lowest), masses, deltas[-1], np.log(np.maximum(sums, 1e-290))
 
 
-def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, deltas: np.ndarray) -> np.ndarray:
-    """Epsilons of one of `_sides` after so many rounds, float64 [num_deltas]."""
+class _Profile(NamedTuple):
+    """The deltas of one of `_sides` at the losses of its grid, from the highest down to the lowest above 0.
+
+    Attributes:
+        step: That of the grid.
+        highest: The highest loss.
+        deltas: float64 [num_losses], never falling; before the first of them, it is as large.
+        lower: Sums of mass_i exp(loss - loss_i) over the losses from each one on up, float64 [num_losses].
+    """
+
+    step: float
+    highest: float
+    deltas: np.ndarray
+    lower: np.ndarray
+
+    def epsilons_at(self, deltas: np.ndarray) -> np.ndarray:
+        """The least epsilon at each delta, float64 [num_deltas]."""
+        at = np.searchsorted(self.deltas, deltas, side="right") - 1
+        beyond = np.log1p(np.maximum((self.deltas[at] - deltas) / self.lower[at], -1))
+        return np.where(at < 0, np.inf, np.maximum(self.highest - at * self.step + beyond, 0))
+
+    def deltas_at(self, epsilons: np.ndarray) -> np.ndarray:
+        """The delta at each epsilon, float64 [num_epsilons]."""
+        at = np.clip((self.highest - epsilons) / self.step, 0, len(self.lower) - 1).astype(int)
+        return self.deltas[at] - self.lower[at] * np.expm1(np.minimum(epsilons - self.highest + at * self.step, 0))
+
+
+def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, tail: float) -> _Profile:
+    """One of `_sides` after so many rounds; `tail` is cut off at each end."""
     # Chernoff: less than `tail` lies beyond either of these places. Above, it counts as infinite. Below, the Fourier
     # transform brings it round to the upper end, which lowers no epsilon.
-    tail = 1e-6 * deltas.min()
     cut = np.max((math.log(tail) - rounds * log_mgf.T) / _TILTS, axis=1)
     first, last = np.array([0, (len(masses) - 1) * rounds]) + [1, -1] * np.maximum(cut, 0).astype(int)
     length = fft.next_fast_len(max(last - first + 1, len(masses)), real=True)
@@ -149,38 +186,18 @@ def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, deltas: np.n
     # from loss to lower loss by 1 - exp(-step) times `lower`, the sum of mass_i exp(loss - loss_i).
     lowest, highest = lowest * rounds + first, lowest * rounds + last
     lower = signal.lfilter([1], [1, -math.exp(-step)], masses[max(0, -lowest) :][::-1])
-    reached = infinity - math.expm1(-step) * np.append(0, np.cumsum(lower[:-1]))
-    reached = np.maximum.accumulate(reached)  # rounding must not hide a crossing
-    at = np.searchsorted(reached, deltas, side="right") - 1
-    epsilons = (highest - at) * step + np.log1p(np.maximum((reached[at] - deltas) / lower[at], -1))
-    return np.where(at < 0, np.inf, np.maximum(epsilons, 0))
+    deltas = infinity - math.expm1(-step) * np.append(0, np.cumsum(lower[:-1]))
+    return _Profile(step, highest * step, np.maximum.accumulate(deltas), lower)  # rounding must not hide a crossing
 
 
-def _gaussian_epsilons(noise: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """Epsilons of one plain Gaussian each, float64 [num_points]: theorem 8 of Balle and Wang (2018), bisected."""
-
-    def reached(epsilons: np.ndarray) -> np.ndarray:
-        output = -0.5 / noise - noise * epsilons
-        return special.ndtr(output + 1 / noise) - np.exp(epsilons + special.log_ndtr(output))
-
-    low, high = np.zeros_like(noise), 0.5 / noise**2 + 10 / noise
-    for _ in range(80):
-        middle = (low + high) / 2
-        above = reached(middle) > deltas
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    # Between two points of its grid, the library's delta is linear in exp(epsilon), and so above the true one.
-    left = np.floor(high / _FINEST) * _FINEST
-    before, after = reached(left), reached(left + _FINEST)
-    return left + np.log1p(np.clip((before - deltas) / (before - after), 0, 1) * math.expm1(_FINEST))
-
-
-def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarray:
+def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float = CHART) -> np.ndarray:
     """Returns epsilons by privacy loss distributions; arguments and shape as in `rdp_epsilons`.
 
-    Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most; by 2% where delta is below 3e-13
-    a round, or losses are large and rare. The larger of the two sides counts, a user removed and a user added.
+    Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most (at a `step` of `NUMBER`, by
+    0.02% + 1e-5); by 2% where delta is below 3e-13 a round, or losses are large and rare. The larger of the two sides
+    counts, a user removed and a user added.
     Equal noise and sampling share the losses of a round, and with equal rounds the composition. Without sampling, the
-    closed form of Balle and Wang (2018) <https://arxiv.org/abs/1805.06530>.
+    closed form, as `accounting`.
 
     "Not a number" is no answer: noise below 0.15, delta below 1e-10 or 1e-14 a round, epsilon above 700.
 
@@ -191,19 +208,40 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
     found = np.where(rounds == 0, 0, np.where(noise == 0, np.inf, np.nan))
     least_delta = np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * rounds)
     asked = (rounds > 0) & (noise >= PLD_LEAST_NOISE) & (delta >= least_delta)
-    # What the library's rounding adds: in its Fourier transforms, and by clipping at 0 in each round.
-    delta = delta * (1 - 1e-10 * rounds) - 2 * FFT_ERROR * (rounds + 1)
     plain, sampled = np.flatnonzero(asked & (prob == 1)), np.flatnonzero(asked & (prob < 1))
     with np.errstate(all="ignore"):
-        found[plain] = _gaussian_epsilons(noise[plain] / np.sqrt(rounds[plain]), delta[plain])
+        found[plain] = gaussian.epsilons(noise[plain] / np.sqrt(rounds[plain]), delta[plain])
+        # What the library's rounding adds: in its Fourier transforms, and by clipping at 0 in each round.
+        delta = delta * (1 - 1e-10 * rounds) - 2 * FFT_ERROR * (rounds + 1)
         for setting, places in _groups(noise[sampled], prob[sampled]):
             places = sampled[places]
-            sides = list(_sides(*setting, 1e-6 * np.min(delta[places] / rounds[places])))
+            sides = list(_sides(*setting, 1e-6 * np.min(delta[places] / rounds[places]), step))
             for (count,), alike in _groups(rounds[places]):
-                both = [_composed(*side, int(count), delta[places[alike]]) for side in sides]
+                given = delta[places[alike]]
+                both = [_composed(*side, int(count), 1e-6 * given.min()).epsilons_at(given) for side in sides]
                 found[places[alike]] = np.maximum(*both)
     found[(noise > 0) & (found > PLD_MOST_EPSILON)] = np.nan
     return found.reshape(shape)
+
+
+def pld_deltas(*, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: np.ndarray) -> np.ndarray:
+    """Returns the delta of one setting at each epsilon of at least 0, float64 [num_epsilons].
+
+    Never below the true one, and as near to it as `pld_epsilons` at a `step` of `NUMBER`: by epsilon.
+
+    Args:
+        noise_multiplier: At least 0.15.
+        sampling_prob: In (0, 1].
+        rounds: At least 1.
+        epsilons: In any order.
+    """
+    if sampling_prob == 1:
+        return np.clip(gaussian.deltas(noise_multiplier / math.sqrt(rounds), epsilons), 0, 1)
+    tail = 1e-6 * PLD_LEAST_DELTA
+    with np.errstate(all="ignore"):
+        sides = _sides(noise_multiplier, sampling_prob, tail / rounds, NUMBER)
+        found = np.maximum(*(_composed(*side, rounds, tail).deltas_at(epsilons) for side in sides))
+    return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 
 def arguments(plan: PrivacyPlan) -> dict[str, float]:

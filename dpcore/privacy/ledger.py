@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Account
@@ -11,9 +12,9 @@ from dpcore.privacy.accounting import Account
 def uncovered(plan: PrivacyPlan) -> str:
     """Why a run of this plan leaves no guarantee at all, in a sentence; empty where it leaves one."""
     if plan.noise_multiplier == 0:
-        return "It is trained without noise."
+        return _("It is trained without noise.")
     if plan.zeroing:
-        return "It zeroes outlying updates, and that threshold follows the updates without noise."
+        return _("It zeroes outlying updates, and that threshold follows the updates without noise.")
     return ""
 
 

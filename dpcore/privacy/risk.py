@@ -68,7 +68,10 @@ class Risk:
         adds prior * delta(t): the profile is the most by which the rates can differ at those odds.
         """
         rarer = min(prior, 1 - prior)
-        gained = np.interp(math.log((1 - rarer) / rarer), self.epsilons, self.deltas) if rarer else 0.0
+        if not rarer:
+            return 1.0
+        # A line between two points lies above the profile where it is convex: in e^epsilon, and not in epsilon.
+        gained = np.interp((1 - rarer) / rarer, np.exp(self.epsilons), self.deltas)
         return float(1 - rarer + rarer * gained)
 
 
@@ -83,13 +86,13 @@ def rate_from_pair(epsilon: float, delta: float, false_positive_rate: float) -> 
 
 
 @functools.lru_cache(maxsize=64)
-def risk(plan: PrivacyPlan, grid: float = accounting.FINE) -> Risk:
+def risk(plan: PrivacyPlan) -> Risk:
     """Returns what the best attack on a plan can achieve.
 
-    >>> found = risk(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120), accounting.COARSE)
+    >>> found = risk(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
     >>> round(found.advantage, 3), round(float(found.true_positive_rate(0.01)), 3)
     (0.136, 0.026)
     """
     top = accounting.epsilon_by_round(plan, [plan.rounds])[0].value + 12
     epsilons = np.linspace(0, min(top, 700), _POINTS)
-    return Risk(epsilons=epsilons, deltas=accounting.deltas(plan, epsilons, grid))
+    return Risk(epsilons=epsilons, deltas=accounting.deltas(plan, epsilons))

@@ -2,12 +2,16 @@
 
 import math
 
+from dpcore.language import N_, _
 from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.risk import Risk
 
-_ADJACENCY = {True: "replacing all data of one user by another's", False: "adding or removing all data of one user"}
+_ADJACENCY = {
+    True: N_("replacing all data of one user by another's"),
+    False: N_("adding or removing all data of one user"),
+}
 
 
 def epsilon_text(value: float) -> str:
@@ -28,40 +32,54 @@ def epsilon_text(value: float) -> str:
 def sentence(plan: PrivacyPlan, epsilon: float) -> str:
     """Returns the guarantee of a plan whose epsilon is known, with its assumptions, in one sentence."""
     if math.isinf(epsilon):
-        reason = "without noise" if plan.noise_multiplier == 0 else "at delta 0"
-        return f"No privacy guarantee: {reason}, the model may reveal any user's data."
-    return (
-        f"({epsilon_text(epsilon)}, {plan.delta!r})-differential privacy for each user, against "
-        f"{_ADJACENCY[plan.adjacency == REPLACE]}, if {_sampling(plan)} and all {plan.rounds:,} rounds are seen."
-        + (" Zeroing is outside this claim: its threshold follows the updates without noise." * plan.zeroing)
+        if plan.noise_multiplier == 0:
+            return _("No privacy guarantee: without noise, the model may reveal any user's data.")
+        return _("No privacy guarantee: at delta 0, the model may reveal any user's data.")
+    claim = _(
+        "({epsilon}, {delta!r})-differential privacy for each user, against {adjacency}, "
+        "if {sampling} and all {rounds:,} rounds are seen."
+    ).format(
+        epsilon=epsilon_text(epsilon),
+        delta=plan.delta,
+        adjacency=_adjacency(plan),
+        sampling=_sampling(plan),
+        rounds=plan.rounds,
     )
+    if not plan.zeroing:
+        return claim
+    exception = _("Zeroing is outside this claim: its threshold follows the updates without noise.")
+    return f"{claim} {exception}"
+
+
+def _adjacency(plan: PrivacyPlan) -> str:
+    return _(_ADJACENCY[plan.adjacency == REPLACE])
 
 
 def _sampling(plan: PrivacyPlan) -> str:
     if not plan.is_sampled:
-        return "all users take part in every round"
-    return (
-        f"each user joins a round independently with probability {plan.clients_per_round:,} / {plan.population:,}"
-    )
+        return _("all users take part in every round")
+    return _(
+        "each user joins a round independently with probability {clients_per_round:,} / {population:,}"
+    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
 
 
 def rehearsal(seed: int | None) -> str:
     """Returns what a seed means for the guarantee; empty without one."""
     if seed is None:
         return ""
-    return (
-        f"A rehearsal: whoever knows the seed {seed} can recompute cohorts and noise, and the guarantee assumes "
+    return _(
+        "A rehearsal: whoever knows the seed {seed} can recompute cohorts and noise, and the guarantee assumes "
         "that nobody can. Train without a seed what is to be released."
-    )
+    ).format(seed=seed)
 
 
 def attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     """Returns what the best attack achieves, in words for a lecture."""
     found = float(risk.true_positive_rate(false_positive_rate))
-    return (
-        f"Even somebody who knows all other users' data and sees every round finds at most {percent(found)} of the "
-        f"users that took part, when {percent(false_positive_rate)} of those that did not are accused by mistake."
-    )
+    return _(
+        "Even somebody who knows all other users' data and sees every round finds at most {found} of the "
+        "users that took part, when {accused} of those that did not are accused by mistake."
+    ).format(found=percent(found), accused=percent(false_positive_rate))
 
 
 def percent(fraction: float) -> str:
@@ -99,92 +117,130 @@ def table(
         ledger: What all runs on the data set have spent, in words, where that is known.
         data: Which data they are and what was looked at to prepare them, where that is known.
     """
-    pld, rdp = account.pld, account.rdp
     rows = [
         (
-            "Setting",
-            "Central: the server sees each sampled user's update in the clear, and is trusted to clip and add up, to "
-            "add the noise, and to keep neither updates nor cohorts.",
+            _("Setting"),
+            _(
+                "Central: the server sees each sampled user's update in the clear, and is trusted to clip and add up, "
+                "to add the noise, and to keep neither updates nor cohorts."
+            ),
         ),
         (
-            "Covers",
-            "This training run. Not covered: choosing its settings by looking at other runs on the same users, the "
-            "accuracy and loss that were looked at, and anything else done with the data. "
-            + (ledger or "The ledger composes all runs on a data set."),
-        ),
-        (
-            "Released",
-            "The model after every round"
-            + (", and the clip norm after every round." if _adaptive(plan) else ". The clip norm is fixed."),
-        ),
-        *([("Data", data.strip())] if data else []),
-        ("Unit of privacy", "A user, with all of their examples."),
-        ("Adjacency", f"Data sets that differ by {_ADJACENCY[plan.adjacency == REPLACE]}."),
-        ("Mechanism", _mechanism(plan)),
-        (
-            "Sampling assumed",
-            f"{_sampling(plan).capitalize()}, anew in every round"
-            + ("; nobody learns who took part." if plan.is_sampled else "."),
-        ),
-        (
-            "Sampling done",
-            "As assumed: the sampler draws each user's coin from this plan, and a cohort may be empty. "
-            "In a deployment, users that are away or drop out break it.",
-        ),
-        (
-            "If cohorts are known",
-            f"Without amplification by sampling, epsilon is "
-            f"{epsilon_text(accounting.without_amplification(plan))}.",
-        ),
-        (
-            "Accountants",
-            (
-                f"PLD: {epsilon_text(pld.value)}" + (f" (losses rounded up to {pld.grid:.3g})" if pld.grid else "")
-                if pld
-                else account.pld_problem
+            _("Covers"),
+            _(
+                "This training run. Not covered: choosing its settings by looking at other runs on the same users, the "
+                "accuracy and loss that were looked at, and anything else done with the data."
             )
-            + f"; RDP: {epsilon_text(rdp.value)}"
-            + (f" (order {rdp.order:g} of the TensorFlow Federated tutorial's)" if rdp.order else "")
-            + f". By {accounting.VERSION}; each is an upper bound.",
+            + " "
+            + (ledger or _("The ledger composes all runs on a data set.")),
         ),
-        ("Delta", f"{plan.delta!r}, which is {plan.delta * plan.population:.3g} / population."),
         (
-            "Attack",
+            _("Released"),
+            _("The model after every round. The clip norm is fixed.")
+            if isinstance(plan.clipping, FixedClipping)
+            else _("The model after every round, and the clip norm after every round."),
+        ),
+        *([(_("Data"), data.strip())] if data else []),
+        (_("Unit of privacy"), _("A user, with all of their examples.")),
+        (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
+        (_("Mechanism"), _mechanism(plan)),
+        (_("Sampling assumed"), _sampling_assumed(plan)),
+        (
+            _("Sampling done"),
+            _(
+                "As assumed: the sampler draws each user's coin from this plan, and a cohort may be empty. "
+                "In a deployment, users that are away or drop out break it."
+            ),
+        ),
+        (
+            _("If cohorts are known"),
+            _("Without amplification by sampling, epsilon is {epsilon}.").format(
+                epsilon=epsilon_text(accounting.without_amplification(plan))
+            ),
+        ),
+        (_("Accountants"), _accountants(account)),
+        (
+            _("Delta"),
+            _("{delta!r}, which is {multiple:.3g} / population.").format(
+                delta=plan.delta, multiple=plan.delta * plan.population
+            ),
+        ),
+        (
+            _("Attack"),
             attack(plan, risk, false_positive_rate)
-            + f" True-positive exceeds false-positive rate by at most {percent(risk.advantage)}.",
+            + " "
+            + _("True-positive exceeds false-positive rate by at most {advantage}.").format(
+                advantage=percent(risk.advantage)
+            ),
         ),
         (
-            "Noise",
-            "Gaussian, from a pseudo-random generator, in floating point: attacks on the rounding of the noise "
-            "(Mironov 2012) are not covered.",
+            _("Noise"),
+            _(
+                "Gaussian, from a pseudo-random generator, in floating point: attacks on the rounding of the noise "
+                "(Mironov 2012) are not covered."
+            ),
         ),
-        (
-            "Seed",
-            (rehearsal(training.seed) or "None: sampling and noise come from the operating system's entropy.")
-            if training
-            else "To be released, a model is to be trained without a seed.",
-        ),
+        (_("Seed"), _seed(training)),
     ]
-    return rows + [("Attention", warning) for warning in plan.warnings]
+    return rows + [(_("Attention"), warning) for warning in plan.warnings]
 
 
-def _adaptive(plan: PrivacyPlan) -> bool:
-    return not isinstance(plan.clipping, FixedClipping)
+def _sampling_assumed(plan: PrivacyPlan) -> str:
+    if not plan.is_sampled:
+        return _("All users take part in every round, anew in every round.")
+    return _(
+        "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in every "
+        "round; nobody learns who took part."
+    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
+
+
+def _accountants(account: Account) -> str:
+    pld, rdp = account.pld, account.rdp
+    by_pld = account.pld_problem
+    if pld:
+        by_pld = (
+            _("PLD: {epsilon} (losses rounded up to {grid:.3g})") if pld.grid else _("PLD: {epsilon}")
+        ).format(epsilon=epsilon_text(pld.value), grid=pld.grid)
+    by_rdp = (
+        _("RDP: {epsilon} (order {order:g} of the TensorFlow Federated tutorial's)")
+        if rdp.order
+        else _("RDP: {epsilon}")
+    ).format(epsilon=epsilon_text(rdp.value), order=rdp.order)
+    return _("{by_pld}; {by_rdp}. By {version}; each is an upper bound.").format(
+        by_pld=by_pld, by_rdp=by_rdp, version=accounting.VERSION
+    )
+
+
+def _seed(training: TrainingPlan | None) -> str:
+    if training is None:
+        return _("To be released, a model is to be trained without a seed.")
+    return rehearsal(training.seed) or _("None: sampling and noise come from the operating system's entropy.")
 
 
 def _mechanism(plan: PrivacyPlan) -> str:
     clipping = plan.clipping
-    words = (
-        f"DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {plan.clients_per_round:,}, "
-        f"the expected number; {plan.rounds:,} rounds. Noise multiplier {plan.noise_multiplier:g}"
-    )
-    if not _adaptive(plan):
-        return f"{words}, all of it on the sum; fixed clip norm {clipping.clip_norm:g} (McMahan et al. 2018)."
-    return (
-        f"{words} in all: {plan.value_noise_multiplier:.6g} on the sum, and a standard deviation of "
-        f"{plan.clipped_count_stddev:g} on the count of unclipped updates, by which the clip norm adapts from "
-        f"{clipping.initial_clip_norm:g} towards the quantile {clipping.target_unclipped_quantile:g} "
-        "(Andrew et al. 2021)."
+    shared = {
+        "clients_per_round": plan.clients_per_round,
+        "rounds": plan.rounds,
+        "noise_multiplier": plan.noise_multiplier,
+    }
+    if isinstance(clipping, FixedClipping):
+        return _(
+            "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
+            "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:g}, all of it on the sum; "
+            "fixed clip norm {clip_norm:g} (McMahan et al. 2018)."
+        ).format(**shared, clip_norm=clipping.clip_norm)
+    return _(
+        "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
+        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:g} in all: {on_the_sum:.6g} on the "
+        "sum, and a standard deviation of {on_the_count:g} on the count of unclipped updates, by which the clip norm "
+        "adapts from {initial_clip_norm:g} towards the quantile {quantile:g} (Andrew et al. 2021)."
+    ).format(
+        **shared,
+        on_the_sum=plan.value_noise_multiplier,
+        on_the_count=plan.clipped_count_stddev,
+        initial_clip_norm=clipping.initial_clip_norm,
+        quantile=clipping.target_unclipped_quantile,
     )
 
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from dpcore import language
+from dpcore.language import N_, _
+
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
 table { border-collapse: collapse; margin: 1rem 0; }
@@ -19,14 +22,39 @@ def text(words: object) -> str:
     return html.escape(str(words))
 
 
+def heading(words: str, level: int = 2) -> str:
+    """Returns words as a heading."""
+    return f"<h{level}>{text(words)}</h{level}>"
+
+
+def paragraph(words: str) -> str:
+    """Returns words as a paragraph."""
+    return f"<p>{text(words)}</p>"
+
+
+def answer(words: str) -> str:
+    """Returns words as what the page is about."""
+    return f"<p class='answer'>{text(words)}</p>"
+
+
 def table(rows: Sequence[dict[str, str]]) -> str:
-    """Returns rows as a table, headed by their keys."""
+    """Returns rows as a table, headed by their keys in the reader's language."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{text(name)}</th>" for name in names)
+    head = "".join(f"<th>{text(_(name))}</th>" for name in names)
     body = "".join(
         "<tr>" + "".join(f"<td>{text(row.get(name, ''))}</td>" for name in names) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def statement(rows: Sequence[tuple[str, str]]) -> str:
+    """Returns a statement as a table; `rows` as `dpcore.privacy.statement.table` gives them."""
+    return table([{N_("what"): name, N_("how it is here"): value} for name, value in rows])
+
+
+def to_repeat(how: str, source: str) -> list[str]:
+    """Returns the part of a page that says how what it shows is done again."""
+    return [heading(_("To repeat it")), paragraph(how), f"<pre>{text(source)}</pre>"]
 
 
 def figure(drawn: go.Figure, caption: str, *, first: bool) -> str:
@@ -40,7 +68,7 @@ def figure(drawn: go.Figure, caption: str, *, first: bool) -> str:
 def whole(title: str, parts: Sequence[str]) -> str:
     """Returns the page."""
     return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{text(title)}</title>"
+        f"<!doctype html><html lang='{language.current()}'><head><meta charset='utf-8'><title>{text(title)}</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>"
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 from dpcore import datasets
 from dpcore.charts import lines
 from dpcore.errors import DatasetError
+from dpcore.language import _, speaking
 from dpcore.plan import FixedClipping, Plan
 from dpcore.privacy import accounting, statement
 from dpcore.reports import page
 from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
-from dpcore.runs.store import Run, Store
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 
 def as_json(store: Store, run: Run) -> str:
@@ -44,7 +46,8 @@ def html(store: Store, run: Run) -> str:
     rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
     epsilon = accounting.epsilon(run.charged).value
     figures = []
-    for metric, title in lines.METRICS.items():
+    for metric, name in lines.METRICS.items():
+        title = _(name)
         drawn = lines.metric_by_round(
             {run.title: rounds},
             metric,
@@ -52,22 +55,28 @@ def html(store: Store, run: Run) -> str:
             title=title,
             total_rounds=total,
         )
-        last = f"{rounds[metric].iloc[-1]:.3f}" if len(rounds) else "none"
-        figures.append(page.figure(drawn, f"{title}, last {last}", first=not figures))
-    rows = reporting.rows(store, run)
+        last = f"{rounds[metric].iloc[-1]:.3f}" if len(rounds) else _("none")
+        caption = _("{title}, last {value}").format(title=title, value=last)
+        figures.append(page.figure(drawn, caption, first=not figures))
+    about = _("Run {run}, {status}, engine {engine}. Written by Epsilon Lab on {date}; {accountant}.").format(
+        run=run.run_id,
+        status=_(run.status),
+        engine=run.engine,
+        date=time.strftime("%Y-%m-%d"),
+        accountant=accounting.VERSION,
+    )
     return page.whole(
-        f"Run {run.run_id}",
+        _("Run {run}").format(run=run.run_id),
         [
-            f"<h1>{page.text(run.title)}</h1>",
-            f"<p>Run {page.text(run.run_id)}, {run.status}, engine {run.engine}. Written by Epsilon Lab on "
-            f"{time.strftime('%Y-%m-%d')}; {page.text(accounting.VERSION)}.</p>",
-            f"<p class='answer'>{page.text(statement.sentence(run.charged, epsilon))}</p>",
+            page.heading(run.title, level=1),
+            page.paragraph(about),
+            page.answer(statement.sentence(run.charged, epsilon)),
             *figures,
-            "<h2>The statement</h2>",
-            page.table([{"what": name, "how it is here": value} for name, value in rows]),
-            "<h2>To repeat it</h2>",
-            "<p>Save this as plan.json, then: python -m dpcore train --plan plan.json</p>",
-            f"<pre>{page.text(run.plan.to_json())}</pre>",
+            page.heading(_("The statement")),
+            page.statement(reporting.rows(store, run)),
+            *page.to_repeat(
+                _("Save this as plan.json, then: python -m dpcore train --plan plan.json"), run.plan.to_json()
+            ),
         ],
     )
 
@@ -80,7 +89,8 @@ def script_of(store: Store, plan: Plan) -> str:
     """
     manifest = datasets.entry(plan.training.dataset, store.home).manifest
     if manifest is None:
-        raise DatasetError(f"Expected {plan.training.dataset} to be on this machine: the script needs its shape.")
+        message = _("Expected {dataset} to be on this machine: the script needs its shape.")
+        raise DatasetError(message.format(dataset=plan.training.dataset))
     return tff_script(plan, num_classes=manifest.num_classes, image_shape=manifest.description.image_shape)
 
 
@@ -106,8 +116,10 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
             f"    learning_rate={clipping.learning_rate!r},\n"
             f"    clipped_count_stddev={privacy.clipped_count_stddev!r},\n)"
         )
+    with speaking("en"):  # as all of the script
+        sentence = statement.sentence(privacy, accounting.epsilon(privacy).value)
     values = {
-        "@SENTENCE@": statement.sentence(privacy, accounting.epsilon(privacy).value),
+        "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
         "@FACTORY@": factory,
         "@ZEROING@": "AGGREGATOR = tff.aggregators.zeroing_factory(\n    "

@@ -1,21 +1,30 @@
 """A study as one HTML page that needs nothing else, and as a table of numbers."""
 
 import time
+from collections.abc import Iterable
 
 import pandas as pd
 
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
+from dpcore.language import _
 from dpcore.plan import FixedClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
 from dpcore.reports import page
-from dpcore.runs import budget, studies
-from dpcore.runs.store import Run, Store
+from dpcore.rounds import Round
+from dpcore.runs import budget, findings, studies
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 
 def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
     """Returns a row an evaluated round: `run`, `noise`, `clients`, `seed`, `round`, `accuracy`, `loss`, `epsilon`."""
+    return table_of((run, store.rounds(run.run_id)) for run in runs)
+
+
+def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
+    """Returns `rounds_table` of runs whose rounds are at hand."""
     rows = [
         {
             "run": run.run_id,
@@ -28,8 +37,8 @@ def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
             "loss": row.loss,
             "epsilon": row.epsilon,
         }
-        for run in runs
-        for row in store.rounds(run.run_id)
+        for run, rounds in runs
+        for row in rounds
         if row.accuracy is not None
     ]
     columns = ["run", "setting", "noise", "clients", "seed", "round", "accuracy", "loss", "epsilon"]
@@ -40,14 +49,14 @@ def label(plan: Plan) -> str:
     """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
     privacy, clipping = plan.privacy, plan.privacy.clipping
     words = [
-        f"noise {privacy.noise_multiplier:g}",
-        f"{privacy.clients_per_round} clients",
-        f"{privacy.rounds} rounds",
+        _("noise {noise:g}").format(noise=privacy.noise_multiplier),
+        _("{clients} clients").format(clients=privacy.clients_per_round),
+        _("{rounds} rounds").format(rounds=privacy.rounds),
     ]
     if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
-        words.append(f"learning rate {plan.training.client_learning_rate:g}")
+        words.append(_("learning rate {rate:g}").format(rate=plan.training.client_learning_rate))
     if isinstance(clipping, FixedClipping):
-        words.append(f"clip norm {clipping.clip_norm:g}")
+        words.append(_("clip norm {norm:g}").format(norm=clipping.clip_norm))
     return ", ".join(words)
 
 
@@ -62,26 +71,40 @@ def html(store: Store, study_id: str) -> str:
     """Returns a study as a page: what was asked, what came of it, the statement, and how to repeat it."""
     now = studies.look(store, study_id)
     rounds = rounds_table(store, now.runs)
+    sentences = findings.sentences(now)
     finals = {run.run_id for run in now.final}
     sweep = rounds[~rounds["run"].isin(finals)]
+    about = _(
+        "{study} on {dataset}, {status}, {finished} of {runs} runs. By Epsilon Lab, {date}; {accountant}."
+    ).format(
+        study=study_id,
+        dataset=now.study.plan.training.dataset,
+        status=_(now.status),
+        finished=now.finished,
+        runs=len(now.runs),
+        date=time.strftime("%Y-%m-%d"),
+        accountant=accounting.VERSION,
+    )
+    diagnostic = _(
+        "Accuracy: the mean over the seeds on the whole test set, a diagnostic outside the guarantee. Band: half the "
+        "range over the seeds."
+    )
     parts = [
-        "<h1>How much noise does the model bear, and what makes that private?</h1>",
-        f"<p>{page.text(study_id)} on {page.text(now.study.plan.training.dataset)}, {now.status}, {now.finished} of "
-        f"{len(now.runs)} runs. By Epsilon Lab, {time.strftime('%Y-%m-%d')}; {page.text(accounting.VERSION)}.</p>",
-        *(f"<p class='answer'>{page.text(words)}</p>" for words in now.sentences[-2:]),
-        "<h2>What came of each setting</h2>",
+        page.heading(_("How much noise does the model bear, and what makes that private?"), level=1),
+        page.paragraph(about),
+        *(page.answer(words) for words in sentences[-2:]),
+        page.heading(_("What came of each setting")),
         page.table(
             [
                 {name: _number(name, value) for name, value in row.items() if value is not None or name != "band"}
-                for row in studies.table(now)
+                for row in findings.table(now)
             ]
         ),
-        "<p>Accuracy: the mean over the seeds on the whole test set, a diagnostic outside the guarantee. Band: half the "
-        "range over the seeds.</p>",
-        "<ul>" + "".join(f"<li>{page.text(words)}</li>" for words in now.sentences) + "</ul>",
-        "<h2>Round by round</h2>",
+        page.paragraph(diagnostic),
+        "<ul>" + "".join(f"<li>{page.text(words)}</li>" for words in sentences) + "</ul>",
+        page.heading(_("Round by round")),
         *(
-            _figure(sweep, metric, title, max(now.study.rounds), first=metric == "accuracy")
+            _figure(sweep, metric, _(title), max(now.study.rounds), first=metric == "accuracy")
             for metric, title in lines.METRICS.items()
         ),
     ]
@@ -99,16 +122,14 @@ def html(store: Store, study_id: str) -> str:
             data=plan.training.dataset,
         )
         parts += [
-            "<h2>The statement of the final run</h2>",
-            f"<p>{page.text(statement.sentence(charged, account.headline.value))}</p>",
-            page.table([{"what": name, "how it is here": value} for name, value in rows]),
+            page.heading(_("The statement of the final run")),
+            page.paragraph(statement.sentence(charged, account.headline.value)),
+            page.statement(rows),
         ]
-    parts += [
-        "<h2>To repeat it</h2>",
-        "<p>Save this as study.json, then: python -m dpcore study run --spec study.json</p>",
-        f"<pre>{page.text(now.study.to_json())}</pre>",
-    ]
-    return page.whole(f"Study {study_id}", parts)
+    parts += page.to_repeat(
+        _("Save this as study.json, then: python -m dpcore study run --spec study.json"), now.study.to_json()
+    )
+    return page.whole(_("Study {study}").format(study=study_id), parts)
 
 
 def _number(name: str, value: float | str | None) -> str:
@@ -116,6 +137,8 @@ def _number(name: str, value: float | str | None) -> str:
         return "–"
     if name == "epsilon":
         return statement.epsilon_text(value)
+    if name == "part":
+        return _(value)
     return (
         f"{value:+.3f}" if name == "difference" else f"{value:.3f}" if name in ("accuracy", "band") else f"{value}"
     )
@@ -130,5 +153,5 @@ def last_words(table: pd.DataFrame) -> str:
 def _figure(rounds: pd.DataFrame, metric: str, title: str, total: int, *, first: bool) -> str:
     table = by_setting(rounds, metric)
     drawn = charts.by_round(table, metric, title=title, total_rounds=total)
-    words = last_words(table)
-    return page.figure(drawn, f"{title}. Last: {words}.", first=first)
+    caption = _("{title}. Last: {values}.").format(title=title, values=last_words(table))
+    return page.figure(drawn, caption, first=first)

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 from dpcore import datasets
 from dpcore.errors import BudgetExceededError
+from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.statement import epsilon_text
-from dpcore.runs.store import Policy, Run, Store
+from dpcore.runs.run_rows import Run
+from dpcore.runs.settings import Policy
+from dpcore.runs.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,29 +84,45 @@ def check(store: Store, plan: Plan) -> None:
         return
     policy, total = after.policy, after.account.headline.value
     why = ledger.uncovered(plan.privacy)
-    if math.isinf(total) and not why:
-        why = "A run on it has left no guarantee (see the ledger)."
-    raise BudgetExceededError(
-        f"Expected all runs on {dataset} together to spend at most epsilon {policy.budget_epsilon:g} at delta "
-        f"{policy.budget_delta:g}; with this one they would spend {epsilon_text(total)}. "
-        + (why or "Train fewer rounds, with more noise, or raise the budget.")
-    )
+    if not why and math.isinf(total):
+        why = _("A run on it has left no guarantee (see the ledger).")
+    message = _(
+        "Expected all runs on {dataset} together to spend at most epsilon {allowed:g} at delta {delta:g}; with this one "
+        "they would spend {total}."
+    ).format(dataset=dataset, allowed=policy.budget_epsilon, delta=policy.budget_delta, total=epsilon_text(total))
+    advice = why or _("Train fewer rounds, with more noise, or raise the budget.")
+    raise BudgetExceededError(f"{message} {advice}")
 
 
 def sentence(balance: Balance) -> str:
     """Returns what has been spent, and of what, in words."""
     policy, account = balance.policy, balance.account
     if policy.public:
-        return f"{policy.name} is marked as public: runs on it cost its users nothing."
+        return _("{dataset} is marked as public: runs on it cost its users nothing.").format(dataset=policy.name)
     spent = (
-        f"The runs on {policy.name} ({len(balance.runs)}) come to epsilon {epsilon_text(account.headline.value)}"
+        _(
+            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta!r} (RDP: {rdp}). No budget is "
+            "set."
+        )
+        if policy.budget_epsilon is None
+        else _(
+            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta!r} (RDP: {rdp}), of a budget of "
+            "{budget:g}."
+        )
     )
-    spent += f" at delta {policy.budget_delta!r} (RDP: {epsilon_text(account.rdp.value)})"
-    spent += (
-        ". No budget is set." if policy.budget_epsilon is None else f", of a budget of {policy.budget_epsilon:g}."
-    )
-    spent += f" Runs whose plan this version cannot read: {', '.join(balance.unreadable)}." * bool(
-        balance.unreadable
-    )
-    open_runs = sum(bool(ledger.uncovered(run.plan.privacy)) for run in balance.runs)
-    return spent + f" Runs that left no guarantee, and with them the whole: {open_runs}." * bool(open_runs)
+    words = [
+        spent.format(
+            dataset=policy.name,
+            count=len(balance.runs),
+            epsilon=epsilon_text(account.headline.value),
+            delta=policy.budget_delta,
+            rdp=epsilon_text(account.rdp.value),
+            budget=policy.budget_epsilon,
+        )
+    ]
+    if balance.unreadable:
+        unreadable = _("Runs whose plan this version cannot read: {runs}.")
+        words.append(unreadable.format(runs=", ".join(balance.unreadable)))
+    if open_runs := sum(bool(ledger.uncovered(run.plan.privacy)) for run in balance.runs):
+        words.append(_("Runs that left no guarantee, and with them the whole: {count}.").format(count=open_runs))
+    return " ".join(words)

@@ -15,7 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
 from dpcore.rounds import Round
-from dpcore.runs.store import Run
+from dpcore.runs.run_rows import Run
 
 _LEAST_ERROR = 0.01  # what another seed moves, where runs are too few to say
 
@@ -48,7 +48,7 @@ def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
 
 
 def ratio(plan: PrivacyPlan) -> float:
-    """Returns the noise on the average: the noise multiplier over the clients."""
+    """Returns the noise-to-clients ratio; where that is held, so is the noise on the average."""
     return plan.noise_multiplier / plan.clients_per_round
 
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.locks import is_held, take
-from dpcore.runs.store import Run, Store
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 _ROOT = Path(__file__).parents[2]
 _STARTING_SECONDS = 1800.0  # a worker may read its data, load TensorFlow and do its first round for so long

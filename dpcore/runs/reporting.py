@@ -2,10 +2,12 @@
 
 from dpcore import datasets, limits
 from dpcore.errors import EpsilonLabError
+from dpcore.language import _
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
 from dpcore.runs import budget
-from dpcore.runs.store import Run, Store
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 
 def rows(
@@ -13,7 +15,9 @@ def rows(
 ) -> list[tuple[str, str]]:
     """Returns the statement of a run, a line an item."""
     plan, training = run.charged, run.plan.training
-    content = run.dataset_fingerprint or "not read yet"
+    data = _("{dataset}, content {content}.").format(
+        dataset=training.dataset, content=run.dataset_fingerprint or _("not read yet")
+    )
     return statement.table(
         plan,
         accounting.account(plan),
@@ -21,7 +25,7 @@ def rows(
         false_positive_rate=false_positive_rate,
         training=training,
         ledger=budget.sentence(budget.balance(store, training.dataset)),
-        data=f"{training.dataset}, content {content}. {_access(store, training.dataset)}",
+        data=f"{data} {_access(store, training.dataset)}",
     )
 
 
@@ -39,4 +43,4 @@ def _access(store: Store, dataset: str) -> str:
         manifest = datasets.entry(dataset, store.home).manifest
     except EpsilonLabError:
         return ""
-    return manifest.description.access_note if manifest else ""
+    return _(manifest.description.access_note) if manifest else ""

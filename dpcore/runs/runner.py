@@ -17,10 +17,12 @@ from pathlib import Path
 from dpcore.errors import StoreError
 from dpcore.locks import lock
 from dpcore.runs import processes
-from dpcore.runs.store import Run, Store
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 _POLL_SECONDS = 0.2
 _TROUBLE_SECONDS = 2.0
+_LEAVE_SECONDS = 10.0
 _MODULE_FOR = {"tff": ["dpcore.isolated", "dpcore.runs.worker"]}  # what opens a port gets a network of its own
 
 
@@ -41,6 +43,7 @@ def main(home: Path) -> None:
                     time.sleep(_TROUBLE_SECONDS)
         # Who queued a run while we still had the lock saw a living runner, and started none.
         if not home.exists() or not store.queue():
+            watched.see_out()
             return
 
 
@@ -51,6 +54,12 @@ class Watched(dict[int, subprocess.Popen]):
         """Lets go of those that have ended well, so that no zombie stays."""
         for pid in [pid for pid, worker in self.items() if worker.poll() == 0]:
             del self[pid]
+
+    def see_out(self) -> None:
+        """Waits a moment for those that have ended their runs, and only have to leave."""
+        for worker in self.values():
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(_LEAVE_SECONDS)
 
     def how_it_ended(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""

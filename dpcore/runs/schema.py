@@ -1,6 +1,5 @@
 """The file of runs: from version to version, and out of a damaged one."""
 
-import json
 import os
 import sqlite3
 import time
@@ -9,6 +8,8 @@ from pathlib import Path
 
 from dpcore import files
 from dpcore.errors import StoreError
+from dpcore.language import _
+from dpcore.runs import folders
 
 # What turned each version of the file into the next, from an empty file on.
 _MIGRATIONS = [
@@ -78,11 +79,12 @@ CREATE TABLE study_runs (
     PRIMARY KEY (study_id, run_id)
 ) WITHOUT ROWID;
 """,
+    """
+ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE studies ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+""",
 ]
 VERSION = len(_MIGRATIONS)
-PLAN_FILE = "run.json"  # in a run's folder: what its ledger needs, should the file of runs be lost
-KEPT = ("created", "plan", "engine", "eval_every", "redrawn")  # what is in it
-_NEVER_BY_ITSELF = 1000
 RECOVERED = "recovered"  # the setting that tells what happened to a damaged file
 
 
@@ -111,10 +113,11 @@ def prepare(path: Path) -> None:
         with closing(connect(path)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
-                raise StoreError(
-                    f"Expected {path} to be of version {VERSION} or older, found {version}: it was written by a newer "
+                message = _(
+                    "Expected {file} to be of version {version} or older, found {found}: it was written by a newer "
                     "version of Epsilon Lab. Use that one, or another --home."
                 )
+                raise StoreError(message.format(file=path, version=VERSION, found=version))
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found == "ok" and version > 0:
                 _migrate(db, version)
@@ -149,7 +152,7 @@ def _replace(path: Path, aside: Path | None) -> None:
         _migrate(db, 0)
         if aside:
             _salvage(path, db, "runs")
-        _from_folders(path.parent / "runs", db)
+        folders.read_back(path.parent / "runs", db)
         if aside:
             for (run_id,) in db.execute("SELECT run_id FROM runs").fetchall():
                 _salvage(path, db, "rounds", "run_id = ?", run_id)
@@ -199,24 +202,3 @@ def _salvage(damaged: Path, db: sqlite3.Connection, table: str, where: str = "1"
                         f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
                         [row[name] for name in names],
                     )
-
-
-def _from_folders(runs: Path, db: sqlite3.Connection) -> None:
-    """Adds the runs that only their folders know, so that the ledger still charges them."""
-    for kept in sorted(runs.glob(f"*/{PLAN_FILE}")):
-        with suppress(ValueError, KeyError, TypeError, OSError, sqlite3.Error):
-            told, done = json.loads(kept.read_text()), (kept.parent / "weights.npz").exists()
-            values = {name: told[name] for name in KEPT} | {
-                "run_id": kept.parent.name,
-                "status": "finished" if done else "interrupted",
-                "message": "Read back from its folder: the file of runs did not have it any more.",
-                # How far it was is not known: a round may have been lost, and nobody begins it again unasked.
-                "drawing": 1,
-                "attempts": _NEVER_BY_ITSELF,
-            }
-            if told.get("purged"):
-                values |= {"purged": 1, "deleted": told["created"]}
-            db.execute(
-                f"INSERT OR IGNORE INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
-                list(values.values()),
-            )

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import EpsilonLabError, InvalidValueError
+from dpcore.language import N_, _
 from dpcore.learning import engines
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
+from dpcore.rounds import Round
 from dpcore.runs import budget, processes
-from dpcore.runs.store import RESUMABLE, Round, Run, Store
+from dpcore.runs.run_rows import RESUMABLE, Run
+from dpcore.runs.store import Store
 
-_LOST = "Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it."
+# As in the store, messages of runs are in English here, and pages look them up.
+_LOST = N_("Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it.")
 _MOST_ATTEMPTS = 3  # a run that comes no further is not begun again by itself
 
 
@@ -33,8 +38,16 @@ def wake(store: Store) -> None:
         threading.Thread(target=runner.wait, daemon=True).start()
 
 
-def start(store: Store, plan: Plan, *, engine: str, eval_every: int, stop_when_diverging: bool = False) -> str:
-    """Queues a run, sees to it that it will be begun, and returns its id.
+def start(
+    store: Store,
+    plan: Plan,
+    *,
+    engine: str,
+    eval_every: int,
+    stop_when_diverging: bool = False,
+    cluster: ClusterSetting | None = None,
+) -> str:
+    """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
     Raises:
         BudgetExceededError: If its data set's budget does not allow it.
@@ -42,7 +55,13 @@ def start(store: Store, plan: Plan, *, engine: str, eval_every: int, stop_when_d
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
-        run_id = store.create(plan, engine=engine, eval_every=eval_every, stop_when_diverging=stop_when_diverging)
+        run_id = store.create(
+            plan,
+            engine=engine,
+            eval_every=eval_every,
+            stop_when_diverging=stop_when_diverging,
+            cluster=cluster,
+        )
     wake(store)
     return run_id
 
@@ -59,11 +78,12 @@ def resume(store: Store, run_id: str) -> None:
     with lock(store.home / "ledger.lock", wait=True):
         run = current(store, run_id)
         if run.status not in RESUMABLE or run.deleted:
-            where = "in the bin" if run.deleted else run.status
-            raise InvalidValueError(
-                "run",
-                f"Expected a run that is {', '.join(RESUMABLE)}, found {run_id} {where}. It cannot be resumed.",
+            message = _("Expected a run that is {states}, found {run} {status}. It cannot be resumed.").format(
+                states=", ".join(map(_, RESUMABLE)),
+                run=run_id,
+                status=_("in the bin") if run.deleted else _(run.status),
             )
+            raise InvalidValueError("run", message)
         again = int(run.drawing is not None and not engines.replays(run.engine, run.plan))
         privacy, redrawn = run.plan.privacy, run.redrawn + again
         replace(privacy, rounds=privacy.rounds + redrawn)  # not more than an accountant takes
@@ -95,6 +115,7 @@ def retry(store: Store, run_id: str) -> str:
         engine=run.engine,
         eval_every=run.eval_every,
         stop_when_diverging=run.stop_when_diverging,
+        cluster=store.cluster(run_id, own=True),
     )
     store.describe(again, name=run.name, tags=run.tags, note=run.note)
     return again
@@ -116,7 +137,8 @@ def move(store: Store, run_id: str, *, before: str | None) -> None:
     queued = [run.run_id for run in store.queue()]
     for one in filter(None, (run_id, before)):
         if one not in queued:
-            raise InvalidValueError("run", f"Expected a run that is queued, found {one} {store.run(one).status}.")
+            message = _("Expected a run that is queued, found {run} {status}.")
+            raise InvalidValueError("run", message.format(run=one, status=_(store.run(one).status)))
     store.move(run_id, before=before)
 
 
@@ -130,9 +152,8 @@ def delete(store: Store, run_id: str) -> None:
     if run.status == "interrupted":
         store.end(run_id, "interrupted", run.message)
     if not store.delete(run_id):
-        raise InvalidValueError(
-            "run", f"Expected a run that has ended, found {run_id} {run.status}. Stop it first."
-        )
+        message = _("Expected a run that has ended, found {run} {status}. Stop it first.")
+        raise InvalidValueError("run", message.format(run=run_id, status=_(run.status)))
 
 
 def current(store: Store, run_id: str) -> Run:

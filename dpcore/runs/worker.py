@@ -13,19 +13,29 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from dpcore import datasets, files, isolated
-from dpcore.errors import DamagedCheckpointError, DatasetError, EpsilonLabError, StoreError
+from dpcore.errors import (
+    ClusterUnreachableError,
+    DamagedCheckpointError,
+    DatasetError,
+    EpsilonLabError,
+    StoreError,
+)
+from dpcore.language import N_
 from dpcore.rounds import divergence
-from dpcore.runs import processes, studies
-from dpcore.runs.store import Run, Store
+from dpcore.runs import clusters, processes, studies
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
 # TFF's runtime takes one plan a process, in a network of its own.
 _MAY_FOLLOW = "vectorized"
+_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard")
 
 
 def main(home: Path, run_id: str, held: int) -> None:
@@ -66,14 +76,22 @@ def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[st
     """Trains a run; returns its last status and what there is to say, whatever that is."""
 
     def stop_requested() -> bool:
-        return terminated.is_set() or store.run(run_id).stop_requested
+        now = store.run(run_id)
+        return terminated.is_set() or now.stop_requested or rules.out_of_time(owner=now.owner, seconds=now.seconds)
 
     try:
-        status, message = _train(store, store.run(run_id), stop_requested)
-        if status == "stopped" and terminated.is_set() and not store.run(run_id).stop_requested:
-            return "interrupted", "The worker was asked to end, as when the machine shuts down. Nothing is lost."
+        rules = store.rules()
+        with ExitStack() as held:
+            status, message = _train(store, store.run(run_id), stop_requested, held)
+        now = store.run(run_id)
+        if status == "stopped" and terminated.is_set() and not now.stop_requested:
+            return "interrupted", N_(
+                "The worker was asked to end, as when the machine shuts down. Nothing is lost."
+            )
+        if status == "stopped" and not message and not now.stop_requested:
+            message = f"{_OUT_OF_TIME}: {rules.most_minutes}"
         return status, message
-    except (StoreError, OSError) as err:  # the disk, most likely: nothing is wrong with the run
+    except (StoreError, OSError, ClusterUnreachableError) as err:  # the disk, most likely: the run is as it was
         traceback.print_exc()
         return "interrupted", f"{err}. Resume the run when that is mended."
     except EpsilonLabError as err:
@@ -105,8 +123,8 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
         return None
 
 
-def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[str, str]:
-    """Trains from where the run is; returns its last status, and what there is to say."""
+def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: ExitStack) -> tuple[str, str]:
+    """Trains from where the run is, with what `held` closes afterwards; returns its last status, and what to say."""
     run_id, plan = run.run_id, run.plan
     if run.complete and (store.folder(run_id) / "weights.npz").exists():
         return "finished", ""  # it was lost just before it could say so
@@ -121,7 +139,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
             f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
             f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
         )
-    store.say(run_id, isolated.problem() or "Starting TensorFlow (some seconds)", dataset.fingerprint)
+    store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
     from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
         checkpoints,
         engines,
@@ -129,7 +147,8 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
         training,
     )
 
-    engine, replays = engines.create(run.engine, plan, dataset), engines.replays(run.engine, plan)
+    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    engine, replays = engines.create(run.engine, plan, dataset, computes), engines.replays(run.engine, plan)
     owner = {"plan": plan.fingerprint, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -149,7 +168,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool]) -> tuple[
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
-    for report in reports:
+    for report in clusters.until_given_up(reports):
         row, state = report.row, report.state
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:
@@ -196,4 +215,6 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what this program says
+    os.environ["EPSILON_LAB_HOME"] = sys.argv[1]  # for the processes of a cluster that this one starts
+    os.nice(10)  # who waits for a page goes first; where nobody does, it costs nothing
     main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dpcore import limits
+from dpcore import language, limits
 from dpcore.errors import EpsilonLabError
-from dpcore.runs import supervisor
-from dpcore.runs.store import RESUMABLE, Run, Store
+from dpcore.language import _
+from dpcore.runs import folders, supervisor, visiting
+from dpcore.runs.run_rows import RESUMABLE, Run
+from dpcore.runs.store import Store
+from dpcore.ui import visitors
 
 _SAID, _DELETED = "_said", "_deleted"
 
@@ -19,16 +22,26 @@ def notices(store: Store) -> None:
         st.error(said, icon=":material/warning:")
     deleted = st.session_state.get(_DELETED, [])
     if deleted:
-        words, undo, fine = st.columns([6, 1, 1], vertical_alignment="center")
-        words.info(
-            f"In the bin: {', '.join(deleted)}. The ledger keeps what it has spent.", icon=":material/delete:"
+        st.info(
+            _("In the bin: {runs}. The ledger keeps what it has spent.").format(runs=", ".join(deleted)),
+            icon=":material/delete:",
         )
-        undo.button("Undo", key="undo", on_click=_undo, args=(store, deleted), width="stretch")
-        fine.button("Fine", key="fine", on_click=st.session_state.pop, args=(_DELETED,), width="stretch")
+        with st.container(horizontal=True):
+            button(
+                _("Undo"), "undo", _undo, store, deleted, tip=_("Brings back what was put into the bin just now.")
+            )
+            button(_("Fine"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
     if recovered := store.recovered():
-        words, button = st.columns([7, 1], vertical_alignment="center")
-        words.warning(recovered, icon=":material/healing:")
-        button.button("Understood", key="understood", on_click=store.forget_recovered, width="stretch")
+        st.warning(_(recovered), icon=":material/healing:")
+        button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
+
+
+def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: bool = False) -> None:
+    """Shows a button; a refusal of what it is for is shown at the top of the page.
+
+    What a press does runs before the page, which alone knows its language: so that is kept.
+    """
+    st.button(words, key=key, on_click=language.kept(attempt), args=(do, *arguments), help=tip, disabled=disabled)
 
 
 def attempt(do: Callable, *arguments) -> None:
@@ -36,12 +49,16 @@ def attempt(do: Callable, *arguments) -> None:
     try:
         do(*arguments)
     except EpsilonLabError as err:
-        st.session_state[_SAID] = str(err)
+        st.session_state[_SAID] = visitors.without_paths(str(err))
 
 
 def _undo(store: Store, run_ids: list[str]) -> None:
     for run_id in run_ids:
-        store.restore(run_id)
+        attempt(store.restore, run_id)
+    _forget_deleted()
+
+
+def _forget_deleted() -> None:
     st.session_state.pop(_DELETED, None)
 
 
@@ -56,32 +73,35 @@ def _retry(store: Store, run_id: str) -> None:
 
 def show(store: Store, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
-
-    def button(words: str, key: str, do: Callable, *arguments, tip: str) -> None:
-        st.button(words, key=key, on_click=attempt, args=(do, *arguments), help=tip)
-
+    mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
-        if run.status == "running" and not run.stop_requested:
-            tip = "Ends the run after the round it is in. What it has learnt is kept."
-            button("Stop", "stop", supervisor.stop, store, run.run_id, tip=tip)
-        elif run.status == "running":
-            st.button("Stopping …", key="stopping", disabled=True)
-            tip = "Does not wait for the round. What came before it is kept."
-            button("End it now", "kill", _end_now, store, run.run_id, tip=tip)
-        if run.status == "queued":
-            tip = "Takes it out of the queue."
-            button("Cancel", "cancel", supervisor.stop, store, run.run_id, tip=tip)
-            button("First in the queue", "first", _first, store, run.run_id, tip="Puts it before all others.")
-            button("Last in the queue", "last", _last, store, run.run_id, tip="Puts it behind all others.")
-        if run.status in RESUMABLE and not run.complete:
-            tip = "Goes on from its last checkpoint, up to its last planned round."
-            button("Resume", "resume", supervisor.resume, store, run.run_id, tip=tip)
+        if mine and run.status == "running" and not run.stop_requested:
+            tip = _("Ends the run after the round it is in. What it has learnt is kept.")
+            button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)
+        elif mine and run.status == "running":
+            tip = _("It ends after the round it is in.")
+            st.button(_("Stopping …"), key="stopping", disabled=True, help=tip)
+            tip = _("Does not wait for the round. What came before it is kept.")
+            button(_("End it now"), "kill", _end_now, store, run.run_id, tip=tip)
+        if mine and run.status == "queued":
+            tip = _("Takes it out of the queue.")
+            button(_("Cancel"), "cancel", supervisor.stop, store, run.run_id, tip=tip)
+        if run.status == "queued" and not visitors.hosted():  # who goes first makes all others wait
+            tip = _("Puts it before all others.")
+            button(_("First in the queue"), "first", _first, store, run.run_id, tip=tip)
+            tip = _("Puts it behind all others.")
+            button(_("Last in the queue"), "last", _last, store, run.run_id, tip=tip)
+        if mine and run.status in RESUMABLE and not run.complete:
+            tip = _("Goes on from its last checkpoint, up to its last planned round.")
+            button(_("Resume"), "resume", supervisor.resume, store, run.run_id, tip=tip)
         if not run.active:
-            tip = "Queues the same plan as a new run, which the ledger charges on its own."
-            button("Run again", "retry", _retry, store, run.run_id, tip=tip)
-            with st.popover("Delete"):
-                st.write("It goes into the bin, and can be brought back. The ledger keeps what it has spent.")
-                button("Put it into the bin", "delete", _delete, store, run.run_id, tip="Keeps its charge.")
+            tip = _("Queues the same plan as a new run, which the ledger charges on its own.")
+            button(_("Run again"), "retry", _retry, store, run.run_id, tip=tip)
+        if mine and not run.active:
+            with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
+                st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
+                tip = _("Keeps its charge.")
+                button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
 def _end_now(store: Store, run_id: str) -> None:
@@ -98,12 +118,34 @@ def _last(store: Store, run_id: str) -> None:
 
 def describe(store: Store, run: Run) -> None:
     """Shows the fields of what a person says about a run."""
-    with st.expander("Name, tags and note"):
+    with st.expander(_("Name, tags and note")):
         one, two = st.columns(2)
-        name = one.text_input("Name", run.name, key=f"name_{run.run_id}", max_chars=80)
-        tags = two.text_input("Tags, with blanks between", run.tags, key=f"tags_{run.run_id}", max_chars=200)
-        note = st.text_area("Note", run.note, key=f"note_{run.run_id}", max_chars=5000)
-        if (name, tags, note) != (run.name, run.tags, run.note):
+        fixed = not visiting.owns(store, run.owner)
+        name = one.text_input(
+            _("Name"),
+            run.name,
+            key=f"name_{run.run_id}",
+            disabled=fixed,
+            max_chars=80,
+            help=_("What lists call it instead of its id; at most 80 characters."),
+        )
+        tags = two.text_input(
+            _("Tags, with blanks between"),
+            run.tags,
+            key=f"tags_{run.run_id}",
+            disabled=fixed,
+            max_chars=200,
+            help=_("Words to find it by; at most 200 characters."),
+        )
+        note = st.text_area(
+            _("Note"),
+            run.note,
+            key=f"note_{run.run_id}",
+            disabled=fixed,
+            max_chars=5000,
+            help=_("What you want to remember of it; at most 5,000 characters."),
+        )
+        if not fixed and (name, tags, note) != (run.name, run.tags, run.note):
             store.describe(run.run_id, name=name, tags=tags, note=note)
             st.rerun()
 
@@ -112,27 +154,47 @@ def parallel(store: Store) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
     count = st.number_input(
-        knob.label, int(knob.minimum), int(knob.maximum), store.parallel_runs(), key="parallel", help=knob.help
+        _(knob.label),
+        int(knob.minimum),
+        int(knob.maximum),
+        store.parallel_runs(),
+        key="parallel",
+        help=_(knob.help),
+        disabled=visitors.hosted(),
     )
-    if count != store.parallel_runs():
+    if not visitors.hosted() and count != store.parallel_runs():
         store.set_parallel_runs(count)
-    running, waiting = len(store.runs(status=["running"])), len(store.queue())
+    running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
-        f"{running} running, {waiting} waiting. This machine has {os.cpu_count()} cores, which one run fills."
+        _("{running} running, {waiting} waiting. This machine has {cores} cores, which one run fills.").format(
+            running=running, waiting=waiting, cores=os.cpu_count()
+        )
     )
 
 
 def disk(store: Store) -> None:
     """Shows what runs take on the disk, and the bin."""
     kept, thrown = store.runs(), store.runs(deleted=True)
-    size, freed = (sum(store.disk_use(run.run_id) for run in runs) for runs in (kept, thrown))
+    where = "" if visitors.hosted() else _(" in {folder}").format(folder=store.home)
+    size, freed = (sum(folders.size(store.folder(run.run_id)) for run in runs) for runs in (kept, thrown))
     st.write(
-        f"{len(kept)} runs: {size / 1e6:.1f} MB in {store.home}. In the bin: {len(thrown)}, {freed / 1e6:.1f} MB."
+        _("{runs} runs: {size:.1f} MB{place}. In the bin: {thrown}, {freed:.1f} MB.").format(
+            runs=len(kept), size=size / 1e6, place=where, thrown=len(thrown), freed=freed / 1e6
+        )
     )
+    thrown = [run for run in thrown if visiting.owns(store, run.owner)]
     if thrown:
-        back = st.multiselect("Bring back", [run.run_id for run in thrown], key="bring_back")
+        back = st.multiselect(
+            _("Bring back"),
+            [run.run_id for run in thrown],
+            key="bring_back",
+            help=_("Runs in the bin that are to be in the list again."),
+        )
         with st.container(horizontal=True):
-            st.button("Bring back", key="restore", on_click=_undo, args=(store, back), disabled=not back)
-            with st.popover("Empty the bin"):
-                st.write("Weights, logs and rounds go for good. The ledger keeps their charges.")
-                st.button("Empty it", key="empty", on_click=attempt, args=(store.empty_bin,))
+            tip = _("They come back as they were.")
+            button(_("Bring back"), "restore", _undo, store, back, tip=tip, disabled=not back)
+            if visitors.hosted():
+                return
+            with st.popover(_("Empty the bin"), help=_("Asks once more, and says what goes.")):
+                st.write(_("Weights, logs and rounds go for good. The ledger keeps their charges."))
+                button(_("Empty it"), "empty", store.empty_bin, tip=_("Cannot be undone."))

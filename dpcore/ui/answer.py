@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
@@ -14,29 +15,35 @@ def show(plan: PrivacyPlan, grid: float) -> None:
     pld, rdp, headline = account.pld, account.rdp, account.headline
     one, two, three, four = st.columns(4)
     one.metric(
-        f"Epsilon, by {headline.accountant.upper()}",
+        _("Epsilon, by {accountant}").format(accountant=headline.accountant.upper()),
         statement.epsilon_text(headline.value),
         border=True,
-        help=f"The smaller of the two bounds, rounded up. {accounting.VERSION}.",
+        help=_("The smaller of the two bounds, rounded up. {version}.").format(version=accounting.VERSION),
     )
-    other = rdp if headline is not rdp else pld
+    other, by = (pld, "PLD") if headline is rdp else (rdp, "RDP")
+    ordered = _("By {accountant}, order {order:g}") if other is rdp and rdp.order else _("By {accountant}")
     two.metric(
-        f"By {'RDP' if other is None or other is rdp else 'PLD'}" + (f", order {rdp.order:g}" if rdp.order else ""),
+        ordered.format(accountant=by, order=rdp.order),
         statement.epsilon_text(other.value) if other else "–",
         border=True,
-        help="RDP with the orders of the TensorFlow Federated tutorial. " + account.pld_problem,
+        help=" ".join([_("RDP with the orders of the TensorFlow Federated tutorial."), account.pld_problem]),
     )
     three.metric(
-        "If cohorts were known",
-        statement.epsilon_text(accounting.without_amplification(plan, grid)),
+        _("If cohorts were known"),
+        statement.epsilon_text(accounting.without_amplification(plan)),
         border=True,
-        help="Epsilon without amplification by sampling: towards somebody who knows who took part in which round.",
+        help=_(
+            "Epsilon without amplification by sampling: towards somebody who knows who took part in which round."
+        ),
     )
     four.metric(
-        "Noise on the average",
-        f"{plan.noise_multiplier / plan.clients_per_round:.4g}",
+        _("Noise on the average"),
+        f"{plan.value_noise_multiplier / plan.clients_per_round:.4g}",
         border=True,
-        help="Noise multiplier over clients per round, in units of the clip norm: what the model has to bear.",
+        help=_(
+            "Noise on the sum of updates, over clients per round, in units of the clip norm: what the model has to bear. "
+            "With adaptive clipping it is more than the noise multiplier, which is what sum and count are worth together."
+        ),
     )
     st.info(statement.sentence(plan, headline.value), icon=":material/lock:")
     warnings = [*plan.warnings, account.pld_problem, rdp.warning if headline is rdp else ""]
@@ -49,12 +56,23 @@ def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
     account = accounting.account(plan)
     rows = statement.table(plan, account, risk(plan), false_positive_rate=false_positive_rate)
     text = statement.markdown(plan, account, rows)
-    st.header("What to report with it")
-    st.caption("The reporting checklist of Ponomareva et al. (2023), section 5.3.3, filled in from the plan.")
-    with st.expander("The statement"):
+    st.header(_("What to report with it"))
+    st.caption(_("The reporting checklist of Ponomareva et al. (2023), section 5.3.3, filled in from the plan."))
+    with st.expander(_("The statement")):
         st.markdown(text)
-    with st.expander("The same as Markdown, to copy"):
-        st.code(text, language="markdown", wrap_lines=True)
-        st.download_button("Download", text, file_name="privacy-statement.md", mime="text/markdown")
-    with st.expander("A link to this point, every number in it"):
-        st.code(controls.link(), language=None, wrap_lines=True)
+    # What colours code is a megabyte for the browser to read: it comes when somebody opens one of these.
+    with st.expander(_("The same as Markdown, to copy"), key="statement_markdown", on_change="rerun") as markdown:
+        if markdown.open:
+            st.code(text, language="markdown", wrap_lines=True)
+            st.download_button(
+                _("Download"),
+                text,
+                file_name="privacy-statement.md",
+                mime="text/markdown",
+                help=_("The statement as a file."),
+            )
+    with st.expander(
+        _("A link to this point, every number in it"), key="statement_link", on_change="rerun"
+    ) as link:
+        if link.open:
+            st.code(controls.link(), language=None, wrap_lines=True)

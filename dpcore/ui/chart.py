@@ -1,24 +1,23 @@
 """A plotly figure that grows in place.
 
 `st.plotly_chart` builds a new chart at every change of its data: blank for a moment, zoom and hover lost.
-This component keeps one graph in the page and hands each new figure to `Plotly.react`. It draws with the
-`plotly.min.js` of the Python package, served from `static/`, so that nothing comes from outside.
+This component keeps one graph in the page and hands each new figure to `Plotly.react`.
 """
 
 import io
-import shutil
-from pathlib import Path
 
 import pandas as pd
-import plotly
 import plotly.graph_objects as go
 import streamlit as st
+
+from dpcore.language import _
+from dpcore.ui import columns, player, plotly_js
 
 _JS = """
 function plotly() {
   window.epsilonLabPlotly ??= new Promise((done, failed) => {
     const script = document.createElement("script");
-    script.src = new URL("app/static/plotly.min.js", document.baseURI);
+    script.src = new URL("PLOTLY_JS", document.baseURI);
     script.onload = () => done(window.Plotly);
     script.onerror = () => failed(new Error("plotly.min.js did not load"));
     document.head.append(script);
@@ -29,11 +28,13 @@ function plotly() {
 export default function ({ data, parentElement, setTriggerValue }) {
   const graph = parentElement.querySelector(".epsilon-lab-chart");
   graph.setAttribute("aria-label", data.label);
+  graph.dataset.waiting = data.waiting;
   const style = getComputedStyle(graph);
   const css = (name) => style.getPropertyValue(name).trim();
   const figure = JSON.parse(data.figure);
   const axis = { gridcolor: css("--st-border-color"), zerolinecolor: css("--st-border-color") };
   const layout = figure.layout;
+  const axes = Object.keys(layout).filter((name) => /^[xy]axis/.test(name)).concat("xaxis", "yaxis");
   Object.assign(layout, {
     autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -41,39 +42,46 @@ export default function ({ data, parentElement, setTriggerValue }) {
     colorway: css("--st-chart-categorical-colors").split(","),
     font: { family: css("--st-font"), color: css("--st-text-color"), size: 14 },
     hoverlabel: { bgcolor: css("--st-secondary-background-color") },
-    xaxis: { ...layout.xaxis, ...axis },
-    yaxis: { ...layout.yaxis, ...axis },
+    ...Object.fromEntries(axes.map((name) => [name, { ...layout[name], ...axis }])),
   });
-  graph.style.minHeight = `${layout.height}px`;
+  const { height: most, meta } = layout;
+  graph.fit = () => {  // returns the height, in a window that other things have to fit into
+    const beside = parseFloat(getComputedStyle(graph).getPropertyValue("--height-beside"));
+    const height = beside ? Math.min(most, Math.max(300, innerHeight - beside)) : most;
+    if (meta?.aspect) {  // never lower than a colour bar
+      const { aspect } = meta;
+      Object.assign(graph.style, { width: "100%", aspectRatio: aspect, minHeight: "190px", maxHeight: `${height}px` });
+      return undefined;
+    }
+    graph.style.height = `${height}px`;
+    return height;
+  };
+  layout.height = graph.fit();
   const config = { displayModeBar: false, responsive: true };
-  plotly().then((library) => library.react(graph, figure.data, layout, config))
+  const draw = (frame) => plotly().then((library) => library.react(graph, ...atFrame(figure, frame), config));
+  draw(play(graph, parentElement.querySelector(".epsilon-lab-player"), figure.frames, data.words, draw))
     .then(() => {
       graph.removeAllListeners("plotly_click");
       graph.on("plotly_click", ({ points }) => points[0].customdata && setTriggerValue("clicked", points[0].customdata));
     })
-    .catch((error) => { graph.textContent = `The chart could not be drawn: ${error.message}`; });
-  graph.watcher ??= new ResizeObserver(() => graph.data && window.Plotly.Plots.resize(graph));
+    .catch((error) => { graph.textContent = `${data.problem} ${error.message}`; });
+  graph.watcher ??= new ResizeObserver(() => {
+    if (!graph.data) return;
+    graph.fit();
+    window.Plotly.Plots.resize(graph);  // to the size of its element; it forgets what the layout says
+  });
   graph.watcher.observe(graph);
-  return () => { graph.watcher.disconnect(); if (window.Plotly) window.Plotly.purge(graph); };
+  return () => { stopPlaying(graph); graph.watcher.disconnect(); if (window.Plotly) window.Plotly.purge(graph); };
 }
 """
 
 
-def prepare() -> None:
-    """Puts the package's plotly.js where Streamlit serves it; a symbolic link there would be refused."""
-    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    target = Path(__file__).parents[2] / "static" / source.name
-    if not target.exists() or target.stat().st_size != source.stat().st_size:
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(source, target.with_suffix(".partial"))
-        target.with_suffix(".partial").replace(target)
-
-
-prepare()
+plotly_js.prepare()
 _component = st.components.v2.component(
     "epsilon_lab.chart",
-    html='<div class="epsilon-lab-chart" role="figure" tabindex="0"></div>',
-    js=_JS,
+    html='<div class="epsilon-lab-chart" role="figure" tabindex="0"></div>' + player.HTML,
+    css=player.CSS,
+    js=player.JS + _JS.replace("PLOTLY_JS", plotly_js.URL),
     isolate_styles=False,
 )
 
@@ -84,21 +92,44 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
     Returns the `customdata` of a point that was clicked just now.
 
     Args:
-        figure: What to draw, or its JSON; its layout has a height.
+        figure: What to draw, or its JSON; its layout has a height, or with `meta.aspect`, its width over its height,
+            the largest height. One with `frames` gets controls to play and step through them, and begins at the last;
+            the name of a frame is what a person reads.
         key: Unique in the page; the graph with this key is kept and updated.
         label: One sentence that says what the figure shows, for screen readers.
         table: The numbers of the figure; they are sent only where somebody opens them.
     """
     drawn = figure if isinstance(figure, str) else figure.to_json()
-    said = _component(key=key, data={"figure": drawn, "label": label}, on_clicked_change=lambda: None)
-    with st.expander("The numbers as a table", key=f"{key}_numbers", on_change="rerun") as numbers:
+    said = _component(
+        key=key,
+        data={
+            "figure": drawn,
+            "label": label,
+            "words": player.words(),
+            "problem": _("The chart could not be drawn:"),
+            "waiting": _("Drawing …"),
+        },
+        on_clicked_change=lambda: None,
+    )
+    with st.expander(_("The numbers as a table"), key=f"{key}_numbers", on_change="rerun") as numbers:
         if numbers.open:
-            st.dataframe(table, hide_index=True, key=f"{key}_table")
+            st.dataframe(table, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
             with st.container(horizontal=True):
                 st.download_button(
-                    "CSV", lambda: table.to_csv(index=False), f"{key}.csv", "text/csv", key=f"{key}_csv"
+                    "CSV",
+                    lambda: table.to_csv(index=False),
+                    f"{key}.csv",
+                    "text/csv",
+                    key=f"{key}_csv",
+                    help=_("All rows as text, with a comma between columns; the names of columns are English."),
                 )
-                st.download_button("Parquet", lambda: _parquet(table), f"{key}.parquet", key=f"{key}_parquet")
+                st.download_button(
+                    "Parquet",
+                    lambda: _parquet(table),
+                    f"{key}.parquet",
+                    key=f"{key}_parquet",
+                    help=_("All rows with their types, for pandas and other programs."),
+                )
     return said.clicked
 
 

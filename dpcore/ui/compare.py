@@ -4,22 +4,29 @@ import pandas as pd
 import streamlit as st
 
 from dpcore.charts import lines
+from dpcore.language import _
+from dpcore.plan import AdaptiveClipping, FixedClipping
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import supervisor
-from dpcore.runs.store import Run, Store
-from dpcore.ui import chart, tables
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
+from dpcore.ui import chart, columns, states, tables
 
 
 def show(store: Store, run_ids: list[str]) -> None:
     """Shows the curves of up to eight runs in one chart each, their last figures, and in what their plans differ."""
     if len(run_ids) > lines.MOST_LINES:
-        st.info(f"The first {lines.MOST_LINES} of {len(run_ids)} runs are shown.", icon=":material/info:")
+        st.info(
+            _("The first {shown} of {runs} runs are shown.").format(shown=lines.MOST_LINES, runs=len(run_ids)),
+            icon=":material/info:",
+        )
     runs = [supervisor.current(store, run_id) for run_id in run_ids[: lines.MOST_LINES]]
     names = _names(runs)
     rounds = {name: tables.rounds(store.rounds(run.run_id)) for name, run in names.items()}
-    for column, (metric, title) in zip(st.columns(2), lines.METRICS.items(), strict=True):
+    for column, (metric, words) in zip(st.columns(2), lines.METRICS.items(), strict=True):
         with column:
+            title = _(words)
             st.subheader(title)
             known = {name: table.dropna(subset=[metric]) for name, table in rounds.items()}
             last = ", ".join(f"{name}: {table[metric].iloc[-1]:.3f}" for name, table in known.items() if len(table))
@@ -32,23 +39,26 @@ def show(store: Store, run_ids: list[str]) -> None:
                     total_rounds=max(run.plan.privacy.rounds for run in runs),
                 ),
                 key=f"compare_{metric}",
-                label=f"{title} by round. Last: {last or 'nothing known yet'}.",
+                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("nothing known yet")),
                 table=pd.concat(
                     [table.assign(run=name)[["run", "round", metric]] for name, table in known.items()]
                 ),
             )
-    st.subheader("The plans, and what came of them")
+    st.subheader(_("The plans, and what came of them"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
     differing = facts.nunique(axis=1) > 1
-    st.dataframe(facts.assign(**{"": ["differs" if yes else "" for yes in differing]}))
+    facts = facts.assign(**{"": [_("differs") if yes else "" for yes in differing]})
+    facts.index = [columns.heading(name) for name in facts.index]
+    st.dataframe(facts, height="content", column_config={"_index": st.column_config.Column("", width="medium")})
 
 
 def _names(runs: list[Run]) -> dict[str, Run]:
     """Short names that tell the runs apart."""
     names = {}
     for run in runs:
-        name = (
-            run.name or f"noise {run.plan.privacy.noise_multiplier:g}, {run.plan.privacy.clients_per_round} clients"
+        privacy = run.plan.privacy
+        name = run.name or _("noise {noise:g}, {clients} clients").format(
+            noise=privacy.noise_multiplier, clients=privacy.clients_per_round
         )
         names[f"{name} ({run.run_id[-4:]})" if name in names else name] = run
     return names
@@ -57,24 +67,36 @@ def _names(runs: list[Run]) -> dict[str, Run]:
 def _facts(run: Run) -> dict[str, str]:
     privacy, training = run.plan.privacy, run.plan.training
     return {
-        "status": run.status,
+        "status": states.name(run.status),
         "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.4f}",
         "epsilon": epsilon_text(accounting.epsilon(run.charged).value),
         "delta": repr(privacy.delta),
-        "noise multiplier": f"{privacy.noise_multiplier:g}",
-        "clients per round": f"{privacy.clients_per_round:,}",
+        "noise_multiplier": f"{privacy.noise_multiplier:g}",
+        "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
         "population": f"{privacy.population:,}",
-        "clipping": repr(privacy.clipping),
-        "zeroing": str(privacy.zeroing),
+        "clipping": _clipping(privacy.clipping),
+        "zeroing": _("yes") if privacy.zeroing else _("no"),
         "data": training.dataset,
         "model": training.model,
         "client learning rate": f"{training.client_learning_rate:g}",
         "server learning rate": f"{training.server_learning_rate:g}",
         "server momentum": f"{training.server_momentum:g}",
         "batch size": str(training.batch_size),
-        "seed": str(training.seed),
+        "seed": _("none") if training.seed is None else str(training.seed),
         "engine": run.engine,
         "minutes": f"{run.seconds / 60:.1f}",
         "run": run.run_id,
     }
+
+
+def _clipping(clipping: AdaptiveClipping | FixedClipping) -> str:
+    if isinstance(clipping, FixedClipping):
+        return _("fixed {norm:g}").format(norm=clipping.clip_norm)
+    words = _("adaptive, from {norm:g} to the quantile {quantile:g}, step {step:g}, count noise {noise:g} a client")
+    return words.format(
+        norm=clipping.initial_clip_norm,
+        quantile=clipping.target_unclipped_quantile,
+        step=clipping.learning_rate,
+        noise=clipping.clipped_count_stddev_per_client,
+    )

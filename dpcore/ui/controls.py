@@ -1,18 +1,31 @@
 """A knob of `dpcore.limits` as a control that can be dragged and typed into."""
 
+import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
+from dpcore import language, limits
 from dpcore.errors import EpsilonLabError
+from dpcore.language import _
 from dpcore.limits import Knob
+from dpcore.ui import visitors
+from dpcore.ui.markdown import plain
 
 _STEPS = 121
-LINK_VERSION = "1"
+LINK_VERSION = "2"  # 1 wrote choices as they read in the page
+_ANEW = "anew"
+_KEPT = ("_", "lesson")  # how names in the session begin that are no control of a plan
+_KINDS = {knob.name: int if knob.integer else float for knob in vars(limits).values() if isinstance(knob, Knob)} | {
+    **dict.fromkeys(("everybody", "zeroing"), bool),
+    **dict.fromkeys(("clipping", "dataset"), str),
+    "seeds": int,
+}  # what such a link can set
 
 
 def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -> Any:
@@ -28,26 +41,30 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         logarithmic: Whether the slider moves by factors.
     """
     key = setting.name
-    drag, type_in = st.columns([3, 2], vertical_alignment="bottom")
+    drag, type_in = st.columns([5, 4], vertical_alignment="bottom")
     kind = int if setting.integer else float
+    if key in st.session_state and key not in st.query_params:
+        # A number that came by a link and was not touched would not come along to the next page.
+        st.session_state[key] = st.session_state[key]
     value = type_in.number_input(
-        f"{setting.label}: exact value",
+        _("{label}: exact value").format(label=_(setting.label)),
         value=kind(setting.default),
         step=kind(setting.step),
         format="%d" if setting.integer else "%.3e" if setting.step < 1e-4 else "%g",
         key=key,
         bind="query-params",
         label_visibility="collapsed",
+        help=setting.described,
     )
     grid = _grid(low, high, setting, logarithmic)
     nearest = min(grid, key=lambda point: abs(point - value))
     st.session_state[f"{key}_slider"] = nearest
     drag.select_slider(
-        setting.label,
+        _(setting.label),
         grid,
         key=f"{key}_slider",
         format_func=lambda point: f"{point:,}" if setting.integer else f"{point:.4g}",
-        help=setting.help,
+        help=setting.described,
         on_change=_slider_moved,
         args=(key,),
     )
@@ -59,9 +76,9 @@ def solved(setting: Knob, value: float) -> None:
     """Shows a knob's number where it is the one that is looked for: to be read, not to be moved."""
     st.session_state[setting.name] = value  # where the control begins once it is back
     st.metric(
-        f"{setting.label} (solved)",
+        _("{label} (solved)").format(label=_(setting.label)),
         f"{value:,}" if setting.integer else f"{value:.6g}",
-        help=setting.help,
+        help=setting.described,
         border=True,
     )
     _places()[setting.name] = st.container()
@@ -71,7 +88,35 @@ def link() -> str:
     """Returns the address of this page with every number in it, also those that are the default of today."""
     numbers = {name: st.session_state[name] for name in _places() if name in st.session_state}
     address = (st.context.url or "").split("?")[0]
-    return f"{address}?{urlencode({**numbers, **st.query_params.to_dict(), 'version': LINK_VERSION})}"
+    settings = {"lang": language.current(), **numbers, **st.query_params.to_dict(), "version": LINK_VERSION}
+    return f"{address}?{urlencode(settings)}"
+
+
+def anew(**settings: bool | float | str) -> dict[str, str]:
+    """Returns the query of a link that opens a page with these settings, and every other control at its default.
+
+    One parameter holds them all: Streamlit drops from a link what a control of the page before is bound to.
+    """
+    typed = {name: _KINDS[name](value) for name, value in settings.items()}
+    return {"lang": language.current(), _ANEW: json.dumps(typed)}
+
+
+def arrive() -> None:
+    """Sets every control as a link of `anew` says, where one was followed. Called before any control is shown."""
+    if _ANEW not in st.query_params:
+        return
+    address = st.query_params.to_dict()
+    try:
+        asked = {name: _KINDS[name](value) for name, value in json.loads(address.pop(_ANEW)).items()}
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
+        asked = {}  # somebody has written in the address
+    for name in list(st.session_state):
+        if not name.startswith(_KEPT):
+            del st.session_state[name]
+    st.session_state.update(asked)
+    with suppress(StreamlitAPIException):  # refused while the page before still holds one of the names
+        st.query_params.from_dict(address | asked)
+    st.query_params.pop(_ANEW, None)
 
 
 def check_link() -> None:
@@ -79,8 +124,10 @@ def check_link() -> None:
     found = st.query_params.get("version", LINK_VERSION)
     if found != LINK_VERSION:
         st.warning(
-            f"Expected a link of version {LINK_VERSION}, found {found[:20]}: another version of Epsilon Lab wrote it. "
-            "Look at each control before you use the answer.",
+            _(
+                "Expected a link of version {expected}, found {found}: another version of Epsilon Lab wrote it. Look at "
+                "each control before you use the answer."
+            ).format(expected=LINK_VERSION, found=plain(found[:20])),
             icon=":material/link_off:",
         )
 
@@ -115,5 +162,7 @@ def explain() -> Iterator[None]:
     try:
         yield
     except EpsilonLabError as err:
-        _places().get(getattr(err, "field", None), st).error(str(err), icon=":material/warning:")
+        _places().get(getattr(err, "field", None), st).error(
+            visitors.without_paths(str(err)), icon=":material/warning:"
+        )
         st.stop()

@@ -1,19 +1,28 @@
 """A data set in a page: what it is like, what is feasible on it, and removing it."""
 
+import base64
+import html
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import datasets, limits
 from dpcore.charts import data as charts
 from dpcore.datasets import summary
 from dpcore.datasets.federated import Description
+from dpcore.language import _
+from dpcore.plan import MODELS
 from dpcore.privacy import calibration
 from dpcore.privacy.statement import epsilon_text
-from dpcore.ui import chart, controls
+from dpcore.runs import visiting
+from dpcore.runs.store import Store
+from dpcore.ui import chart, columns, controls, states, visitors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,54 +53,124 @@ def _look(name: str, home: Path, fingerprint: str) -> Look:
 
 def choose(names: tuple[str, ...]) -> str:
     """Shows the choice of a data set."""
-    return st.selectbox("Data set", names, key="dataset", bind="query-params")
+    return st.selectbox(
+        _("Data set"),
+        names,
+        key="dataset",
+        bind="query-params",
+        help=_("Whose examples are trained on. The page Data shows each, and imports your own."),
+    )
+
+
+def choose_to_train(store: Store) -> tuple[str, str]:
+    """Shows the choices of a data set and of a model to train on it."""
+    one, two = st.columns(2)
+    with one:
+        dataset = choose(visiting.may_see(store, datasets.names(store.home)))
+    model = two.selectbox(
+        _("Model"),
+        MODELS,
+        key="model",
+        bind="query-params",
+        help=_("mlp: two hidden layers of 200, as the tutorial; linear: none; cnn: convolutions, for images."),
+    )
+    return dataset, model
 
 
 def fetch(name: str, home: Path) -> None:
     """Makes or downloads a data set, and shows how far it is; a refusal ends the page."""
     with controls.explain():
-        bar = st.progress(0.0, text=f"Preparing {name}")
-        datasets.load(
-            name, home, lambda what, fraction: bar.progress(min(fraction, 1.0), text=f"{what}: {fraction:.0%}")
-        )
+        visitors.only_the_machine(_("fetching a data set"))
+        bar = st.progress(0.0, text=_("Preparing {name}").format(name=name))
+        datasets.load(name, home, lambda what, fraction: told(bar, what, fraction))
         bar.empty()
+
+
+def told(bar: DeltaGenerator, what: str, fraction: float) -> None:
+    """Moves a bar to the fraction that is done, and says what is being done."""
+    bar.progress(min(fraction, 1.0), text=f"{_(what)}: {fraction:.0%}")
 
 
 def show(name: str, home: Path) -> None:
     """Shows a data set, or how to get it."""
     entry = datasets.entry(name, home)
     if entry.manifest is None:
-        if entry.problem:
-            st.error(entry.problem, icon=":material/error:")
-        st.info(
-            f"{name} is not on this machine yet: {datasets.num_users(name):,} users."
-            if entry.built_in
-            else f"{name} cannot be read. Remove it and import it again.",
-            icon=":material/download:",
-        )
-        if entry.built_in and st.button("Get it", type="primary", key="get"):
-            fetch(name, home)
-            st.rerun()
+        _missing(entry, home)
         return
-    with controls.explain(), st.spinner("Looking at the data"):
+    with controls.explain(), st.spinner(_("Looking at the data")):
         look = _look(name, home, entry.manifest.fingerprint)
     _figures(look)
     _reach(look.summary)
-    st.header("A look at it")
-    if look.sheet is not None:
-        st.image(look.sheet, width=560, caption="A user a row.")
+    st.header(_("A look at it"))
+    if visitors.hosted() and not entry.built_in:  # somebody's own table: its rows are its users'
+        st.caption(_("What its users' examples are is shown to whoever runs this dashboard alone."))
+    elif look.sheet is not None:
+        _picture(look.sheet, _("A user a row."))
     else:
-        st.dataframe(look.rows, hide_index=True)
+        st.dataframe(look.rows, hide_index=True, column_config=columns.shown(["user", "label"]))
+    where = "" if visitors.hosted() else _(" in {folder}").format(folder=entry.folder)
     st.caption(
-        f"{look.description.source}. {look.description.scaling}. Content {look.fingerprint}; "
-        f"{entry.size_bytes / 1e6:,.0f} MB in {entry.folder}"
+        _("{source}. {scaling}. Content {content}; {size:,.0f} MB{place}").format(
+            source=_(look.description.source),
+            scaling=_(look.description.scaling),
+            content=look.fingerprint,
+            size=entry.size_bytes / 1e6,
+            place=where,
+        )
     )
-    with st.popover("Remove this data set"):
-        st.write(f"Its files ({entry.size_bytes / 1e6:,.0f} MB) go; its runs stay, and stay in the ledger.")
-        if st.button("Remove it", key="remove", type="primary"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _remove(entry, home)
+        states.link("train", dataset=name)
+        states.link("ledger", dataset=name)
+
+
+def _picture(pixels: np.ndarray, words: str) -> None:
+    """Shows grey pixels with their caption, which is what a screen reader says of them: `st.image` leaves that out."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    st.html(f'<img src="{source}" alt="{html.escape(words)}" style="width: 560px; max-width: 100%">')
+    st.caption(words)
+
+
+def _missing(entry: datasets.Entry, home: Path) -> None:
+    """Shows why a data set is not there, and what can be done about it."""
+    if entry.problem:
+        st.error(visitors.without_paths(entry.problem), icon=":material/error:")
+    if not entry.built_in:
+        words = _("{name} cannot be read. Remove it and import it again.").format(name=entry.name)
+        st.info(words, icon=":material/download:")
+        _remove(entry, home)
+        return
+    st.info(
+        _("{name} is not on this machine yet: {users:,} users.").format(
+            name=entry.name, users=datasets.num_users(entry.name)
+        ),
+        icon=":material/download:",
+    )
+    if visitors.hosted():
+        return
+    tip = _("Generates or downloads it, once; the bar says how far it is.")
+    if st.button(_("Get it"), type="primary", key="get", help=tip):
+        fetch(entry.name, home)
+        st.rerun()
+
+
+def _remove(entry: datasets.Entry, home: Path) -> None:
+    if visitors.hosted():
+        return
+    with st.popover(_("Remove this data set"), help=_("Asks once more, and says what goes.")):
+        st.write(
+            _("Its files ({size:,.0f} MB) go; its runs stay, and stay in the ledger.").format(
+                size=entry.size_bytes / 1e6
+            )
+        )
+        tip = _("Refused while a run trains on it.")
+        if st.button(_("Remove it"), key="remove", type="primary", help=tip):
             with controls.explain():
-                datasets.remove(name, home)
-            st.session_state["data_changed"] = (datasets.NAMES[0], f"{name} is removed.")
+                visitors.only_the_machine(_("removing a data set"))
+                datasets.remove(entry.name, home)
+            st.session_state["data_changed"] = (datasets.NAMES[0], _("{name} is removed.").format(name=entry.name))
             st.rerun()
 
 
@@ -99,45 +178,63 @@ def _figures(look: Look) -> None:
     found = look.summary
     fewest, median, most = found.examples_per_user
     one, two, three, four = st.columns(4)
-    one.metric("Users", f"{found.num_users:,}", border=True)
-    two.metric("Examples", f"{found.num_train:,}", border=True, help=f"To train on; {found.num_test:,} to test on.")
-    three.metric("Examples a user", f"{median:g}", border=True, help=f"The median; from {fewest:,} to {most:,}.")
+    one.metric(
+        _("Users"),
+        f"{found.num_users:,}",
+        border=True,
+        help=_("The population that cohorts are drawn from: the unit of privacy is one of them."),
+    )
+    two.metric(
+        _("Examples"),
+        f"{found.num_train:,}",
+        border=True,
+        help=_("To train on; {test:,} to test on.").format(test=found.num_test),
+    )
+    three.metric(
+        _("Examples a user"),
+        f"{median:g}",
+        border=True,
+        help=_("The median; from {fewest:,} to {most:,}.").format(fewest=fewest, most=most),
+    )
     four.metric(
-        "Label skew",
+        _("Label skew"),
         f"{found.label_skew:.3f}",
         border=True,
-        help="How far a user's labels are from everybody's: the mean total variation distance, 0 to 1.",
+        help=_("How far a user's labels are from everybody's: the mean total variation distance, 0 to 1."),
     )
     for warning in look.description.warnings:
-        st.warning(warning, icon=":material/warning:")
+        st.warning(_(warning), icon=":material/warning:")
     if look.description.access_note:
-        st.info(look.description.access_note, icon=":material/visibility:")
+        st.info(_(look.description.access_note), icon=":material/visibility:")
     left, right = st.columns(2, gap="large")
     users = pd.DataFrame(
         {"from": found.histogram_edges[:-1], "to": found.histogram_edges[1:] - 1, "users": found.histogram_users}
     )
     balance = pd.DataFrame({"class": look.class_names, "share": found.label_balance})
     with left:
-        st.subheader("Examples per user")
+        st.subheader(_("Examples per user"))
         chart.show(
             charts.examples_per_user(users),
             key="examples_per_user",
-            label=f"Users by examples: from {fewest:,} to {most:,}, {median:g} in the middle.",
+            label=_("Users by examples: from {fewest:,} to {most:,}, {median:g} in the middle.").format(
+                fewest=fewest, most=most, median=median
+            ),
             table=users,
         )
     with right:
-        st.subheader("Classes")
+        st.subheader(_("Classes"))
         chart.show(
             charts.label_balance(balance),
             key="label_balance",
-            label=f"Share of each of {found.num_classes} classes, from {balance['share'].min():.1%} to "
-            f"{balance['share'].max():.1%}.",
+            label=_("Share of each of {classes} classes, from {least:.1%} to {most:.1%}.").format(
+                classes=found.num_classes, least=balance["share"].min(), most=balance["share"].max()
+            ),
             table=balance,
         )
 
 
 def _reach(found: summary.Summary) -> None:
-    st.header("What is feasible here?")
+    st.header(_("What is feasible here?"))
     left, right = st.columns([2, 3], gap="large")
     with left, st.container(border=True):
         ratio = controls.knob(limits.NOISE_TO_CLIENTS_RATIO, low=0.001, high=0.09)
@@ -145,8 +242,15 @@ def _reach(found: summary.Summary) -> None:
         with controls.explain():
             reach = calibration.lowest_epsilons(found.num_users, found.suggested_delta, ratio)
         for column, (rounds, epsilon) in zip(st.columns(len(reach)), reach.items(), strict=True):
-            column.metric(f"Epsilon, {rounds} rounds", epsilon_text(epsilon), border=True)
+            column.metric(
+                _("Epsilon, {rounds} rounds").format(rounds=rounds),
+                epsilon_text(epsilon),
+                border=True,
+                help=_("An upper bound, with everybody in every round."),
+            )
         st.caption(
-            f"The lowest epsilon that any plan reaches with these users at that noise on the average, delta "
-            f"{found.suggested_delta!r} (well below 1 / users): all of them in every round."
+            _(
+                "The lowest epsilon that any plan reaches with these users at that noise on the average, delta {delta!r} "
+                "(well below 1 / users): all of them in every round."
+            ).format(delta=found.suggested_delta)
         )

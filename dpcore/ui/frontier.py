@@ -9,12 +9,14 @@ import streamlit as st
 
 from dpcore import limits
 from dpcore.charts import studies as charts
+from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
-from dpcore.runs.store import Run, Store
-from dpcore.ui import chart, controls, live, run_list
+from dpcore.runs.run_rows import Run
+from dpcore.runs.store import Store
+from dpcore.ui import chart, controls, live, run_list, states
 
 _noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
 
@@ -31,16 +33,20 @@ def finished(store: Store) -> dict[str, list[Run]]:
 def show(dataset: str, runs: list[Run]) -> None:
     """Shows accuracy against what it costs, on one data set."""
     axis = st.segmented_control(
-        "Against",
+        _("Against"),
         list(charts.AXES),
         default="epsilon",
-        format_func=charts.AXES.__getitem__,
+        format_func=lambda name: _(charts.AXES[name]),
         required=True,
         key=f"axis_{dataset}",
+        help=_("What the accuracy has cost: the chart's other axis."),
     )
     runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
     if not runs:
-        st.info("Its runs cannot be compared: they zero updates, or are accounted for another adjacency.")
+        st.info(
+            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            icon=":material/block:",
+        )
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
     table = _table(runs, delta)
@@ -51,15 +57,18 @@ def show(dataset: str, runs: list[Run]) -> None:
     clicked = chart.show(
         charts.frontier(table, axis),
         key=f"frontier_{dataset}",
-        label=f"Accuracy against {charts.AXES[axis].lower()} of {len(finite)} runs on {dataset}; "
-        f"{int(table['best'].sum())} of them are beaten by no other.",
+        label=_("Accuracy against {axis} of {runs} runs on {data}; {best} of them are beaten by no other.").format(
+            axis=_(charts.AXES[axis]).lower(), runs=len(finite), data=dataset, best=int(table["best"].sum())
+        ),
         table=table.drop(columns="plan"),
     )
-    st.caption(
-        f"Epsilon of each run alone, all at delta {delta!r}. "
-        "Full: no other run is both cheaper and better. Dotted: the same noise on the average (noise / clients). A click "
-        f"on a point opens its run.{f' Without epsilon, and so not drawn: {left_out}.' * (left_out > 0)}"
-    )
+    words = _(
+        "Epsilon of each run alone, all at delta {delta!r}. Full: no other run is both cheaper and better. Dotted: the "
+        "same noise on the average (noise / clients). A click on a point opens its run."
+    ).format(delta=delta)
+    if left_out:
+        words += " " + _("Without epsilon, and so not drawn: {runs}.").format(runs=left_out)
+    st.caption(words)
     if clicked:
         run_list.open_run(clicked)
 
@@ -110,10 +119,13 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
         )
         if found is None or not found.inside.any():
-            st.info(
-                "Not enough is known: at least three finished runs with different noise over clients are needed that "
-                f"got as far as round {rounds}, and an epsilon that some number of clients reaches.",
+            states.nothing_yet(
+                _(
+                    "Not enough is known: at least three finished runs with different noise over clients are needed that "
+                    "got as far as round {rounds}, and an epsilon that some number of clients reaches."
+                ).format(rounds=rounds),
                 icon=":material/query_stats:",
+                to=("study", "train"),
             )
             return
         table = pd.DataFrame(
@@ -130,13 +142,21 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         between = table[table["inside"]]
         top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
         beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
-        words = (
-            f"At epsilon {epsilon:g} and {rounds} rounds: about {top['accuracy']:.0%} ({top['low']:.0%} to "
-            f"{top['high']:.0%}), from {top['clients']:,.0f} clients a round on, at noise {top['noise']:.2f}"
-            "."
+        words = _(
+            "At epsilon {epsilon:g} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
+            "{clients:,.0f} clients a round on, at noise {noise:.2f}."
+        ).format(
+            epsilon=epsilon,
+            rounds=rounds,
+            accuracy=top["accuracy"],
+            low=top["low"],
+            high=top["high"],
+            clients=top["clients"],
+            noise=top["noise"],
         )
-        more = "More may buy more: no run has had so little noise on the average."
-        st.markdown(f"**{words}** {more if len(beyond) else 'More clients buy at most a point more.'}")
+        more = _("More may buy more: no run has had so little noise on the average.")
+        no_more = _("More clients buy at most a point more.")
+        st.markdown(f"**{words}** {more if len(beyond) else no_more}")
         chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
     _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
 
@@ -169,8 +189,18 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
 def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
     one, two = st.columns([2, 3], vertical_alignment="bottom")
-    count = one.number_input("Clients a round", 1, wanted.population, clients, key=f"try_{clients}")
-    if not two.button("Run it, and see how far off that was", key="try"):
+    count = one.number_input(
+        _("Clients a round"),
+        1,
+        wanted.population,
+        clients,
+        key=f"try_{clients}",
+        help=_(
+            "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+        ).format(population=wanted.population),
+    )
+    tip = _("Queues the run, and writes what was expected of it into its note.")
+    if not two.button(_("Run it, and see how far off that was"), key="try", help=tip):
         return
     with controls.explain():
         privacy = calibration.solve(
@@ -183,7 +213,13 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,
-            note=f"Expected before it was run: accuracy {expected.accuracy[0]:.3f} ({expected.low[0]:.3f} to "
-            f"{expected.high[0]:.3f}), epsilon {epsilon_text(accounting.epsilon(privacy).value)}.",
+            note=_(
+                "Expected before it was run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
+            ).format(
+                accuracy=expected.accuracy[0],
+                low=expected.low[0],
+                high=expected.high[0],
+                epsilon=epsilon_text(accounting.epsilon(privacy).value),
+            ),
         )
     run_list.open_run(run_id)

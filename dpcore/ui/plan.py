@@ -5,20 +5,21 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dpcore import limits
+from dpcore.language import N_, _
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.statement import epsilon_text
-from dpcore.ui import controls
+from dpcore.ui import choices, controls
 
 EPSILON = "epsilon"
 _LABELS = {
-    EPSILON: "Epsilon",
-    "clients": "Clients per round, noise-to-clients ratio held",
-    "clients_at_noise": "Clients per round, noise held",
-    "noise": "Noise multiplier",
-    "rounds": "Rounds",
-    "delta": "Delta",
-    "population": "Population",
+    EPSILON: N_("Epsilon"),
+    "clients": N_("Clients per round, noise-to-clients ratio held"),
+    "clients_at_noise": N_("Clients per round, noise held"),
+    "noise": N_("Noise multiplier"),
+    "rounds": N_("Rounds"),
+    "delta": N_("Delta"),
+    "population": N_("Population"),
 }
 # The knobs whose numbers the answer gives.
 _ANSWERS = {
@@ -74,8 +75,13 @@ _floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
 
 def ask() -> Question:
     """Shows all controls; ends the page with a sentence beside the one that cannot be."""
-    unknown = st.selectbox(
-        "Solve for", list(_LABELS), format_func=_LABELS.__getitem__, key="solve", bind="query-params"
+    unknown = choices.linked(
+        st.selectbox,
+        _("Solve for"),
+        list(_LABELS),
+        format_func=lambda name: _(_LABELS[name]),
+        key="solve",
+        help=_("Which number is looked for; all others are given."),
     )
     slots, values = {}, {}
 
@@ -88,30 +94,32 @@ def ask() -> Question:
     target = {}
     if unknown != EPSILON:
         with st.container(border=True):
-            st.subheader("Target")
+            st.subheader(_("Target"))
             target["target_epsilon"] = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
             if unknown == "clients":
                 target["noise_to_clients_ratio"] = controls.knob(
                     limits.NOISE_TO_CLIENTS_RATIO, low=0.001, high=0.09
                 )
-            target["accountant"] = st.radio(
-                "Accountant",
+            target["accountant"] = accountant_control(
                 accounting.ACCOUNTANTS,
-                format_func={"pld": "PLD, tight", "rdp": "RDP, as the tutorial"}.__getitem__,
-                key="accountant",
-                bind="query-params",
-                horizontal=True,
+                _("Accountant"),
+                _(
+                    "Whose epsilon has to reach the target: both are upper bounds, and PLD's is nearly always the "
+                    "smaller one."
+                ),
             )
             floor = st.empty()
     with st.container(border=True):
-        st.subheader("Mechanism")
+        st.subheader(_("Mechanism"))
         show(limits.NOISE_MULTIPLIER)
         everybody = st.toggle(
-            "All users in every round: no sampling",
+            _("All users in every round: no sampling"),
             key="everybody",
             bind="query-params",
             disabled=unknown in ("clients", "clients_at_noise", "population"),
-            help="Otherwise each user joins by an own coin (Poisson sampling), which nobody else sees.",
+            help=_(
+                "Otherwise each user joins by an own coin (Poisson sampling), which nobody but the trusted server sees."
+            ),
         )
         everybody = everybody and unknown not in ("clients", "clients_at_noise", "population")
         if not everybody:
@@ -119,45 +127,66 @@ def ask() -> Question:
         show(limits.ROUNDS)
         clipping = clipping_control()
     with st.container(border=True):
-        st.subheader("Population and budget")
+        st.subheader(_("Population and budget"))
         show(limits.POPULATION)
         show(limits.DELTA)
-        adjacency = st.radio(
-            "Neighbouring data sets differ by",
-            ADJACENCIES,
-            format_func={ADJACENCIES[0]: "a user more or less", ADJACENCIES[1]: "another user's data"}.__getitem__,
-            key="adjacency",
-            bind="query-params",
-            disabled=not everybody,
-            help=REPLACE_REFUSED,
-            horizontal=True,
-        )
-        if not everybody:
+        adjacency = ADD_OR_REMOVE
+        if everybody:
+            adjacency = choices.linked(
+                st.radio,
+                _("Neighbouring data sets differ by"),
+                ADJACENCIES,
+                format_func={
+                    ADJACENCIES[0]: _("a user more or less"),
+                    ADJACENCIES[1]: _("another user's data"),
+                }.__getitem__,
+                key="adjacency",
+                help=_(REPLACE_REFUSED),
+                horizontal=True,
+            )
+        else:
             st.caption(
-                "Replacing a user's data: not with sampling, which dp-accounting 0.4.3 cannot analyse for it."
+                _(
+                    "Neighbouring data sets differ by a user more or less. Replacing a user's data: not with sampling, "
+                    "which dp-accounting 0.4.3 cannot analyse for it."
+                )
             )
     values |= calibration.PLACEHOLDERS.get(unknown, {})
     if everybody:
         values["clients_per_round"] = values["population"]
     with controls.explain():
-        given = PrivacyPlan(clipping=clipping, adjacency=adjacency if everybody else ADD_OR_REMOVE, **values)
+        given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
         if unknown != EPSILON:
             limits.TARGET_EPSILON.check(target["target_epsilon"])
             arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
             lowest = _floor(given, unknown, **arguments, grid=accounting.COARSE)
-            floor.caption(f"The lowest epsilon in reach: {epsilon_text(lowest)}.")
+            floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=epsilon_text(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=slots)
+
+
+def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> str:
+    """Shows which accountant answers, the first of them by default."""
+    return choices.linked(
+        st.radio,
+        label,
+        accountants,
+        format_func={"pld": _("PLD, tight"), "rdp": _("RDP, as the tutorial")}.__getitem__,
+        key="accountant",
+        horizontal=True,
+        help=tip,
+    )
 
 
 def clipping_control() -> AdaptiveClipping | FixedClipping:
     """Shows how updates are clipped; ends the page where the clip norm is none."""
-    kind = st.radio(
-        "Clipping",
+    kind = choices.linked(
+        st.radio,
+        _("Clipping"),
         ["adaptive", "fixed"],
+        format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
         key="clipping",
-        bind="query-params",
         horizontal=True,
-        help="Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays.",
+        help=_("Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays."),
     )
     if kind == "adaptive":
         return AdaptiveClipping()

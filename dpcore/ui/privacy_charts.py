@@ -4,38 +4,40 @@ import numpy as np
 import streamlit as st
 
 from dpcore.charts import privacy as charts
+from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import epsilon_text
-from dpcore.ui import chart, tables
+from dpcore.ui import chart, choices, tables
 
 _CURVES = {
-    "rounds": ("Rounds", lambda plan: plan.rounds, False),
-    "noise_multiplier": ("Noise multiplier", lambda plan: plan.noise_multiplier, True),
-    "clients_per_round": ("Clients per round", lambda plan: plan.clients_per_round, True),
-    "delta": ("Delta", lambda plan: plan.delta, True),
+    "rounds": (N_("Rounds"), lambda plan: plan.rounds, False),
+    "noise_multiplier": (N_("Noise multiplier"), lambda plan: plan.noise_multiplier, True),
+    "clients_per_round": (N_("Clients per round"), lambda plan: plan.clients_per_round, True),
+    "delta": (N_("Delta"), lambda plan: plan.delta, True),
 }
 _MAP = "map"
 
 
 def show(plan: PrivacyPlan) -> None:
     """Shows the chart that is chosen."""
-    names = {name: title for name, (title, _, _) in _CURVES.items()} | {_MAP: "Clients and noise"}
-    chosen = st.segmented_control(
-        "Epsilon against",
+    names = {name: _(curve[0]) for name, curve in _CURVES.items()} | {_MAP: _("Clients and noise")}
+    chosen = choices.linked(
+        st.segmented_control,
+        _("Epsilon against"),
         list(names),
         format_func=names.__getitem__,
         key="against",
         default="rounds",
         required=True,
-        bind="query-params",
+        help=_("Which number of the plan the chart varies; the others stay."),
     )
     epsilon = accounting.epsilon(plan, accounting.COARSE).value
     if plan.noise_multiplier == 0 or plan.rounds == 0:
         st.caption(
-            "Without noise there is nothing to draw: epsilon is infinite from the first round on."
+            _("Without noise there is nothing to draw: epsilon is infinite from the first round on.")
             if plan.rounds
-            else "Without rounds there is nothing to draw: nothing is released."
+            else _("Without rounds there is nothing to draw: nothing is released.")
         )
     elif chosen == _MAP:
         _map(plan)
@@ -45,13 +47,15 @@ def show(plan: PrivacyPlan) -> None:
         chart.show(
             charts.epsilon_against(
                 curve,
-                x_title=title,
+                x_title=_(title),
                 point=(number(plan), epsilon),
                 delta=plan.delta,
                 logarithmic=logarithmic,
             ),
             key="epsilon_against",
-            label=f"Epsilon against {title.lower()}, by PLD and RDP; {epsilon_text(epsilon)} at this plan.",
+            label=_("Epsilon by PLD and RDP against: {name}. At this plan: {epsilon}.").format(
+                name=_(title), epsilon=epsilon_text(epsilon)
+            ),
             table=curve,
         )
 
@@ -69,7 +73,9 @@ def _map(plan: PrivacyPlan) -> None:
             ratio=ratio,
         ),
         key="surface",
-        label=f"Epsilon over clients per round and noise, for {plan.rounds:,} rounds. It falls with the noise and rises "
-        f"with the clients; along the dashed line, the noise on the average is {ratio:.3g}.",
+        label=_(
+            "Epsilon over clients per round and noise, for {rounds:,} rounds. It falls with the noise and rises with the "
+            "clients; along the dashed line, the noise-to-clients ratio is {ratio:.3g}."
+        ).format(rounds=plan.rounds, ratio=ratio),
         table=table,
     )

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dpcore import limits
 from dpcore.charts import privacy as charts
+from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration, statement
 from dpcore.privacy.risk import risk
@@ -29,10 +30,15 @@ def ask() -> Attack:
         rate = controls.knob(limits.FALSE_POSITIVE_RATE, low=0.0001, high=0.5, logarithmic=True)
         prior = controls.knob(limits.PRIOR, low=0.01, high=0.99)
     with st.container(border=True):
-        st.subheader("And the way back")
-        st.write("The noise at which such an attack finds no more than:")
+        st.subheader(_("And the way back"))
+        st.write(_("The noise at which such an attack finds no more than:"))
         wanted = controls.knob(limits.TRUE_POSITIVE_RATE, low=0.01, high=1.0)
-        asked = st.toggle("Find it (takes a few seconds)", key="way_back", bind="query-params")
+        asked = st.toggle(
+            _("Find it (takes a few seconds)"),
+            key="way_back",
+            bind="query-params",
+            help=_("Solves for the noise multiplier, the rest of the plan held."),
+        )
     with controls.explain():
         return Attack(
             false_positive_rate=limits.FALSE_POSITIVE_RATE.check(rate),
@@ -41,37 +47,53 @@ def ask() -> Attack:
         )
 
 
-def show(plan: PrivacyPlan, attack: Attack, grid: float) -> None:
+def show(plan: PrivacyPlan, attack: Attack) -> None:
     """Shows what the best attack achieves."""
-    best, rate = risk(plan, grid), attack.false_positive_rate
+    best, rate = risk(plan), attack.false_positive_rate
     found = float(best.true_positive_rate(rate))
     posterior, guess = best.posterior(attack.prior, rate), best.best_guess(attack.prior)
     one, two, three = st.columns(3)
-    one.metric(f"Found, at {statement.percent(rate)} wrongly accused", statement.percent(found), border=True)
-    two.metric("Advantage", f"{best.advantage:.3f}", border=True, help="The most by which found exceeds accused.")
+    one.metric(
+        _("Found, at {rate} wrongly accused").format(rate=statement.percent(rate)),
+        statement.percent(found),
+        border=True,
+        help=_("The most of the users that took part whom any attack finds, at that rate of mistakes."),
+    )
+    two.metric(
+        _("Advantage"),
+        statement.percent(best.advantage),
+        border=True,
+        help=_("The most by which found exceeds accused."),
+    )
     three.metric(
-        f"Sure of the accused, from {attack.prior:.0%}",
+        _("Sure of the accused, from {prior:.0%}").format(prior=attack.prior),
         statement.percent(posterior),
         border=True,
-        help="How sure this attacker is of a user that it accuses, by Bayes' rule.",
+        help=_("How sure this attacker is of a user that it accuses, by Bayes' rule."),
     )
-    st.write(
-        f"{statement.attack(plan, best, rate)} Who was {attack.prior:.0%} sure of a user before can be "
-        f"{statement.percent(posterior)} sure of one that this attack accuses. Guessing for everybody, such an attacker "
-        f"is right {statement.percent(guess)} of the time; without looking at the model, "
-        f"{statement.percent(max(attack.prior, 1 - attack.prior))}."
+    words = _(
+        "Who was {prior:.0%} sure of a user before can be {posterior} sure of one that this attack accuses. Guessing for "
+        "everybody, such an attacker is right {guess} of the time; without looking at the model, {blind}."
+    ).format(
+        prior=attack.prior,
+        posterior=statement.percent(posterior),
+        guess=statement.percent(guess),
+        blind=statement.percent(max(attack.prior, 1 - attack.prior)),
     )
+    st.write(f"{statement.attack(plan, best, rate)} {words}")
 
 
 def curve(plan: PrivacyPlan, attack: Attack) -> None:
-    """Shows the trade-off between finding and accusing by mistake, on the coarse grid: no eye sees the difference."""
-    rate, grid = attack.false_positive_rate, accounting.COARSE
-    found = float(risk(plan, grid).true_positive_rate(rate))
-    table = tables.trade_off(plan, accounting.epsilon(plan, grid).value, grid)
+    """Shows the trade-off between finding and accusing by mistake."""
+    rate = attack.false_positive_rate
+    found = float(risk(plan).true_positive_rate(rate))
+    table = tables.trade_off(plan, accounting.epsilon(plan, accounting.COARSE).value)
     chart.show(
         charts.trade_off(table, point=(rate, found)),
         key="trade_off",
-        label=f"The best attack finds {statement.percent(found)} when {statement.percent(rate)} are wrongly accused.",
+        label=_("The best attack finds {found} when {rate} are wrongly accused.").format(
+            found=statement.percent(found), rate=statement.percent(rate)
+        ),
         table=table,
     )
 
@@ -81,10 +103,16 @@ def way_back(plan: PrivacyPlan, attack: Attack) -> None:
     if attack.true_positive_rate is None:
         return
     rates = {"true_positive_rate": attack.true_positive_rate, "false_positive_rate": attack.false_positive_rate}
-    with st.spinner("Looking for the noise"), controls.explain():
+    with st.spinner(_("Looking for the noise")), controls.explain():
         found = _noise(plan, **rates)
     st.write(
-        f"At most {statement.percent(attack.true_positive_rate)} found, at "
-        f"{statement.percent(attack.false_positive_rate)} wrongly accused, takes a noise multiplier of "
-        f"**{found.noise_multiplier:.6g}**: epsilon {statement.epsilon_text(accounting.epsilon(found).value)}."
+        _(
+            "At most {found} found, at {rate} wrongly accused, takes a noise multiplier of **{noise:.6g}**: epsilon "
+            "{epsilon}."
+        ).format(
+            found=statement.percent(attack.true_positive_rate),
+            rate=statement.percent(attack.false_positive_rate),
+            noise=found.noise_multiplier,
+            epsilon=statement.epsilon_text(accounting.epsilon(found).value),
+        )
     )

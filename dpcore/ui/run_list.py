@@ -5,21 +5,15 @@ import hashlib
 import pandas as pd
 import streamlit as st
 
+from dpcore.language import _
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import supervisor
-from dpcore.runs.store import ACTIVE, ENDED, Run, Store
+from dpcore.runs.run_rows import ACTIVE, ENDED, Run
+from dpcore.runs.store import Store
+from dpcore.ui import choices, columns, frame, states
 
 _POLL_SECONDS = 2.0
-_SIGNS = {
-    "queued": "◷ queued",
-    "running": "▶ running",
-    "finished": "✓ finished",
-    "stopped": "■ stopped",
-    "interrupted": "‖ interrupted",
-    "failed": "✕ failed",
-    "cancelled": "– cancelled",
-}
 _CHOSEN, _TO_OPEN = "runs", "_run_to_open"
 
 
@@ -35,9 +29,21 @@ def choose(store: Store) -> list[str]:
     """Shows the runs that pass the filters, and returns the ids of those that are chosen (also by the link)."""
     one, two = st.columns([2, 3], vertical_alignment="bottom")
     words = one.text_input(
-        "Find", key="find", bind="query-params", placeholder="id, name, tag, note, data set, engine ..."
+        _("Find"),
+        key="find",
+        bind="query-params",
+        placeholder=_("id, name, tag, note, data set, engine ..."),
+        help=_("Words that a run must have in its id, name, tags, note, data set or engine."),
     )
-    states = two.pills("Status", [*ACTIVE, *ENDED], selection_mode="multi", key="status", bind="query-params")
+    wanted = choices.linked(
+        two.pills,
+        _("Status"),
+        [*ACTIVE, *ENDED],
+        key="status",
+        format_func=states.sign,
+        selection_mode="multi",
+        help=_("Only runs in these states; none chosen is all."),
+    )
     if run_id := st.session_state.pop(_TO_OPEN, None):
         st.query_params[_CHOSEN] = run_id
     chosen = [found for found in st.query_params.get(_CHOSEN, "").split(",") if found]
@@ -45,7 +51,7 @@ def choose(store: Store) -> list[str]:
     active = any(run.active for run in there)
 
     def look() -> None:
-        runs = [run for run in supervisor.runs(store) if _passes(run, words, states)]
+        runs = [run for run in supervisor.runs(store) if _passes(run, words, wanted)]
         now = _table(store, runs, chosen)
         if now != chosen:
             st.query_params[_CHOSEN] = ",".join(now)
@@ -53,20 +59,20 @@ def choose(store: Store) -> list[str]:
         if any(run.active for run in runs) and not active:
             st.rerun()  # one has begun since: from now on, look again and again
 
-    st.fragment(look, run_every=_POLL_SECONDS if active else None)()
+    frame.fragment(look, run_every=_POLL_SECONDS if active else None)
     known = {run.run_id for run in there}
     return [run_id for run_id in chosen if run_id in known]
 
 
-def _passes(run: Run, words: str, states: list[str]) -> bool:
+def _passes(run: Run, words: str, wanted: list[str]) -> bool:
     text = " ".join([run.run_id, run.name, run.tags, run.note, run.plan.training.dataset, run.engine]).lower()
-    return (not states or run.status in states) and all(word in text for word in words.lower().split())
+    return (not wanted or run.status in wanted) and all(word in text for word in words.lower().split())
 
 
 def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
     """Shows runs, those that are chosen marked; returns the ids of those that are marked now."""
     if not runs:
-        st.info("No run passes these filters.", icon=":material/filter_alt_off:")
+        st.info(_("No run passes these filters: take some away."), icon=":material/filter_alt_off:")
         return chosen
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
@@ -80,13 +86,14 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(run_id) for run_id in chosen if run_id in ids]}},
+        placeholder="–",
         height=min(420, 38 + 35 * len(runs)),
-        column_config={
-            "created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            "accuracy": st.column_config.NumberColumn(format="percent"),
-            "by round": st.column_config.LineChartColumn(help="Accuracy by round", y_min=0, y_max=1, width="small"),
-            "minutes": st.column_config.NumberColumn(format="%.1f", help="Spent on its rounds"),
-            "epsilon": st.column_config.TextColumn(help="Of all planned rounds, an upper bound"),
+        column_config=columns.shown(table, accuracy="%.1f%%")
+        | {
+            "created": st.column_config.DatetimeColumn(columns.heading("created"), format="YYYY-MM-DD HH:mm"),
+            "by round": st.column_config.LineChartColumn(
+                columns.heading("by round"), help=_("Accuracy by round"), y_min=0, y_max=1, width="small"
+            ),
         },
     )
     hidden = [run_id for run_id in chosen if run_id not in ids]
@@ -98,19 +105,19 @@ def _row(run: Run, curve: list[float]) -> dict:
     # What a whole run has recorded is the fine number; a coarse one is shown until then, and is never below it.
     epsilon = run.epsilon if run.complete else accounting.epsilon(run.charged, accounting.COARSE).value
     return {
-        "status": _SIGNS[run.status],
+        "status": states.sign(run.status),
         "run": run.title,
         "noise": privacy.noise_multiplier,
         "clients": privacy.clients_per_round,
         "round": f"{run.last_round or 0} / {privacy.rounds}",
         "epsilon": epsilon_text(epsilon),
-        "accuracy": run.accuracy,
+        "accuracy": None if run.accuracy is None else 100 * run.accuracy,
         "by round": curve or None,
         "minutes": run.seconds / 60,
         "data": run.plan.training.dataset,
         "model": run.plan.training.model,
         "engine": run.engine,
-        "seed": "none" if run.plan.training.seed is None else str(run.plan.training.seed),
+        "seed": _("none") if run.plan.training.seed is None else str(run.plan.training.seed),
         "tags": run.tags,
         "created": pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(None),
     }

@@ -2,25 +2,88 @@
 
 import gc
 import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from dpcore.errors import InvalidValueError
+from dpcore.hosting import Rules
+from dpcore.privacy import opening
 
 APP = Path(__file__).parents[2] / "app.py"
+_QUIET_SECONDS, _QUIET_LOAD = 1.0, 0.1
 
 
-def run(port: int, home: Path) -> None:
-    """Imports what pages import, then serves them on this machine until interrupted."""
+# What a visitor may send: no files, and no message larger than a page's controls. In megabytes.
+_FOR_VISITORS = {"server.allowedHosts": ["*"], "server.maxUploadSize": 0, "server.maxMessageSize": 20}
+
+
+def run_shared(
+    port: int, home: Path, address: str, *, rules: Rules, login: Path | None, most_sessions: int
+) -> None:
+    """Serves the pages to visitors, who may do what the rules say, until interrupted."""
+    from dpcore.runs.store import Store
+
+    _check_port(address, port)  # before anything of a server that runs there already is changed
+    os.environ |= {"EPSILON_LAB_HOSTED": "on", "EPSILON_LAB_SESSIONS": str(most_sessions)}
+    settings: dict[str, Any] = dict(_FOR_VISITORS)
+    if login:
+        os.environ["EPSILON_LAB_LOGIN"] = "on"
+        settings["secrets.files"] = [str(login.resolve())]
+    Store(home).set_rules(rules)
+    run(port, home, address, **settings, **{"client.showErrorDetails": "none"})
+
+
+def _check_port(address: str, port: int) -> None:
+    try:
+        family, kind, *_, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as err:
+        raise InvalidValueError(
+            "port", f"Expected to listen on {address}, port {port}: {err}. Choose another --port or --address."
+        ) from err
+
+
+def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> None:
+    """Serves the pages until interrupted; `settings` are Streamlit's."""
     os.environ["EPSILON_LAB_HOME"] = str(home)
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
-    from streamlit.web.cli import main
+    beside = opening.begin(home)
+    from streamlit.web.server.starlette import App
 
-    from dpcore.runs import supervisor
     from dpcore.runs.store import Store
+    from dpcore.ui import plotly_js
+
+    threading.Thread(target=_prepare, args=(Store(home), beside), daemon=True).start()
+    told = {"server.port": port, "server.address": address, **settings}
+    # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
+    sys.argv = [str(APP)]
+    with suppress(KeyboardInterrupt):
+        App(APP, routes=[plotly_js.ROUTE]).run(config=told)
+
+
+def _prepare(store, beside: subprocess.Popen | None) -> None:
+    """Goes on with what was interrupted, and imports what pages import, should nobody have come first."""
+    opening.take_over(store.home, beside)
+    used = -_QUIET_SECONDS
+    while time.process_time() - used > _QUIET_LOAD * _QUIET_SECONDS:  # a browser that was waiting comes first
+        used = time.process_time()
+        time.sleep(_QUIET_SECONDS)
+    from dpcore.runs import supervisor
     from dpcore.ui import (  # noqa: F401
         answer,
         compare,
         data,
         frontier,
         importing,
+        lesson,
         live,
         plan,
         privacy_charts,
@@ -29,11 +92,9 @@ def run(port: int, home: Path) -> None:
         study,
     )
 
-    for run_id in supervisor.resume_interrupted(Store(home)):
+    for run_id in supervisor.resume_interrupted(store):
         print(f"Run {run_id} was interrupted; it goes on.")
-
     # Streamlit collects garbage after every script run, over every object ever imported: on a polled page
     # that cost six times the work itself. What is here now stays, so leave it out.
     gc.collect()
     gc.freeze()
-    main(["run", str(APP), "--server.port", str(port)], standalone_mode=False)

@@ -6,11 +6,17 @@ import streamlit as st
 
 from dpcore import home
 from dpcore.runs.store import Store
+from dpcore.runs.visiting import Visited
+from dpcore.ui import visitors
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 
 
+def store() -> Store | Visited:
+    """The runs under EPSILON_LAB_HOME, as who is looking may have them."""
+    return visitors.seen_by_visitor(_store())
+
+
 @st.cache_resource
-def store() -> Store:
-    """The runs under EPSILON_LAB_HOME."""
+def _store() -> Store:
     return Store(home.folder())

@@ -1,107 +1,25 @@
-"""A study in the tutorial's five steps: asked, run, read."""
+"""A study in the tutorial's five steps, as it goes on and is read."""
 
 import pandas as pd
 import streamlit as st
 
-from dpcore import datasets, limits
+from dpcore import language
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
-from dpcore.errors import EpsilonLabError, InvalidValueError
-from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
+from dpcore.errors import EpsilonLabError
+from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
 from dpcore.reports import study as report
-from dpcore.runs import studies
+from dpcore.runs import findings, studies, visiting
+from dpcore.runs.progress import Progress, rounds_done
+from dpcore.runs.reading import Reading, final_plan
 from dpcore.runs.store import Store
-from dpcore.ui import actions, chart, controls, data
-from dpcore.ui import plan as plan_controls
+from dpcore.runs.study import FINAL, SWEEP, Study
+from dpcore.ui import actions, chart, columns, controls, frame, states
+from dpcore.ui.markdown import plain
 
 _POLL_SECONDS = 2.0
-
-
-def ask(store: Store) -> None:
-    """Shows what a new study asks, to be changed, and the button that runs all of it."""
-    with st.container(border=True):
-        left, right = st.columns(2, gap="large")
-        with left:
-            noises = st.text_input(
-                "Noise multipliers of the sweep",
-                "0, 0.5, 0.75, 1",
-                key="noises",
-                bind="query-params",
-                help="With commas between; 0 is the noise-free run that the others are held against.",
-            )
-            clients = st.text_input("Clients per round", "50", key="cohorts", bind="query-params", help=_SEVERAL)
-            rounds = st.text_input("Rounds", "100", key="lengths", bind="query-params", help=_SEVERAL)
-            rates = st.text_input("Client learning rates", "0.01", key="rates", bind="query-params", help=_SEVERAL)
-            seeds = st.number_input(
-                "Seeds a setting", 1, 20, 1, key="seeds", bind="query-params", help="Several show what is chance."
-            )
-            clipping = plan_controls.clipping_control()
-        with right:
-            final = st.toggle("Find the clients, and train the final run", True, key="final", bind="query-params")
-            target = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
-            delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
-            tolerance = controls.knob(limits.TOLERANCE, low=0.01, high=0.3)
-            accountant = st.radio(
-                "Accountant of the final run",
-                accounting.ACCOUNTANTS[::-1],
-                format_func={"pld": "PLD, tight", "rdp": "RDP, as the tutorial"}.__getitem__,
-                key="accountant",
-                bind="query-params",
-                horizontal=True,
-            )
-            one, two = st.columns(2)
-            with one:
-                dataset = data.choose(datasets.names(store.home))
-            model = two.selectbox("Model", MODELS, key="model", bind="query-params")
-        with controls.explain():
-            privacy = PrivacyPlan(
-                population=datasets.num_users(dataset, store.home),
-                noise_multiplier=0.0,
-                clients_per_round=1,
-                delta=delta,
-                clipping=clipping,
-            )
-            fingerprint = datasets.fingerprint(dataset, store.home)
-            training = TrainingPlan(dataset=dataset, dataset_fingerprint=fingerprint, model=model)
-            study = studies.Study(
-                plan=Plan(privacy=privacy, training=training),
-                noise_multipliers=_numbers("Noise multipliers", noises, float),
-                clients_per_round=_numbers("Clients per round", clients, int),
-                rounds=_numbers("Rounds", rounds, int),
-                client_learning_rates=_numbers("Client learning rates", rates, float),
-                clippings=(clipping,),
-                seeds=tuple(range(seeds)),
-                tolerance=tolerance,
-                target_epsilon=target if final else None,
-                accountant=accountant,
-            )
-        plans = study.grid()
-        seconds, measured = studies.seconds(store, plans, study.engine)
-        st.caption(
-            f"{len(plans)} runs{' and the final one' * final}: about {seconds / 60:.1f} minutes for the sweep, "
-            f"{'as measured here' if measured else 'by the figures of the benchmarks'}. Runs that are there already are "
-            "taken as they are."
-        )
-        if st.button("Run all", type="primary", key="run_all"):
-            with controls.explain():
-                st.query_params["study"] = studies.start(store, study)
-            st.rerun()
-
-
-_SEVERAL = "One number, or several with commas between for a grid."
-
-
-def _numbers(label: str, text: str, kind: type) -> tuple:
-    try:
-        found = tuple(kind(part) for part in text.replace(";", ",").split(",") if part.strip())
-    except ValueError as err:
-        raise InvalidValueError(
-            label, f"Expected {label} to be numbers with commas between, found {text!r}."
-        ) from err
-    if not found:
-        raise InvalidValueError(label, f"Expected at least one number for {label}, found none.")
-    return tuple(dict.fromkeys(found))
+_WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
 
 
 def show(store: Store, study_id: str) -> None:
@@ -113,56 +31,85 @@ def show(store: Store, study_id: str) -> None:
         if _steps(store, study_id) != now.status:
             st.rerun()
 
-    st.fragment(steps, run_every=_POLL_SECONDS if now.open else None)()
-    st.subheader("Take it with you")
+    frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
+    st.subheader(_("Take it with you"))
+    # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
-        st.download_button("The plan as JSON", now.study.to_json, f"{study_id}.json", "application/json")
         st.download_button(
-            "The numbers as CSV",
+            _("The plan as JSON"),
+            now.study.to_json,
+            f"{study_id}.json",
+            "application/json",
+            help=_("What the study asks, as `study run --spec` takes it."),
+        )
+        st.download_button(
+            _("The numbers as CSV"),
             lambda: report.rounds_table(store, now.runs).to_csv(index=False),
             f"{study_id}.csv",
             "text/csv",
+            help=_("A row an evaluated round of each run."),
         )
         st.download_button(
-            "A report as one HTML page", lambda: report.html(store, study_id), f"{study_id}.html", "text/html"
+            _("A report as one HTML page"),
+            language.kept(lambda: report.html(store, study_id)),
+            f"{study_id}.html",
+            "text/html",
+            help=_("What was asked, what came of it, and how to repeat it; it needs nothing else."),
         )
 
 
 def _steps(store: Store, study_id: str) -> str:
     now = studies.look(store, study_id)
     study, reading = now.study, now.reading
-    done, total = studies.rounds_done(now)
+    done, total = rounds_done(now)
     with st.container():
         st.progress(
             done / total if total else 0.0,
-            text=f"{now.status.capitalize()} · {now.finished} of {len(now.runs)} runs · {done:,} of {total:,} rounds",
+            text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
+                status=states.name(now.status).capitalize(),
+                finished=now.finished,
+                runs=len(now.runs),
+                done=done,
+                total=total,
+            ),
         )
+        states.next_step(now.status, study=True)
         if now.status == "stuck":
             st.error(now.message, icon=":material/error:")
         with st.container(horizontal=True):
-            if now.status in ("going",):
-                st.button("Pause", on_click=actions.attempt, args=(studies.pause, store, study_id), key="pause")
+            if not visiting.owns(store, now.owner):
+                st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))
+            elif now.status == "going":
+                tip = _("Takes its runs out of the queue; one that trains goes on to its end.")
+                actions.button(_("Pause"), "pause", studies.pause, store, study_id, tip=tip)
             elif now.status in ("stuck", "paused"):
-                st.button("Go on", on_click=actions.attempt, args=(studies.go_on, store, study_id), key="go_on")
+                tip = _("Queues again what has not finished.")
+                actions.button(_("Go on"), "go_on", studies.go_on, store, study_id, tip=tip)
 
     with st.container():
-        st.header("1. Sweep the noise at a small cohort")
+        st.header(_("1. Sweep the noise at a small cohort"))
         st.write(
-            "Small cohorts are cheap to simulate, and what harms a model is the noise on the average update: the noise "
-            "multiplier over the clients. So the sweep asks how much of it the model bears, before anything is private."
+            _(
+                "Small cohorts are cheap to simulate, and what harms a model is the noise on the average update: the "
+                "noise multiplier over the clients. So the sweep asks how much of it the model bears, before anything is "
+                "private."
+            )
         )
-        st.dataframe(_table(now), hide_index=True, column_config=_COLUMNS)
+        table = _table(now)
+        st.dataframe(table, hide_index=True, column_config=columns.shown(table), placeholder="–")
     with st.container():
-        st.header("2. Read it")
+        st.header(_("2. Read it"))
         st.write(
-            f"A noise is bearable if it, and every smaller one, ends at most {study.tolerance:g} below the noise-free "
-            "accuracy. With several seeds, the band is the range over them."
+            _(
+                "A noise is bearable if it, and every smaller one, ends at most {tolerance:g} below the noise-free "
+                "accuracy. With several seeds, the band is the range over them."
+            ).format(tolerance=study.tolerance)
         )
         rounds = report.rounds_table(store, now.sweep)
         for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
             with column:
-                _curves(rounds, metric, max(study.rounds), studies.SWEEP)
-        for sentence in now.sentences:
+                _curves(rounds, metric, max(study.rounds), SWEEP)
+        for sentence in findings.sentences(now):
             st.write(sentence)
     with st.container():
         if study.target_epsilon is not None:
@@ -171,85 +118,127 @@ def _steps(store: Store, study_id: str) -> str:
     return now.status
 
 
-_COLUMNS = {
-    "accuracy": st.column_config.NumberColumn(format="%.3f", help="The mean over the seeds"),
-    "band": st.column_config.NumberColumn(format="%.3f", help="Half the range over the seeds"),
-    "difference": st.column_config.NumberColumn(format="%+.3f", help="Against the noise-free mean"),
-}
+_PARTS = {SWEEP: N_("sweep"), FINAL: N_("final")}
 
 
-def _table(now: studies.Progress) -> pd.DataFrame:
-    table = pd.DataFrame(studies.table(now))
-    return (
-        table.assign(epsilon=[statement.epsilon_text(value) for value in table["epsilon"]]) if len(table) else table
+def _table(now: Progress) -> pd.DataFrame:
+    table = pd.DataFrame(findings.table(now))
+    if not len(table):
+        return table
+    return table.assign(
+        part=[_(_PARTS[part]) for part in table["part"]],
+        epsilon=[statement.epsilon_text(value) for value in table["epsilon"]],
     )
 
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words = report.last_words(table)
+    words, title = report.last_words(table), _(lines.METRICS[metric])
     chart.show(
-        charts.by_round(table, metric, title=lines.METRICS[metric], total_rounds=total),
+        charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
-        label=f"{lines.METRICS[metric]} by round. Last: {words or 'nothing known yet'}.",
+        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("nothing known yet")),
         table=table,
     )
 
 
-def _calibration(study: studies.Study, reading: studies.Reading) -> None:
-    st.header("3. Find the clients that make it private")
+def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns `by_setting` with only that in the settings' names in which they differ: a legend has little room."""
+    parts = {name: name.split(", ") for name in table["setting"].unique()}
+    if len(parts) < 2:
+        return table
+    shared = set.intersection(*map(set, parts.values()))
+    short = {name: ", ".join(part for part in said if part not in shared) for name, said in parts.items()}
+    return table.assign(setting=table["setting"].map(short))
+
+
+def _calibration(study: Study, reading: Reading) -> None:
+    st.header(_("3. Find the clients that make it private"))
     st.write(
-        "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
-        f"raised together until the plan reaches epsilon {study.target_epsilon:g} at delta {study.plan.privacy.delta!r}."
+        _(
+            "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
+            "raised together until the plan reaches epsilon {epsilon:g} at delta {delta!r}."
+        ).format(epsilon=study.target_epsilon, delta=study.plan.privacy.delta)
     )
     if reading.bearable is None:
-        st.caption("Known when the sweep is read.")
+        st.caption(_("Known when the sweep is read."))
         return
-    for column, accountant in zip(st.columns(2), accounting.ACCOUNTANTS, strict=True):
-        with column:
+    with st.container(horizontal=True):  # what has no room beside the other goes below it
+        for accountant in accounting.ACCOUNTANTS:
             try:
-                privacy = studies.final_plan(study, reading.bearable, accountant).privacy
+                privacy = final_plan(study, reading.bearable, accountant).privacy
             except EpsilonLabError as err:
                 st.error(str(err))
                 continue
+            words = _("Clients per round by {accountant}")
+            if accountant == study.accountant:
+                words = _("Clients per round by {accountant}, taken")
             st.metric(
-                f"Clients per round by {accountant.upper()}{', taken' * (accountant == study.accountant)}",
-                f"{privacy.clients_per_round:,} at noise {privacy.noise_multiplier:g}",
+                words.format(accountant=accountant.upper()),
+                _("{clients:,} at noise {noise:g}").format(
+                    clients=privacy.clients_per_round, noise=privacy.noise_multiplier
+                ),
                 border=True,
+                width=_WIDTH,
+                help=_("Clients per round, and the noise multiplier that keeps the noise on the average."),
             )
 
 
-def _result(store: Store, now: studies.Progress) -> None:
-    st.header("4. Train the final model")
+def _result(store: Store, now: Progress) -> None:
+    st.header(_("4. Train the final model"))
     st.write(
-        "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
-        "spent on the same users comes on top, unless it was done on public data (see the Ledger)."
+        _(
+            "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
+            "spent on the same users comes on top, unless it was done on public data (see the Ledger)."
+        )
     )
     for run in now.final:
         st.write(
-            f"[{run.title}](runs?runs={run.run_id}): {run.status}, round {run.last_round or 0} of "
-            f"{run.plan.privacy.rounds}"
+            _("{run}: {status}, round {done} of {total}").format(
+                run=f"[{plain(run.title)}](runs?runs={run.run_id})",
+                status=states.name(run.status),
+                done=run.last_round or 0,
+                total=run.plan.privacy.rounds,
+            )
         )
     if not now.final:
-        st.caption("Queued when the clients are known.")
-    st.header("5. Hold it against the noise-free model")
+        st.caption(_("Queued when the clients are known."))
+    st.header(_("5. Hold it against the noise-free model"))
     st.write(
-        "If the argument holds, the private model learns what the noise-free one does. What is lost, and whether it is "
-        "more than chance, stands here."
+        _(
+            "If the argument holds, the private model learns what the noise-free one does. What is lost, and whether it "
+            "is more than chance, stands here."
+        )
     )
     if now.result is None or now.baseline is None:
-        st.caption("Known when the final run has finished.")
+        st.caption(_("Known when the final run has finished."))
         return
     plan, charged = now.result.plan, now.result.charged
     one, two, three = st.columns(3)
-    one.metric("Noise-free accuracy", f"{now.baseline.mean:.1%}", border=True)
+    one.metric(
+        _("Noise-free accuracy"),
+        f"{now.baseline.mean:.1%}",
+        border=True,
+        help=_("Of the sweep's runs without noise, the mean over their seeds."),
+    )
     lost = now.result.mean - now.baseline.mean
-    two.metric("Private accuracy", f"{now.result.mean:.1%}", f"{lost:+.1%}", border=True)
+    two.metric(
+        _("Private accuracy"),
+        f"{now.result.mean:.1%}",
+        f"{lost:+.1%}",
+        border=True,
+        help=_("Of the final runs, the mean over their seeds; below it, the difference from the noise-free one."),
+    )
     epsilon = accounting.epsilon(charged).value
-    three.metric("Epsilon", statement.epsilon_text(epsilon), border=True)
-    st.write(" ".join([statement.sentence(charged, epsilon), *studies.caveats(now)]))
+    three.metric(
+        _("Epsilon"),
+        statement.epsilon_text(epsilon),
+        border=True,
+        help=_("Of one final run, all its rounds seen; an upper bound."),
+    )
+    st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == 0]
     rounds = report.rounds_table(store, [*baseline, *now.final])
     for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
         with column:
-            _curves(rounds, metric, plan.privacy.rounds, studies.FINAL)
+            _curves(rounds, metric, plan.privacy.rounds, FINAL)

@@ -36,7 +36,7 @@ def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
     """Values of one number of a plan, ascending, among them the plan's own; only those that a plan may have."""
     now = getattr(plan, name)
     if name == "rounds":
-        return np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS) + 1).round().astype(int))
+        return np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round().astype(int))
     if name == "delta":
         return np.unique([*np.geomspace(1e-10, 1e-2, _POINTS), now])
     if name == "noise_multiplier":
@@ -76,13 +76,13 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
 
 
 @_cached
-def trade_off(plan: PrivacyPlan, epsilon: float, grid: float) -> pd.DataFrame:
+def trade_off(plan: PrivacyPlan, epsilon: float) -> pd.DataFrame:
     """Columns `wrongly accused`, `found`, `found by one pair alone`: fractions of users."""
     rates = np.geomspace(1e-4, 1, 81)
     return pd.DataFrame(
         {
             "wrongly accused": rates,
-            "found": risk(plan, grid).true_positive_rate(rates),
+            "found": risk(plan).true_positive_rate(rates),
             "found by one pair alone": [rate_from_pair(epsilon, plan.delta, rate) for rate in rates],
         }
     )

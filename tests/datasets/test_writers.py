@@ -49,3 +49,16 @@ def test_progress_ends_at_one():
     writers.generate(60, lambda what, fraction: seen.append(fraction))
     assert seen == sorted(seen)
     assert seen[-1] == 1
+
+
+def test_the_scans_are_those_that_scikit_learn_loads():
+    from sklearn.datasets import load_digits
+
+    scans, digits = writers._load_scans(), load_digits()
+    for digit, rows in enumerate(scans.by_digit):
+        assert (digits.target[rows] == digit).all()
+    assert sum(map(len, scans.by_digit)) == len(digits.target) == len(scans.fine)
+    # The fine grid has the scan's own pixels, smoothed, 8.8 apart with a margin of one.
+    centres = (8.8 * (np.arange(8) + 1.5)).astype(int)
+    seen = scans.fine[:, centres[:, None], centres].ravel()
+    assert np.corrcoef(seen, digits.images.ravel())[0, 1] > 0.95

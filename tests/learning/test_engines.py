@@ -217,3 +217,37 @@ def test_a_cnn_follows_the_shape_of_its_images(noise_free, few_writers, shape):
     features = scale(images.train.features)
     said = model.logits(plan, [tf.constant(w) for w in weights], tf.constant(features), shape)
     np.testing.assert_allclose(said, keras(features), atol=1e-5)
+
+
+def noise_of(plan, dataset) -> tuple[np.ndarray, float]:
+    """One round's noise on the sum and on the clip count, in standard deviations: nobody comes to the round."""
+    from dpcore.learning import engines
+
+    engine = engines.create("vectorized", plan, dataset)
+    before = engine.initialize()
+    after, _ = engine.next(before, np.array([], np.int64), 1)
+    privacy = plan.privacy
+    moved = np.concatenate([(b - a).ravel() for a, b in zip(before.weights, after.weights, strict=True)])
+    on_sum = moved * privacy.clients_per_round / (privacy.value_noise_multiplier * before.clip_norm)
+    fraction = 0.5 - np.log(after.clip_norm / before.clip_norm) / privacy.clipping.learning_rate
+    return on_sum, (fraction - 0.5) * privacy.clients_per_round / privacy.clipped_count_stddev
+
+
+def test_plans_of_one_seed_share_no_noise_and_one_plan_repeats_it(small_plan, few_writers, with_privacy):
+    """Two runs with the same noise at different scales would give the noise-free sum away."""
+    other = with_privacy(small_plan, noise_multiplier=0.4)
+    (one, count), (two, other_count) = (noise_of(plan, few_writers) for plan in (small_plan, other))
+    assert one.std() == pytest.approx(1, rel=0.01)
+    assert two.std() == pytest.approx(1, rel=0.01)
+    assert abs(np.corrcoef(one, two)[0, 1]) < 0.02
+    assert count != pytest.approx(other_count, rel=1e-3)
+    again, count_again = noise_of(small_plan, few_writers)
+    assert np.array_equal(one, again)
+    assert count == count_again
+
+
+def test_without_a_seed_no_noise_repeats(small_plan, few_writers):
+    plan = dataclasses.replace(small_plan, training=dataclasses.replace(small_plan.training, seed=None))
+    (one, count), (two, other_count) = (noise_of(plan, few_writers) for _ in range(2))
+    assert abs(np.corrcoef(one, two)[0, 1]) < 0.02
+    assert count != other_count

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,11 @@ from streamlit.testing.v1 import AppTest
 from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.rounds import Round
 from dpcore.runs import studies, supervisor
-from dpcore.runs.store import Policy, Round, Store
+from dpcore.runs.settings import Policy
+from dpcore.runs.store import Store
+from dpcore.runs.study import Study
 from dpcore.ui import live
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -68,7 +72,7 @@ def test_the_accountant_opens_on_the_tutorials_plan():
     assert epsilons(test) == ["1.708", "1.989"]
     assert metric(test, "If cohorts were known") == "69.5"
     assert metric(test, "Found, at 1%") == "2.63%"
-    assert metric(test, "Advantage") == "0.136"
+    assert metric(test, "Advantage") == "13.7%"
     assert "(1.708, 1e-05)-differential privacy" in test.info[0].value
     assert any("| **Accountants** | PLD: 1.708" in m.value for m in test.markdown)
 
@@ -85,15 +89,12 @@ def test_sliders_and_boxes_move_epsilon_and_each_other():
 @pytest.mark.parametrize(
     ("unknown", "solved"),
     [
-        (
-            "Clients per round, noise-to-clients ratio held",
-            {"Clients per round": "104", "Noise multiplier": "1.04"},
-        ),
-        ("Clients per round, noise held", {"Clients per round": "139"}),
-        ("Noise multiplier", {"Noise multiplier": "1.1085"}),
-        ("Rounds", {"Rounds": "142"}),
-        ("Delta", {"Delta": "1.1516e-06"}),
-        ("Population", {"Population": "2,909"}),
+        ("clients", {"Clients per round": "104", "Noise multiplier": "1.04"}),
+        ("clients_at_noise", {"Clients per round": "139"}),
+        ("noise", {"Noise multiplier": "1.1085"}),
+        ("rounds", {"Rounds": "142"}),
+        ("delta", {"Delta": "1.1516e-06"}),
+        ("population", {"Population": "2,909"}),
     ],
 )
 def test_any_number_can_be_the_one_that_is_solved_for(unknown, solved):
@@ -106,18 +107,18 @@ def test_any_number_can_be_the_one_that_is_solved_for(unknown, solved):
 
 
 def test_the_tutorials_search():
-    test = page("accountant", solve="Clients per round, noise-to-clients ratio held")
+    test = page("accountant", solve="clients")
     test.radio(key="accountant").set_value("rdp").run()
     assert metric(test, "Clients per round (solved)") == "120"
     assert metric(test, "Noise multiplier (solved)") == "1.2"
 
 
-@pytest.mark.parametrize("against", ["Noise multiplier", "Clients per round", "Delta", "Clients and noise"])
+@pytest.mark.parametrize("against", ["noise_multiplier", "clients_per_round", "delta", "map"])
 def test_every_curve_is_drawn(against):
     test = page("accountant", against=against)
-    assert test.segmented_control[0].value in ("noise_multiplier", "clients_per_round", "delta", "map")
+    assert test.segmented_control(key="against").value == against
     assert not test.dataframe  # a table is sent where somebody opens it
-    test.session_state["surface_numbers" if "and" in against else "epsilon_against_numbers"] = True
+    test.session_state["surface_numbers" if against == "map" else "epsilon_against_numbers"] = True
     test.run()
     assert len(test.dataframe[0].value) > 20
 
@@ -159,7 +160,7 @@ def test_the_noise_for_a_wanted_attack():
     ],
 )
 def test_bad_input_is_one_sentence(label, value, words):
-    link = {"solve": "Clients per round, noise-to-clients ratio held"} if "arg" in label or "atio" in label else {}
+    link = {"solve": "clients"} if "arg" in label or "atio" in label else {}
     test = page("accountant", **link)
     usual = number(test, label).value
     number(test, label).set_value(value).run()
@@ -187,6 +188,68 @@ def test_rdp_stands_in_and_says_so():
     assert any("PLD" in warning.value for warning in test.warning)
 
 
+def test_where_rdp_is_the_headline_its_order_is_not_said_of_pld():
+    test = page("accountant", noise_multiplier="0.14")
+    assert test.metric[1].label == "By PLD"
+    assert test.metric[1].value == "–"
+    usual = page("accountant")
+    assert re.fullmatch(r"By RDP, order [\d.]+", usual.metric[1].label)
+
+
+def test_the_noise_on_the_average_is_what_the_model_gets():
+    plan = PrivacyPlan(clients_per_round=13)
+    found = metric(page("accountant", clients_per_round="13"), "Noise on the average")
+    assert found == f"{plan.value_noise_multiplier / 13:.4g}" == "0.24"
+    assert metric(page("accountant", clients_per_round="13", clipping="fixed"), "Noise on the average") == "0.09231"
+
+
+def test_the_advantage_is_not_rounded_down():
+    assert metric(page("accountant"), "Advantage") == "13.7%"
+
+
+def followed(test, name, label):
+    """A page after the link of that label was followed from it, in the session as it is."""
+    (link,) = [one.proto for one in test.get("page_link") if one.proto.label == label]
+    test.query_params = {key: values[0] for key, values in parse_qs(link.query_string).items()}
+    test.switch_page(f"pages/{name}.py").run()
+    assert not test.exception
+    return test
+
+
+def test_a_link_of_the_lesson_forgets_the_plan_of_before():
+    test = page("accountant", everybody="true", noise_multiplier="30", rounds="500", solve="noise")
+    test.query_params = {"screen": "sampling", "lang": "ja"}
+    test.switch_page("pages/learn.py").run()
+    test.number_input(key="clients_per_round").set_value(400).run()
+    followed(test, "accountant", "このプランをアカウンタントで見る")
+    now = {name: test.session_state[name] for name in ("noise_multiplier", "clients_per_round", "rounds", "delta")}
+    assert now == {"noise_multiplier": 1.2, "clients_per_round": 400, "rounds": 100, "delta": 1e-5}
+    assert (test.selectbox(key="solve").value, test.toggle(key="everybody").value) == ("epsilon", False)
+    assert test.metric[0].value == "6.065"
+    assert test.title[0].value == "このプランはどれくらいプライベート？"
+    assert "anew" not in test.query_params
+
+
+@pytest.mark.parametrize(
+    "written", ["", "[]", "null", '{"_visitor": "somebody", "run": 3}', '{"rounds": "many"}', '{"rounds": 1e999}']
+)
+def test_a_link_that_somebody_has_written_into_sets_nothing(written):
+    test = page("accountant", anew=written)
+    assert test.metric[0].value == "1.708"
+    assert "_visitor" not in test.session_state
+
+
+def test_a_link_of_the_lesson_opens_what_its_screen_accounts_for():
+    few = page("learn", screen="sampling", clients_per_round="12")
+    assert "probability" in " ".join(one.value for one in few.markdown)
+    assert not followed(few, "accountant", "This plan in the Accountant").error
+    loud = page("learn", screen="noise", noise_multiplier="1.2")
+    loud.number_input(key="noise_multiplier").set_value(60.0).run()
+    followed(loud, "accountant", "How private is that, with 400 clients?")
+    assert not loud.error
+    assert loud.session_state["noise_multiplier"] == 60
+
+
 def test_no_noise_says_that_there_is_no_guarantee():
     test = page("accountant")
     number(test, "Noise multiplier").set_value(0.0).run()
@@ -212,14 +275,30 @@ def test_a_link_of_another_version_is_said_to_be_one():
     test = page("accountant", version="99", noise_multiplier="0.75")
     assert "found 99" in test.warning[0].value
     assert number(test, "Noise multiplier").value == 0.75
-    assert not page("accountant", version="1").warning
+    assert not page("accountant", version="2").warning
+
+
+def link_of(test):
+    """The link that the page offers to who opens the place for it."""
+    test.session_state["statement_link"] = True
+    (code,) = test.run().code
+    return code.value
 
 
 def test_a_link_has_every_number():
-    test = page("accountant", noise_multiplier="0.75")
-    link = next(code.value for code in test.code if "version=1" in code.value)
+    link = link_of(page("accountant", noise_multiplier="0.75"))
+    assert "version=2" in link
     assert all(f"{name}=" in link for name in ("clients_per_round", "rounds", "population", "delta", "prior"))
     assert "noise_multiplier=0.75" in link
+
+
+def test_a_link_means_the_same_in_every_language():
+    english = page("accountant", solve="clients", accountant="rdp")
+    asked = {name: values[0] for name, values in parse_qs(link_of(english).split("?")[1]).items()}
+    assert (asked["solve"], asked["accountant"], asked["lang"]) == ("clients", "rdp", "en")
+    japanese = page("accountant", **asked | {"lang": "ja"})
+    assert [metric.value for metric in japanese.metric] == [metric.value for metric in english.metric]
+    assert japanese.radio(key="accountant").value == "rdp"
 
 
 def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
@@ -437,7 +516,7 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     store = Store(home)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, studies.Study(plan=base, noise_multipliers=(0.0, 0.5)))
+    study_id = studies.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
     for _ in range(2):
         for run in store.queue():
             store.begin(run.run_id)

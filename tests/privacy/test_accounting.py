@@ -260,7 +260,7 @@ def test_the_least_noise_has_an_epsilon():
 def test_what_overflows_is_infinite_and_not_zero(monkeypatch):
     accounting.round_rdp.cache_clear()
     accounting._compose.cache_clear()
-    monkeypatch.setattr(accounting, "RdpAccountant", lambda orders: Overflowed())
+    monkeypatch.setattr(dp_accounting.rdp, "RdpAccountant", lambda orders: Overflowed())
     assert math.isinf(accounting.epsilon(PrivacyPlan(noise_multiplier=0.7)).value)
     accounting.round_rdp.cache_clear()
     accounting._compose.cache_clear()
@@ -278,3 +278,27 @@ def test_epsilon_never_falls_with_rounds_and_never_rises_with_noise():
     assert by_round == sorted(by_round)
     by_noise = [accounting.epsilon(PrivacyPlan(noise_multiplier=z)).value for z in (0.3, 0.5, 1, 2, 5, 10)]
     assert by_noise == sorted(by_noise, reverse=True)
+
+
+def test_noise_at_which_the_library_gives_up_has_an_answer():
+    one = accounting.Mechanism(88034776.3589045, 1 / 17)
+    with pytest.raises(ValueError, match="non-negative"):
+        dp_accounting.rdp.RdpAccountant(accounting.RDP_ORDERS).compose(one.event())
+    assert (accounting.round_rdp(one) > 0).all()
+    assert (accounting.round_rdp(one) < 1e-9).all()
+
+
+@pytest.mark.parametrize("one", [(1.2, 120 / 3383), (1e3, 0.5), (1e5, 1e-3)])
+def test_what_answers_where_the_library_gives_up_is_never_below_it(one, monkeypatch):
+    library = accounting.round_rdp(accounting.Mechanism(*one))
+    accounting.round_rdp.cache_clear()
+    monkeypatch.setattr(dp_accounting.rdp, "RdpAccountant", lambda orders: GivesUp())
+    own = accounting.round_rdp(accounting.Mechanism(*one))
+    accounting.round_rdp.cache_clear()
+    assert (own >= library).all()
+    assert own == pytest.approx(library, rel=1e-6, abs=1e-11)
+
+
+class GivesUp:
+    def compose(self, event):
+        raise ValueError("The result of subtraction must be non-negative.")

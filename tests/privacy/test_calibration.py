@@ -125,11 +125,9 @@ def test_nothing_to_train_needs_one_client():
 
 def test_the_noise_for_a_wanted_attack():
     given = PrivacyPlan(noise_multiplier=0)
-    found = calibration.noise_for_risk(
-        given, true_positive_rate=0.05, false_positive_rate=0.01, finest=accounting.COARSE
-    )
+    found = calibration.noise_for_risk(given, true_positive_rate=0.05, false_positive_rate=0.01)
     rates = [
-        float(risk(replace(found, noise_multiplier=noise), accounting.COARSE).true_positive_rate(0.01))
+        float(risk(replace(found, noise_multiplier=noise)).true_positive_rate(0.01))
         for noise in (found.noise_multiplier, found.noise_multiplier * (1 - 1e-4))
     ]
     assert rates[0] <= 0.05 < rates[1]

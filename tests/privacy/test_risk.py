@@ -1,12 +1,13 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from dpcore.plan import PrivacyPlan
+from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import rate_from_pair, risk
 
@@ -65,6 +66,18 @@ def test_guesses_and_suspicions():
     assert found.posterior(0.5, 0.01) == pytest.approx(rates / (rates + 0.01))
     priors = [found.posterior(prior, 0.01) for prior in (0.01, 0.1, 0.5, 0.9)]
     assert priors == sorted(priors)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.5, 1.2])
+def test_a_guess_is_never_said_to_be_worse_than_it_is(noise):
+    """Everybody in one round: the profile is that of one Gaussian (Balle and Wang 2018, theorem 8)."""
+    whole = PrivacyPlan(population=2, clients_per_round=2, rounds=1, clipping=FixedClipping())
+    found = risk(replace(whole, noise_multiplier=noise))
+    for prior in np.linspace(0.001, 0.5, 999):
+        odds = (1 - prior) / prior
+        given, otherwise = stats.norm.cdf(np.array([0.5, -0.5]) / noise - noise * np.log(odds))
+        delta = given - odds * otherwise
+        assert 1 - prior + prior * delta <= found.best_guess(prior) + 1e-12
 
 
 def test_the_trade_off_is_above_guessing_and_rises():

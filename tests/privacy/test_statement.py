@@ -1,8 +1,10 @@
 import math
+import re
 from dataclasses import replace
 
 import pytest
 
+from dpcore.language import speaking
 from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
@@ -10,7 +12,7 @@ from dpcore.privacy.risk import risk
 
 def rows(plan, **values):
     account = accounting.account(plan, accounting.COARSE)
-    made = statement.table(plan, account, risk(plan, accounting.COARSE), false_positive_rate=0.01, **values)
+    made = statement.table(plan, account, risk(plan), false_positive_rate=0.01, **values)
     return dict(made), statement.markdown(plan, account, made)
 
 
@@ -73,3 +75,58 @@ def test_a_sentence_says_its_delta_and_its_exceptions():
     assert all(words in sentence for words in ("1.2345678e-05", "120 / 3,383", "outside this claim"))
     assert "outside" not in statement.sentence(replace(PrivacyPlan(), zeroing=False), 1.0)
     assert statement.rehearsal(None) == ""
+
+
+PLANS = {
+    "tutorial": PrivacyPlan(),
+    "fixed clip norm": PrivacyPlan(clipping=FixedClipping(clip_norm=0.3), delta=1.2345678e-5),
+    "everybody, replaced": PrivacyPlan(clients_per_round=3383, noise_multiplier=40.0, adjacency=REPLACE),
+    "weak delta, zeroing": PrivacyPlan(delta=1e-3, zeroing=True),
+    "so little noise that PLD is not asked": PrivacyPlan(noise_multiplier=0.1),
+    "too small a delta for PLD": PrivacyPlan(delta=1e-12),
+    "no noise": PrivacyPlan(noise_multiplier=0),
+    "no delta": PrivacyPlan(delta=0.0),
+    "long, with a large epsilon": PrivacyPlan(rounds=2000, clients_per_round=1000, population=1_000_000),
+}
+
+
+def numbers(text):
+    """Every number of a text, in no order: languages say things in orders of their own."""
+    return sorted(re.findall(r"\d+(?:[.,]\d+)*(?:e[+-]\d+)?%?|∞", text))
+
+
+@pytest.mark.parametrize("seed", [7, None])
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_the_statement_in_japanese_has_the_same_numbers(plan, seed):
+    training = TrainingPlan(seed=seed)
+    english, whole = rows(plan, training=training)
+    with speaking("ja"):
+        japanese, translated = rows(plan, training=training)
+        account = accounting.account(plan, accounting.COARSE)
+        sentence = statement.sentence(plan, account.headline.value)
+    assert len(japanese) == len(english)
+    for (name, text), (other_name, other_text) in zip(english.items(), japanese.items(), strict=True):
+        assert numbers(other_text) == numbers(text), name
+        assert other_name != name
+        assert re.search("[ぁ-ん]", other_text), name
+    assert numbers(translated) == numbers(whole)
+    assert translated.startswith(sentence)
+
+
+def test_the_numbers_of_a_guarantee_stand_in_their_places_in_japanese():
+    with speaking("ja"):
+        table, text = rows(PrivacyPlan())
+    assert "(1.708, 1e-05) 差分プライバシー" in text
+    assert "確率 120 / 3,383" in table["仮定するサンプリング"]
+    assert "PLD: 1.708" in table["アカウンタント"]
+    assert "RDP: 1.989" in table["アカウンタント"]
+    # The two rates of the attack must not change places: 1% wrongly accused, 2.63% found.
+    assert "の 1% を誤って" in table["攻撃"]
+    assert "最大でも 2.63%" in table["攻撃"]
+
+
+def test_an_account_that_is_kept_speaks_to_each_reader_in_their_language():
+    plan = PrivacyPlan(delta=1e-12)
+    with speaking("ja"):
+        assert "PLD には 1e-10 以上のデルタ" in accounting.account(plan).pld_problem
+    assert "a delta of at least 1e-10" in accounting.account(plan).pld_problem

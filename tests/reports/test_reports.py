@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dpcore.language import speaking
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.reports import run as report
 from dpcore.reports import study as study_report
 from dpcore.rounds import Round
 from dpcore.runs import studies, supervisor
+from dpcore.runs.study import Study
 
 
 @pytest.fixture
@@ -48,10 +50,23 @@ def test_a_run_as_a_page_needs_nothing_else(store, run):
     assert not [found for found in outside if "cdn" in found or found.endswith((".js", ".css"))]
 
 
+def test_a_page_is_in_the_language_of_who_asks_for_it_and_the_script_is_not(store, run):
+    english, script = report.html(store, run), report.tff_script(run.plan, num_classes=10, image_shape=(28, 28))
+    with speaking("ja"):
+        japanese = report.html(store, run)
+        assert report.tff_script(run.plan, num_classes=10, image_shape=(28, 28)) == script
+        assert json.loads(report.as_json(store, run))["status"] == "finished"
+    assert "<html lang='en'>" in english
+    assert "<html lang='ja'>" in japanese
+    assert "(1.708, 1e-05) 差分プライバシー" in japanese
+    assert "テストセットでの精度（最後の値 0.786）" in japanese
+    assert "<th>項目</th>" in japanese
+
+
 def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, studies.Study(plan=base))
+    study_id = studies.start(store, Study(plan=base))
     for queued in store.queue():
         store.begin(queued.run_id)
         row = Round(round=100, accuracy=0.8, loss=0.7, clip_norm=0.1, cohort_size=5, epsilon=1.7, seconds=1.0)

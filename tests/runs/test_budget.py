@@ -11,7 +11,8 @@ from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import budget, processes, supervisor
-from dpcore.runs.store import Policy, Store
+from dpcore.runs.settings import Policy
+from dpcore.runs.store import Store
 
 
 def plan(**values):

@@ -6,8 +6,6 @@ entries over the cohort, **without noise**: it is outside the (epsilon, delta) g
 
 import math
 
-import numpy as np
-
 INITIAL_ESTIMATE = 10.0
 TARGET_QUANTILE = 0.98
 LEARNING_RATE = math.log(10.0)
@@ -20,11 +18,11 @@ def threshold(estimate: float) -> float:
     return MULTIPLIER * estimate + INCREMENT
 
 
-def next_estimate(estimate: float, largest: np.ndarray) -> float:
-    """Returns the quantile's estimate after a round; `largest` is each update's largest entry, [cohort_size].
+def next_estimate(estimate: float, below: int, came: int) -> float:
+    """Returns the quantile's estimate after a round in which `below` of the `came` updates had no larger entry.
 
     Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871>, section 3.1, without noise. A round
     without users counts as half of them below, as TFF has it.
     """
-    below = float((largest <= np.float32(estimate)).mean()) if len(largest) else 0.5
-    return estimate * math.exp(-LEARNING_RATE * (below - TARGET_QUANTILE))
+    fraction = below / came if came else 0.5
+    return estimate * math.exp(-LEARNING_RATE * (fraction - TARGET_QUANTILE))

@@ -1,0 +1,341 @@
+"""What a round costs on a Dask cluster, over latency and bandwidth; and a model of it that is held to the measurements.
+
+Workers are in a network namespace of their own, over TLS. Between it and the scheduler stands a relay that delays bytes
+and lets so many a second pass, since not every kernel has `netem`. Needs root, for the namespace, and `ip`.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from benchmarks.rounds import machine
+from dpcore import datasets, home
+from dpcore.cluster import certificates
+from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+
+_SPACE, _HERE, _THERE = "epsilon-lab-bench", "10.78.0.1", "10.78.0.2"
+_SCHEDULER, _TO_SCHEDULER, _WORKER, _TO_WORKER = 18786, 18787, 18800, 18900
+COHORTS = (50, 120, 500, 3383)
+LINKS = (
+    (0.0, 0.0),
+    (1e-3, 125e6),
+    (10e-3, 125e6),
+    (50e-3, 12.5e6),
+)  # seconds one way, bytes a second (0: no bound)
+_ROOT = Path(__file__).parents[1]
+
+
+class Link:
+    """One direction of a line that all connections share: bytes arrive after the delay, and in turn."""
+
+    def __init__(self, delay, rate):
+        self._delay, self._rate, self._free = delay, rate, 0.0
+
+    def arrival(self, size: int) -> float:
+        now = time.monotonic()
+        rate = self._rate.value
+        self._free = max(now, self._free) + (size / rate if rate else 0.0)
+        return self._free + self._delay.value
+
+
+def relay(routes: list[tuple[str, int, str, int, bool]], delay, rate) -> None:
+    """Serves for ever: listens on the first address of each route and passes on to the second."""
+    links = [Link(delay, rate), Link(delay, rate)]
+
+    async def pump(reader, writer, link):
+        queue: asyncio.Queue = asyncio.Queue()
+
+        async def deliver():
+            while (item := await queue.get()) is not None:
+                arrival, part = item
+                await asyncio.sleep(max(0.0, arrival - time.monotonic()))
+                writer.write(part)
+                await writer.drain()
+            writer.close()
+
+        delivering = asyncio.create_task(deliver())
+        while part := await reader.read(1 << 16):
+            await queue.put((link.arrival(len(part)), part))
+        await queue.put(None)
+        await delivering
+
+    def handler(host, port, outwards):
+        async def handle(reader, writer):
+            for _ in range(600):  # whom it leads to may still be starting
+                try:
+                    far_reader, far_writer = await asyncio.open_connection(host, port)
+                    break
+                except OSError:
+                    await asyncio.sleep(0.1)
+            there, back = links if outwards else reversed(links)
+            await asyncio.gather(
+                pump(reader, far_writer, there), pump(far_reader, writer, back), return_exceptions=True
+            )
+
+        return handle
+
+    async def serve():
+        for here, port, host, far, outwards in routes:
+            await asyncio.start_server(handler(host, far, outwards), here, port)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+@contextmanager
+def space(name: str, link: str, here: str, there: str) -> Iterator[None]:
+    """A network namespace with one address, and a line to one of ours."""
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        for words in (
+            f"link add {link}0 type veth peer name {link}1 netns {name}",
+            f"addr add {here}/32 peer {there} dev {link}0",
+            f"link set {link}0 up",
+            f"-n {name} addr add {there}/32 peer {here} dev {link}1",
+            f"-n {name} link set {link}1 up",
+            f"-n {name} link set lo up",
+        ):
+            subprocess.run(["ip", *words.split()], check=True)
+        yield
+    finally:
+        subprocess.run(["ip", "netns", "del", name])
+
+
+def dask(folder: Path, *words: str, inside: str = "") -> subprocess.Popen:
+    """Starts a scheduler or a worker with the certificates in `folder`, in a namespace where one is named."""
+    files = zip(("--tls-ca-file", "--tls-cert", "--tls-key"), TLS_FILES, strict=True)
+    tls = [word for option, name in files for word in (option, str(folder / "tls" / name))]
+    where = ["ip", "netns", "exec", inside] if inside else []
+    command = [*where, sys.executable, "-m", "dask", *words, "--protocol", "tls", *tls]
+    command += ["--dashboard-address", "127.0.0.1:0"]
+    if words[0] == "worker":
+        command += ["--no-nanny", "--nthreads", "1", "--memory-limit", "0"]
+    with (folder / "dask.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=subprocess.STDOUT)
+
+
+@contextmanager
+def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterSetting]:
+    """A scheduler here and workers in their namespace, with the relay between them."""
+    certificates.make(folder / "tls")
+    with ExitStack() as stack:
+        stack.enter_context(space(_SPACE, "elbench", _HERE, _THERE))
+        routes = [(_HERE, _TO_SCHEDULER, "127.0.0.1", _SCHEDULER, False)]
+        routes += [("127.0.0.1", _TO_WORKER + n, _THERE, _WORKER + n, True) for n in range(workers)]
+        between = multiprocessing.get_context("spawn").Process(
+            target=relay, args=(routes, delay, rate), daemon=True
+        )
+        between.start()
+        stack.callback(between.kill)
+
+        def start(*words: str, inside: str = "") -> None:
+            process = dask(folder, *words, inside=inside)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+
+        start("scheduler", "--host", "127.0.0.1", "--port", str(_SCHEDULER))
+        for n in range(workers):
+            addresses = ["--listen-address", f"tls://{_THERE}:{_WORKER + n}"]
+            addresses += ["--contact-address", f"tls://127.0.0.1:{_TO_WORKER + n}"]
+            start("worker", f"tls://{_HERE}:{_TO_SCHEDULER}", "--name", str(n), *addresses, inside=_SPACE)
+        time.sleep(5)
+        yield ClusterSetting(address=f"tls://127.0.0.1:{_SCHEDULER}", tls=str(folder / "tls"))
+
+
+class First:
+    """Takes only so many of the workers, in place of a share."""
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def mine(self, able):
+        return sorted(able, key=lambda one: one.name)[: self.count]
+
+    def seen(self, statuses):
+        return statuses
+
+    def close(self) -> None:
+        pass
+
+
+def measure(cohorts: list[int], rounds: int, workers: int) -> list[dict]:
+    """Returns a row for each model, link, cohort and number of workers: medians of rounds taken in turns."""
+    from dpcore.cluster.cohorts import ClusterCohorts
+    from dpcore.cluster.connection import Opener
+    from dpcore.learning import model as models
+    from dpcore.learning import sampling, shards
+    from dpcore.learning.clients import Clients
+    from dpcore.learning.vectorized import Threads
+
+    place = home.folder()
+    dataset, rows = datasets.load("writers", place), []
+    delay, rate = (multiprocessing.get_context("spawn").Value("d", 0.0) for _ in range(2))
+    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as setting:
+        connect = Opener(setting)
+        for name in ("mlp", "linear"):
+            plan = Plan(privacy=PrivacyPlan(population=3383), training=TrainingPlan(model=name))
+            clients, only = Clients(plan, dataset), First(workers)
+            delay.value = rate.value = 0.0
+            made = ClusterCohorts(
+                open_connection=connect, setting=setting, plan=plan, dataset=dataset, clients=clients,
+                folder=Path(folder), say=lambda words: words and print(words, file=sys.stderr, flush=True),
+                stop_requested=lambda: False, shares=only,
+            )  # fmt: skip
+            weights, threads, seen = models.initial_weights(clients.model, 0), Threads(clients), []
+            size = sum(part.nbytes for part in weights)
+            note = made._members.computed
+            made._members.computed = lambda *words, note=note, seen=seen: (seen.append(words), note(*words))
+            with closing(made):
+                while len(made._able()) < workers:
+                    time.sleep(0.5)
+                for (delay.value, rate.value), size_of, count in (
+                    (link, clients_per_round, number)
+                    for link in LINKS
+                    for clients_per_round in cohorts
+                    for number in range(1, workers + 1)
+                ):
+                    rare = name == "linear" or size_of > 1000  # enough to see what the size does
+                    if rare and (delay.value, rate.value) not in (LINKS[0], LINKS[2]):
+                        continue
+                    only.count, times = count, []
+                    here = dataclasses.replace(
+                        plan, privacy=PrivacyPlan(population=3383, clients_per_round=size_of)
+                    )
+                    for round_num in range(rounds + 1):
+                        cohort = sampling.poisson_cohort(here, round_num)
+                        parts = shards.cut(cohort, np.diff(dataset.train.offsets)[cohort])
+                        told = shards.Broadcast(
+                            weights=weights, clip_norm=0.1, ceiling=np.inf, estimate=np.inf, round_num=round_num
+                        )
+                        seen.clear()
+                        started = time.perf_counter()
+                        shards.added(made(told, parts), weights)
+                        taken = time.perf_counter() - started
+                        busy: dict[str, float] = {}
+                        for member, _, _, seconds in seen:
+                            busy[member.name] = busy.get(member.name, 0.0) + seconds
+                        started = time.perf_counter()
+                        shards.added(threads(told, parts), weights)
+                        times.append(
+                            (taken, max(busy.values(), default=0.0), time.perf_counter() - started, len(seen))
+                        )
+                    seconds, computing, alone, batches = (
+                        statistics.median(column) for column in zip(*times[1:], strict=True)
+                    )
+                    rows.append(
+                        {
+                            "model": name, "model_bytes": size, "delay_seconds": delay.value,
+                            "bytes_per_second": rate.value, "clients": size_of, "workers": count,
+                            "shards": len(parts), "batches": batches, "seconds": seconds,
+                            "computing_seconds": computing, "threads_seconds": alone,
+                        }
+                    )  # fmt: skip
+                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        connect().close()
+    return rows
+
+
+def terms(row: dict) -> list[float]:
+    """What the model of a round's time multiplies: beside the computing, which is measured at the workers.
+
+    A sum travels while the next batch is computed. What shows of the line is each worker's first batch on its way there,
+    the last on its way back, and what takes longer than all computing but the first batch's.
+    """
+    there, back = row["batches"] * row["model_bytes"], row["shards"] * row["model_bytes"]
+    line, out = (
+        (size / row["bytes_per_second"] if row["bytes_per_second"] else 0.0)
+        for size in (back, row["workers"] * row["model_bytes"])
+    )
+    in_turn = max(1.0, row["batches"] / row["workers"])
+    hidden = row["computing_seconds"] * (1 - 1 / in_turn)
+    shown = out + max(line - hidden, line / in_turn)
+    return [1.0, row["batches"], (there + back) / 1e9, shown, 2 * row["delay_seconds"]]
+
+
+NAMES = (
+    "seconds a round",
+    "seconds a batch",
+    "seconds a gigabyte, in processes",
+    "times what shows of the line",
+    "ways there and back",
+)
+
+
+def fitted(rows: list[dict]) -> np.ndarray:
+    """Returns what the model's terms cost, none less than nothing, by least squares relative to what they explain."""
+    wanted = np.array([row["seconds"] - row["computing_seconds"] for row in rows])
+    return nnls(np.array([terms(row) for row in rows]) / wanted[:, None], np.ones(len(rows)))[0]
+
+
+def predicted(costs: np.ndarray, row: dict) -> float:
+    return row["computing_seconds"] + float(np.dot(costs, terms(row)))
+
+
+def ahead(costs: np.ndarray, rows: list[dict]) -> list[dict]:
+    """Returns what the model says of more workers, at 1,000 and 20,000 clients a round of a million users."""
+    mlp = [row for row in rows if row["model"] == "mlp" and row["workers"] == 1 and not row["delay_seconds"]]
+    a_client = statistics.median(row["computing_seconds"] / row["clients"] for row in mlp)
+    said = []
+    for clients in (120, 1000, 20000):
+        for workers in (1, 2, 4, 8, 16, 32, 64):
+            shards = min(64, -(-clients // 8))
+            batches = -(-shards // max(1, min(4, -(-shards // workers))))
+            row = {
+                "clients": clients, "workers": workers, "shards": shards, "batches": batches,
+                "model_bytes": mlp[0]["model_bytes"], "delay_seconds": 0.25e-3, "bytes_per_second": 125e6,
+                "computing_seconds": a_client * clients * -(-shards // workers) / shards,
+            }  # fmt: skip
+            said.append(row | {"seconds": predicted(costs, row)})
+    return said
+
+
+def report(rows: list[dict]) -> dict:
+    """Returns the fit, how far it is from rounds that it was not fitted to, and what it says of larger clusters."""
+    learned, held = rows[::2], rows[1::2]
+    costs = fitted(learned)
+    errors = [abs(predicted(costs, row) / row["seconds"] - 1) for row in held]
+    # The computing is measured: a fit that only repeats it would look good on a large cohort.
+    beside = [abs(np.dot(costs, terms(row)) / (row["seconds"] - row["computing_seconds"]) - 1) for row in held]
+    return {
+        "costs": dict(zip(NAMES, costs.tolist(), strict=True)),
+        "median_error": statistics.median(errors),
+        "largest_error": max(errors),
+        "median_error_beside_computing": statistics.median(beside),
+        "largest_error_beside_computing": max(beside),
+        "ahead": ahead(costs, rows),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, nargs="+", default=list(COHORTS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    rows = measure(options.clients, options.rounds, options.workers)
+    result = {"machine": machine(), "load": os.getloadavg(), "rows": rows, **report(rows)}
+    text = json.dumps(result, indent=1)
+    if options.json:
+        options.json.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

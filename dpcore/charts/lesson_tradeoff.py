@@ -1,0 +1,81 @@
+"""Pictures of a finished study: accuracy growing round by round, and what it costs."""
+
+from collections.abc import Collection
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dpcore.charts import colours, studies
+from dpcore.charts.lines import METRICS, figure
+from dpcore.language import _
+
+_ACCURACY = METRICS["accuracy"]  # by a name: what collects words would take the key for one
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
+
+
+def by_round(table: pd.DataFrame, *, total_rounds: int, faint: Collection[str] = ()) -> go.Figure:
+    """Returns accuracy over rounds as `studies.by_round`, with a frame for each evaluated round.
+
+    Args:
+        table: As there.
+        total_rounds: The planned number of rounds.
+        faint: Settings that are not spoken of: they stay in their place, but hardly seen.
+    """
+    drawn = studies.by_round(table, "accuracy", title=_(_ACCURACY), total_rounds=total_rounds)
+    drawn.update_layout(height=480)
+    for line, after in zip(drawn.data, (*drawn.data[1:], None), strict=True):
+        band = line.name is None  # it comes before its line
+        if (after if band else line).name in faint:
+            line.opacity = 0.06 if band else 0.3
+    drawn.frames = [
+        go.Frame(
+            name=_("Round {number}").format(number=last),
+            # A band goes there and back over the rounds: what is left of it up to a round is its band up to there.
+            data=[
+                {axis: [value for x, value in zip(line.x, line[axis], strict=True) if x <= last] for axis in "xy"}
+                for line in drawn.data
+            ],
+        )
+        for last in sorted(table["round"].unique())
+    ]
+    return drawn
+
+
+def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
+    """Returns final accuracy against epsilon, by factors, and the largest epsilon that is accepted.
+
+    Args:
+        table: A row a setting: `setting`, `noise`, `clients`, `epsilon` (infinite without noise), `accuracy`, `band`
+            (half the range over the seeds).
+        accepted: The epsilon.
+    """
+    drawn = figure(_("Epsilon"), _(_ACCURACY))
+    known = table[table["epsilon"] < float("inf")]
+    for number, row in enumerate(known.itertuples()):
+        drawn.add_scatter(
+            x=[row.epsilon],
+            y=[row.accuracy],
+            mode="markers+text",
+            name=row.setting,
+            text=_("noise {noise:g}").format(noise=row.noise),
+            textposition="bottom center" if row.clients == table["clients"].min() else "top center",
+            marker={"size": 12, "symbol": _SYMBOLS[number % len(_SYMBOLS)], "color": colours.of_noise(row.noise)},
+            error_y={"type": "data", "array": [row.band], "thickness": 1.5},
+        )
+    for row in table[table["noise"] == 0].itertuples():
+        drawn.add_hline(
+            y=row.accuracy,
+            line={"dash": "dot", "color": colours.of_noise(0)},
+            annotation_text=_("without noise"),
+            annotation_position="bottom left",
+        )
+    drawn.add_vline(
+        x=accepted,
+        line={"dash": "dash", "width": 2, "color": "#808080"},
+        annotation_text=_("accepted"),
+        annotation_position="bottom left",
+    )
+    drawn.update_xaxes(type="log", rangemode="normal", tickvals=[0.5, 1, 2, 4, 8, 16], range=[-0.4, 1.3])
+    drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    drawn.update_layout(hovermode="closest", height=340)
+    return drawn

@@ -1,0 +1,148 @@
+"""Commands about clusters: which one runs use, who is in it, and certificates for one."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from dpcore import limits
+from dpcore.cli import options
+from dpcore.cli.options import for_people, out, print_json
+from dpcore.cli.runs import opened
+from dpcore.cluster import status
+from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.errors import ClusterError, InvalidValueError
+
+app = typer.Typer(no_args_is_help=True, help="Computing cohorts on a Dask cluster: docs/CLUSTER.md.")
+
+Address = Annotated[
+    str, typer.Option("--cluster", help="Share each round's clients over this Dask cluster: tls://host:8786.")
+]
+Workers = Annotated[int, options.option(limits.CLUSTER_WORKERS)]
+Tls = Annotated[
+    Path | None, typer.Option("--tls", help="The folder of ca.pem, cert.pem and key.pem for the cluster.")
+]
+Insecure = Annotated[
+    bool, typer.Option(INSECURE, help="Allow plain TCP to another machine, on a network that is yours alone.")
+]
+
+
+def chosen(address: str, workers: int, tls: Path | None, insecure: bool, engine: str) -> ClusterSetting | None:
+    """Returns the cluster that a command's options name, after asking whether it answers; `None` where they name none.
+
+    Raises:
+        InvalidValueError: If they do not fit each other, or the engine.
+        ClusterError: If nobody answers there.
+    """
+    if not address and not workers:
+        if tls:
+            raise InvalidValueError("tls", "Expected --cluster tls://host:8786 beside --tls, found none.")
+        return None
+    if engine != "vectorized":
+        raise InvalidValueError("engine", f"Expected the engine vectorized for a cluster, found {engine}.")
+    setting = ClusterSetting(
+        address=address, workers=workers, tls=str(tls.expanduser().resolve()) if tls else "", insecure=insecure
+    )
+    if address:
+        _present(setting)
+    return setting
+
+
+def _present(setting: ClusterSetting) -> dict[str, dict]:
+    """Returns the workers at an address, as Dask describes them."""
+    from dpcore.cluster.connection import connect, present  # half a second, and only for those who use a cluster
+
+    connection = connect(setting)
+    try:
+        return present(connection.client, insecure=setting.insecure)
+    finally:
+        connection.close()
+
+
+@app.command("set")
+@for_people
+def set_cluster(
+    address: Annotated[str, typer.Argument(help="Of a Dask scheduler: tls://host:8786.")] = "",
+    workers: Workers = 0,
+    tls: Tls = None,
+    insecure: Insecure = False,
+    home_folder: options.HomeFolder = None,
+) -> None:
+    """Let all runs that begin from now on use this cluster, or so many processes on this machine."""
+    store = opened(home_folder)
+    setting = chosen(address, workers, tls, insecure, "vectorized")
+    if setting is None:
+        raise InvalidValueError(
+            "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
+        )
+    store.set_cluster(setting)
+    out.print(f"Runs that begin from now on use {setting.where}.", highlight=False, markup=False)
+
+
+@app.command("clear")
+@for_people
+def clear_cluster(home_folder: options.HomeFolder = None) -> None:
+    """Let runs that begin from now on compute on this machine alone."""
+    opened(home_folder).set_cluster(None)
+
+
+@app.command("show")
+@for_people
+def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
+    """Which cluster runs use, who is in it, and what the runs that train now see of it."""
+    store = opened(home_folder)
+    setting = store.cluster()
+    present, problem = {}, ""
+    if setting and setting.address:
+        try:
+            present = _present(setting)
+        except ClusterError as err:
+            problem = str(err)
+    seen = {run.run_id: status.read(store.folder(run.run_id)) for run in store.runs(status=["running"])}
+    if as_json:
+        print_json(
+            cluster=setting and asdict(setting),
+            problem=problem,
+            workers=sorted(present),
+            runs={run_id: asdict(one) for run_id, one in seen.items() if one},
+        )
+        return
+    out.print(setting.where if setting else "This machine alone.", highlight=False, markup=False)
+    if problem:
+        options.complain(problem)
+    for address, told in present.items():
+        out.print(
+            f"  {told.get('name')}  {address}  threads: {told.get('nthreads')}", highlight=False, markup=False
+        )
+    for run_id, one in seen.items():
+        if one is not None:
+            out.print(f"{run_id}: {one.where}. {one.message}", highlight=False, markup=False)
+            out.print(workers_table(one))
+    if problem:
+        raise typer.Exit(1)
+
+
+def workers_table(seen: status.ClusterStatus) -> Table:
+    """Returns the workers that a run has met as a table."""
+    table = Table("worker", "address", "state", "shards", "ms a client", "")
+    for one in seen.workers:
+        pace = "" if one.seconds_per_client is None else f"{one.seconds_per_client * 1e3:.2f}"
+        note = one.reason or ("far slower than the others" if one.slow else "")
+        table.add_row(one.name, one.address, one.state, str(one.shards), pace, note)
+    return table
+
+
+@app.command("certificates")
+@for_people
+def make_certificates(
+    folder: Annotated[Path, typer.Argument(help="Where to; made if it is missing, only its user can read it.")],
+) -> None:
+    """Make an authority of your own and a certificate of it, for scheduler, workers and Epsilon Lab."""
+    from dpcore.cluster import certificates  # `cryptography`: not needed otherwise
+
+    certificates.make(folder.expanduser())
+    out.print(
+        f"Written to {folder}. Whoever has cert.pem and key.pem may run code on the cluster.", highlight=False
+    )

@@ -1,0 +1,57 @@
+"""Which workers are whose, where runs of one store train side by side: each has some to itself.
+
+A worker of the cluster stands for a lock, which the run that uses it holds. The kernel drops it however the run ends.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from dpcore.cluster.members import Member
+from dpcore.cluster.status import WorkerStatus
+from dpcore.locks import take
+
+
+class Shares:
+    """The workers that one run has to itself.
+
+    Args:
+        folder: Where the locks of all runs are.
+        runs: Returns how many runs train now, this one among them.
+    """
+
+    def __init__(self, folder: Path, runs: Callable[[], int]):
+        self._folder, self._runs = folder, runs
+        self._held: dict[str, int] = {}
+
+    def mine(self, able: list[Member]) -> list[Member]:
+        """Returns the workers that this run may use: its share, and all where there are more runs than workers."""
+        addresses = {member.address for member in able}
+        for address in [address for address in self._held if address not in addresses]:
+            self._drop(address)
+        share = max(1, -(-len(able) // max(1, self._runs())))
+        for address in list(self._held)[share:]:  # another run has begun
+            self._drop(address)
+        for member in able:
+            if len(self._held) < share and member.address not in self._held:
+                held = take(self._folder / hashlib.sha256(member.address.encode()).hexdigest()[:16])
+                if held is not None:
+                    self._held[member.address] = held
+        return [member for member in able if member.address in self._held] or able
+
+    def seen(self, statuses: list[WorkerStatus]) -> list[WorkerStatus]:
+        """Returns the workers as they are for this run: ready ones that are not its own work elsewhere."""
+        return [
+            replace(one, state="elsewhere") if one.state == "ready" and one.address not in self._held else one
+            for one in statuses
+        ]
+
+    def close(self) -> None:
+        """Leaves all workers to others."""
+        for address in list(self._held):
+            self._drop(address)
+
+    def _drop(self, address: str) -> None:
+        os.close(self._held.pop(address))

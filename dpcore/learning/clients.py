@@ -1,0 +1,120 @@
+"""The clients of the default engine: many train at once, in one TensorFlow graph with a leading client axis."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from dpcore.datasets.federated import FederatedDataset
+from dpcore.learning import local_sgd, model, sampling
+from dpcore.learning.engine import LARGEST_NORM, Weights
+from dpcore.learning.shards import GROUP, Broadcast, Shard, ShardSum
+from dpcore.plan import Plan
+
+
+class Clients:
+    """All users of a data set, as they train under a plan. May be shared between threads."""
+
+    def __init__(self, plan: Plan, dataset: FederatedDataset):
+        self._plan = plan
+        self._dataset = dataset
+        self._labels = np.asarray(dataset.train.labels, np.int32)
+        self.model = model.build(plan, dataset)
+        shapes = [tf.TensorSpec(variable.shape) for variable in self.model.trainable_variables]
+        features = tf.TensorSpec((GROUP, None, dataset.num_features), dataset.train.features.dtype)
+        labels = tf.TensorSpec((GROUP, None), tf.int32)
+        counts = tf.TensorSpec((GROUP,), tf.int32)
+        self._group = tf.function(
+            self._clipped_sum,
+            input_signature=[shapes, tf.TensorSpec(()), tf.TensorSpec(()), features, labels, counts],
+        )
+
+    def sums_of(
+        self, broadcast: Broadcast, shards: Sequence[Shard], each: Callable[..., Iterable] = map
+    ) -> Iterable[ShardSum]:
+        """Returns what comes of each shard, in their order; `each` is `map`, or that of a pool of threads."""
+        weights = [tf.constant(part) for part in broadcast.weights]
+        return each(lambda shard: self.sum_of(broadcast, weights, shard), shards)
+
+    def sum_of(self, broadcast: Broadcast, weights: list[tf.Tensor], shard: Shard) -> ShardSum:
+        """Returns the sum of a shard's clipped updates; `weights` are those of the broadcast, as tensors."""
+        total = [np.zeros_like(part) for part in broadcast.weights]
+        unclipped = below = 0
+        for users in shard:
+            orders = [
+                sampling.shuffled_examples(self._plan, broadcast.round_num, int(user), count)
+                for user, count in zip(users, self._counts(users), strict=True)
+            ]
+            parts, norms, largest = self._train(broadcast, weights, users, orders)
+            for whole, part in zip(total, parts, strict=True):
+                whole += part
+            unclipped += int((norms <= np.float32(broadcast.clip_norm)).sum())
+            below += int((largest <= np.float32(broadcast.estimate)).sum())
+        return ShardSum(total=total, came=sum(map(len, shard)), unclipped=unclipped, below=below)
+
+    def probe(self) -> str:
+        """Returns a digest of the bits that this machine computes for some groups, the same on every call.
+
+        The users with most examples, with fewest, and a group of three, from fixed weights: another processor, whose
+        library multiplies in another order, is told from this one by what it computes, whatever it says of itself.
+        """
+        counts = np.diff(self._dataset.train.offsets)
+        able = np.flatnonzero(counts)
+        able = able[np.lexsort((able, -counts[able]))]
+        weights = model.initial_weights(self.model, seed=0)
+        told = Broadcast(weights=weights, clip_norm=0.1, ceiling=np.inf, estimate=1.0, round_num=0)
+        tensors, digest = [tf.constant(part) for part in weights], hashlib.sha256()
+        for users in (able[:GROUP], able[-GROUP:], able[:3]):
+            parts, norms, _ = self._train(told, tensors, users, [np.arange(n) for n in self._counts(users)])
+            for part in (*parts, norms):
+                digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()[:16]
+
+    def _counts(self, users: np.ndarray) -> np.ndarray:
+        offsets = self._dataset.train.offsets
+        return offsets[users + 1] - offsets[users]
+
+    def _train(
+        self, broadcast: Broadcast, weights: list[tf.Tensor], users: np.ndarray, orders: list[np.ndarray]
+    ) -> tuple[Weights, np.ndarray, np.ndarray]:
+        """Returns the clipped sum of a group; and norms and largest entries, float32 [len(users)] each."""
+        split = self._dataset.train
+        counts = np.zeros(GROUP, np.int32)  # an incomplete group is filled with clients that have nothing
+        counts[: len(users)] = self._counts(users)
+        rows = np.zeros((GROUP, counts.max()), np.int64)
+        for client, (user, order) in enumerate(zip(users, orders, strict=True)):
+            rows[client, : len(order)] = split.offsets[user] + order
+        parts, norms, largest = self._group(
+            weights,
+            tf.constant(broadcast.clip_norm, tf.float32),
+            tf.constant(broadcast.ceiling, tf.float32),
+            tf.constant(split.features[rows]),
+            tf.constant(self._labels[rows]),
+            tf.constant(counts),
+        )
+        present = slice(0, len(users))
+        return [part.numpy() for part in parts], norms.numpy()[present], largest.numpy()[present]
+
+    def _clipped_sum(self, weights, clip_norm, ceiling, features, labels, counts):
+        shape = self._dataset.image_shape
+        updates = local_sgd.updates(self._plan, weights, features, labels, counts, shape)
+        flat = [tf.reshape(update, [GROUP, -1]) for update in updates]
+        largest = tf.zeros(GROUP)
+        if self._plan.privacy.zeroing:
+            finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part), axis=1) for part in flat], axis=0)
+            largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
+            largest = tf.where(finite, largest, 0.0)
+            flat = [tf.where((largest <= ceiling)[:, None], part, 0.0) for part in flat]
+        # As products of a row with itself: one pass, and no copy of the squares.
+        norms = tf.sqrt(tf.add_n([tf.matmul(p[:, None], p[:, None], transpose_b=True)[:, 0, 0] for p in flat]))
+        usable = norms <= LARGEST_NORM  # false for what is not a number
+        if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
+            flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
+            norms = tf.where(usable, norms, 0.0)
+        factors = tf.minimum(1.0, clip_norm / tf.maximum(norms, np.finfo(np.float32).tiny))
+        sums = [
+            tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)
+            for part, weight in zip(flat, weights, strict=True)
+        ]
+        return sums, norms, largest

@@ -1,0 +1,152 @@
+"""Guarantees as they are published, some of them wrong: what is claimed, and what can be said instead."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from dp_accounting import GaussianDpEvent, NeighboringRelation, SampledWithoutReplacementDpEvent
+from dp_accounting.rdp import RdpAccountant
+
+from dpcore import zeroing
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import accounting, ledger
+
+# What may be wrong with a claim.
+HOLDS, SAMPLING, SENSITIVITY, TOGETHER, DELTA, NOISELESS = REASONS = (
+    "holds",
+    "sampling",
+    "sensitivity",
+    "together",
+    "delta",
+    "noiseless",
+)
+_GRID = accounting.COARSE  # an upper bound as the finest is, in time for a click
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A guarantee as a team might publish it.
+
+    Attributes:
+        name: What it is called here.
+        reason: What is wrong with it, one of `REASONS`.
+        also: Another of them that says the same in other words.
+        plan: What the team's accountant was told.
+        accountant: Which of `accounting.ACCOUNTANTS` it was.
+        truth: Gives the epsilon that can be said instead; infinite where none can.
+    """
+
+    name: str
+    reason: str
+    also: str | None = None
+    plan: PrivacyPlan
+    accountant: str = "pld"
+    truth: Callable[[PrivacyPlan], float]
+
+    def accepts(self, reason: str) -> bool:
+        """Whether that is what is wrong with it."""
+        return reason in (self.reason, self.also)
+
+    @property
+    def claimed(self) -> float:
+        """The epsilon that the team publishes."""
+        return accounting.account(self.plan, _GRID).by(self.accountant).value
+
+    @property
+    def actual(self) -> float:
+        """The epsilon that can be said instead; infinite where none can."""
+        return self.truth(self.plan)
+
+
+def headline(plan: PrivacyPlan) -> float:
+    """Returns the epsilon of a plan that is accounted for as it is carried out."""
+    return accounting.epsilon(plan, _GRID).value
+
+
+def fixed_size_epsilon(plan: PrivacyPlan) -> float:
+    """Returns the epsilon where each round draws exactly `clients_per_round` users, by RDP with the tutorial's orders.
+
+    Who comes takes another's place, so neighbours replace a user: the sum moves by two clip norms.
+
+    Source: Wang et al. (2019) <https://arxiv.org/abs/1808.00087>, theorem 27, as `dp-accounting` has it.
+
+    >>> round(fixed_size_epsilon(PrivacyPlan()), 2)
+    14.09
+    """
+    accountant = RdpAccountant(accounting.RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
+    gaussian = GaussianDpEvent(plan.noise_multiplier / 2)
+    event = SampledWithoutReplacementDpEvent(plan.population, plan.clients_per_round, gaussian)
+    return float(accountant.compose(event, plan.rounds).get_epsilon(plan.delta))
+
+
+def sweep(plan: PrivacyPlan) -> list[PrivacyPlan]:
+    """Returns the noisy trainings of the tutorial's sweep, and the final one."""
+    return [*(replace(plan, noise_multiplier=noise, clients_per_round=50) for noise in (0.5, 0.75, 1.0)), plan]
+
+
+def swept(plan: PrivacyPlan) -> float:
+    """Returns the epsilon of the sweep and the final training together."""
+    return ledger.compose(sweep(plan), plan.delta, _GRID).headline.value
+
+
+def average_moves(cohort_sizes: np.ndarray) -> np.ndarray:
+    """Returns how far one user moves an average over those that came, at most, in clip norms.
+
+    All others agree, and this user is opposed: (n (-1) + 1) / (n + 1) - (-1) = 2 / (n + 1), with n others. An empty
+    cohort's average is 0, which the first user moves by 1.
+
+    Args:
+        cohort_sizes: With the user, from 1.
+    """
+    return np.where(cohort_sizes > 1, 2 / cohort_sizes, 1.0)
+
+
+def by_those_that_came(plan: PrivacyPlan) -> float:
+    """Returns the epsilon where a user moves the average twice as far as the noise is made for.
+
+    So far does it move where as many came as are expected. Smaller cohorts are moved further, so it is no bound.
+    """
+    return headline(replace(plan, noise_multiplier=plan.noise_multiplier / 2))
+
+
+def threshold_moves(cohort_size: int) -> float:
+    """Returns by what fraction one user above it moves the zeroing threshold's quantile, which has no noise."""
+    others = cohort_size - 1
+    without = zeroing.next_estimate(1.0, below=others, came=others)
+    return zeroing.next_estimate(1.0, below=others, came=cohort_size) / without - 1
+
+
+def clip_norm_moves(plan: PrivacyPlan) -> tuple[float, float]:
+    """Returns by what fraction one user moves the clip norm of a plan with adaptive clipping, and the noise on that."""
+    clipping, clients = plan.clipping, plan.clients_per_round
+    moved = math.expm1(clipping.learning_rate * 0.5 / clients)  # each user moves the centred count by 1/2
+    return moved, clipping.learning_rate * plan.clipped_count_stddev / clients
+
+
+CLAIMS = (
+    Claim(
+        name="fixed_size",
+        reason=SAMPLING,
+        also=SENSITIVITY,
+        plan=PrivacyPlan(),
+        accountant="rdp",
+        truth=fixed_size_epsilon,
+    ),
+    Claim(name="tutorial", reason=HOLDS, plan=PrivacyPlan(), accountant="rdp", truth=headline),
+    Claim(name="sweep", reason=TOGETHER, plan=PrivacyPlan(), truth=swept),
+    Claim(
+        name="delta",
+        reason=DELTA,
+        plan=PrivacyPlan(delta=1e-3),
+        truth=lambda plan: headline(replace(plan, delta=PrivacyPlan.delta)),
+    ),
+    Claim(
+        name="everybody",
+        reason=HOLDS,
+        plan=PrivacyPlan(clients_per_round=PrivacyPlan.population, noise_multiplier=30.0),
+        truth=headline,
+    ),
+    Claim(name="came", reason=SENSITIVITY, plan=PrivacyPlan(), truth=by_those_that_came),
+    Claim(name="zeroing", reason=NOISELESS, plan=PrivacyPlan(zeroing=True), truth=lambda plan: math.inf),
+)

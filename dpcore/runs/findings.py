@@ -1,0 +1,148 @@
+"""What a study has found, in sentences and as a table."""
+
+from dataclasses import replace
+
+from dpcore.language import N_, _
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.privacy import accounting
+from dpcore.privacy.statement import epsilon_text, rehearsal
+from dpcore.runs.progress import Progress
+from dpcore.runs.reading import Setting, differs, settings
+from dpcore.runs.study import FINAL, SWEEP, Study
+
+
+def table(now: Progress) -> list[dict]:
+    """Returns a row a setting: its plan's numbers, epsilon, mean accuracy, and how far from the noise-free one."""
+    rows = []
+    noise_free = {
+        _but_noise(one.plan): one
+        for one in settings(now.sweep)
+        if one.plan.privacy.noise_multiplier == 0 and one.accuracies
+    }
+    for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
+        for one in found:
+            privacy = one.plan.privacy
+            base = now.baseline if part == FINAL else noise_free.get(_but_noise(one.plan))
+            difference = one.mean - base.mean if one.accuracies and base is not None else None
+            rows.append(
+                {
+                    N_("part"): part,
+                    N_("noise"): privacy.noise_multiplier,
+                    N_("clients"): privacy.clients_per_round,
+                    N_("rounds"): privacy.rounds,
+                    N_("learning rate"): one.plan.training.client_learning_rate,
+                    N_("clipping"): _clipping(privacy),
+                    N_("epsilon"): accounting.epsilon(one.charged).value,
+                    N_("accuracy"): one.mean if one.accuracies else None,
+                    N_("band"): one.band if len(one.accuracies) > 1 else None,
+                    N_("difference"): difference,
+                    N_("seeds"): len(one.accuracies),
+                }
+            )
+    return rows
+
+
+def _but_noise(plan: Plan) -> Plan:
+    """What two settings must share for one to be the other's noise-free run."""
+    return replace(
+        plan,
+        privacy=replace(plan.privacy, noise_multiplier=0.0),
+        training=replace(plan.training, seed=0),
+    )
+
+
+def _clipping(plan: PrivacyPlan) -> str:
+    if isinstance(plan.clipping, FixedClipping):
+        return _("fixed {norm:g}").format(norm=plan.clipping.clip_norm)
+    return _("adaptive")
+
+
+def sentences(now: Progress) -> list[str]:
+    """Returns what a study has found, a sentence each; nothing while it cannot be told."""
+    study, reading, base = now.study, now.reading, now.baseline
+    several = len(study.grid()) != len(study.noise_multipliers) * len(study.seeds)
+    if several or not reading.complete or base is None:
+        return []
+    words = [_verdict(study, one, base) for one in reading.settings if one.plan.privacy.noise_multiplier]
+    if study.target_epsilon is None:
+        return words
+    if reading.bearable is None:
+        return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
+    privacy = reading.bearable.plan.privacy
+    words.append(
+        _("The model bears noise {noise:g} at {clients} clients: a noise-to-clients ratio of {ratio:g}.").format(
+            noise=privacy.noise_multiplier,
+            clients=privacy.clients_per_round,
+            ratio=privacy.noise_multiplier / privacy.clients_per_round,
+        )
+    )
+    if (result := now.result) is not None:
+        final = result.plan.privacy
+        words.append(
+            _(
+                "{clients} clients at noise {noise:g} keep that, and reach epsilon {epsilon} at delta {delta!r}: "
+                "accuracy {accuracy:.3f}, {difference:+.3f} against the noise-free one{chance}."
+            ).format(
+                clients=final.clients_per_round,
+                noise=final.noise_multiplier,
+                epsilon=epsilon_text(accounting.epsilon(result.charged).value),
+                delta=final.delta,
+                accuracy=result.mean,
+                difference=result.mean - base.mean,
+                chance=_chance(result, base),
+            )
+        )
+        words.append(" ".join(caveats(now)))
+    return words
+
+
+def _verdict(study: Study, one: Setting, base: Setting) -> str:
+    """Returns what one noise costs, and whether that is tolerated."""
+    lost = base.mean - one.mean
+    if lost > study.tolerance:
+        words = _(
+            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: beyond the tolerance of "
+            "{tolerance:g}{chance}."
+        )
+    elif lost >= 0:
+        words = _(
+            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: within the tolerance of "
+            "{tolerance:g}{chance}."
+        )
+    else:
+        words = _(
+            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} above the noise-free {base:.3f}: within the tolerance of "
+            "{tolerance:g}{chance}."
+        )
+    return words.format(
+        noise=one.plan.privacy.noise_multiplier,
+        accuracy=one.mean,
+        lost=abs(lost),
+        base=base.mean,
+        tolerance=study.tolerance,
+        chance=_chance(one, base),
+    )
+
+
+def caveats(now: Progress) -> list[str]:
+    """Returns what the epsilon of the final run does not say, a sentence each."""
+    words = [_("The sweep, and what else was run on the same users, comes on top: see the ledger.")]
+    result = now.result
+    if result is None:
+        return words
+    epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
+    if epsilon > target:
+        words.append(_("Rounds were drawn again: the target of {target:g} is not kept.").format(target=target))
+    if len(now.final) > 1:
+        several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
+        words.append(several.format(count=len(now.final)))
+    words += [*result.charged.warnings, rehearsal(result.plan.training.seed)]
+    return [one for one in words if one]
+
+
+def _chance(one: Setting, other: Setting) -> str:
+    """What can be said of a difference, given the seeds: a remark at the end of a sentence, or nothing."""
+    verdict = differs(one, other)
+    if verdict is None:
+        return _(" (too few seeds to say how much of it is chance)")
+    return "" if verdict else _(" (no more than the seeds differ among themselves)")

@@ -1,0 +1,136 @@
+"""What a study asks: the grid of its sweep, and what the final run must keep to."""
+
+import itertools
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+
+from dpcore import limits
+from dpcore.errors import InvalidValueError
+from dpcore.language import N_, _
+from dpcore.learning import engines
+from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, read_clipping
+from dpcore.privacy import accounting
+
+SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study asks. All of `plan` is held but for what the grid sets.
+
+    Attributes:
+        plan: What all its runs share, and the delta of the target.
+        noise_multipliers: The sweep; with 0, the noise-free run that others are held against.
+        clients_per_round: Cohort sizes.
+        rounds: Numbers of rounds.
+        client_learning_rates: Steps of a user's own SGD.
+        clippings: Ways to clip.
+        seeds: Each setting is trained once with each.
+        tolerance: How far below the noise-free accuracy a setting may lie, as a fraction of all test examples.
+        target_epsilon: What the final run must keep to; `None` for a grid without one.
+        accountant: Which accountant's number of clients the final run takes.
+        engine: What trains.
+        eval_every: Rounds between two evaluations.
+
+    Raises:
+        InvalidValueError: If a plan of the grid is refused, or there is no noise-free run to compare a final run with.
+    """
+
+    plan: Plan
+    noise_multipliers: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0)
+    clients_per_round: tuple[int, ...] = (50,)
+    rounds: tuple[int, ...] = (100,)
+    client_learning_rates: tuple[float, ...] = (0.01,)
+    clippings: tuple[AdaptiveClipping | FixedClipping, ...] = (AdaptiveClipping(),)
+    seeds: tuple[int, ...] = (0,)
+    tolerance: float = limits.TOLERANCE.default
+    target_epsilon: float | None = limits.TARGET_EPSILON.default
+    accountant: str = "rdp"
+    engine: str = engines.NAMES[0]
+    eval_every: int = int(limits.EVAL_EVERY.default)
+
+    def __post_init__(self):
+        limits.TOLERANCE.check(self.tolerance)
+        limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
+        engines.check_name(self.engine)
+        runs = math.prod(map(len, self._axes))  # before any plan is made
+        if runs > limits.MOST_PLANS:
+            message = _("Expected a study of at most {most:,} runs, found {runs:,}. Ask for fewer values or seeds.")
+            raise InvalidValueError("noise_multipliers", message.format(most=limits.MOST_PLANS, runs=runs))
+        plans = self.grid()
+        if not plans:
+            raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
+        if self.target_epsilon is None:
+            return
+        limits.TARGET_EPSILON.check(self.target_epsilon)
+        if 0.0 not in self.noise_multipliers or max(self.noise_multipliers) == 0:
+            message = _("Expected the noise 0 and at least one more to compare with it, found {found}.")
+            found = ", ".join(f"{noise:g}" for noise in self.noise_multipliers)
+            raise InvalidValueError("noise_multipliers", message.format(found=found))
+        if len(plans) != len(self.noise_multipliers) * len(self.seeds):
+            raise InvalidValueError(
+                "clients_per_round",
+                _(
+                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a final "
+                    "run is wanted, found several: which of them should it take? Leave the target out, or choose one "
+                    "of each."
+                ),
+            )
+
+    def grid(self) -> list[Plan]:
+        """Returns the plans of the sweep, each once, in the order in which they are trained."""
+        plans = [
+            replace(
+                self.plan,
+                privacy=replace(
+                    self.plan.privacy,
+                    noise_multiplier=noise,
+                    clients_per_round=clients,
+                    rounds=rounds,
+                    clipping=clipping,
+                ),
+                training=replace(self.plan.training, client_learning_rate=rate, seed=seed),
+            )
+            for seed, clients, rounds, rate, clipping, noise in itertools.product(*self._axes)
+        ]
+        return list(dict.fromkeys(plans))
+
+    @property
+    def _axes(self) -> tuple[tuple, ...]:
+        return (
+            self.seeds,
+            self.clients_per_round,
+            self.rounds,
+            self.client_learning_rates,
+            self.clippings,
+            self.noise_multipliers,
+        )
+
+    def to_json(self) -> str:
+        """The study as one line of JSON: equal studies give equal text."""
+        values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": _VERSION}
+        return json.dumps(values, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Study":
+        """Reads what `to_json` wrote, checking every value again.
+
+        Raises:
+            InvalidValueError: If it is not such a text, or comes from a newer version.
+        """
+        try:
+            values = json.loads(text)
+            if values.pop("version") != _VERSION:
+                message = _("Expected a study of version {version}; update the program.")
+                raise InvalidValueError("study", message.format(version=_VERSION))
+            values["plan"] = Plan.from_json(json.dumps(values["plan"]))
+            values["clippings"] = [read_clipping(one) for one in values["clippings"]]
+            return cls(
+                **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise InvalidValueError(
+                "study", _("Expected the JSON of a study: {reason}").format(reason=err)
+            ) from err

@@ -1,0 +1,25 @@
+"""A whole round on one line, above every screen of the lesson: the part that the screen is about is lit."""
+
+import streamlit as st
+
+from dpcore.language import N_, _
+
+# Who, what happens there, and the screen about it.
+PARTS = (
+    (N_("Devices"), N_("some are drawn"), "sampling"),
+    (N_("Devices"), N_("each sends an update"), "update"),
+    (N_("Trusted server"), N_("clips each"), "clipping"),
+    (N_("Trusted server"), N_("adds up, with noise"), "noise"),
+    (N_("Released"), N_("the model"), "tradeoff"),
+    (N_("Released"), N_("what it tells"), "game"),
+)
+
+
+def show(current: str) -> None:
+    """Shows the line; `current` is the key of the screen."""
+    name, places = _("One round"), {}
+    for place, what, screen in PARTS:
+        lit = ' aria-current="step"' if screen == current else ""
+        places.setdefault(_(place), []).append(f"<li{lit}>{_(what)}</li>")
+    line = "".join(f"<span><b>{place}</b><ul>{''.join(items)}</ul></span>" for place, items in places.items())
+    st.html(f'<div class="epsilon-lab-round" role="group" aria-label="{name}">{line}</div>')

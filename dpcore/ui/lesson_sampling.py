@@ -1,0 +1,85 @@
+"""Screen: sampling, and what it is worth."""
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dpcore import language, limits
+from dpcore.charts import lesson_rounds
+from dpcore.language import N_, _
+from dpcore.lesson import sampling
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import accounting
+from dpcore.privacy.statement import epsilon_text
+from dpcore.ui import chart, controls, lesson_screen
+from dpcore.ui.lesson_screen import Screen
+
+_USER = 1700  # in the middle of the field; any would do
+
+
+def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
+    with words:
+        st.markdown(
+            _(
+                "In each round every user tosses a coin of their own, and only a few come. Nobody but the trusted server "
+                "knows who: so whoever looks for one user has to doubt whether they were there at all. That doubt is "
+                "worth a great deal. It is lost towards somebody who knows who came to which round."
+            )
+        )
+        clients = controls.knob(limits.CLIENTS_PER_ROUND, low=10, high=limits.POPULATION.default, logarithmic=True)
+        with controls.explain():
+            plan = sampling.plan(clients)
+        draw = lesson_screen.draw_again()
+    sampled = epsilon_text(accounting.epsilon(plan, accounting.COARSE).value)
+    known = epsilon_text(accounting.without_amplification(plan))
+    with picture:
+        chart.show(
+            _figure(plan, draw, language.current()),
+            key="lesson_sampling",
+            label=_(
+                "{population:,} users, of whom about {clients:,} light up in each of {rounds} rounds; below, epsilon "
+                "grows to {sampled}, and to {known} if it is known who came."
+            ).format(population=plan.population, clients=clients, rounds=plan.rounds, sampled=sampled, known=known),
+            table=_epsilons(plan),
+        )
+    with words:
+        st.markdown(
+            _(
+                "A user comes to a round with probability {prob:.3g}. After {rounds} rounds with noise {noise:g}, "
+                "epsilon is **{sampled}** at delta {delta:g}; if it were known who came, it would be **{known}**."
+            ).format(
+                prob=plan.sampling_prob,
+                rounds=plan.rounds,
+                noise=plan.noise_multiplier,
+                delta=plan.delta,
+                sampled=sampled,
+                known=known,
+            )
+        )
+        st.page_link(
+            "pages/accountant.py",
+            label=_("This plan in the Accountant"),
+            icon=":material/arrow_forward:",
+            query_params=controls.anew(clients_per_round=clients, clipping="fixed"),
+        )
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _epsilons(plan: PrivacyPlan) -> pd.DataFrame:
+    return sampling.epsilon_by_round(plan)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _figure(plan: PrivacyPlan, draw: int, language_code: str) -> str:
+    shown = [*range(1, 10), *range(10, plan.rounds + 1, 5)]
+    return lesson_rounds.sampling(
+        sampling.cohorts(plan, draw), _epsilons(plan), population=plan.population, user=_USER, shown=shown
+    ).to_json()
+
+
+SCREEN = Screen(
+    key="sampling",
+    name=N_("Sampling"),
+    heading=N_("What is it worth that nobody knows who came?"),
+    show=_show,
+)

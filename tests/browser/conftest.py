@@ -1,0 +1,99 @@
+"""What browser tests share: a server as `make run` starts it, and a Chromium that tells of errors in the page."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from dpcore.runs.store import Store
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+_PATIENCE = 60_000  # milliseconds: other tests use the same cores
+expect.set_options(timeout=_PATIENCE)
+
+
+@contextmanager
+def serving(home: Path, port: int):
+    """The dashboard as `make run` starts it."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                time.sleep(0.1)
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    store = Store(folder)
+    for run in store.runs():  # a worker outlives its server; it must not outlive a test that failed
+        store.request_stop(run.run_id)
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def url(home, port):
+    with serving(home, port):
+        yield f"http://localhost:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        assert "CI" not in os.environ, "CI must have Chromium"
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    """One for all tabs of a module: it keeps the scripts that every page loads."""
+    return browser.new_context(viewport={"width": 1440, "height": 1200})
+
+
+@pytest.fixture
+def tab(context):
+    """A tab that fails the test if the page has an error of its own."""
+    page, problems = context.new_page(), []
+    page.set_default_timeout(_PATIENCE)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    yield page
+    page.close()
+    # At a deep link Streamlit looks for its server below the page's own path first: two 404s, by design.
+    assert not [text for text in problems if "404" not in text]

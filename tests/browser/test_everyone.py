@@ -1,0 +1,149 @@
+"""Every page for everybody: no error in the console, nothing that axe-core finds, nothing wider than the page."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from dpcore import datasets
+from dpcore.language import LANGUAGES
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy import accounting
+from dpcore.privacy.statement import epsilon_text
+from dpcore.rounds import Round
+from dpcore.runs.store import Store
+from dpcore.ui import lesson
+from dpcore.ui.frame import PAGES
+from tests.browser.test_dashboard import typed
+
+pytestmark = pytest.mark.slow
+NAMES = [path.removeprefix("pages/").removesuffix(".py") for path in PAGES]
+# WCAG 2.1, levels A and AA.
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+
+
+@pytest.fixture(scope="module")
+def filled(home):
+    """A store in which pages have something to show: data, a finished run and one that failed."""
+    datasets.load("writers", home)
+    store = Store(home)
+    for status, noise in (("finished", 1.2), ("finished", 0.75), ("failed", 0.5)):
+        plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=120, rounds=2))
+        run_id = store.create(plan, engine="vectorized", eval_every=1)
+        store.begin(run_id)
+        for number, accuracy in enumerate((0.1, 0.4, 0.6)):
+            row = Round(
+                round=number,
+                accuracy=accuracy,
+                loss=2.3 - accuracy,
+                clip_norm=0.1,
+                cohort_size=118 if number else None,
+                epsilon=0.3 * number,
+                seconds=0.1,
+                update_norm=0.2 if number else None,
+                noise_norm=0.1 if number else None,
+            )
+            store.append(run_id, row)
+        store.end(run_id, status, "ValueError: what went wrong" if status == "failed" else "")
+    return store
+
+
+def settled(page: Page) -> None:
+    """Waits until the script has run, and every chart that it has is drawn."""
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.epsilon-lab-chart')].every(chart => chart.querySelector('.main-svg'))",
+        timeout=60_000,
+    )
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options=AXE).response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:200]}"
+        for one in found
+        for node in one["nodes"]
+    ]
+
+
+def fits(page: Page) -> None:
+    """Waits until the page is no wider than the window, at every width that is looked after."""
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 1200})
+        page.wait_for_function(
+            "width => { const main = document.querySelector('[data-testid=stMain]');"
+            "return innerWidth === width && main.scrollWidth - main.clientWidth <= 1; }",
+            arg=width,
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_without_errors_accessible_and_fits(tab, url, filled, name):
+    tab.goto(f"{url}/{name}?lang=ja")
+    for scheme, code in (("dark", "ja"), ("light", "en")):
+        tab.emulate_media(color_scheme=scheme)
+        tab.get_by_role("radio", name=LANGUAGES[code]).click()
+        expect(tab.locator(f"html[lang={code}]")).to_be_attached()
+        settled(tab)
+        assert tab.evaluate("getComputedStyle(document.querySelector('.stApp')).colorScheme") == scheme
+        expect(tab.get_by_test_id("stException")).to_have_count(0)
+        assert violations(tab) == []
+        fits(tab)
+
+
+@pytest.mark.parametrize("screen", list(lesson.SCREENS))
+def test_a_screen_of_the_lesson_is_accessible(tab, url, screen):
+    tab.goto(f"{url}/learn?screen={screen}")
+    settled(tab)
+    assert violations(tab) == []
+
+
+def test_a_run_that_failed_says_why_to_everybody(tab, url, filled):
+    (run,) = filled.runs(status=["failed"])
+    tab.goto(f"{url}/runs?runs={run.run_id}")
+    settled(tab)
+    expect(tab.get_by_role("alert").filter(has_text="what went wrong")).to_be_visible()
+    assert violations(tab) == []
+
+
+def test_the_language_changes_in_place_and_comes_along(tab, url):
+    tab.goto(f"{url}/accountant")
+    settled(tab)
+    typed(tab, "Noise multiplier", "1.3")
+    epsilon = epsilon_text(accounting.epsilon(PrivacyPlan(noise_multiplier=1.3)).value)
+    expect(tab.get_by_text(epsilon, exact=True).first).to_be_visible()
+    tab.get_by_role("radio", name="日本語").click()
+    expect(tab.locator("h1")).to_have_text("このプランはどれくらいプライベート？")
+    expect(tab.get_by_text(epsilon, exact=True).first).to_be_visible()
+    assert "lang=ja" in tab.url
+    tab.get_by_role("link", name="台帳").click()
+    expect(tab.locator("h1")).to_have_text("すべての実行を合わせると、どれだけ消費する？")
+    assert "lang=ja" in tab.url
+
+
+def test_all_of_the_accountant_is_reached_by_keyboard(tab, url):
+    tab.goto(f"{url}/accountant")
+    settled(tab)
+    seen = set()
+    for _ in range(80):
+        tab.keyboard.press("Tab")
+        seen.add(
+            tab.evaluate(
+                "(() => { const at = document.activeElement;"
+                "return at.getAttribute('aria-label') || at.innerText || at.getAttribute('role') || at.tagName; })()"
+            )
+        )
+    for control in ("Solve for", "Noise multiplier", "Noise multiplier: exact value", "Rounds: exact value"):
+        assert any(control in label for label in seen), (control, seen)
+
+
+def test_who_wants_less_motion_sees_none(tab, url):
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto(f"{url}/accountant")
+    settled(tab)
+    longest = tab.evaluate(
+        "Math.max(...[...document.querySelectorAll('*')].map(e =>"
+        "Math.max(...getComputedStyle(e).transitionDuration.split(',').map(parseFloat))))"
+    )
+    assert longest < 0.001

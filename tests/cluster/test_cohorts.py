@@ -1,0 +1,379 @@
+"""One cohort, many workers: the same bits, whoever is killed, missing, late, or refused. Over TLS on the loopback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from dpcore.cluster import certificates, status
+from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.errors import ClusterError, RoundAbandonedError
+from dpcore.learning import shards
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+COHORTS = [np.array(users, np.int64) for users in (range(60), [], [5], range(20, 47))]
+
+
+class Cluster:
+    """A scheduler and workers in processes of their own, as an operator starts them."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.processes = folder, []
+        certificates.make(folder / "tls")
+        authority, certificate, key = (str(folder / "tls" / name) for name in TLS_FILES)
+        self._tls = ["--tls-ca-file", authority, "--tls-cert", certificate, "--tls-key", key, "--protocol", "tls"]
+        self._local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+        told = folder / "scheduler.json"
+        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(told))
+        until(told.exists)
+        address = json.loads(told.read_text())["address"]
+        self.setting = ClusterSetting(address=address, tls=str(folder / "tls"))
+
+    def start(self, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen:
+        environment = os.environ | {"EPSILON_LAB_HOME": str(self.folder / "home"), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        command = [sys.executable, "-m", "dask", *arguments, *self._tls, *self._local]
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+        return self.processes[-1]
+
+    def worker(self, name: str, *more: str, cwd: Path = ROOT) -> subprocess.Popen:
+        return self.start(
+            "worker", self.setting.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
+        )
+
+    def stop_workers(self) -> None:
+        for process in self.processes:
+            if process is not self.scheduler:
+                process.kill()
+                process.wait()
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def plan():
+    from dpcore.plan import Plan, PrivacyPlan
+
+    return Plan(
+        privacy=PrivacyPlan(population=60, clients_per_round=30, rounds=4, noise_multiplier=0.3, zeroing=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(plan, few_writers):
+    from dpcore.learning.vectorized import VectorizedEngine
+
+    return VectorizedEngine(plan, few_writers)
+
+
+@pytest.fixture
+def on(cluster, plan, few_writers, tmp_path):
+    """Makes an engine on the cluster; what it said is in `said`."""
+    from dpcore.cluster.cohorts import ClusterCohorts
+    from dpcore.cluster.connection import Opener
+    from dpcore.learning.vectorized import VectorizedEngine
+
+    made = []
+
+    def make(said=None, stop_requested=lambda: False):
+        connect = Opener(cluster.setting)
+
+        def computes(clients):
+            cohorts = ClusterCohorts(
+                open_connection=connect,
+                setting=cluster.setting,
+                plan=plan,
+                dataset=few_writers,
+                clients=clients,
+                folder=tmp_path,
+                say=[].append if said is None else said.append,
+                stop_requested=stop_requested,
+            )
+            made.append((cohorts, connect))
+            return cohorts
+
+        return VectorizedEngine(plan, few_writers, computes)
+
+    yield make
+    for cohorts, connect in made:
+        cohorts.close()
+        connect().close()
+
+
+@pytest.fixture(scope="module")
+def expected(engine):
+    """The states after each cohort, on the threads of this process."""
+    states = [engine.initialize()]
+    for round_num, cohort in enumerate(COHORTS, start=1):
+        states.append(engine.next(states[-1], cohort, round_num)[0])
+    return states
+
+
+def same(engine, one, other) -> bool:
+    pairs = zip(engine.to_arrays(one), engine.to_arrays(other), strict=True)
+    return all(a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+def until(happens, seconds=150, what=lambda: ""):
+    give_up = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < give_up, what()
+        time.sleep(0.05)
+
+
+def test_a_round_without_any_worker_waits_says_so_and_can_be_stopped(on, expected):
+    """Nothing of the round took place: the state is what it was."""
+    said = []
+    waiting = on(said, stop_requested=lambda: bool(said))
+    with pytest.raises(RoundAbandonedError):
+        waiting.next(expected[0], COHORTS[0], 1)
+    assert "no worker" in said[0]
+    assert "tls://127.0.0.1" in said[0]
+
+
+def test_lost_hung_killed_and_late_workers_change_no_bit(on, cluster, expected, engine, tmp_path, few_writers):
+    """From no worker to two, one of which is killed in the middle of its batch, then none, then a new one."""
+    said, state, threads = [], expected[0], []
+    shared = on(said)
+
+    def begin(round_num):
+        box = []
+        threads.append(
+            threading.Thread(target=lambda: box.append(shared.next(state, COHORTS[round_num - 1], round_num)[0]))
+        )
+        threads[-1].start()
+        return box
+
+    box = begin(1)
+    until(lambda: any("no worker" in words for words in said))
+    first, second = cluster.worker("first"), cluster.worker("second")  # they lack the data, and are sent them
+    threads[-1].join(180)
+    assert same(engine, box[0], expected[1])
+    home = cluster.folder / "home" / "datasets" / "received" / few_writers.fingerprint
+    assert (home / "manifest.json").exists()
+
+    state = expected[1]
+    for round_num in (2, 3):
+        box = begin(round_num)
+        threads[-1].join(60)
+        assert same(engine, box[0], expected[round_num])
+        state = box[0]
+    until(lambda: len(ready(shared, tmp_path, state)) == 2, what=lambda: status.read(tmp_path))
+
+    state, before = expected[0], {one.name: one.shards for one in status.read(tmp_path).workers}
+    for process in (first, second):  # it has its batch, and does not get on with it
+        process.send_signal(signal.SIGSTOP)
+    box = begin(1)
+    time.sleep(1.0)
+    second.kill()
+    time.sleep(1.0)
+    first.send_signal(signal.SIGCONT)
+    threads[-1].join(60)
+    assert same(engine, box[0], expected[1])
+    after = status.read(tmp_path)
+    gone = {one.name: one for one in after.workers}
+    assert gone["second"].state == "gone"
+    assert gone["second"].shards == before["second"]  # it had begun, and is not counted
+    assert after.again >= 4
+    until(lambda: not tasks(shared), 30, lambda: tasks(shared))  # those that went with a worker, and all others
+    assert gone["first"].shards - before["first"] == len(shards.cut(COHORTS[0], np.zeros(60)))
+
+    first.send_signal(signal.SIGSTOP)
+    box = begin(1)
+    time.sleep(1.0)
+    first.kill()
+    until(lambda: "no worker" in said[-1])
+    cluster.worker("late")
+    threads[-1].join(120)
+    assert same(engine, box[0], expected[1])
+    assert said[-1] == ""
+    assert next(one for one in status.read(tmp_path).workers if one.name == "late").shards == 8
+
+
+def tasks(shared):
+    """What the scheduler keeps for the client of an engine."""
+    return shared._computes._client.run_on_scheduler(
+        lambda dask_scheduler: [(task.state, task.key) for task in dask_scheduler.tasks.values()]
+    )
+
+
+def ready(shared, folder, state):
+    shared.next(state, COHORTS[1], 2)  # nobody: only looks
+    time.sleep(0.2)
+    return [one for one in status.read(folder).workers if one.state == "ready"]
+
+
+def test_a_worker_with_other_code_is_refused_and_gets_nothing(on, cluster, expected, engine, tmp_path):
+    """A tree that differs in one comment; it is named, and the round is done by the one that is right."""
+    other = tmp_path / "other"
+    shutil.copytree(ROOT / "dpcore", other / "dpcore", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "dpcore" / "rng.py").open("a") as file:
+        file.write("# another version\n")
+    if not any(psutil.pid_exists(one.pid) and one.poll() is None for one in cluster.processes[1:]):
+        cluster.worker("right")
+    process = cluster.worker("wrong", cwd=other)
+    said, state = [], expected[0]
+    shared = on(said)
+
+    def refused():
+        shared.next(state, COHORTS[0], 1)
+        return [one for one in status.read(tmp_path).workers if one.state == "refused"]
+
+    until(refused)
+    (wrong,) = refused()
+    assert wrong.name == "wrong"
+    assert wrong.reason.startswith("other code of Epsilon Lab")
+    assert wrong.shards == 0
+    assert "wrong was refused: other code" in said[-1]
+    assert same(engine, shared.next(state, COHORTS[0], 1)[0], expected[1])
+    process.kill()
+
+
+def test_two_threads_of_one_worker_and_two_runs_on_it_compute_the_same_bits(
+    on, cluster, expected, engine, tmp_path, monkeypatch
+):
+    """And a run beats while results come: it is not taken for hung when its rounds grow longer."""
+    monkeypatch.setattr("dpcore.cluster.cohorts._BEAT_SECONDS", 0.0)
+    cluster.stop_workers()
+    cluster.worker("threads", "--nthreads", "2")
+    said, boxes = [], [[], []]
+    runs = [on(said), on()]
+    threads = [
+        threading.Thread(target=lambda run=run, box=box: box.append(run.next(expected[0], COHORTS[0], 1)[0]))
+        for run, box in zip(runs, boxes, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(150)
+    for (state,) in boxes:
+        assert same(engine, state, expected[1])
+    (worker,) = [one for one in status.read(tmp_path).workers if one.state != "gone"]
+    assert worker.name == "threads"
+    assert said[-2:] == ["", ""]
+
+
+def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
+    on, cluster, expected, engine, monkeypatch
+):
+    """As a faulty machine may answer: more than clipped updates can be would not be hidden by the noise."""
+    cluster.stop_workers()
+    cluster.worker("faulty")
+    said, stop = [], []
+    shared = on(said, stop_requested=lambda: bool(stop))
+
+    def faulty(key, broadcast, batch):
+        from dpcore.cluster import work
+
+        sums, seconds = work.compute(key, broadcast, batch)
+        for one in sums:
+            one.total[0] *= 1000
+        return sums, seconds
+
+    monkeypatch.setattr("dpcore.cluster.cohorts.work.compute", faulty)
+    box = []
+    thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
+    thread.start()
+    until(lambda: said and "faulty was refused: it answered with a sum that" in said[-1])
+    monkeypatch.undo()
+    cluster.worker("right")
+    thread.join(150)
+    assert same(engine, box[0], expected[1])
+
+
+def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monkeypatch):
+    monkeypatch.setattr("dpcore.cluster.cohorts._MOST_LOST", 2)
+    monkeypatch.setattr(
+        "dpcore.cluster.cohorts.work.compute", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+    )
+    cluster.stop_workers()
+    for name in ("one", "two"):
+        cluster.worker(name)
+    shared = on()
+    with pytest.raises(ClusterError, match="lost 2 workers"):
+        shared.next(expected[0], COHORTS[0], 1)
+    until(lambda: not tasks(shared), 30, lambda: tasks(shared))
+
+
+def test_nobody_has_to_wait_for_a_worker_or_a_scheduler_that_hangs(on, cluster, expected, monkeypatch):
+    monkeypatch.setattr("dpcore.cluster.cohorts._SILENT_SECONDS", 1.0)
+    cluster.stop_workers()
+    worker = cluster.worker("hangs")
+    said, stop = [], []
+    shared = on(said, stop_requested=lambda: bool(stop))
+    shared.next(expected[0], COHORTS[0], 1)
+    for process in (worker, cluster.scheduler):
+        stop.clear()
+        process.send_signal(signal.SIGSTOP)
+        threading.Timer(2.0, stop.append, [True]).start()
+        started = time.monotonic()
+        with pytest.raises(RoundAbandonedError):
+            shared.next(expected[0], COHORTS[0], 1)
+        assert time.monotonic() - started < 20
+        assert "nothing has come" in said[-1]
+        if process is worker:
+            process.send_signal(signal.SIGCONT)
+            until(lambda: not tasks(shared), 30, lambda: tasks(shared))
+    started = time.monotonic()
+    shared._computes.close()
+    assert time.monotonic() - started < 20
+    cluster.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_a_scheduler_that_is_lost_is_waited_for(on, cluster, expected, engine):
+    """Killed in the middle of a round, and started again at its address; its workers end with it, new ones come."""
+    said, box = [], []
+    shared = on(said)
+    if not any(one.poll() is None for one in cluster.processes[1:]):
+        cluster.worker("before")
+    assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
+    cluster.scheduler.kill()
+    thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
+    thread.start()
+    until(lambda: "scheduler" in said[-1])
+    cluster.scheduler = cluster.start("scheduler", "--port", cluster.setting.address.rsplit(":", 1)[1])
+    cluster.worker("after")
+    thread.join(120)
+    assert same(engine, box[0], expected[1])
+    assert said[-1] == ""
+
+
+def test_a_wrong_address_and_a_stranger_without_certificates_are_told_within_seconds(cluster, tmp_path):
+    from dpcore.cluster.connection import connect
+
+    certificates.make(tmp_path / "strangers")
+    port = cluster.setting.address.rsplit(":", 1)[1]
+    strangers = [
+        ClusterSetting(address="tcp://127.0.0.1:1"),
+        ClusterSetting(address=f"tcp://127.0.0.1:{port}"),
+        ClusterSetting(address=cluster.setting.address, tls=str(tmp_path / "strangers")),
+        ClusterSetting(address=cluster.setting.address),
+    ]
+    for setting in strangers:
+        started = time.monotonic()
+        with pytest.raises(ClusterError, match=f"Expected .*{setting.address}"):
+            connect(setting)
+        assert time.monotonic() - started < 30  # by itself 5; the machine may be busy

@@ -1,0 +1,98 @@
+"""Who is no scheduler, or not a safe one, is told within seconds; whatever it answers, or nothing."""
+
+import asyncio
+import http.server
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+from distributed.core import Server
+
+from dpcore.cluster import certificates, connection
+from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.errors import ClusterError
+
+
+@pytest.fixture
+def silent():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.fixture
+def web():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture
+def dask_server():
+    """Starts a server that speaks Dask's protocol, on the loopback, and answers as it is told to."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    servers = []
+
+    async def begin(told):
+        server = Server(handlers={"identity": lambda: told})
+        await server.listen("tcp://127.0.0.1:0")
+        servers.append(server)
+        return server.address
+
+    yield lambda **told: asyncio.run_coroutine_threadsafe(begin(told), loop).result(10)
+    for server in servers:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def refused(setting, words):
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match=words):
+        connection.connect(setting)
+    assert time.monotonic() - started < 30  # by itself 5; the machine may be busy
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_listener_that_says_nothing(silent, scheme, tmp_path):
+    certificates.make(tmp_path / "tls")
+    tls = str(tmp_path / "tls") if scheme == "tls" else ""
+    refused(ClusterSetting(address=f"{scheme}://127.0.0.1:{silent}", tls=tls), "found none that answers within 5")
+
+
+def test_a_web_server(web):
+    refused(ClusterSetting(address=f"tcp://127.0.0.1:{web}"), "found none that answers within 5")
+
+
+def test_a_worker_instead_of_its_scheduler(dask_server):
+    refused(ClusterSetting(address=dask_server(type="Worker")), "it is a Worker")
+
+
+def test_a_scheduler_that_is_reached_by_the_loopback_and_listens_for_others(dask_server):
+    refused(ClusterSetting(address=dask_server(type="Scheduler", address="tcp://10.0.0.7:8786")), INSECURE)
+
+
+def test_a_scheduler_that_listens_for_others_and_took_the_place_of_another():
+    told = {"address": "tcp://10.0.0.7:8786", "workers": {"tcp://127.0.0.1:1": {}}}
+    client = SimpleNamespace(scheduler=SimpleNamespace(identity=None), sync=lambda *arguments, **how: told)
+    with pytest.raises(ClusterError, match=INSECURE):
+        connection.present(client)
+    assert list(connection.present(client, insecure=True)) == ["tcp://127.0.0.1:1"]
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_serve_no_pages_that_tell_of_them():
+    made = connection.connect(ClusterSetting(workers=1))
+    try:
+        for path in ("/info/main/workers.html", "/json/identity.json", "/metrics"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{made.local.scheduler.http_server.port}{path}")
+    finally:
+        made.close()

@@ -1,0 +1,132 @@
+"""The lesson's first four screens, without a browser."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dpcore.ui import lesson, lesson_round
+from tests.pages.test_lesson_two import figures
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
+    # AppTest makes the page the main module, which processes that later tests spawn would then run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    return tmp_path
+
+
+def page(**query):
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.query_params.update(query)
+    test.switch_page("pages/learn.py").run()
+    assert not test.exception
+    return test
+
+
+def words(test):
+    return " ".join(m.value for m in test.markdown)
+
+
+@pytest.mark.parametrize(
+    ("screen", "heading", "key", "value", "pattern"),
+    [
+        ("update", "What does one user's update tell about them?", "writer", 7, r"takes this update for .*?\."),
+        ("clipping", "The clip norm finds the median by itself", "initial_clip_norm", 5.0, r"starts at [\d.]+"),
+        (
+            "noise",
+            "Why do more clients make the same privacy cheaper?",
+            "noise_multiplier",
+            0.4,
+            r"average is [\d.]+",
+        ),
+        ("sampling", "What is it worth that nobody knows who came?", "clients_per_round", 400, r"epsilon is \S+"),
+    ],
+)
+def test_a_control_changes_what_is_said(screen, heading, key, value, pattern):
+    test = page(screen=screen)
+    assert test.header[0].value == heading
+    before = re.search(pattern, words(test))[0]
+    test.number_input(key=key).set_value(value).run()
+    assert not test.exception
+    assert re.search(pattern, words(test))[0] != before
+
+
+def picture(test):
+    return next(iter(figures(test).values()))
+
+
+@pytest.mark.parametrize("screen", ["clipping", "noise", "sampling"])
+def test_chance_is_drawn_again_and_the_draw_is_in_the_link(screen):
+    test = page(screen=screen)
+    first = picture(test)
+    test.button(key="lesson_draw").click().run()
+    assert not test.exception
+    assert test.query_params["draw"] == "1"
+    assert picture(test) != first
+    assert picture(page(screen=screen, draw="1")) == picture(test)
+    assert picture(page(screen=screen, draw="none")) == first
+    test.button(key="lesson_next").click().run()
+    assert test.query_params.get("draw") != "1"  # the game, which follows on sampling, has a number of its own
+
+
+def test_the_line_above_shows_where_in_a_round_the_screen_is():
+    assert {screen for _, _, screen in lesson_round.PARTS} == set(lesson.SCREENS) - {"mistakes"}
+    for screen in lesson.SCREENS:
+        shown = " ".join(one.proto.body for one in page(screen=screen).get("html"))
+        lit = re.findall('aria-current="step">(.*?)<', shown)
+        assert lit == [what for _, what, about in lesson_round.PARTS if about == screen]
+
+
+def test_a_refused_number_leaves_the_ways_to_other_screens():
+    test = page(screen="sampling", clients_per_round="5000")
+    assert "The population has 3,383 users" in test.error[0].value
+    test.button(key="lesson_next").click().run()
+    assert test.header[0].value == "Epsilon is a game: did this user take part?"
+
+
+def test_the_numbers_are_right():
+    sampling, noise = words(page(screen="sampling")), words(page(screen="noise"))
+    assert "epsilon is **1.708** at delta 1e-05; if it were known who came, it would be **69.5**" in sampling
+    assert "0.12 clip norms with 10 clients, and **0.003 with 400**" in noise
+    assert "at noise 1.2, epsilon grows from 0.117 to 6.065" in noise
+    st.cache_data.clear()
+    assert "too far away" in words(page(screen="clipping", initial_clip_norm="0.0001"))
+
+
+@pytest.mark.parametrize(
+    ("screen", "key", "value", "said"),
+    [
+        ("update", "writer", 25, "writer to be a whole number in [1, 24]"),
+        ("clipping", "initial_clip_norm", 0.0, "initial_clip_norm to be a number in (0"),
+        ("noise", "noise_multiplier", -1.0, "noise_multiplier to be a number"),
+        ("sampling", "clients_per_round", 4000, "The population has 3,383 users"),
+    ],
+)
+def test_what_cannot_be_is_explained(screen, key, value, said):
+    test = page(screen=screen)
+    test.number_input(key=key).set_value(value).run()
+    assert said in test.error[0].value
+    assert not test.exception
+
+
+def test_back_and_next_and_the_link():
+    test = page()
+    assert test.header[0].value == "What does one user's update tell about them?"
+    assert test.button(key="lesson_back").disabled
+    test.button(key="lesson_next").click().run()
+    assert test.header[0].value == "The clip norm finds the median by itself"
+    assert test.query_params["screen"] in ("clipping", ["clipping"])
+    test.button(key="lesson_back").click().run()
+    assert test.header[0].value == "What does one user's update tell about them?"
+    assert page(screen="nonsense").header[0].value == test.header[0].value
+
+
+def test_the_heading_is_translated():
+    assert page(screen="clipping", lang="ja").header[0].value == "クリップノルムは中央値を自ら見つけます"

@@ -1,0 +1,57 @@
+"""What the opening page says, computed in a process beside, and kept."""
+
+import pytest
+
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import accounting, opening
+
+
+@pytest.fixture(autouse=True)
+def knows_nothing(monkeypatch):
+    monkeypatch.setattr(accounting, "_remembered", {})
+
+
+def test_another_process_says_what_this_one_says_and_it_is_kept(tmp_path):
+    opening.take_over(tmp_path, opening.begin(tmp_path))
+    assert len(accounting._remembered) == 3
+    remembered = {grid: accounting.account(PrivacyPlan(), grid) for grid in (accounting.COARSE, accounting.FINE)}
+    accounting._remembered.clear()
+    assert remembered == {grid: accounting.account(PrivacyPlan(), grid) for grid in remembered}
+
+    assert opening.begin(tmp_path) is None  # the next start
+    assert {grid: accounting.account(PrivacyPlan(), grid) for grid in remembered} == remembered
+    assert len(accounting._remembered) == 3
+
+
+def test_what_other_libraries_said_is_computed_again(tmp_path, monkeypatch):
+    before = opening.kept(tmp_path)
+    monkeypatch.setattr(opening, "version", lambda name: "0")
+    assert opening.kept(tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: b"",
+        lambda kept: kept[:-1],
+        lambda kept: kept.replace(b"1.7", b"0.7"),
+        lambda kept: kept[32:],
+        lambda kept: b"[" * 200_000,
+    ],
+)
+def test_a_damaged_file_is_not_believed(tmp_path, damage):
+    opening.begin(tmp_path).wait()
+    file = opening.kept(tmp_path)
+    kept = file.read_bytes()
+    file.write_bytes(damage(kept))
+    assert file.read_bytes() != kept
+    opening.take_over(tmp_path, opening.begin(tmp_path))
+    assert len(accounting._remembered) == 3
+    assert file.read_bytes() == kept
+
+
+def test_without_it_the_accountant_answers_itself(tmp_path):
+    beside = opening.begin(tmp_path)
+    beside.kill()
+    opening.take_over(tmp_path, beside)
+    assert accounting._remembered == {}

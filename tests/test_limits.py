@@ -1,0 +1,44 @@
+import pytest
+
+from dpcore import limits
+from dpcore.language import speaking
+
+KNOBS = {name: knob for name, knob in vars(limits).items() if isinstance(knob, limits.Knob)}
+
+
+@pytest.mark.parametrize(
+    ("knob", "within", "japanese"),
+    [
+        (limits.ROUNDS, "From 0 to 1,000,000.", "範囲: 0 以上 1,000,000 以下。"),
+        (limits.SEED, "From 0 to 4,294,967,295.", "範囲: 0 以上 4,294,967,295 以下。"),
+        (limits.DELTA, "From 0 to below 1.", "範囲: 0 以上 1 未満。"),
+        (limits.TARGET_EPSILON, "Above 0, up to 1,000.", "範囲: 0 より大きく 1,000 以下。"),
+        (limits.PRIOR, "Above 0 and below 1.", "範囲: 0 より大きく 1 未満。"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_knob_says_which_numbers_it_takes(knob, within, japanese):
+    assert knob.described == f"{knob.help} {within}"
+    with speaking("ja"):
+        assert knob.described.endswith(f" {japanese}")
+        assert knob.help not in knob.described
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_what_a_knob_says_is_what_it_takes(name):
+    """The words that exclude an end are there where the check refuses it."""
+    knob, words = KNOBS[name], KNOBS[name].described.removeprefix(KNOBS[name].help)
+    for end, excluded in ((knob.minimum, "Above" in words), (knob.maximum, "below" in words)):
+        assert f"{end:,.15g}" in words
+        if excluded:
+            with pytest.raises(limits.InvalidValueError):
+                knob.check(end)
+        else:
+            assert knob.check(end) == end
+
+
+def test_a_refusal_names_knob_range_and_value_in_both_languages():
+    with pytest.raises(limits.InvalidValueError, match=r"^Expected delta to be a number in \[0, 1\), found 2\.$"):
+        limits.DELTA.check(2)
+    with speaking("ja"), pytest.raises(limits.InvalidValueError, match=r"^delta には \[0, 1\) .*指定値: 2"):
+        limits.DELTA.check(2)

@@ -1,0 +1,284 @@
+"""The dashboard as it is really served: where it listens, who is let in, and whose a run is."""
+
+import contextlib
+import gzip
+import importlib.util
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from http.client import HTTPConnection
+from pathlib import Path
+
+import plotly
+import pytest
+from playwright.sync_api import expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from dpcore import hosting
+from dpcore.locks import lock
+from dpcore.plan import Plan
+from dpcore.runs.store import Store
+from dpcore.ui import plotly_js
+from tests.browser.conftest import browser  # noqa: F401
+from tests.ui import openid
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+LOOPBACK, EVERYWHERE = "0100007F", "00000000"
+COOKIE_SECRET, ISSUER = "only the server knows it " * 2, "https://provider.example"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(home, *options, port=None):
+    """Serves until the end of the block; yields the port."""
+    port = port or free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EPSILON_LAB")}
+    command = [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home), *options]
+    server = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment
+    )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                time.sleep(0.1)
+        with lock(home / "runner.lock", wait=True):  # nothing that is queued begins
+            yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+def listening(port):
+    """The addresses on which this machine takes connections to a port, as the kernel writes them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    rows += [line.split() for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    found = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return {address for address, at in found if int(at, 16) == port}
+
+
+@contextlib.contextmanager
+def stream(port, *, host=None, origin=None):
+    """A connection as a page makes it."""
+    url = f"ws://{host or f'localhost:{port}'}/_stcore/stream"
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        with connect(url, sock=plain, origin=origin, subprotocols=["streamlit"], proxy=None) as connection:
+            yield connection
+
+
+def is_forbidden(*where, **how):
+    with pytest.raises(InvalidStatus) as refused, stream(*where, **how):
+        pass
+    return refused.value.response.status_code == 403
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A dashboard that is served to others, with a run of whoever has the machine; briefly, on every address."""
+    home = tmp_path_factory.mktemp("shared")
+    done(home, "")
+    with serving(home, "--address", "0.0.0.0", "--most-sessions", "2", "--most-rounds", "7") as port:
+        yield home, port
+
+
+def done(home, owner):
+    store = Store(home)
+    run_id = store.create(Plan(), engine="vectorized", eval_every=5, owner=owner)
+    store.request_stop(run_id)
+    return run_id
+
+
+def test_by_default_only_this_machine_can_connect_and_by_its_own_name(tmp_path):
+    with serving(tmp_path) as port:
+        assert listening(port) == {LOOPBACK}
+        with stream(port, origin=f"http://localhost:{port}"):
+            pass
+        # A name of somebody else's that leads here, as in an attack by DNS; and a page of theirs.
+        assert is_forbidden(port, host=f"evil.example:{port}", origin=f"http://evil.example:{port}")
+        assert is_forbidden(port, origin="http://evil.example")
+
+
+def test_a_browser_gets_the_packages_plotly_js_compressed_and_keeps_it(shared):
+    _, port = shared
+    with urllib.request.urlopen(f"http://localhost:{port}/{plotly_js.URL}", timeout=10) as sent:
+        assert sent.headers["Content-Encoding"] == "gzip"
+        assert "immutable" in sent.headers["Cache-Control"]
+        assert "javascript" in sent.headers["Content-Type"]
+        script = gzip.decompress(sent.read())
+    assert script == (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+
+
+def test_with_an_address_others_can_and_are_visitors(shared):
+    home, port = shared
+    assert listening(port) == {EVERYWHERE}
+    assert Store(home).rules() == hosting.Rules(most_rounds=7)
+    with stream(port, host="class.example", origin="http://class.example"):
+        pass
+    # Another site's page, in a visitor's browser.
+    assert is_forbidden(port, host="class.example", origin="http://evil.example")
+
+
+def test_no_file_is_taken_from_visitors(shared):
+    _, port = shared
+    asked = BackMsg()
+    asked.rerun_script.page_name = "learn"
+    http = HTTPConnection("localhost", port, timeout=30)
+    with contextlib.closing(http), stream(port) as connection:
+        connection.send(asked.SerializeToString())
+        session = ""
+        while not session:
+            session = ForwardMsg.FromString(connection.recv()).new_session.initialize.session_id
+        http.request("GET", "/_stcore/health")
+        answer = http.getresponse()
+        answer.read()
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+        headers = {"Cookie": cookie, "X-Xsrftoken": cookie.split("=", 1)[1]}
+        body = (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\nuser,label\r\n--b--\r\n'
+        )
+        http.request(
+            "PUT",
+            f"/_stcore/upload_file/{session}/anything",
+            body,
+            headers | {"Content-Type": "multipart/form-data; boundary=b"},
+        )
+        assert http.getresponse().status == 413
+
+
+def runs_page(context, port, run_id):
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"http://localhost:{port}/runs?runs={run_id}&lang=en")
+    return page
+
+
+def run_again(home, page):
+    """Presses the button, and returns the new run."""
+    before = {run.run_id for run in Store(home).runs()}
+    page.get_by_role("button", name="Run again").click()
+    for _ in range(300):
+        for run in Store(home).runs():
+            if run.run_id not in before:
+                Store(home).request_stop(run.run_id)
+                return run
+        time.sleep(0.1)
+    raise AssertionError("no run was queued")
+
+
+def test_a_browser_keeps_its_runs_and_another_cannot_touch_them(browser, tmp_path):  # noqa: F811
+    theirs = done(tmp_path, "")
+    with serving(tmp_path, "--shared") as port:
+        her, his = browser.new_context(), browser.new_context()
+        mine = run_again(tmp_path, runs_page(her, port, theirs))
+        (cookie,) = [one for one in her.cookies() if one["name"] == "epsilon_lab_visitor"]
+        assert mine.owner == hosting.owner_by_browser(cookie["value"])
+        assert cookie["sameSite"] == "Strict"
+        for _ in range(2):  # another tab, and one more: the same person
+            tab = runs_page(her, port, mine.run_id)
+            expect(tab.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+        his.add_cookies([cookie | {"value": mine.owner[:-1] + "!"}])
+        stranger = runs_page(his, port, mine.run_id)
+        expect(stranger.get_by_role("button", name="Run again")).to_be_visible()
+        expect(stranger.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
+        assert run_again(tmp_path, stranger).owner not in ("", mine.owner)
+
+
+def test_who_finds_all_places_taken_is_told_and_who_is_in_stays(browser, shared):  # noqa: F811
+    home, port = shared
+    context, run_id = browser.new_context(), Store(home).runs()[0].run_id
+    first = runs_page(context, port, run_id)
+    expect(first.get_by_role("button", name="Run again")).to_be_visible()
+    with stream(port):  # it never asks for a page, and takes no place
+        second = runs_page(context, port, run_id)
+        second.get_by_role("button", name="Run again").wait_for()
+    third = runs_page(context, port, run_id)
+    expect(third.get_by_text("All 2 places are taken")).to_be_visible()
+    expect(third.get_by_role("button", name="Run again")).to_have_count(0)
+    first.get_by_role("link", name="Ledger").first.click()
+    expect(first.get_by_text("What is allowed")).to_be_visible()
+    expect(first.get_by_text("places are taken")).to_have_count(0)
+    second.close()
+    deadline = time.monotonic() + 90  # until the server has seen it go
+    while not third.get_by_text("What is allowed").is_visible():
+        assert time.monotonic() < deadline
+        third.goto(f"http://localhost:{port}/ledger")
+        third.wait_for_timeout(3000)
+
+
+def login_settings(folder, port, provider_url):
+    """A file as `serve --login` takes it."""
+    settings = folder / "login.toml"
+    settings.write_text(
+        f'[auth]\nredirect_uri = "http://localhost:{port}/oauth2callback"\n'
+        f'cookie_secret = "{COOKIE_SECRET}"\nclient_id = "{openid.CLIENT}"\nclient_secret = "{openid.SECRET}"\n'
+        f'server_metadata_url = "{provider_url}/.well-known/openid-configuration"\n'
+    )
+    return settings
+
+
+def signed_in(browser, port, subject, secret=COOKIE_SECRET):  # noqa: F811
+    """A browser that comes back with the cookie that Streamlit gave it when somebody signed in."""
+    told = {"iss": ISSUER, "sub": subject, "name": subject.title(), "is_logged_in": True}
+    value = create_signed_value(
+        secret, "_streamlit_user", json.dumps(told | {"origin": f"http://localhost:{port}"})
+    )
+    context = browser.new_context()
+    context.add_cookies([{"name": "_streamlit_user", "value": value.decode(), "domain": "localhost", "path": "/"}])
+    return context
+
+
+def test_only_who_is_signed_in_is_let_in_and_is_known_in_every_browser(browser, tmp_path):  # noqa: F811
+    theirs, port = done(tmp_path, ""), free_port()
+    with serving(tmp_path, "--login", str(login_settings(tmp_path, port, ISSUER)), port=port):
+        for stranger in (browser.new_context(), signed_in(browser, port, "ada", secret="guessed" * 6)):
+            page = runs_page(stranger, port, theirs)
+            expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+            expect(page.get_by_text("sign in to use it")).to_be_visible()
+            expect(page.get_by_role("button", name="Run again")).to_have_count(0)
+        ada = runs_page(signed_in(browser, port, "ada"), port, theirs)
+        expect(ada.get_by_text("Signed in as Ada")).to_be_visible()
+        hers = run_again(tmp_path, ada)
+        assert hers.owner == hosting.owner_by_login(ISSUER, "ada")
+        elsewhere = runs_page(signed_in(browser, port, "ada"), port, hers.run_id)
+        expect(elsewhere.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+        bob = runs_page(signed_in(browser, port, "bob"), port, hers.run_id)
+        expect(bob.get_by_role("button", name="Run again")).to_be_visible()
+        expect(bob.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
+        elsewhere.get_by_role("button", name="Sign out").click()
+        expect(elsewhere.get_by_text("sign in to use it")).to_be_visible()
+
+
+@pytest.mark.skipif(
+    "CI" not in os.environ and not any(map(importlib.util.find_spec, ("httpx", "httpx2"))),
+    reason="Streamlit signs in by httpx",
+)
+def test_signing_in_at_a_provider(browser, tmp_path):  # noqa: F811
+    theirs, port = done(tmp_path, ""), free_port()
+    with openid.providing() as provider:
+        settings = login_settings(tmp_path, port, provider.url)
+        with serving(tmp_path, "--login", str(settings), port=port):
+            context = browser.new_context()
+            page = runs_page(context, port, theirs)
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_text("Signed in as Ada")).to_be_visible()
+            expect(page).to_have_url(re.compile(f"/runs.*runs={theirs}"))  # where they wanted to go
+            hers = run_again(tmp_path, runs_page(context, port, theirs))
+            assert hers.owner == hosting.owner_by_login(provider.url, "ada")
