@@ -2,14 +2,15 @@
 
 import hashlib
 import os
+import uuid
 from pathlib import Path
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file that is whole or not there, also after a power failure."""
-    partial = path.with_name(path.name + ".partial")
+    """Writes a file that is whole or not there, also after a power failure and with others who write it at once."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content)

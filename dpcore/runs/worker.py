@@ -192,6 +192,8 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
     """Returns what the run goes on from; `None` to begin with round 0."""
     from dpcore.learning import checkpoints
 
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        left.unlink()  # by a process that was killed while it saved
     try:
         kept = checkpoints.load(path, owner)
     except DamagedCheckpointError:
