@@ -350,6 +350,7 @@ MOST_SESSIONS = Knob(
 MOST_QUEUED_BY_ALL = 300
 LEAST_FREE_BYTES = 2_000_000_000
 MOST_STUDIES = 6  # of one visitor, that are going: each is looked at whenever a run ends
+MOST_STUDIES_KEPT = 100  # of one visitor, whatever became of them: everybody's list has them
 # Of a study's grid, which a link alone may ask for.
 MOST_PLANS = 1_000
 MOST_GRID_TEXT = 1_000  # characters of one of its lists

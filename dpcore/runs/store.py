@@ -258,7 +258,7 @@ class Store(Settings, StudyRows):
 
     def restore(self, run_id: str) -> None:
         """Takes a run out of the bin."""
-        self._change("UPDATE runs SET deleted = NULL WHERE run_id = ?", run_id)
+        self._change("UPDATE runs SET deleted = NULL WHERE run_id = ? AND NOT purged", run_id)
 
     def empty_bin(self) -> int:
         """Removes for good what is in the bin; returns the bytes freed.

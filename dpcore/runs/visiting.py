@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dpcore import datasets, hosting, limits
+from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import NotAllowedError
 from dpcore.language import _
+from dpcore.learning import engines
 from dpcore.plan import Plan
 from dpcore.runs.run_rows import ACTIVE, Run
 from dpcore.runs.store import Store
@@ -107,10 +109,15 @@ class Visited:
             free_bytes=shutil.disk_usage(self.home).free,
         )
 
-    def create(self, plan: Plan, **how: Any) -> str:
-        """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock."""
+    def create(self, plan: Plan, *, engine: str, cluster: ClusterSetting | None = None, **how: Any) -> str:
+        """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
+
+        On the cluster of all runs, if there is one: a `cluster` of its own is for whoever has the machine to give.
+        """
         self.check([plan])
-        return self._store.create(plan, **how, owner=self.owner)
+        if engine != engines.NAMES[0]:  # a process of its own a round, and TFF's own server
+            raise hosting.only_the_machine(_("training on the engine {engine}").format(engine=engine))
+        return self._store.create(plan, engine=engine, **how, owner=self.owner)
 
     def requeue(self, run: Run, *, redrawn: int) -> bool:
         """Lets a run of this visitor's go on, behind those that wait. The caller holds the ledger's lock."""
@@ -129,6 +136,13 @@ class Visited:
     def create_study(self, spec: str) -> str:
         """Keeps a study of this visitor's, as `Store.create_study`."""
         self.check([])
+        kept = sum(row.owner == self.owner for row in self._store.studies())
+        if kept >= limits.MOST_STUDIES_KEPT:  # one that asks only for runs that are there has no other end
+            raise NotAllowedError(
+                _("Expected at most {most} studies of one visitor, found {found}. Look at one of them.").format(
+                    most=limits.MOST_STUDIES_KEPT, found=kept
+                )
+            )
         self._check_studies(spec)
         return self._store.create_study(spec, owner=self.owner)
 

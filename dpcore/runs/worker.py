@@ -48,6 +48,7 @@ def main(home: Path, run_id: str, held: int) -> None:
         gc.collect()  # an engine's graphs hold each other: 300 MB a run that would wait for chance
         leaves = terminated.is_set() or status == "interrupted"
         engine = store.run(run_id).engine
+        os.ftruncate(held, 0)  # who ends this run now must not kill what this process may train by then
         # Before the end is told: meanwhile nobody else begins a run in our place. Our own run still counts as running.
         following = None if leaves else _next(store, engine, room=store.parallel_runs() + 1)
         store.end(run_id, status, message)
@@ -75,12 +76,16 @@ def _tell_studies(store: Store) -> None:
 def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[str, str]:
     """Trains a run; returns its last status and what there is to say, whatever that is."""
 
-    def stop_requested() -> bool:
+    def out_of_time() -> bool:
         now = store.run(run_id)
-        return terminated.is_set() or now.stop_requested or rules.out_of_time(owner=now.owner, seconds=now.seconds)
+        return rules.out_of_time(owner=now.owner, seconds=now.seconds)
+
+    def stop_requested() -> bool:
+        return terminated.is_set() or store.run(run_id).stop_requested or (limited and out_of_time())
 
     try:
         rules = store.rules()
+        limited = not out_of_time()  # else whoever has the machine has let it go on
         with ExitStack() as held:
             status, message = _train(store, store.run(run_id), stop_requested, held)
         now = store.run(run_id)

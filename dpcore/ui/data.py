@@ -52,7 +52,12 @@ def _look(name: str, home: Path, fingerprint: str) -> Look:
 
 
 def choose(names: tuple[str, ...]) -> str:
-    """Shows the choice of a data set."""
+    """Shows the choice of a data set; ends the page where there is none."""
+    if not names:  # those that visitors were allowed are gone
+        st.info(
+            _("No data set is here for visitors. Ask whoever runs the dashboard."), icon=":material/database_off:"
+        )
+        st.stop()
     return st.selectbox(
         _("Data set"),
         names,

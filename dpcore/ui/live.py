@@ -107,12 +107,11 @@ def _look(store: Store, run_id: str) -> bool:
             with column:
                 figure, words, table = drawn[metric]
                 chart.show(figure, key=metric, label=words, table=table)
-    told = _("Run {run}, engine {engine}, model {model}, data {data} {content}.").format(
+    told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
         engine=run.engine,
         model=run.plan.training.model,
-        data=run.plan.training.dataset,
-        content=run.dataset_fingerprint or "",
+        data=" ".join(filter(None, [run.plan.training.dataset, run.dataset_fingerprint])),
     )
     st.caption(f"{told} {statement.sentence(run.charged, planned)} {statement.rehearsal(run.plan.training.seed)}")
     return run.active

@@ -15,7 +15,7 @@ from dpcore.runs.progress import Progress, rounds_done
 from dpcore.runs.reading import Reading, final_plan
 from dpcore.runs.store import Store
 from dpcore.runs.study import FINAL, SWEEP, Study
-from dpcore.ui import actions, chart, columns, controls, frame, states
+from dpcore.ui import actions, chart, columns, controls, frame, states, visitors
 from dpcore.ui.markdown import plain
 
 _POLL_SECONDS = 2.0
@@ -75,7 +75,7 @@ def _steps(store: Store, study_id: str) -> str:
         )
         states.next_step(now.status, study=True)
         if now.status == "stuck":
-            st.error(now.message, icon=":material/error:")
+            st.error(visitors.without_paths(now.message), icon=":material/error:")
         with st.container(horizontal=True):
             if not visiting.owns(store, now.owner):
                 st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))

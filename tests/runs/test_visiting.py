@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dpcore import hosting, limits
+from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import InvalidValueError, NotAllowedError
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
@@ -133,6 +134,38 @@ def test_nobody_without_a_name_queues_anything(store):
 def test_a_visitor_runs_anothers_plan_again_as_a_run_of_their_own(store, hers, his):
     again = supervisor.retry(his, start(hers))
     assert store.run(again).owner == HIS
+
+
+def test_a_visitor_gets_neither_another_runs_cluster_nor_its_engine(store, his):
+    of_its_own = ClusterSetting(workers=64)
+    theirs = supervisor.start(store, Plan(), engine="vectorized", eval_every=5, cluster=of_its_own)
+    assert store.cluster(supervisor.retry(store, theirs), own=True) == of_its_own
+    assert store.cluster(supervisor.retry(his, theirs), own=True) is None
+    slow = supervisor.start(store, Plan(), engine="tff", eval_every=5)
+    with pytest.raises(NotAllowedError, match="training on the engine tff is done at the machine's command line"):
+        supervisor.retry(his, slow)
+
+
+def test_a_visitor_keeps_only_so_many_studies(store, hers, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_STUDIES_KEPT", 2)
+    for rounds in (10, 20):
+        studies.pause(hers, studies.start(hers, study(rounds=(rounds,))))
+    with pytest.raises(NotAllowedError, match="at most 2 studies of one visitor, found 2"):
+        studies.start(hers, study(rounds=(30,)))
+    studies.start(store, study(rounds=(30,)))
+
+
+def test_what_was_purged_does_not_come_back(store, hers):
+    run_id = start(hers)
+    store.begin(run_id)
+    store.append(run_id, round_of(0))
+    store.append(run_id, round_of(1))
+    store.end(run_id, "stopped")
+    supervisor.delete(hers, run_id)
+    store.empty_bin()
+    hers.restore(run_id)  # by an Undo that was still on their page
+    assert store.runs() == []
+    assert [run.run_id for run in store.runs(deleted=None)] == [run_id]  # the ledger's
 
 
 def test_the_share_counts_own_runs_that_wait_or_train_and_resuming_is_asking(store, hers, his, with_privacy):

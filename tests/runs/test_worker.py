@@ -1,13 +1,15 @@
 """What a worker makes of how its training ended; the training itself is played."""
 
+import os
 import threading
 
 import pytest
 
 from dpcore import hosting
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
 from dpcore.rounds import Round
-from dpcore.runs import budget, worker
+from dpcore.runs import budget, processes, worker
+from dpcore.runs.store import Store
 
 
 def train(store, run, stop_requested, held):
@@ -37,6 +39,42 @@ def test_a_visitors_run_stops_after_its_minutes_and_is_charged_in_full(store, mo
     )
     (charged,) = budget.charged(store, "writers")
     assert charged.charged == Plan().privacy
+
+
+def test_what_has_had_its_minutes_goes_on_once_the_machines_person_resumes_it(store, monkeypatch):
+    monkeypatch.setattr(worker, "_train", train)
+    store.set_rules(hosting.Rules(most_minutes=3))
+    run_id = store.create(
+        Plan(privacy=PrivacyPlan(rounds=20)), engine="vectorized", eval_every=5, owner="a visitor"
+    )
+    for outcome in ("stopped", "finished"):
+        store.begin(run_id)
+        status, message = worker._outcome(store, run_id, threading.Event())
+        store.end(run_id, status, message)
+        assert status == outcome
+        store.requeue(store.run(run_id), redrawn=0)
+
+
+def test_who_ends_a_run_that_is_ending_does_not_kill_the_one_that_follows(store, monkeypatch):
+    monkeypatch.setattr(worker, "_outcome", lambda *_: ("finished", ""))
+    first, second = (store.create(Plan(), engine="vectorized", eval_every=5) for _ in range(2))
+    held = processes.claim(store, store.run(first))
+    processes.sign(store, first, os.getpid())
+    end, killed = store.end, []
+    monkeypatch.setattr(processes.os, "kill", lambda pid, _: killed.append(pid))
+
+    def ending(self, run_id, *told):
+        """A slow disk, on which somebody presses the button."""
+        if store.run(second).status == "running":
+            processes.kill_worker(store, first)
+        end(run_id, *told)
+
+    monkeypatch.setattr(Store, "end", ending)
+    monkeypatch.setattr(worker.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    worker.main(store.home, first, held)
+    assert [store.run(one).status for one in (first, second)] == ["finished", "finished"]
+    assert killed == []
 
 
 def test_who_stops_it_first_is_not_told_of_the_minutes(store, monkeypatch):
