@@ -24,6 +24,7 @@ with controls.explain():
         _("Data set"),
         list(found),
         key="dataset",
+        bind="query-params",
         help=_("On whose runs the answer is based: of those that finished."),
     )
     frontier.ask(store, asked, found[asked])

@@ -8,7 +8,7 @@ from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import actions, controls, data, frame, ledger, live, services, turns
+from dpcore.ui import actions, choices, controls, data, frame, ledger, live, services, turns
 from dpcore.ui import plan as plan_controls
 
 frame.page(N_("Train"), N_("What does it learn at that privacy?"))
@@ -90,12 +90,13 @@ if not runs:
         icon=":material/model_training:",
     )
     st.stop()
-chosen = st.selectbox(
+chosen = choices.linked(
+    st.selectbox,
     _("Run"),
     list(runs),
     format_func=runs.__getitem__,
     key="run",
-    bind="query-params",
+    always=True,  # the newest will not be the newest for long
     help=_("Which run is shown below, the newest first."),
 )
 live.show(store, chosen)

@@ -146,9 +146,9 @@ def _round(
         came=len(came), times=so_far, number=number
     )
     notes = [{"x": 0.5, "y": 1.01, "xref": "paper", "yref": "paper", "yanchor": "bottom", "text": title}]
-    for name, words in (
-        ("known", _("ε = {epsilon} if it is known who came")),
-        ("sampled", _("ε = {epsilon} sampled")),
+    for name, words, beside in (
+        ("known", _("ε = {epsilon} if it is known who came"), {"yanchor": "bottom", "yshift": 4}),
+        ("sampled", _("ε = {epsilon} sampled"), {"yanchor": "top", "yshift": -8}),  # a curve that rises is above it
     ):
         notes.append(
             {
@@ -158,7 +158,7 @@ def _round(
                 "yref": "y2",
                 "text": words.format(epsilon=epsilon_text(row[name])),
                 "xanchor": "right" if number > len(cohorts) / 2 else "left",
-                "yanchor": "top" if name == "sampled" else "bottom",
+                **beside,
             }
         )
     now = {"x": [number] * 2, "y": [row["known"], row["sampled"]]}

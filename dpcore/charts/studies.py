@@ -1,5 +1,7 @@
 """Charts of a study: numbers in, plotly figures out. Text colours and font come from the page."""
 
+import html
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -99,7 +101,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
                 "opacity": [1.0 if best else 0.45 for best in rows["best"]],
             },
             customdata=rows["run"],
-            text=rows["plan"],
+            text=[html.escape(words, quote=False) for words in rows["plan"]],  # plotly makes links of tags
             hovertemplate=_("%{text}<br>accuracy %{y:.3f}<extra></extra>"),
         )
     show_legend(drawn, height=480)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from dpcore import datasets, home, isolated, limits
+from dpcore import home, isolated, limits
 from dpcore.cli.options import AsJson, HomeFolder, err, for_people, option, out, print_json, warn
 from dpcore.errors import InvalidValueError
 from dpcore.hosting import Rules, is_loopback
@@ -76,6 +76,8 @@ def serve(
     Visitors look at all runs and queue their own, within the limits below; they change nothing that is another's.
     """
     given = home.folder(home_folder)
+    if data:
+        from dpcore import datasets  # SciPy: an eighth of a second, while somebody waits
     for name in data or ():
         datasets.check_name(name, given)
     rules = Rules(

@@ -121,33 +121,29 @@ def describe(store: Store, run: Run) -> None:
     with st.expander(_("Name, tags and note")):
         one, two = st.columns(2)
         fixed = not visiting.owns(store, run.owner)
-        name = one.text_input(
-            _("Name"),
-            run.name,
-            key=f"name_{run.run_id}",
-            disabled=fixed,
-            max_chars=80,
-            help=_("What lists call it instead of its id; at most 80 characters."),
+
+        def field(show: Callable, label: str, name: str, most: int, tip: str) -> None:
+            key = f"{name}_{run.run_id}"
+
+            def changed() -> None:  # this field alone: another tab may have changed the others
+                attempt(lambda: store.describe(run.run_id, **{name: st.session_state[key]}))
+
+            st.session_state[key] = getattr(run, name)  # what it is now, whoever has written it
+            show(label, key=key, disabled=fixed, max_chars=most, help=tip, on_change=language.kept(changed))
+
+        field(
+            one.text_input, _("Name"), "name", 80, _("What lists call it instead of its id; at most 80 characters.")
         )
-        tags = two.text_input(
+        field(
+            two.text_input,
             _("Tags, with blanks between"),
-            run.tags,
-            key=f"tags_{run.run_id}",
-            disabled=fixed,
-            max_chars=200,
-            help=_("Words to find it by; at most 200 characters."),
+            "tags",
+            200,
+            _("Words to find it by; at most 200 characters."),
         )
-        note = st.text_area(
-            _("Note"),
-            run.note,
-            key=f"note_{run.run_id}",
-            disabled=fixed,
-            max_chars=5000,
-            help=_("What you want to remember of it; at most 5,000 characters."),
+        field(
+            st.text_area, _("Note"), "note", 5000, _("What you want to remember of it; at most 5,000 characters.")
         )
-        if not fixed and (name, tags, note) != (run.name, run.tags, run.note):
-            store.describe(run.run_id, name=name, tags=tags, note=note)
-            st.rerun()
 
 
 def parallel(store: Store) -> None:

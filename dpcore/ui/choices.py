@@ -9,7 +9,9 @@ from typing import Any
 import streamlit as st
 
 
-def linked(show: Callable[..., Any], label: str, options: Sequence[str], *, key: str, **how: Any) -> Any:
+def linked(
+    show: Callable[..., Any], label: str, options: Sequence[str], *, key: str, always: bool = False, **how: Any
+) -> Any:
     """Shows a choice of one or several options, and keeps it in the link; returns what is chosen.
 
     Args:
@@ -17,6 +19,7 @@ def linked(show: Callable[..., Any], label: str, options: Sequence[str], *, key:
         label: What a person reads beside it.
         options: What can be chosen, each as links name it.
         key: Its name in the link and in the session.
+        always: Whether the link names the first option too.
         how: What else `show` takes.
     """
     asked = [one for one in st.query_params.get(key, "").split(",") if one in options]
@@ -25,7 +28,7 @@ def linked(show: Callable[..., Any], label: str, options: Sequence[str], *, key:
         st.session_state[key] = asked if several else asked[0]
     chosen = show(label, options, key=key, **how)
     words = ",".join(chosen) if several else chosen
-    if words and (several or words != options[0]):
+    if words and (several or always or words != options[0]):
         st.query_params[key] = words
     else:
         st.query_params.pop(key, None)

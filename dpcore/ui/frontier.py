@@ -16,7 +16,7 @@ from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.ui import chart, controls, live, run_list, states
+from dpcore.ui import chart, choices, controls, live, run_list, states
 
 _noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
 
@@ -32,7 +32,8 @@ def finished(store: Store) -> dict[str, list[Run]]:
 
 def show(dataset: str, runs: list[Run]) -> None:
     """Shows accuracy against what it costs, on one data set."""
-    axis = st.segmented_control(
+    axis = choices.linked(
+        st.segmented_control,
         _("Against"),
         list(charts.AXES),
         default="epsilon",

@@ -16,7 +16,7 @@ from dpcore.hosting import Rules
 from dpcore.privacy import opening
 
 APP = Path(__file__).parents[2] / "app.py"
-_QUIET_SECONDS, _QUIET_LOAD = 1.0, 0.1
+_QUIET_SECONDS, _QUIET_LOAD, _LONGEST_SECONDS = 1.0, 0.1, 30.0
 
 
 # What a visitor may send: no files, and no message larger than a page's controls. In megabytes.
@@ -53,6 +53,7 @@ def _check_port(address: str, port: int) -> None:
 
 def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> None:
     """Serves the pages until interrupted; `settings` are Streamlit's."""
+    gc.disable()  # importing makes no garbage, and looking for some takes a fifth of a second
     os.environ["EPSILON_LAB_HOME"] = str(home)
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
     beside = opening.begin(home)
@@ -65,15 +66,19 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     told = {"server.port": port, "server.address": address, **settings}
     # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
     sys.argv = [str(APP)]
+    app = App(APP, routes=[plotly_js.ROUTE])
+    gc.freeze()
+    gc.enable()
     with suppress(KeyboardInterrupt):
-        App(APP, routes=[plotly_js.ROUTE]).run(config=told)
+        app.run(config=told)
 
 
 def _prepare(store, beside: subprocess.Popen | None) -> None:
     """Goes on with what was interrupted, and imports what pages import, should nobody have come first."""
     opening.take_over(store.home, beside)
-    used = -_QUIET_SECONDS
-    while time.process_time() - used > _QUIET_LOAD * _QUIET_SECONDS:  # a browser that was waiting comes first
+    used, until = -_QUIET_SECONDS, time.monotonic() + _LONGEST_SECONDS
+    # A browser that was waiting comes first; but a class that never rests does not keep its runs from going on.
+    while time.process_time() - used > _QUIET_LOAD * _QUIET_SECONDS and time.monotonic() < until:
         used = time.process_time()
         time.sleep(_QUIET_SECONDS)
     from dpcore.runs import supervisor

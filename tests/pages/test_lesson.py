@@ -4,10 +4,12 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dpcore.lesson import softmax, telling
 from dpcore.ui import lesson, lesson_round
 from tests.pages.test_lesson_two import figures
 
@@ -96,6 +98,8 @@ def test_the_numbers_are_right():
     assert "epsilon is **1.708** at delta 1e-05; if it were known who came, it would be **69.5**" in sampling
     assert "0.12 clip norms with 10 clients, and **0.003 with 400**" in noise
     assert "at noise 1.2, epsilon grows from 0.117 to 6.065" in noise
+    right = (telling.matches(softmax.few_writers(24)) == np.arange(24)).sum()
+    assert f"they find {right} of the 24" in words(page(screen="update"))
     st.cache_data.clear()
     assert "too far away" in words(page(screen="clipping", initial_clip_norm="0.0001"))
 

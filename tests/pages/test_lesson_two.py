@@ -14,6 +14,7 @@ from dpcore import rng
 from dpcore.lesson import game, mistakes
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.risk import risk
+from dpcore.privacy.statement import percent
 from dpcore.ui import lesson_game
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -92,6 +93,13 @@ def test_a_guess_is_answered_with_the_truth_and_kept_in_the_score():
     assert "**You**: right in 1 of 2." in words(test)
 
 
+def test_a_second_press_before_the_answer_is_none():
+    test = screen("game", lesson_game_seed=7)
+    test.button(key="game_yes").click()
+    press(test, "game_no")
+    assert re.search(r"\*\*You\*\*: right in [01] of 1\.", words(test))
+
+
 def test_the_best_attacker_plays_many_games_and_each_noise_has_its_score():
     test = press(screen("game", lesson_game_seed=7), "game_many")
     press(test, "game_many")
@@ -110,6 +118,11 @@ def test_the_best_attacker_plays_many_games_and_each_noise_has_its_score():
     points = next(figure for label, figure in figures(test).items() if label.startswith("Found against"))
     (best,) = [trace for trace in points["data"] if trace["name"] == "Best attacker"]
     assert best["y"] == [pytest.approx(score.found / score.members)]
+    low, high = game.interval(score.found, score.members)
+    assert best["error_y"]["array"] == [pytest.approx(high - best["y"][0])]
+    assert best["error_y"]["arrayminus"] == [pytest.approx(best["y"][0] - low)]
+    most = risk(PrivacyPlan()).true_positive_rate(score.accused / score.others)
+    assert f"at most {percent(float(most))} can be found at that rate" in words(test)
     test.button_group(key="game_noise").set_value(0.3).run()
     assert not test.exception
     assert "Best attacker**" not in words(test)

@@ -612,3 +612,42 @@ def test_a_home_that_is_none_is_one_sentence(monkeypatch):
     for name in ("train", "runs"):
         test = page(name)
         assert "cannot be used as the file of runs" in test.error[0].value
+
+
+def test_a_link_to_a_run_shows_that_run_whatever_became_of_it(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    store = Store(home)
+    asked = store.create(Plan(), engine="vectorized", eval_every=5)
+    newest = recorded(home, "finished")
+    test = page("train", run=asked)
+    link = {name: test.query_params[name] for name in ("run",)}
+    store.request_stop(asked)
+    store.describe(asked, name="another name")
+    for language in ("en", "ja"):
+        again = page("train", **link, lang=language)
+        assert again.selectbox(key="run").value == asked
+    alone = page("train")
+    assert alone.selectbox(key="run").value == newest
+    assert newest in alone.query_params["run"]  # it will not be the newest for long
+
+
+def test_what_another_tab_wrote_about_a_run_stays(home):
+    run_id, store = recorded(home, "finished"), Store(home)
+    store.describe(run_id, note="first")
+    tab = page("train", run=run_id)
+    assert tab.text_area(key=f"note_{run_id}").value == "first"
+    store.describe(run_id, name="by the other tab", note="second")
+    tab.run()
+    tab.text_input(key=f"tags_{run_id}").set_value("mine").run()
+    assert not tab.exception
+    run = store.run(run_id)
+    assert (run.name, run.tags, run.note) == ("by the other tab", "mine", "second")
+    assert tab.text_area(key=f"note_{run_id}").value == "second"
+
+
+def test_the_frontiers_axis_and_data_are_in_its_link(home):
+    recorded(home, "finished")
+    assert page("frontier", axis_writers="clients").button_group(key="axis_writers").value == "clients"
+    test = page("frontier")
+    test.button_group(key="axis_writers").set_value("rounds").run()
+    assert "rounds" in test.query_params["axis_writers"]

@@ -246,3 +246,18 @@ def test_train_and_the_ledger_wait_for_their_turn(home, few, monkeypatch):
         turns_taken.clear()
         page(name, HER)
         assert turns_taken == [turns.SOON, turns.TO_KEEP]
+
+
+def test_where_no_data_is_left_for_visitors_the_pages_say_so_and_name_no_other(home, imported):
+    Store(home).set_rules(hosting.Rules(data=("gone",)))
+    for name in ("data", "train", "study", "ledger"):
+        test = page(name, HER)
+        assert "No data set is here for visitors" in test.info[0].value, name
+        assert not test.error, name
+        assert not any("people" in choice.options for choice in test.selectbox), name
+
+
+def test_a_link_that_sets_a_page_anew_leaves_who_visits(home):
+    test = page("accountant", HER, anew='{"noise_multiplier": 0.5}')
+    assert test.number_input(key="noise_multiplier").value == 0.5
+    assert test.session_state[visitors._KNOWN] == HER

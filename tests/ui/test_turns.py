@@ -80,3 +80,21 @@ def test_on_ones_own_machine_nobody_waits(monkeypatch):
     began = time.monotonic()
     with turns.turn(turns.TO_KEEP), turns.turn(turns.TO_KEEP):
         assert time.monotonic() - began < 0.2
+
+
+def test_a_number_to_keep_lets_pictures_go_first(monkeypatch):
+    done, inside = [], threading.Event()
+
+    def pictures():
+        with turns.turn(turns.SOON):
+            inside.set()
+            time.sleep(0.6)
+            done.append("pictures")
+
+    thread = threading.Thread(target=pictures)
+    thread.start()
+    inside.wait(60)
+    with turns.turn(turns.TO_KEEP):
+        done.append("number to keep")
+    thread.join(60)
+    assert done == ["pictures", "number to keep"]
