@@ -19,6 +19,19 @@ pytestmark = pytest.mark.slow
 NAMES = [path.removeprefix("pages/").removesuffix(".py") for path in PAGES]
 # WCAG 2.1, levels A and AA.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+# Of texts outside charts whose background axe-core could not tell: contrast against the nearest one that is opaque.
+CONTRASTS = """selectors => selectors.map(one => document.querySelector(one)).filter(one => one && !one.closest("svg"))
+  .map(one => {
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const luminance = colour => numbers(colour).slice(0, 3)
+      .map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+      .reduce((sum, value, channel) => sum + value * [0.2126, 0.7152, 0.0722][channel], 0);
+    let behind = one;
+    while (numbers(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+    const [dark, light] = [getComputedStyle(one).color, getComputedStyle(behind).backgroundColor]
+      .map(luminance).sort((a, b) => a - b);
+    return [(light + 0.05) / (dark + 0.05), one.innerText];
+  })"""
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +72,15 @@ def settled(page: Page) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    found = Axe().run(page, options=AXE).response["violations"]
+    found = Axe().run(page, options=AXE).response
+    undecided = [
+        node["target"][0] for one in found["incomplete"] if "contrast" in one["id"] for node in one["nodes"]
+    ]
     return [
         f"{one['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:200]}"
-        for one in found
+        for one in found["violations"]
         for node in one["nodes"]
-    ]
+    ] + [f"contrast {ratio:.2f}: {words}" for ratio, words in page.evaluate(CONTRASTS, undecided) if ratio < 4.5]
 
 
 def fits(page: Page) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,8 +28,9 @@ from websockets.sync.client import connect
 from dpcore import hosting
 from dpcore.locks import lock
 from dpcore.plan import Plan
+from dpcore.runs import supervisor
 from dpcore.runs.store import Store
-from dpcore.ui import plotly_js
+from dpcore.ui import plotly_js, serve
 from tests.browser.conftest import browser  # noqa: F401
 from tests.ui import openid
 
@@ -104,6 +107,18 @@ def done(home, owner):
     run_id = store.create(Plan(), engine="vectorized", eval_every=5, owner=owner)
     store.request_stop(run_id)
     return run_id
+
+
+def test_a_class_that_never_rests_does_not_keep_interrupted_runs_from_going_on(tmp_path, monkeypatch):
+    now, woken = itertools.count(), []
+    clock = types.SimpleNamespace(process_time=now.__next__, monotonic=now.__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(serve, "time", clock)
+    monkeypatch.setattr(serve, "gc", types.SimpleNamespace(collect=lambda: None, freeze=lambda: None))
+    monkeypatch.setattr(supervisor, "resume_interrupted", lambda store: woken.append(store) or [])
+    store = Store(tmp_path)
+    serve._prepare(store, None)
+    assert woken == [store]
+    assert next(now) < 200  # half a minute, and not for ever
 
 
 def test_by_default_only_this_machine_can_connect_and_by_its_own_name(tmp_path):
