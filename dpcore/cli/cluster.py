@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from dpcore import limits
@@ -14,6 +15,7 @@ from dpcore.cli.runs import opened
 from dpcore.cluster import status
 from dpcore.cluster.setting import INSECURE, ClusterSetting
 from dpcore.errors import ClusterError, InvalidValueError
+from dpcore.runs.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Computing cohorts on a Dask cluster: docs/CLUSTER.md.")
 
@@ -23,6 +25,12 @@ Address = Annotated[
 Workers = Annotated[int, options.option(limits.CLUSTER_WORKERS)]
 Tls = Annotated[
     Path | None, typer.Option("--tls", help="The folder of ca.pem, cert.pem and key.pem for the cluster.")
+]
+Whose = Annotated[
+    str,
+    typer.Option(
+        "--of", help="A run or a study that has a cluster of its own: it uses that when it begins or resumes."
+    ),
 ]
 Insecure = Annotated[
     bool, typer.Option(INSECURE, help="Allow plain TCP to another machine, on a network that is yours alone.")
@@ -68,24 +76,40 @@ def set_cluster(
     workers: Workers = 0,
     tls: Tls = None,
     insecure: Insecure = False,
+    whose: Whose = "",
     home_folder: options.HomeFolder = None,
 ) -> None:
-    """Let all runs that begin from now on use this cluster, or so many processes on this machine."""
+    """Let all runs that begin or go on from now on use this cluster, or so many processes on this machine.
+
+    But for those that have a cluster of their own, which `--of` sets.
+    """
     store = opened(home_folder)
+    _check(store, whose)
     setting = chosen(address, workers, tls, insecure, "vectorized")
     if setting is None:
         raise InvalidValueError(
             "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
         )
-    store.set_cluster(setting)
-    out.print(f"Runs that begin from now on use {setting.where}.", highlight=False, markup=False)
+    store.set_cluster(setting, whose)
+    out.print(f"{whose or 'Runs'} will use {setting.where}.", highlight=False, markup=False)
 
 
 @app.command("clear")
 @for_people
-def clear_cluster(home_folder: options.HomeFolder = None) -> None:
-    """Let runs that begin from now on compute on this machine alone."""
-    opened(home_folder).set_cluster(None)
+def clear_cluster(whose: Whose = "", home_folder: options.HomeFolder = None) -> None:
+    """Let runs that begin or go on from now on compute on this machine alone.
+
+    But for those that have a cluster of their own; `--of` lets one of them use that of all again.
+    """
+    store = opened(home_folder)
+    _check(store, whose)
+    store.set_cluster(None, whose)
+
+
+def _check(store: Store, whose: str) -> None:
+    """Says no to what is neither a run nor a study."""
+    if whose and not store.studies(whose):
+        store.run(whose)
 
 
 @app.command("show")
@@ -130,7 +154,9 @@ def workers_table(seen: status.ClusterStatus) -> Table:
     for one in seen.workers:
         pace = "" if one.seconds_per_client is None else f"{one.seconds_per_client * 1e3:.2f}"
         note = one.reason or ("far slower than the others" if one.slow else "")
-        table.add_row(one.name, one.address, one.state, str(one.shards), pace, note)
+        table.add_row(
+            *map(escape, (one.name, one.address, one.state, str(one.shards), pace, note))
+        )  # "[" is markup
     return table
 
 

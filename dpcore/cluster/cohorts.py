@@ -33,9 +33,9 @@ _TICK_SECONDS = 0.2
 _BEAT_SECONDS = 20.0
 _STATUS_SECONDS = 1.0
 _SILENT_SECONDS = 10.0  # without any result: then it is said, and Stop does not wait for the round's end
-_MOST_FAILURES = 3  # of one shard, at whatever workers: then it is no worker's fault
+_MOST_FAILURES = 3  # of one shard, at other workers each time if there are any: then it is no worker's fault
 _MOST_LOST = 10  # workers that one shard was lost with, in one round: it may be what kills them
-_LATE_TIMES, _LATE_SECONDS = 4.0, 2.0  # a batch that takes so much longer than others is given to an idle one too
+_LATE_TIMES, _LATE_SECONDS = 4.0, 2.0  # a batch that takes so much longer than others is given to an idle one
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,7 +47,7 @@ class _Batch:
     member: Member
     future: Any
     since: float = field(default_factory=time.monotonic)
-    doubled: bool = False
+    late: bool = False  # its shards are dealt again; what comes first counts
 
     def drop(self) -> None:
         """Lets go of it: neither worker nor scheduler keeps it any longer."""
@@ -68,7 +68,6 @@ class ClusterCohorts:
         say: Tells what the run waits for; nothing when it does not.
         stop_requested: Asked while there is no worker, or nothing comes of any.
         shares: Which workers are this run's; `None` for all.
-        side_by_side: How many runs train at a time, and may have the same workers.
     """
 
     def __init__(
@@ -83,17 +82,15 @@ class ClusterCohorts:
         say: Callable[[str], None],
         stop_requested: Callable[[], bool],
         shares: Shares | None = None,
-        side_by_side: int = 1,
     ):
         self._open, self._setting, self._folder = open_connection, setting, folder
         self._dataset, self._shares = dataset, shares
         self._say, self._stop_requested = say, stop_requested
         code, data = work.code(), dataset.fingerprint
-        self._job = Job(
-            plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code, kept=max(2, side_by_side)
-        )
+        self._job = Job(plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code)
         self._ours = Facts(code=code, versions=work.versions(), data=data, probe=clients.probe())
         self._again, self._said, self._beat, self._written, self._heard = 0, "", 0.0, 0.0, 0.0
+        self._problem = ""  # why there is no connection
         self._lost: Counter[int] = Counter()  # by shard of this round: workers
         self._meet(open_connection())
 
@@ -128,7 +125,7 @@ class ClusterCohorts:
             able = self._able()
             self._take_back(out, waiting, results)
             self._deal(broadcast, shards, waiting, out, able, finished)
-            self._double(broadcast, shards, out, able, results, finished)
+            self._leave_late(out, able, waiting, results)
             self._tell(able, out)
             for batch, outcome in _all_of(finished, _TICK_SECONDS):
                 if batch in out:
@@ -146,7 +143,8 @@ class ClusterCohorts:
         if self._members.lost and self._client.status in ("closed", "closing"):  # else it may come back by itself
             try:
                 connection = self._open()
-            except ClusterError:
+            except ClusterError as err:
+                self._problem = str(err)
                 return []
             self._members.close()
             self._meet(connection)
@@ -156,14 +154,18 @@ class ClusterCohorts:
     def _take_back(self, out: list[_Batch], waiting: deque, results: dict) -> None:
         """Puts what was lost with a worker in front of what waits."""
         for batch in list(out):
-            if batch.member.state == "refused" or not self._members.is_there(batch.member):
+            gone = not self._members.answers_at(batch.member.address)
+            replaced = not batch.late and not self._members.is_there(batch.member)
+            if gone or replaced or batch.member.state == "refused":
                 out.remove(batch)
                 batch.drop()
-                self._put_back(batch, waiting, results)
+                self._put_back(batch, waiting, results, lost=gone and not self._members.lost)
 
-    def _put_back(self, batch: _Batch, waiting: deque, results: dict) -> None:
+    def _put_back(self, batch: _Batch, waiting: deque, results: dict, *, lost: bool) -> None:
+        if batch.late:
+            return
         missing = [index for index in batch.shards if index not in results and index not in waiting]
-        if not self._members.lost:
+        if lost:
             self._lost.update(missing)
         if any(self._lost[index] >= _MOST_LOST for index in missing):
             raise ClusterError(
@@ -190,18 +192,21 @@ class ClusterCohorts:
             indices = [waiting.popleft() for _ in range(min(size, len(waiting)))]
             out.append(self._send(broadcast, shards, indices, member, finished))
 
-    def _double(self, broadcast, shards, out: list[_Batch], able: list[Member], results: dict, finished) -> None:
-        """Gives an idle worker what another has had for far too long: it may hang, and nobody would say so."""
+    def _leave_late(self, out: list[_Batch], able: list[Member], waiting: deque, results: dict) -> None:
+        """Deals again what a worker has had for far too long, once another is idle: it may hang, and not say so.
+
+        It gets nothing more to do until it has answered.
+        """
         busy = {batch.member.address for batch in out}
-        idle = [member for member in able if member.address not in busy]
+        idle = any(member.address not in busy for member in able)
         usual = [one.seconds_per_client for one in able if one.rates]
         for batch in out if idle and usual else []:
             expected = _LATE_SECONDS + _LATE_TIMES * _AHEAD * batch.clients * min(usual)
-            if not batch.doubled and time.monotonic() - batch.since > expected:
-                batch.doubled = True
-                missing = [index for index in batch.shards if index not in results]
-                self._again += len(missing)
-                out.append(self._send(broadcast, shards, missing, idle.pop(), finished))
+            if not batch.late and time.monotonic() - batch.since > expected:
+                for one in [one for one in out if one.member is batch.member and not one.late]:
+                    self._put_back(one, waiting, results, lost=False)
+                    one.late = True
+                self._members.ask_again(batch.member, "it takes far longer than the others")
                 return
 
     def _send(self, broadcast, shards, indices: list[int], member: Member, finished) -> _Batch:
@@ -227,6 +232,7 @@ class ClusterCohorts:
     def _note(self, batch: _Batch, outcome: Future, broadcast, shards, waiting, results, failures) -> None:
         """Takes in what came of a batch."""
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
+        lost = isinstance(error, LOST) and not self._members.lost
         if error is None:
             wrong = work.fault(outcome.result(), broadcast, [shards[index] for index in batch.shards])
             if not wrong:
@@ -239,14 +245,17 @@ class ClusterCohorts:
         elif isinstance(error, work.NotPreparedError):
             self._members.ask_again(batch.member)
         elif not isinstance(error, LOST) and self._members.is_there(batch.member):
+            told = f"{type(error).__name__}: {error}"
             for index in batch.shards:
                 failures[index] += 1
                 if failures[index] >= _MOST_FAILURES:
                     raise ClusterError(
-                        f"Expected a sum of clipped updates from {batch.member.name}, found an error, "
-                        f"{_MOST_FAILURES} times: {type(error).__name__}: {error}. The workers' logs say more."
+                        f"Expected a sum of clipped updates, found an error {_MOST_FAILURES} times, at last from "
+                        f"{batch.member.name}: {told}. The workers' logs say more."
                     ) from error
-        self._put_back(batch, waiting, results)
+            if self._members.are_others(batch.member):  # who fails is soon idle, and would get it again and again
+                self._members.refuse(batch.member, f"it could not compute: {told}")
+        self._put_back(batch, waiting, results, lost=lost)
 
     def _tell(self, able: list[Member], out: list[_Batch]) -> None:
         """Says what is wrong, keeps the run from being taken for hung, and writes what the workers do."""
@@ -276,7 +285,8 @@ class ClusterCohorts:
         if able:
             waiting = f"Waiting: nothing has come of any worker at {where} for some time." if self._silent else ""
         elif self._members.lost:
-            return f"Waiting: the scheduler at {where} cannot be reached. The run goes on when it can."
+            why = self._members.problem or self._problem or f"the scheduler at {where} cannot be reached."
+            return f"Waiting: {why} The run goes on when it can."
         elif any(one.state == "preparing" for one in statuses):
             waiting = "Waiting for workers to load the data and TensorFlow."
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +59,7 @@ def connect(setting: ClusterSetting) -> Connection:
         told = asyncio.run(asyncio.wait_for(_identity(setting.address, proof), TIMEOUT_SECONDS))
         if told.get("type") != "Scheduler":
             raise ValueError(f"it is a {told.get('type')}")
-        _check(told, insecure=setting.insecure)
         client = Client(setting.address, security=proof, timeout=TIMEOUT_SECONDS, set_as_default=False)
-    except ClusterError:
-        raise
     except Exception as err:  # whatever a stranger answers
         reason = " ".join(str(err.__cause__ or err).split())[:200]
         raise ClusterError(
@@ -70,6 +67,11 @@ def connect(setting: ClusterSetting) -> Connection:
             f"{TIMEOUT_SECONDS:g} seconds ({type(err).__name__}: {reason}). Check the address, that the scheduler runs, "
             "and that both have certificates of the same authority."
         ) from err
+    try:
+        _check(client, insecure=setting.insecure)
+    except Exception:
+        client.close(timeout=TIMEOUT_SECONDS)
+        raise
     return Connection(client=client)
 
 
@@ -78,14 +80,24 @@ async def _identity(address: str, proof: Security) -> dict:
         return await scheduler.identity()
 
 
-def _check(told: dict, *, insecure: bool) -> None:
-    """Refuses a scheduler that listens, without certificates, for other machines as well."""
-    if not insecure and not is_safe(told["address"]):
-        raise ClusterError(
-            f"Expected a scheduler that listens on the loopback alone, or with certificates, found one at "
-            f"{told['address']}: whoever reaches it runs code. Start it with --host 127.0.0.1, or with certificates "
-            f"(docs/CLUSTER.md); or, on a network that is yours alone, add {INSECURE}."
-        )
+def _check(client: Client, *, insecure: bool) -> None:
+    """Refuses a scheduler that listens, without certificates, for other machines as well.
+
+    Where it listens is asked for: what it calls its own address need not be all of that.
+    """
+    if insecure:
+        return
+
+    def listens(dask_scheduler):  # in here, so that it travels itself: there may be no Epsilon Lab at a scheduler
+        return [one.listen_address for one in dask_scheduler.listeners]
+
+    for address in client.sync(client._run_on_scheduler, listens, callback_timeout=TIMEOUT_SECONDS):
+        if not is_safe(address):
+            raise ClusterError(
+                "Expected a scheduler that listens on the loopback alone, or with certificates, found one at "
+                f"{address}: whoever reaches it runs code. Start it with --host 127.0.0.1, or with certificates "
+                f"(docs/CLUSTER.md); or, on a network that is yours alone, add {INSECURE}."
+            )
 
 
 def present(client: Client, *, insecure: bool = False) -> dict[str, dict]:
@@ -97,8 +109,8 @@ def present(client: Client, *, insecure: bool = False) -> dict[str, dict]:
         ClusterError: If another scheduler has taken its place, which all may connect to.
         OSError: If it does not answer, within seconds.
     """
+    _check(client, insecure=insecure)
     told = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=TIMEOUT_SECONDS)
-    _check(told, insecure=insecure)
     return dict(told["workers"])
 
 
@@ -156,17 +168,21 @@ def _start(workers: int) -> Connection:
 
     With certificates that exist in memory alone: another user of this machine could otherwise connect to the port.
     """
-    try:
-        local = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tls",
-            security=Security.temporary(),
-            dashboard_address="127.0.0.1:0",  # `None` would be port 8787
-            memory_limit=0,
-        )
-    except (OSError, RuntimeError) as err:
-        raise ClusterError(f"{workers} worker processes could not be started here: {err}.") from err
-    return Connection(client=Client(local, timeout=TIMEOUT_SECONDS, set_as_default=False), local=local)
+    with ExitStack() as undo:
+        try:
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                protocol="tls",
+                security=Security.temporary(),
+                dashboard_address="127.0.0.1:0",  # `None` would be port 8787
+                memory_limit=0,
+            )
+            undo.callback(local.close, timeout=TIMEOUT_SECONDS)
+            client = Client(local, timeout=TIMEOUT_SECONDS, set_as_default=False)
+        except (OSError, RuntimeError) as err:  # a timeout is an OSError
+            raise ClusterError(f"{workers} worker processes could not be started here: {err}.") from err
+        undo.pop_all()
+    return Connection(client=client, local=local)

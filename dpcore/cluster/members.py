@@ -3,11 +3,13 @@
 import statistics
 import threading
 import uuid
+from collections import defaultdict
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from distributed import Client
 
@@ -17,7 +19,7 @@ from dpcore.cluster.setting import INSECURE, is_safe
 from dpcore.cluster.status import WorkerStatus
 from dpcore.cluster.work import Facts, Job
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.errors import EpsilonLabError
+from dpcore.errors import ClusterError, EpsilonLabError
 
 _POLL_SECONDS = 0.3
 _PART = 8_000_000  # bytes of a data set's file that travel at once
@@ -57,14 +59,18 @@ class Members:
         dataset: What is sent to those who lack it.
         ours: What must be the same on all.
         insecure: Whether plain TCP to other machines is allowed.
+
+    Attributes:
+        problem: Why the scheduler is lost, where that is known.
     """
 
     def __init__(self, client: Client, job: Job, dataset: FederatedDataset, ours: Facts, *, insecure: bool = False):
         self._client, self._job, self._dataset, self._ours = client, job, dataset, ours
-        self._insecure, self._failed = insecure, 0
+        self._insecure, self._failed, self.problem = insecure, 0, ""
         self._by_address: dict[str, Member] = {}
         self._gone: list[Member] = []
         self._present: dict[str, dict] = {}
+        self._sending: dict[str | None, threading.Lock] = defaultdict(threading.Lock)  # by machine
         self._left = threading.Event()
         self._look()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -82,9 +88,10 @@ class Members:
 
     def _look(self) -> None:
         try:
-            self._present, self._failed = present(self._client, insecure=self._insecure), 0
-        except Exception:  # whatever a broken connection raises
+            self._present, self._failed, self.problem = present(self._client, insecure=self._insecure), 0, ""
+        except Exception as err:  # whatever a broken connection raises
             self._failed += 1
+            self.problem = str(err) if isinstance(err, ClusterError) else ""
 
     def _watch(self) -> None:
         while not self._left.wait(_POLL_SECONDS):
@@ -111,10 +118,17 @@ class Members:
     def is_there(self, member: Member) -> bool:
         return self._by_address.get(member.address) is member
 
-    def ask_again(self, member: Member) -> None:
-        """Takes a worker for a new one: another process answers at its address."""
+    def are_others(self, member: Member) -> bool:
+        """Whether there is another worker, which was not refused."""
+        return any(one is not member and one.state != "refused" for one in self._by_address.values())
+
+    def answers_at(self, address: str) -> bool:
+        return address in self._by_address
+
+    def ask_again(self, member: Member, reason: str = "") -> None:
+        """Takes a worker for a new one, which gets nothing to do until it has answered: another process, or it hangs."""
         if self.is_there(member):
-            fresh = Member(address=member.address, name=member.name, slots=member.slots)
+            fresh = replace(member, state="preparing", reason=reason, asked=None, sent=0)
             self._by_address[member.address] = fresh
             self._ask(fresh)
 
@@ -126,11 +140,14 @@ class Members:
         if self._insecure or is_safe(member.address):
             self._ask(member)
         else:
-            self.refuse(
-                member,
-                "it speaks plain TCP to other machines: start it with certificates, or, on a network that is yours "
-                f"alone, name the cluster with {INSECURE}",
-            )
+            self._refuse_open(member)
+
+    def _refuse_open(self, member: Member) -> None:
+        self.refuse(
+            member,
+            "it speaks plain TCP to other machines: start it with certificates, or, on a network that is yours alone, "
+            f"name the cluster with {INSECURE}",
+        )
 
     def _ask(self, member: Member) -> None:
         member.state = "preparing"
@@ -156,6 +173,9 @@ class Members:
         if not Facts.are(told):
             self.refuse(member, f"{_CANNOT} (it answered with a {type(told).__name__})")
             return
+        if not self._insecure and not all(map(is_safe, told.listens)):
+            self._refuse_open(member)
+            return
         lacks_data = not told.data and not replace(told, data=self._ours.data, probe=self._ours.probe).differences(
             self._ours
         )
@@ -164,7 +184,7 @@ class Members:
         elif differences := told.differences(self._ours):
             self.refuse(member, f"it was sent the data {member.sent} times, in vain" if lacks_data else differences)
         else:
-            member.state = "ready"
+            member.state, member.reason = "ready", ""
 
     def _send(self, member: Member) -> None:
         """Sends the data set to a worker that lacks it, in a thread: others compute meanwhile."""
@@ -173,19 +193,27 @@ class Members:
         threading.Thread(target=self._send_all, args=(member, member.asked), daemon=True).start()
 
     def _send_all(self, member: Member, told: Future) -> None:
-        sender = uuid.uuid4().hex
         try:
-            folder = Path(self._dataset.train.features.filename).parent
-            for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
-                with path.open("rb") as file:
-                    offset = 0
-                    while part := file.read(_PART):
-                        self._done(member, work.receive, self._job, sender, path.name, offset, part)
-                        offset += len(part)
-            self._done(member, work.receive, self._job, sender, "", 0, None)
-            told.set_result(self._done(member, work.prepare, self._job))
+            # The processes of a machine may share a home: then one of them is sent the data, and all have them.
+            with self._sending[urlsplit(member.address).hostname]:
+                facts = self._done(member, work.prepare, self._job)
+                if not facts.data:
+                    self._send_files(member)
+                    facts = self._done(member, work.prepare, self._job)
+                told.set_result(facts)
         except Exception as err:
             told.set_exception(err)
+
+    def _send_files(self, member: Member) -> None:
+        sender = uuid.uuid4().hex
+        folder = Path(self._dataset.train.features.filename).parent
+        for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
+            with path.open("rb") as file:
+                offset = 0
+                while part := file.read(_PART):
+                    self._done(member, work.receive, self._job, sender, path.name, offset, part)
+                    offset += len(part)
+        self._done(member, work.receive, self._job, sender, "", 0, None)
 
     def _done(self, member: Member, *what: Any) -> Any:
         """Returns what comes of a task, unless its worker goes meanwhile: it would wait for that one for ever."""

@@ -19,11 +19,11 @@ class Shares:
 
     Args:
         folder: Where the locks of all runs are.
-        runs: Returns how many runs train now, this one among them.
+        place: Returns which of the runs that train now on this cluster this one is, from 0, and how many they are.
     """
 
-    def __init__(self, folder: Path, runs: Callable[[], int]):
-        self._folder, self._runs = folder, runs
+    def __init__(self, folder: Path, place: Callable[[], tuple[int, int]]):
+        self._folder, self._place = folder, place
         self._held: dict[str, int] = {}
 
     def mine(self, able: list[Member]) -> list[Member]:
@@ -31,7 +31,8 @@ class Shares:
         addresses = {member.address for member in able}
         for address in [address for address in self._held if address not in addresses]:
             self._drop(address)
-        share = max(1, -(-len(able) // max(1, self._runs())))
+        mine, runs = self._place()
+        share = max(1, len(able) // runs + (mine < len(able) % runs))
         for address in list(self._held)[share:]:  # another run has begun
             self._drop(address)
         for member in able:

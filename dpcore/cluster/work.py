@@ -13,14 +13,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from distributed import get_worker
 
-from dpcore import datasets, home
+from dpcore import datasets, files, home
 from dpcore.datasets import federated
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, DatasetError, EpsilonLabError
@@ -30,7 +31,8 @@ from dpcore.plan import Plan
 from dpcore.program import code
 
 _PACKAGES = ("tensorflow", "numpy")
-_prepared: dict[str, Any] = {}  # clients by `Job.key`; what was used last is last
+_UNUSED_SECONDS, _ABANDONED_SECONDS = 120.0, 3600.0
+_prepared: dict[str, tuple[Any, float]] = {}  # clients by `Job.key`, some 20 MB each, and when they were used last
 _datasets: dict[str, FederatedDataset] = {}  # by fingerprint; one at a time
 _preparing, _changing = threading.Lock(), threading.Lock()  # a worker may have several threads
 
@@ -41,17 +43,12 @@ class NotPreparedError(EpsilonLabError):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is prepared once: the plan as JSON, the data set by name and content, for workers of this code.
-
-    Attributes:
-        kept: Plans that a worker stays prepared for at a time, as many as run side by side: each holds some 20 MB.
-    """
+    """What is prepared once: the plan as JSON, the data set by name and content, for workers of this code."""
 
     plan: str
     dataset: str
     fingerprint: str
     code: str
-    kept: int = 2
 
     @property
     def key(self) -> str:
@@ -67,17 +64,19 @@ class Facts:
         versions: Of Python and of what computes.
         data: The data set's fingerprint; empty if it is not there.
         probe: A digest of the bits computed for some fixed groups; empty without data.
+        listens: The addresses at which others reach it; these need not be the same.
     """
 
     code: str
     versions: dict[str, str]
     data: str
     probe: str
+    listens: tuple[str, ...] = ()
 
     @classmethod
     def are(cls, told: Any) -> bool:
         """Whether an answer is one: a worker that has other code may answer anything."""
-        kinds = {field.name: dict if field.name == "versions" else str for field in fields(cls)}
+        kinds = {field.name: str for field in fields(cls)} | {"versions": dict, "listens": tuple}
         return isinstance(told, cls) and all(isinstance(vars(told).get(key), kind) for key, kind in kinds.items())
 
     def differences(self, ours: "Facts") -> str:
@@ -123,7 +122,8 @@ def prepare(job: Job) -> Facts:
     Raises:
         EpsilonLabError: If it cannot: the disk is full, say.
     """
-    known = Facts(code=code(), versions=versions(), data="", probe="")
+    listens = tuple(one.listen_address for one in get_worker().listeners)
+    known = Facts(code=code(), versions=versions(), data="", probe="", listens=listens)
     with _preparing:
         dataset = _dataset(job) if known.code == job.code else None
         if dataset is None:
@@ -133,18 +133,22 @@ def prepare(job: Job) -> Facts:
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
             from dpcore.learning.clients import Clients  # seconds
 
-            clients = _used(job.key, Clients(Plan.from_json(job.plan), dataset), kept=job.kept)
+            clients = _used(job.key, Clients(Plan.from_json(job.plan), dataset))
         return replace(known, data=dataset.fingerprint, probe=clients.probe())
 
 
-def _used(key: str, new: Any = None, *, kept: int | None = None) -> Any:
-    """Returns the clients of a job, `None` where there are none; forgets those of whose no use was made for longest."""
+def _used(key: str, new: Any = None) -> Any:
+    """Returns the clients of a job, `None` where there are none; forgets those of which no use was made for long.
+
+    By time and not by number: however many runs and servers use a worker, none pushes another out.
+    """
     with _changing:
-        clients = _prepared.pop(key, new)
+        now = time.monotonic()
+        clients, _ = _prepared.pop(key, (new, now))
         if clients is not None:
-            _prepared[key] = clients
-        while kept and len(_prepared) > kept:
-            _prepared.pop(next(iter(_prepared)))
+            _prepared[key] = clients, now
+        for unused in [one for one, (_, since) in _prepared.items() if now - since > _UNUSED_SECONDS]:
+            del _prepared[unused]
     return clients
 
 
@@ -186,8 +190,11 @@ def _dataset(job: Job) -> FederatedDataset | None:
 
 def _found(job: Job) -> FederatedDataset | None:
     place = home.folder()
-    if (_received(job.fingerprint) / "manifest.json").exists():
-        return federated.open_in_use(_received(job.fingerprint))
+    received = _received(job.fingerprint)
+    if (received / "manifest.json").exists():
+        with suppress(DatasetError):  # damaged: it is sent again
+            return federated.open_in_use(received)
+        shutil.rmtree(received, ignore_errors=True)
     if job.dataset in datasets.names(place) and not datasets.must_be_fetched(job.dataset, place):
         there = datasets.entry(job.dataset, place).manifest
         if (there is None and job.dataset == "writers") or (there and there.fingerprint == job.fingerprint):
@@ -219,11 +226,18 @@ def receive(job: Job, sender: str, name: str, offset: int, part: bytes | None) -
     with federated.disk_errors(folder):
         partial.mkdir(parents=True, exist_ok=True, mode=0o700)
         if part is not None:
-            with (partial / Path(name).name).open("r+b" if offset else "wb") as file:
-                file.seek(offset)
-                file.write(part)
-        else:
             try:
+                with (partial / Path(name).name).open("r+b" if offset else "wb") as file:
+                    file.seek(offset)
+                    file.write(part)
+            except OSError:  # a full disk, most likely, on which every byte counts
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+        else:
+            _remove_abandoned(folder.parent)
+            try:
+                for path in partial.iterdir():
+                    files.to_disk(path)
                 if federated.open_folder(partial).fingerprint != job.fingerprint:
                     raise DatasetError(f"Expected the data set {job.fingerprint}, found another one in {partial}.")
                 try:  # without its lock, which another worker that was sent the data shares as long as it lives
@@ -235,7 +249,10 @@ def receive(job: Job, sender: str, name: str, offset: int, part: bytes | None) -
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def examples(dataset: FederatedDataset, shard: Shard) -> int:
-    """Returns how many examples a shard trains on."""
-    offsets = dataset.train.offsets
-    return int(sum(np.sum(offsets[users + 1] - offsets[users]) for users in shard))
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what somebody began to send and did not end: users' data, which nobody would ever use."""
+    for partial in folder.glob("*.partial"):
+        with suppress(OSError):  # another process was faster
+            newest = max(path.stat().st_mtime for path in [partial, *partial.iterdir()])
+            if time.time() - newest > _ABANDONED_SECONDS:
+                shutil.rmtree(partial, ignore_errors=True)

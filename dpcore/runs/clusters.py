@@ -35,6 +35,7 @@ def computes(
     """
     setting = store.cluster(run.run_id) if run.engine == _ENGINE else None
     if setting is None:
+        _leave()  # processes that were started here: a gigabyte each
         return None
     if setting.workers:  # of this machine: shared out among the runs that train side by side
         setting = replace(setting, workers=max(1, setting.workers // store.parallel_runs()))
@@ -47,7 +48,7 @@ def computes(
         shares = None
         if setting.address:
             folder = store.home / "cluster" / hashlib.sha256(setting.address.encode()).hexdigest()[:16]
-            shares = Shares(folder, lambda: len(store.runs(status=["running"], deleted=None)))
+            shares = Shares(folder, functools.partial(_place, store, run.run_id, setting.address))
         made = ClusterCohorts(
             open_connection=connect,
             setting=setting,
@@ -58,12 +59,21 @@ def computes(
             say=functools.partial(store.say, run.run_id),
             stop_requested=stop_requested,
             shares=shares,
-            side_by_side=store.parallel_runs(),
         )
         held.callback(made.close)
         return made
 
     return make
+
+
+def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
+    """Returns which of the runs that train now on this cluster a run is, and how many they are, itself among them."""
+    running = {run_id}
+    for run in store.runs(status=["running"], deleted=None):
+        used = store.cluster(run.run_id) if run.engine == _ENGINE else None
+        if used is not None and used.address == address:
+            running.add(run.run_id)
+    return sorted(running).index(run_id), len(running)
 
 
 def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
@@ -88,10 +98,14 @@ def _opener(setting: ClusterSetting) -> Callable[[], Any]:
     from dpcore.cluster.connection import Opener  # loads `distributed`
 
     if not _opened or _opened[-1].setting != setting:
-        while _opened:
-            _opened.pop().close()
+        _leave()
         _opened.append(Opener(setting))
     return _opened[-1]
+
+
+def _leave() -> None:
+    while _opened:
+        _opened.pop().close()
 
 
 def until_given_up(reports: Iterator[Any]) -> Iterator[Any]:

@@ -6,9 +6,10 @@ noise-free one. Source: the TensorFlow Federated tutorial "Differential Privacy 
 McMahan et al. (2018), <https://arxiv.org/abs/1710.06963>, section 3.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
-from dpcore.errors import EpsilonLabError, StoreError, StudyNotFoundError
+from dpcore.errors import EpsilonLabError, NotAllowedError, StoreError, StudyNotFoundError
 from dpcore.language import N_, _, speaking
 from dpcore.locks import lock
 from dpcore.plan import Plan
@@ -134,7 +135,7 @@ def advance_all(store: Store) -> None:
 def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
     """Sees to it that each plan has a run in this part of a study: one that is there already, or a new one."""
     mine = {run.plan: run for run in sorted(_attached(store, row, part), key=lambda run: not run.deleted)}
-    usable = _usable(store, study, row.owner)
+    usable, cluster = _usable(store, study, row.owner), store.cluster(row.study_id, own=True)
     for plan in plans:
         there = mine.get(plan)
         if there is not None and not again:
@@ -143,6 +144,9 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
             continue
         ours = there is not None and visiting.owns(store, there.owner)
         if ours and not there.deleted and there.status in ("interrupted", "stopped"):
+            if cluster is not None:  # another one than before, it may be
+                with suppress(NotAllowedError):  # a visitor's stays where it is
+                    store.set_cluster(cluster, there.run_id)
             supervisor.resume(store, there.run_id)
             continue
         if there is not None:
@@ -152,7 +156,7 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
             plan,
             engine=study.engine,
             eval_every=study.eval_every,
-            cluster=store.cluster(row.study_id, own=True),
+            cluster=cluster,
         )
         store.attach(row.study_id, run_id, part)
 

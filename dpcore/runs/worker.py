@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from dpcore import datasets, files, isolated
+from dpcore import datasets, files, isolated, program
 from dpcore.errors import (
     ClusterUnreachableError,
     DamagedCheckpointError,
@@ -40,6 +40,7 @@ _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on t
 
 def main(home: Path, run_id: str, held: int) -> None:
     """Trains a run that was begun, and then those that wait, until there is none for this process."""
+    program.code()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
     store = Store(home)
     terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())

@@ -10,6 +10,7 @@ from dpcore.language import N_, _
 from dpcore.runs import supervisor
 from dpcore.runs.store import Store
 from dpcore.ui import frame, visitors
+from dpcore.ui.markdown import plain
 
 _POLL_SECONDS = 2.0
 _OLD_SECONDS = 30.0
@@ -45,7 +46,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
         )
     )
     if active and seen.message:
-        st.warning(seen.message, icon=":material/hourglass:")
+        st.warning(plain(seen.message), icon=":material/hourglass:")
     elif active and time.time() - seen.written > _OLD_SECONDS:
         st.caption(
             _("Nothing was heard of the cluster for {seconds:.0f} s.").format(seconds=time.time() - seen.written)

@@ -8,7 +8,10 @@ import time
 import numpy as np
 import psutil
 import pytest
+from rich.text import Text
 
+from dpcore.cli import cluster
+from dpcore.cluster import status
 from dpcore.cluster.setting import INSECURE, ClusterSetting
 from dpcore.datasets import federated
 from dpcore.runs import supervisor
@@ -51,6 +54,27 @@ def test_the_cluster_of_all_runs_is_set_shown_and_cleared(tmp_path):
     assert (shown.returncode, "tls://127.0.0.1:1" in shown.stdout, "ca.pem" in shown.stderr) == (1, True, True)
     assert command("cluster", "clear", home=tmp_path).returncode == 0
     assert Store(tmp_path).cluster() is None
+
+
+def test_a_run_leaves_a_cluster_that_is_gone(tmp_path, small_plan):
+    store, gone = Store(tmp_path), ClusterSetting(address="tcp://127.0.0.1:1")
+    run_id = store.create(small_plan, engine="vectorized", eval_every=1, cluster=gone)
+    assert command("cluster", "set", "--workers", "2", "--of", run_id, home=tmp_path).returncode == 0
+    assert (store.cluster(run_id), store.cluster()) == (ClusterSetting(workers=2), None)
+    assert command("cluster", "clear", "--of", run_id, home=tmp_path).returncode == 0
+    assert store.cluster(run_id) is None
+    unknown = command("cluster", "clear", "--of", "nobody", home=tmp_path)
+    assert (unknown.returncode, "No run has the id 'nobody'" in unknown.stderr) == (2, True)
+
+
+def test_what_workers_say_is_no_markup(capsys):
+    worker = status.WorkerStatus(
+        name="[bold]a", address="tls://[fd00::5]:8786", state="refused", reason="OSError [/data/home]", shards=0
+    )
+    seen = status.ClusterStatus(where="here", written=0.0, message="", workers=[worker], again=0)
+    cells = [list(column.cells) for column in cluster.workers_table(seen).columns]
+    shown = [Text.from_markup(column[0]).plain for column in cells]
+    assert shown == ["[bold]a", "tls://[fd00::5]:8786", "refused", "0", "", "OSError [/data/home]"]
 
 
 @pytest.mark.slow

@@ -304,14 +304,68 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
     assert same(engine, box[0], expected[1])
 
 
+def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_the_run(
+    on, cluster, expected, engine, monkeypatch, tmp_path
+):
+    cluster.stop_workers()
+    cluster.worker("bad"), cluster.worker("good")
+
+    def fails(everywhere):
+        def compute(key, broadcast, batch):
+            from distributed import get_worker
+
+            from dpcore.cluster import work
+
+            if everywhere or get_worker().name == "bad":
+                raise MemoryError("no room")
+            return work.compute(key, broadcast, batch)
+
+        return compute
+
+    monkeypatch.setattr("dpcore.cluster.cohorts.work.compute", fails(everywhere=False))
+    shared = on()
+    until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
+    for _ in range(3):
+        assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
+    (bad,) = [one for one in status.read(tmp_path).workers if one.name == "bad"]
+    assert (bad.state, bad.reason, bad.shards) == ("refused", "it could not compute: MemoryError: no room", 0)
+    monkeypatch.setattr("dpcore.cluster.cohorts.work.compute", fails(everywhere=True))
+    with pytest.raises(ClusterError, match="found an error 3 times, at last from good: MemoryError"):
+        shared.next(expected[0], COHORTS[0], 1)
+
+
+def test_a_worker_that_hangs_is_waited_for_once_and_not_in_every_round(on, cluster, expected, engine, tmp_path):
+    cluster.stop_workers()
+    hangs, _ = cluster.worker("hangs"), cluster.worker("well")
+    shared = on()
+    until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
+    for _ in range(3):
+        shared.next(expected[0], COHORTS[0], 1)
+    hangs.send_signal(signal.SIGSTOP)
+    again = []
+    for _ in range(3):
+        assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
+        again.append(status.read(tmp_path).again)
+    assert 0 < again[0] == again[1] == again[2]  # what it had was done elsewhere, and it was given nothing more
+    (seen,) = [one for one in status.read(tmp_path).workers if one.name == "hangs"]
+    assert (seen.state, seen.reason) == ("preparing", "it takes far longer than the others")
+    hangs.send_signal(signal.SIGCONT)
+    until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
+
+
 def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monkeypatch):
     monkeypatch.setattr("dpcore.cluster.cohorts._MOST_LOST", 2)
     monkeypatch.setattr(
         "dpcore.cluster.cohorts.work.compute", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
     )
     cluster.stop_workers()
-    for name in ("one", "two"):
-        cluster.worker(name)
+    first = cluster.worker("one")
+
+    def follow():  # one after the other: each is given every shard
+        first.wait()
+        cluster.worker("two")
+
+    threading.Thread(target=follow, daemon=True).start()
     shared = on()
     with pytest.raises(ClusterError, match="lost 2 workers"):
         shared.next(expected[0], COHORTS[0], 1)

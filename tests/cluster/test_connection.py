@@ -3,11 +3,13 @@
 import asyncio
 import http.server
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 from distributed.core import Server
@@ -75,16 +77,52 @@ def test_a_worker_instead_of_its_scheduler(dask_server):
     refused(ClusterSetting(address=dask_server(type="Worker")), "it is a Worker")
 
 
-def test_a_scheduler_that_is_reached_by_the_loopback_and_listens_for_others(dask_server):
-    refused(ClusterSetting(address=dask_server(type="Scheduler", address="tcp://10.0.0.7:8786")), INSECURE)
+@pytest.fixture
+def scheduler():
+    """Starts Dask's own scheduler, which calls itself by the loopback wherever it listens; ends it."""
+    started = []
+
+    def begin(host, port=0):
+        name = f"tcp://127.0.0.1:{port}"
+        command = (
+            "import asyncio, sys; from distributed import Scheduler\n"
+            "async def main():\n"
+            "    async with Scheduler(protocol='tcp', host=sys.argv[1], port=int(sys.argv[2]), "
+            "contact_address=sys.argv[3], dashboard_address='127.0.0.1:0') as one:\n"
+            "        print('listens', flush=True); await one.finished()\n"
+            "asyncio.run(main())"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", command, host, str(port), name], stdout=subprocess.PIPE, cwd="/"
+        )  # where there is no Epsilon Lab
+        started.append(process)
+        assert process.stdout.readline() == b"listens\n"
+        return ClusterSetting(address=name)
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
-def test_a_scheduler_that_listens_for_others_and_took_the_place_of_another():
-    told = {"address": "tcp://10.0.0.7:8786", "workers": {"tcp://127.0.0.1:1": {}}}
-    client = SimpleNamespace(scheduler=SimpleNamespace(identity=None), sync=lambda *arguments, **how: told)
-    with pytest.raises(ClusterError, match=INSECURE):
-        connection.present(client)
-    assert list(connection.present(client, insecure=True)) == ["tcp://127.0.0.1:1"]
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_reached_by_the_loopback_and_listens_for_others(scheduler):
+    everywhere = scheduler("0.0.0.0", free_port())
+    refused(everywhere, INSECURE)
+    allowed = connection.connect(replace(everywhere, insecure=True))
+    assert connection.present(allowed.client, insecure=True) == {}
+    with pytest.raises(ClusterError, match=INSECURE):  # as where it took the place of another
+        connection.present(allowed.client)
+    allowed.close()
+    own = connection.connect(scheduler("127.0.0.1", free_port()))
+    assert connection.present(own.client) == {}
+    own.close()
 
 
 @pytest.mark.slow

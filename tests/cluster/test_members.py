@@ -27,13 +27,20 @@ class FakeClient:
         self.there, self.hangs = ["tls://a:1"], False
         self.scheduler = self
 
+    listens = ("tls://s:1",)
+
     def identity(self):
         raise NotImplementedError
 
-    def sync(self, function, **how):
+    def _run_on_scheduler(self):
+        raise NotImplementedError
+
+    def sync(self, function, *arguments, **how):
         assert how["callback_timeout"] < 10
         if self.hangs:
             raise TimeoutError
+        if function == self._run_on_scheduler:
+            return self.listens
         return {
             "address": "tls://s:1",
             "workers": {address: {"name": "a", "nthreads": 2} for address in self.there},
@@ -99,6 +106,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(members, client, lost):
         ({"code": "x"}, "it cannot run this version of Epsilon Lab"),
         (None, "it cannot run this version of Epsilon Lab"),
         (Facts.__new__(Facts), "it cannot run this version of Epsilon Lab"),
+        (replace(OURS, listens=("tls://a:1", "tcp://0.0.0.0:2")), "it speaks plain TCP to other machines"),
         (replace(OURS, versions=None), "it cannot run this version of Epsilon Lab"),
     ],
 )
@@ -135,7 +143,9 @@ LACKS = replace(OURS, data="", probe="")
 def test_data_are_sent_again_after_an_interruption_and_to_who_comes_back(members, client):
     members.refresh()
     answer(members, client, LACKS)
+    answer(members, client, LACKS)  # nor has another process of its machine taken them in meanwhile
     answer(members, client, OSError("the line"))
+    answer(members, client, LACKS)
     answer(members, client, LACKS)
     for _ in range(2):  # files, the first of which was sent before
         answer(members, client, None)
@@ -145,11 +155,39 @@ def test_data_are_sent_again_after_an_interruption_and_to_who_comes_back(members
     client.there = ["tls://a:1"]
     until(lambda: members.refresh() == [] and members.statuses(set())[0].state == "preparing")
     answer(members, client, LACKS)
+    answer(members, client, LACKS)
     for _ in range(3):
         answer(members, client, None)
     answer(members, client, OURS)
     assert len(members.refresh()) == 1
     assert client.functions.count(work.receive) == 1 + 3 + 3
+
+
+def test_of_the_processes_of_a_machine_one_is_sent_the_data_and_the_others_find_them(members, client):
+    client.there = ["tls://a:1", "tls://a:2", "tls://b:1"]
+    asked = {address: [] for address in client.there}
+
+    def submit(function, *arguments, **how):
+        (address,) = how["workers"]
+        asked[address].append((function, Future()))
+        return asked[address][-1][1]
+
+    client.submit = submit
+    until(lambda: members.refresh() == [] and len(members.statuses(set())) == 3)
+    for questions in asked.values():
+        questions[0][1].set_result(LACKS)
+    members.refresh()
+    until(lambda: all(asked["tls://b:1"][1:]) and sum(len(asked[one]) for one in ("tls://a:1", "tls://a:2")) == 3)
+    first = max(("tls://a:1", "tls://a:2"), key=lambda one: len(asked[one]))
+    (second,) = {"tls://a:1", "tls://a:2"} - {first}
+    for number, told in enumerate([LACKS, None, None, None, OURS], start=1):
+        until(lambda number=number: len(asked[first]) > number)
+        assert len(asked[second]) == 1
+        asked[first][number][1].set_result(told)
+    until(lambda: len(asked[second]) == 2)
+    asked[second][1][1].set_result(OURS)
+    until(lambda: {one.address for one in members.refresh()} == {first, second})
+    assert work.receive not in [function for function, _ in asked[second]]
 
 
 def test_a_worker_that_never_has_what_it_was_sent_is_refused(members, client):

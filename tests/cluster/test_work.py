@@ -1,5 +1,6 @@
 """What a worker takes in: data that are what was sent, once, whoever else has them open."""
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from dpcore.learning import shards
 def job(few_writers, tmp_path, monkeypatch):
     monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
     monkeypatch.setattr(work, "_datasets", {})
+    monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
     return Job(plan="{}", dataset="few", fingerprint=few_writers.fingerprint, code=work.code())
 
 
@@ -75,6 +77,41 @@ def test_what_was_changed_on_the_way_is_no_data_set(job, few_writers, tmp_path):
     assert not [path for path in (tmp_path / "datasets" / "received").iterdir() if path.is_dir()]
 
 
+def test_what_a_lost_server_began_to_send_does_not_stay(job, few_writers, tmp_path):
+    work.receive(job, "lost", *next(parts(few_writers)))
+    (partial,) = (tmp_path / "datasets" / "received").glob("*.lost.partial")
+    work.receive(job, "alive", *next(parts(few_writers)))
+    for path in (*partial.iterdir(), partial):
+        os.utime(path, (time.time() - 7200,) * 2)
+    send(job, few_writers)
+    assert not partial.exists()
+    assert list((tmp_path / "datasets" / "received").glob("*.alive.partial"))
+
+
+def test_a_part_that_does_not_fit_on_the_disk_leaves_nothing(job, few_writers, tmp_path, monkeypatch):
+    first, second, *_ = parts(few_writers)
+    work.receive(job, "one", *first)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DatasetError):
+        work.receive(job, "one", *second)
+    assert not list((tmp_path / "datasets" / "received").glob("*.partial"))
+
+
+def test_data_that_were_damaged_are_lacked_and_sent_again(job, few_writers, tmp_path):
+    send(job, few_writers)
+    file = tmp_path / "datasets" / "received" / few_writers.fingerprint / "train_labels.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert work._dataset(job) is None
+    send(job, few_writers)
+    assert work._dataset(job).fingerprint == few_writers.fingerprint
+
+
 def test_a_worker_takes_a_name_and_never_a_path(job, tmp_path):
     work.receive(job, "../../../sender", "../../../outside.npy", 0, b"x")
     assert [path.name for path in tmp_path.rglob("outside.npy")] == ["outside.npy"]
@@ -108,21 +145,23 @@ def jobs(monkeypatch):
     monkeypatch.setattr(work, "Plan", SimpleNamespace(from_json=lambda text: text))
     monkeypatch.setattr(work, "_dataset", lambda job: SimpleNamespace(fingerprint="d"))
     monkeypatch.setattr(work, "_prepared", {})
-    return lambda number, kept=2: Job(
-        plan=f"{number}", dataset="", fingerprint="d", code=work.code(), kept=kept
-    ), made
+    monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
+    return lambda number: Job(plan=f"{number}", dataset="", fingerprint="d", code=work.code()), made
 
 
-def test_as_many_plans_stay_prepared_as_run_side_by_side_and_the_unused_goes_first(jobs):
+def test_plans_stay_prepared_as_long_as_they_are_used(jobs, monkeypatch):
     job, _ = jobs
-    for number in range(5):
-        work.prepare(job(number, kept=5))
-    for number in (1, 2, 3, 4, 0):
-        assert work.compute(job(number).key, None, [number])[0] == [number]
-    work.prepare(job("another", kept=5))
-    work.compute(job(0).key, None, [])
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    monkeypatch.setattr(work, "time", clock)
+    for number in range(20):  # of as many servers: none pushes another out
+        work.prepare(job(number))
+    for number in range(20):
+        now[0] += 20.0
+        assert work.compute(job(number % 5).key, None, [number])[0] == [number]
+    assert set(work._prepared) == {job(number).key for number in range(5)}
     with pytest.raises(work.NotPreparedError):
-        work.compute(job(1).key, None, [])
+        work.compute(job(7).key, None, [])
 
 
 def test_several_threads_of_a_worker_prepare_a_plan_once(jobs):

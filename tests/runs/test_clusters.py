@@ -82,6 +82,38 @@ def test_workers_of_this_machine_serve_the_runs_that_follow_until_their_number_c
     assert clusters._opener(ClusterSetting(workers=3))() is three
 
 
+def test_processes_of_this_machine_end_where_a_run_follows_that_uses_none(store, small_plan, connections):
+    clusters._opener(ClusterSetting(workers=2))()
+    run_id = queued(store, small_plan, cluster=None)
+    with ExitStack() as held:
+        assert clusters.computes(store, store.run(run_id), None, lambda: False, held) is None
+    assert [len(one.closed) for one in connections[1]] == [1]
+
+
+def test_only_runs_on_the_same_cluster_share_its_workers(store, small_plan):
+    other = ClusterSetting(address="tcp://127.0.0.1:2")
+    here = [queued(store, small_plan) for _ in range(2)]
+    queued(store, small_plan, cluster=other)
+    queued(store, small_plan, cluster=None)
+    on_tff = store.create(small_plan, engine="tff", eval_every=1, cluster=THERE)
+    store.begin(on_tff)
+    assert [clusters._place(store, run_id, THERE.address) for run_id in sorted(here)] == [(0, 2), (1, 2)]
+
+
+def test_a_study_takes_its_runs_along_to_another_cluster(store, small_plan, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    study_id = studies.start(store, Study(plan=small_plan, noise_multipliers=(0.0, 0.5)))
+    (first, *_) = store.queue()
+    store.set_cluster(THERE, first.run_id)  # as begun there, which is gone for good
+    store.begin(first.run_id)
+    store.end(first.run_id, "interrupted")
+    here = ClusterSetting(workers=2)
+    store.set_cluster(here, study_id)
+    studies.go_on(store, study_id)
+    assert store.run(first.run_id).status == "queued"
+    assert store.cluster(first.run_id, own=True) == here
+
+
 def test_a_study_and_a_run_anew_keep_their_own_cluster_and_pin_no_general_one(store, small_plan, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     general, own = ClusterSetting(workers=3), ClusterSetting(workers=2)
