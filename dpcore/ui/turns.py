@@ -8,6 +8,7 @@ last is computed only once its visitor has let the controls be for a moment.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from dpcore.ui import visitors
 _LET_BE_SECONDS = 1.5
 _LOOK_SECONDS = 0.1
 _GIVE_WAY_SECONDS = 5.0
+_PAINT_SECONDS = 0.3
 
 
 class _Line:
@@ -68,6 +70,9 @@ GRIDS = ((accounting.COARSE, SOON), (accounting.FINE, TO_KEEP))
 @contextmanager
 def turn(line: _Line) -> Iterator[None]:
     """Waits, on a shared dashboard, until this session may compute; a move of a control ends the wait."""
+    if line is SOON and "plotly.graph_objects" not in sys.modules:
+        # The very first page: what draws pictures is imported now, on the cores on which a browser paints the number.
+        time.sleep(_PAINT_SECONDS)
     if not visitors.hosted():
         yield
         return
