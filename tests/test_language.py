@@ -83,3 +83,27 @@ def test_what_is_no_language_is_english():
     with language.speaking("ja"):
         language.speak("xx")
         assert language.current() == "en"
+
+
+class Place(str):
+    """Fills a place as it is, however it is to be written there."""
+
+    def __format__(self, spec):
+        return str(self)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_what_was_said_in_english_is_told_again_wherever_it_can_be_looked_up(code):
+    asked = 0
+    for message in catalogue(code):
+        names = [name for _, name, _, _ in string.Formatter().parse(message.id or "") if name is not None]
+        if names and all(map(str.isidentifier, names)) and len(message.id) > 60 and "}{" not in message.id:
+            values = {name: Place(f"x{number}") for number, name in enumerate(dict.fromkeys(names))}
+            with language.speaking(code):
+                assert language.retold(message.id.format(**values)) == message.string.format(**values)
+            asked += 1
+    assert asked > 150
+    with language.speaking("ja"):
+        assert language.retold("Reading the data: 50%") == "データを読み込んでいます: 50%"
+        assert language.retold("ValueError: no such thing") == "ValueError: no such thing"
+    assert language.retold("Reading the data: 50%") == "Reading the data: 50%"

@@ -138,7 +138,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     def progress(what: str, fraction: float) -> None:
         store.say(run_id, f"{what}: {fraction:.0%}")
 
-    progress("Reading the data", 0.0)
+    progress(N_("Reading the data"), 0.0)
     dataset = datasets.load(plan.training.dataset, store.home, progress)
     if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
         raise DatasetError(

@@ -5,6 +5,7 @@ import time
 import pandas as pd
 import streamlit as st
 
+from dpcore import language
 from dpcore.cluster import status
 from dpcore.language import N_, _
 from dpcore.runs import supervisor
@@ -46,7 +47,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
         )
     )
     if active and seen.message:
-        st.warning(plain(seen.message), icon=":material/hourglass:")
+        st.warning(plain(language.retold(seen.message)), icon=":material/hourglass:")
     elif active and time.time() - seen.written > _OLD_SECONDS:
         st.caption(
             _("Nothing was heard of the cluster for {seconds:.0f} s.").format(seconds=time.time() - seen.written)

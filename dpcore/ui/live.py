@@ -183,7 +183,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
     diverged = divergence(rows)
     with language.speaking("en"):
         written = divergence(rows)  # as a worker writes it: it knows no reader
-    said = diverged if run.message == written else _told(run.message)
+    said = diverged if run.message == written else language.retold(run.message)
     if run.status in ("failed", "interrupted"):
         st.error(visitors.without_paths(said), icon=":material/error:")
         if not visitors.hosted():  # a log names folders of the machine
@@ -205,12 +205,6 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
             ).format(redrawn=run.redrawn, charged=run.charged.rounds),
             icon=":material/replay:",
         )
-
-
-def _told(message: str) -> str:
-    """Returns what a worker said, in the reader's language where that is known: all of it, or all before a colon."""
-    what, colon, rest = message.partition(": ")
-    return _(message) if _(message) != message else f"{_(what)}{colon}{rest}"
 
 
 def _figures(run: Run, rows: list[Round], planned: float) -> None:

@@ -75,7 +75,7 @@ def _steps(store: Store, study_id: str) -> str:
         )
         states.next_step(now.status, study=True)
         if now.status == "stuck":
-            st.error(visitors.without_paths(now.message), icon=":material/error:")
+            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
         with st.container(horizontal=True):
             if not visiting.owns(store, now.owner):
                 st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))

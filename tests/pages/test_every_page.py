@@ -11,6 +11,7 @@ from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs import processes, studies, supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED
+from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
 from tests.pages import test_pages as pages
@@ -224,6 +225,17 @@ def test_a_japanese_page_of_runs_and_of_a_study_has_no_english_sentence(home, fi
         test = pages.page(name, lang="ja", **link)
         assert english(test) == []
         assert unexplained(test) == []
+
+
+def test_why_a_study_is_stuck_is_said_in_japanese_too(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    store = Store(home)
+    store.set_policy(Policy(name="writers", budget_epsilon=0.1))
+    study_id = studies.start(store, Study(plan=Plan(privacy=PrivacyPlan(noise_multiplier=0.8)), rounds=(5,)))
+    assert "to spend at most epsilon 0.1" in pages.page("study", study=study_id).error[0].value
+    test = pages.page("study", study=study_id, lang="ja")
+    assert english(test) == []
+    assert "イプシロン 0.1 以下" in test.error[0].value
 
 
 def test_english_is_seen_where_it_is():
