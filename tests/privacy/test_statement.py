@@ -116,7 +116,7 @@ def test_the_statement_in_japanese_has_the_same_numbers(plan, seed):
 def test_the_numbers_of_a_guarantee_stand_in_their_places_in_japanese():
     with speaking("ja"):
         table, text = rows(PrivacyPlan())
-    assert "(1.708, 1e-05) 差分プライバシー" in text
+    assert "(1.708, 1e-05)-差分プライバシー" in text
     assert "確率 120 / 3,383" in table["仮定するサンプリング"]
     assert "PLD: 1.708" in table["アカウンタント"]
     assert "RDP: 1.989" in table["アカウンタント"]
