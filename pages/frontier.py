@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import controls, frame, frontier, services, states
+from dpcore.ui import choices, controls, frame, frontier, services, states
 
 frame.page(N_("Frontier"), N_("What accuracy does which epsilon buy?"))
 with controls.explain():
@@ -20,11 +20,11 @@ with controls.explain():
         st.header(_("On {data}").format(data=dataset))
         frontier.show(dataset, runs)
     st.header(_("And a plan that nobody has run?"))
-    asked = st.selectbox(
+    asked = choices.linked(
+        st.selectbox,
         _("Data set"),
         list(found),
         key="dataset",
-        bind="query-params",
         help=_("On whose runs the answer is based: of those that finished."),
     )
     frontier.ask(store, asked, found[asked])

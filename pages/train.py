@@ -63,9 +63,8 @@ with st.container(border=True):
     for grid, line in turns.GRIDS:
         with turns.turn(line), place.container():
             epsilon = accounting.epsilon(plan.privacy, grid).value
-            number, words = st.columns([1, 3], vertical_alignment="center")
-            number.metric(_("Epsilon of the plan"), statement.epsilon_text(epsilon))
-            words.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
+            st.metric(_("Epsilon of the plan"), statement.epsilon_text(epsilon))
+            st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, grid)
@@ -79,8 +78,10 @@ with st.container(border=True):
         _("Train"), type="primary", key="train", disabled=not allowed, help=_("Queues the plan as a new run.")
     ):
         with controls.explain():
-            st.session_state["run"] = supervisor.start(
-                store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
+            actions.select(
+                supervisor.start(
+                    store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
+                )
             )
 
 runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
@@ -96,7 +97,7 @@ chosen = choices.linked(
     list(runs),
     format_func=runs.__getitem__,
     key="run",
-    always=True,  # the newest will not be the newest for long
+    stays=True,
     help=_("Which run is shown below, the newest first."),
 )
 live.show(store, chosen)

@@ -11,7 +11,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import visitors
+from dpcore.ui import frame, visitors
 
 _SAID, _DELETED = "_said", "_deleted"
 
@@ -46,6 +46,7 @@ def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: b
 
 def attempt(do: Callable, *arguments) -> None:
     """Does what a button is for; a refusal is shown at the top of the page."""
+    frame.pressed()
     try:
         do(*arguments)
     except EpsilonLabError as err:
@@ -55,6 +56,7 @@ def attempt(do: Callable, *arguments) -> None:
 def _undo(store: Store, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
+        st.session_state["run"] = run_id
     _forget_deleted()
 
 
@@ -68,7 +70,12 @@ def _delete(store: Store, run_id: str) -> None:
 
 
 def _retry(store: Store, run_id: str) -> None:
-    st.session_state["run"] = supervisor.retry(store, run_id)
+    select(supervisor.retry(store, run_id))
+
+
+def select(run_id: str) -> None:
+    """Lets Train show this run, and its link name it."""
+    st.session_state["run"] = st.query_params["run"] = run_id
 
 
 def show(store: Store, run: Run) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 
 def linked(
-    show: Callable[..., Any], label: str, options: Sequence[str], *, key: str, always: bool = False, **how: Any
+    show: Callable[..., Any], label: str, options: Sequence[str], *, key: str, stays: bool = False, **how: Any
 ) -> Any:
     """Shows a choice of one or several options, and keeps it in the link; returns what is chosen.
 
@@ -19,16 +19,19 @@ def linked(
         label: What a person reads beside it.
         options: What can be chosen, each as links name it.
         key: Its name in the link and in the session.
-        always: Whether the link names the first option too.
+        stays: Whether a link that names the first option goes on naming it: it may not be the first for long.
         how: What else `show` takes.
     """
     asked = [one for one in st.query_params.get(key, "").split(",") if one in options]
     several = how.get("selection_mode") == "multi"
     if asked and key not in st.session_state:
         st.session_state[key] = asked if several else asked[0]
+    elif not several and st.session_state.get(key) in options:
+        # Streamlit keeps the words of what is chosen, also where they have changed since, unless it is set.
+        st.session_state[key] = st.session_state[key]
     chosen = show(label, options, key=key, **how)
     words = ",".join(chosen) if several else chosen
-    if words and (several or always or words != options[0]):
+    if words and (several or words != options[0] or (stays and key in st.query_params)):
         st.query_params[key] = words
     else:
         st.query_params.pop(key, None)

@@ -30,7 +30,7 @@ _HEADINGS = {
     "clipping": N_("clipping"),
     "cohort": N_("cohort"),
     "column": N_("column"),
-    "created": N_("created"),
+    "created": N_("created (UTC)"),
     "data": N_("data"),
     "delta": N_("delta"),
     "difference": N_("difference"),

@@ -22,7 +22,8 @@ from dpcore.privacy import calibration
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import visiting
 from dpcore.runs.store import Store
-from dpcore.ui import chart, columns, controls, states, visitors
+from dpcore.ui import chart, choices, columns, controls, states, visitors
+from dpcore.ui.markdown import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,17 @@ def choose(names: tuple[str, ...]) -> str:
             _("No data set is here for visitors. Ask whoever runs the dashboard."), icon=":material/database_off:"
         )
         st.stop()
-    return st.selectbox(
+    asked = st.query_params.get("dataset", names[0])
+    if asked not in names:
+        st.warning(
+            _("Expected the link to name one of the data sets here, found {name}.").format(name=plain(asked[:80])),
+            icon=":material/link_off:",
+        )
+    return choices.linked(
+        st.selectbox,
         _("Data set"),
         names,
         key="dataset",
-        bind="query-params",
         help=_("Whose examples are trained on. The page Data shows each, and imports your own."),
     )
 

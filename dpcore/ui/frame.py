@@ -20,7 +20,7 @@ PAGES = {
     "pages/ledger.py": N_("Ledger"),
 }
 _STYLE = Path(__file__).with_name("style.css")
-_LANGUAGE, _CONTROL = "lang", "_language_control"
+_LANGUAGE, _CONTROL, _PRESSED = "lang", "_language_control", "_pressed"
 # A screen reader pronounces a page by the language that its root names.
 _root = st.components.v2.component(
     "epsilon_lab.root",
@@ -36,6 +36,7 @@ def page(title: str, question: str) -> None:
         title: The page's name in the browser, marked by `N_`.
         question: The question that the page answers, as its heading, marked by `N_`.
     """
+    st.session_state.pop(_PRESSED, None)
     controls.arrive()
     controls.forget()
     with st.sidebar:
@@ -57,15 +58,23 @@ def page(title: str, question: str) -> None:
 def fragment(look: Callable[[], None], *, run_every: float | None) -> None:
     """Runs `look`, now and again every `run_every` seconds (`None`: not again), in the page's language.
 
-    A fragment is run again without its page, and in another thread.
+    A fragment is run again without its page, and in another thread; but where one of its buttons was pressed, what that
+    brought about is all over the page.
     """
     code = language.current()
 
     def in_language() -> None:
+        if st.session_state.pop(_PRESSED, False):
+            st.rerun()
         language.speak(code)
         look()
 
     st.fragment(in_language, run_every=run_every)()
+
+
+def pressed() -> None:
+    """Notes that a button was pressed, which may stand in a fragment."""
+    st.session_state[_PRESSED] = True
 
 
 def _choose_language() -> str:

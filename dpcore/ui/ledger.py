@@ -87,15 +87,17 @@ def show(store: Store, dataset: str, grid: float) -> None:
             {
                 "run": run.run_id,
                 "epsilon alone": epsilon_text(accounting.epsilon(run.charged, accounting.COARSE).value),
+                "no guarantee because": ledger.uncovered(run.plan.privacy),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,
                 "noise": run.plan.privacy.noise_multiplier,
                 "clients": run.plan.privacy.clients_per_round,
-                "no guarantee because": ledger.uncovered(run.plan.privacy),
             }
             for run in balance.runs
         ]
     )
+    if not table["no guarantee because"].any():
+        table = table.drop(columns="no guarantee because")
     st.dataframe(table, hide_index=True, column_config=columns.shown(table))
     st.caption(
         _(

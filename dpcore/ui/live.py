@@ -46,7 +46,7 @@ def show(store: Store, run_id: str) -> None:
     run = supervisor.current(store, run_id)
 
     def look() -> None:
-        if _look(store, run_id) != run.active:
+        if _look(store, run_id) != run.status:
             st.rerun()  # it has just ended, or begun again: once more as a whole
 
     frame.fragment(look, run_every=POLL_SECONDS if run.active else None)
@@ -89,8 +89,8 @@ def _take_along(store: Store, run: Run) -> None:
         )
 
 
-def _look(store: Store, run_id: str) -> bool:
-    """Draws what is known now; returns whether the run is still active."""
+def _look(store: Store, run_id: str) -> str:
+    """Draws what is known now; returns the run's status."""
     run = supervisor.current(store, run_id)
     if run.status == "queued":
         supervisor.wake(store)  # should its runner have been killed
@@ -114,7 +114,7 @@ def _look(store: Store, run_id: str) -> bool:
         data=" ".join(filter(None, [run.plan.training.dataset, run.dataset_fingerprint])),
     )
     st.caption(f"{told} {statement.sentence(run.charged, planned)} {statement.rehearsal(run.plan.training.seed)}")
-    return run.active
+    return run.status
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

@@ -34,7 +34,6 @@ def prepare() -> None:
 
 
 def _send(request: Request) -> FileResponse:
-    prepare()  # who asks for it may be there before any page has drawn a chart
     headers = {
         "Content-Encoding": "gzip",
         "Cache-Control": "public, max-age=31536000, immutable",

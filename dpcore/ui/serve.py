@@ -66,6 +66,7 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     told = {"server.port": port, "server.address": address, **settings}
     # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
     sys.argv = [str(APP)]
+    plotly_js.prepare()
     app = App(APP, routes=[plotly_js.ROUTE])
     gc.freeze()
     gc.enable()

@@ -87,7 +87,7 @@ def ask(store: Store) -> None:
             _(
                 "{what}: about {minutes:.1f} minutes for the sweep, {source}. Runs that are there already are taken as "
                 "they are."
-            ).format(what=runs.format(runs=len(plans)), minutes=seconds / 60, source=source)
+            ).format(what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source)
         )
         tip = _("Queues the sweep; what follows is queued when it is known.")
         if st.button(_("Run all"), type="primary", key="run_all", help=tip):

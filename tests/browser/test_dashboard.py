@@ -1,10 +1,15 @@
 """The dashboard in a real Chromium: what a person does, from the Accountant to a stopped run."""
 
+import re
 import socket
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from dpcore.locks import lock
+from dpcore.plan import Plan
+from dpcore.rounds import Round
+from dpcore.runs.store import Store
 from tests.browser.conftest import serving
 
 pytestmark = pytest.mark.slow
@@ -136,9 +141,46 @@ def test_a_table_is_sent_and_shown(tab, url, tmp_path):
     tab.get_by_role("tab", name="The data sets").click()
     expect(metric(tab, "Users")).to_have_text("120")
     tab.locator(".js-plotly-plot").first.wait_for()
+    named = tab.get_by_role("combobox", name="Data set")
+    tab.goto(f"{url}/data?dataset=people")  # by a link: then it comes along, and is not lost on the way
+    expect(named).to_have_value("people")
+    tab.get_by_test_id("stMain").get_by_role("link", name="Train").click()
+    expect(tab.locator("h1")).to_have_text("What does it learn at that privacy?")
+    expect(named).to_have_value("people")
+    tab.reload()
+    expect(named).to_have_value("people")
+    tab.goto(f"{url}/ledger?dataset=nowhere")
+    expect(tab.get_by_text("found nowhere")).to_be_visible()
+    tab.goto(f"{url}/data?dataset=people")
     tab.get_by_role("button", name="Remove this data set").click()
     tab.get_by_role("button", name="Remove it").click()
     expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")
+
+
+def test_what_a_button_of_a_run_does_is_seen_all_over_the_page(tab, url, home):
+    """The buttons stand in a fragment, which Streamlit runs alone."""
+    store = Store(home)
+    first = store.create(Plan(), engine="vectorized", eval_every=1)
+    store.begin(first)
+    told = {"loss": 1.0, "clip_norm": 0.1, "cohort_size": 5, "epsilon": 0.1, "seconds": 0.1}
+    store.append(first, Round(round=0, accuracy=0.5, **told))
+    store.end(first, "stopped")
+    chosen = tab.get_by_role("combobox", name="Run")
+    with lock(home / "runner.lock", wait=True):  # nothing begins meanwhile
+        tab.goto(f"{url}/train?run={first}")
+        tab.get_by_role("button", name="Run again").click()
+        expect(tab.get_by_text("Number 1 of 1 in the queue")).to_be_visible()
+        again = store.runs()[0].run_id
+        expect(chosen).to_have_value(re.compile(f"{again} · queued"))
+        expect(tab).to_have_url(re.compile(f"run={again}"))
+        tab.get_by_role("button", name="Cancel").click()
+        expect(chosen).to_have_value(re.compile(f"{again} · cancelled"))
+        tab.get_by_role("button", name="Delete").click()
+        tab.get_by_role("button", name="Put it into the bin").click()
+        expect(tab.get_by_text(f"In the bin: {again}")).to_be_visible()
+        expect(chosen).to_have_value(re.compile(f"{first} · stopped"))
+        tab.get_by_role("button", name="Undo").click()
+        expect(chosen).to_have_value(re.compile(f"{again} · cancelled"))
 
 
 def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
