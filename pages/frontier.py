@@ -25,6 +25,7 @@ with controls.explain():
         _("Data set"),
         list(found),
         key="dataset",
+        stays=True,
         help=_("On whose runs the answer is based: of those that finished."),
     )
     frontier.ask(store, asked, found[asked])

@@ -19,15 +19,15 @@ def linked(
         label: What a person reads beside it.
         options: What can be chosen, each as links name it.
         key: Its name in the link and in the session.
-        stays: Whether a link that names the first option goes on naming it: it may not be the first for long.
+        stays: Whether a link that names the first option goes on naming it: options and their words change meanwhile.
         how: What else `show` takes.
     """
     asked = [one for one in st.query_params.get(key, "").split(",") if one in options]
     several = how.get("selection_mode") == "multi"
     if asked and key not in st.session_state:
         st.session_state[key] = asked if several else asked[0]
-    elif not several and st.session_state.get(key) in options:
-        # Streamlit keeps the words of what is chosen, also where they have changed since, unless it is set.
+    elif stays and st.session_state.get(key) in options:
+        # Unless it is set, Streamlit keeps its words where they have changed, and forgets one that came by a link.
         st.session_state[key] = st.session_state[key]
     chosen = show(label, options, key=key, **how)
     words = ",".join(chosen) if several else chosen

@@ -70,6 +70,7 @@ def choose(names: tuple[str, ...]) -> str:
         _("Data set"),
         names,
         key="dataset",
+        stays=True,
         help=_("Whose examples are trained on. The page Data shows each, and imports your own."),
     )
 
