@@ -4,11 +4,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
-from dpcore.charts.lines import figure
+from dpcore.charts.lines import SYMBOLS, figure
 from dpcore.language import _
 
 _FRAMES = 25
-_SYMBOLS = ("circle", "square", "diamond", "cross")
 
 
 def release(table: pd.DataFrame) -> go.Figure:
@@ -106,7 +105,7 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
             y=[row.found],
             mode="markers",
             name=row.who,
-            marker={"size": 13, "symbol": _SYMBOLS[number % len(_SYMBOLS)]},
+            marker={"size": 13, "symbol": SYMBOLS[number % len(SYMBOLS)]},
             error_x=_open(row.accused, row.accused_low, row.accused_high),
             error_y=_open(row.found, row.found_low, row.found_high),
         )

@@ -6,11 +6,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours, studies
-from dpcore.charts.lines import METRICS, figure
+from dpcore.charts.lines import METRICS, SYMBOLS, figure
 from dpcore.language import _
 
 _ACCURACY = METRICS["accuracy"]  # by a name: what collects words would take the key for one
-_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 
 
 def by_round(table: pd.DataFrame, *, total_rounds: int, faint: Collection[str] = ()) -> go.Figure:
@@ -59,7 +58,7 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
             name=row.setting,
             text=_("noise {noise:g}").format(noise=row.noise),
             textposition="bottom center" if row.clients == table["clients"].min() else "top center",
-            marker={"size": 12, "symbol": _SYMBOLS[number % len(_SYMBOLS)], "color": colours.of_noise(row.noise)},
+            marker={"size": 12, "symbol": SYMBOLS[number % len(SYMBOLS)], "color": colours.of_noise(row.noise)},
             error_y={"type": "data", "array": [row.band], "thickness": 1.5},
         )
     for row in table[table["noise"] == 0].itertuples():

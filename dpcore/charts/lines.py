@@ -10,6 +10,7 @@ from dpcore.charts import colours
 from dpcore.language import N_, _
 
 MOST_LINES = 8
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
 METRICS = {"accuracy": N_("Accuracy on the test set"), "loss": N_("Loss on the test set")}
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
@@ -50,7 +51,7 @@ def metric_by_round(
             x=known["round"],
             y=known[metric],
             mode="lines+markers" if len(known) < 60 else "lines",
-            name=html.escape(name, quote=False),  # plotly makes links of tags
+            name=plain(name),
             line={"dash": DASHES[number % len(DASHES)], "color": colours.of_noise(noise[name])},
         )
     if len(tables) > 1:
@@ -59,6 +60,11 @@ def metric_by_round(
     if metric != "accuracy":
         drawn.update_yaxes(rangemode="tozero")
     return drawn
+
+
+def plain(words: str) -> str:
+    """Returns what a person wrote as a chart shows it as it stands: plotly makes links of tags."""
+    return html.escape(words, quote=False)
 
 
 def show_legend(drawn: go.Figure, height: int = 400) -> None:

@@ -1,12 +1,10 @@
 """Charts of a study: numbers in, plotly figures out. Text colours and font come from the page."""
 
-import html
-
 import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
-from dpcore.charts.lines import DASHES, METRICS, figure, show_legend, show_rounds
+from dpcore.charts.lines import DASHES, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
 from dpcore.language import N_, _
 
 AXES = {
@@ -16,7 +14,6 @@ AXES = {
     "minutes": N_("Minutes of training"),
     "noise": N_("Noise multiplier"),
 }
-_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 
 
 def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
@@ -96,12 +93,12 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             name=_("noise {noise:g}").format(noise=noise),
             marker={
                 "size": 11,
-                "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+                "symbol": SYMBOLS[number % len(SYMBOLS)],
                 "color": colours.of_noise(noise),
                 "opacity": [1.0 if best else 0.45 for best in rows["best"]],
             },
             customdata=rows["run"],
-            text=[html.escape(words, quote=False) for words in rows["plan"]],  # plotly makes links of tags
+            text=[plain(words) for words in rows["plan"]],
             hovertemplate=_("%{text}<br>accuracy %{y:.3f}<extra></extra>"),
         )
     show_legend(drawn, height=480)

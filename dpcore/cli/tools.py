@@ -78,8 +78,9 @@ def serve(
     given = home.folder(home_folder)
     if data:
         from dpcore import datasets  # SciPy: an eighth of a second, while somebody waits
-    for name in data or ():
-        datasets.check_name(name, given)
+
+        for name in data:
+            datasets.check_name(name, given)
     rules = Rules(
         most_rounds=most_rounds,
         most_clients=most_clients,

@@ -90,12 +90,11 @@ class ClusterCohorts:
         self._job = Job(plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code)
         self._ours = Facts(code=code, versions=work.versions(), data=data, probe=clients.probe())
         self._again, self._said, self._beat, self._written, self._heard = 0, "", 0.0, 0.0, 0.0
-        self._problem = ""  # why there is no connection
         self._lost: Counter[int] = Counter()  # by shard of this round: workers
         self._meet(open_connection())
 
     def _meet(self, connection: Connection) -> None:
-        self._client = connection.client
+        self._client, self._problem = connection.client, ""
         self._members = Members(self._client, self._job, self._dataset, self._ours, insecure=self._setting.insecure)
         self._lost.clear()  # with a scheduler, all are: that is no shard's fault
 
@@ -144,7 +143,7 @@ class ClusterCohorts:
             try:
                 connection = self._open()
             except ClusterError as err:
-                self._problem = str(err)
+                self._problem = str(err)  # why there is no connection
                 return []
             self._members.close()
             self._meet(connection)
@@ -159,13 +158,13 @@ class ClusterCohorts:
             if gone or replaced or batch.member.state == "refused":
                 out.remove(batch)
                 batch.drop()
-                self._put_back(batch, waiting, results, lost=gone and not self._members.lost)
+                self._put_back(batch, waiting, results, lost=gone)
 
     def _put_back(self, batch: _Batch, waiting: deque, results: dict, *, lost: bool) -> None:
         if batch.late:
             return
         missing = [index for index in batch.shards if index not in results and index not in waiting]
-        if lost:
+        if lost and not self._members.lost:
             self._lost.update(missing)
         if any(self._lost[index] >= _MOST_LOST for index in missing):
             raise ClusterError(
@@ -232,7 +231,6 @@ class ClusterCohorts:
     def _note(self, batch: _Batch, outcome: Future, broadcast, shards, waiting, results, failures) -> None:
         """Takes in what came of a batch."""
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
-        lost = isinstance(error, LOST) and not self._members.lost
         if error is None:
             wrong = work.fault(outcome.result(), broadcast, [shards[index] for index in batch.shards])
             if not wrong:
@@ -255,7 +253,7 @@ class ClusterCohorts:
                     ) from error
             if self._members.are_others(batch.member):  # who fails is soon idle, and would get it again and again
                 self._members.refuse(batch.member, f"it could not compute: {told}")
-        self._put_back(batch, waiting, results, lost=lost)
+        self._put_back(batch, waiting, results, lost=isinstance(error, LOST))
 
     def _tell(self, able: list[Member], out: list[_Batch]) -> None:
         """Says what is wrong, keeps the run from being taken for hung, and writes what the workers do."""

@@ -68,7 +68,7 @@ def connect(setting: ClusterSetting) -> Connection:
             "and that both have certificates of the same authority."
         ) from err
     try:
-        _check(client, insecure=setting.insecure)
+        present(client, insecure=setting.insecure)  # refuses one that all may connect to
     except Exception:
         client.close(timeout=TIMEOUT_SECONDS)
         raise
@@ -80,38 +80,30 @@ async def _identity(address: str, proof: Security) -> dict:
         return await scheduler.identity()
 
 
-def _check(client: Client, *, insecure: bool) -> None:
-    """Refuses a scheduler that listens, without certificates, for other machines as well.
-
-    Where it listens is asked for: what it calls its own address need not be all of that.
-    """
-    if insecure:
-        return
-
-    def listens(dask_scheduler):  # in here, so that it travels itself: there may be no Epsilon Lab at a scheduler
-        return [one.listen_address for one in dask_scheduler.listeners]
-
-    for address in client.sync(client._run_on_scheduler, listens, callback_timeout=TIMEOUT_SECONDS):
-        if not is_safe(address):
-            raise ClusterError(
-                "Expected a scheduler that listens on the loopback alone, or with certificates, found one at "
-                f"{address}: whoever reaches it runs code. Start it with --host 127.0.0.1, or with certificates "
-                f"(docs/CLUSTER.md); or, on a network that is yours alone, add {INSECURE}."
-            )
-
-
 def present(client: Client, *, insecure: bool = False) -> dict[str, dict]:
     """Returns the workers of a cluster by address, as its scheduler describes them now.
 
     Not `Client.scheduler_info`: its answer is shared with a timer of the client, which leaves the workers out.
 
     Raises:
-        ClusterError: If another scheduler has taken its place, which all may connect to.
+        ClusterError: If the scheduler listens, without certificates, for other machines as well. It is asked where: what
+            it calls its own address need not be all of that, and another one may have taken its place.
         OSError: If it does not answer, within seconds.
     """
-    _check(client, insecure=insecure)
-    told = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=TIMEOUT_SECONDS)
-    return dict(told["workers"])
+
+    def look(dask_scheduler):  # in here, so that it travels itself: there may be no Epsilon Lab at a scheduler
+        listens = [one.listen_address for one in dask_scheduler.listeners]
+        return listens, dask_scheduler.identity(n_workers=-1)["workers"]
+
+    listens, workers = client.sync(client._run_on_scheduler, look, callback_timeout=TIMEOUT_SECONDS)
+    for address in [] if insecure else listens:
+        if not is_safe(address):
+            raise ClusterError(
+                "Expected a scheduler that listens on the loopback alone, or with certificates, found one at "
+                f"{address}: whoever reaches it runs code. Start it with --host 127.0.0.1, or with certificates "
+                f"(docs/CLUSTER.md); or, on a network that is yours alone, add {INSECURE}."
+            )
+    return dict(workers)
 
 
 class Opener:

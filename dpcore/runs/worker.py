@@ -77,18 +77,18 @@ def _tell_studies(store: Store) -> None:
 def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[str, str]:
     """Trains a run; returns its last status and what there is to say, whatever that is."""
 
-    def out_of_time() -> bool:
-        now = store.run(run_id)
+    def out_of_time(now: Run) -> bool:
         return rules.out_of_time(owner=now.owner, seconds=now.seconds)
 
     def stop_requested() -> bool:
-        return terminated.is_set() or store.run(run_id).stop_requested or (limited and out_of_time())
+        now = store.run(run_id)
+        return terminated.is_set() or now.stop_requested or (limited and out_of_time(now))
 
     try:
-        rules = store.rules()
-        limited = not out_of_time()  # else whoever has the machine has let it go on
+        rules, begun = store.rules(), store.run(run_id)
+        limited = not out_of_time(begun)  # else whoever has the machine has let it go on
         with ExitStack() as held:
-            status, message = _train(store, store.run(run_id), stop_requested, held)
+            status, message = _train(store, begun, stop_requested, held)
         now = store.run(run_id)
         if status == "stopped" and terminated.is_set() and not now.stop_requested:
             return "interrupted", N_(

@@ -26,17 +26,19 @@ _PATIENCE = 60_000  # milliseconds: other tests use the same cores
 expect.set_options(timeout=_PATIENCE)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
-def serving(home: Path, port: int):
+def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = None):
     """The dashboard as `make run` starts it."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=ROOT,
-    )
+    command = [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home), *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=env)
     try:
-        for _ in range(300):
+        for _ in range(600):
             try:
                 urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
                 break
@@ -60,9 +62,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def port():
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
-from tests.browser.conftest import serving
+from tests.browser.conftest import free_port, serving
 
 pytestmark = pytest.mark.slow
 
@@ -184,9 +184,7 @@ def test_what_a_button_of_a_run_does_is_seen_all_over_the_page(tab, url, home):
 
 
 def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=5000&eval_every=1"
     with serving(home, port):
         tab.goto(address)

@@ -25,12 +25,6 @@ class FakeClient:
         self.asked: list[Future] = []
         self.functions: list = []
         self.there, self.hangs = ["tls://a:1"], False
-        self.scheduler = self
-
-    listens = ("tls://s:1",)
-
-    def identity(self):
-        raise NotImplementedError
 
     def _run_on_scheduler(self):
         raise NotImplementedError
@@ -39,12 +33,7 @@ class FakeClient:
         assert how["callback_timeout"] < 10
         if self.hangs:
             raise TimeoutError
-        if function == self._run_on_scheduler:
-            return self.listens
-        return {
-            "address": "tls://s:1",
-            "workers": {address: {"name": "a", "nthreads": 2} for address in self.there},
-        }
+        return ["tls://s:1"], {address: {"name": "a", "nthreads": 2} for address in self.there}
 
     def submit(self, function, *arguments, **how):
         assert how["workers"] == ["tls://a:1"]

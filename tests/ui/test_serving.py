@@ -8,8 +8,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 import types
 import urllib.request
@@ -31,7 +29,8 @@ from dpcore.plan import Plan
 from dpcore.runs import supervisor
 from dpcore.runs.store import Store
 from dpcore.ui import plotly_js, serve
-from tests.browser.conftest import browser  # noqa: F401
+from tests.browser import conftest
+from tests.browser.conftest import browser, free_port  # noqa: F401
 from tests.ui import openid
 
 pytestmark = pytest.mark.slow
@@ -40,34 +39,14 @@ LOOPBACK, EVERYWHERE = "0100007F", "00000000"
 COOKIE_SECRET, ISSUER = "only the server knows it " * 2, "https://provider.example"
 
 
-def free_port():
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
-
-
 @contextlib.contextmanager
 def serving(home, *options, port=None):
     """Serves until the end of the block; yields the port."""
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EPSILON_LAB")}
-    command = [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home), *options]
-    server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment
-    )
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, "the server ended"
-                time.sleep(0.1)
+    with conftest.serving(home, port, *options, env=environment):
         with lock(home / "runner.lock", wait=True):  # nothing that is queued begins
             yield port
-    finally:
-        server.kill()
-        server.wait()
 
 
 def listening(port):
