@@ -115,7 +115,7 @@ class Visited:
         On the cluster of all runs, if there is one: a `cluster` of its own is for whoever has the machine to give.
         """
         self.check([plan])
-        if engine != engines.NAMES[0]:  # a process of its own a round, and TFF's own server
+        if engine != engines.NAMES[0]:  # TFF starts a server of its own: a gigabyte, and a port
             raise hosting.only_the_machine(_("training on the engine {engine}").format(engine=engine))
         return self._store.create(plan, engine=engine, **how, owner=self.owner)
 
