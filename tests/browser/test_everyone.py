@@ -1,5 +1,7 @@
 """Every page for everybody: no error in the console, nothing that axe-core finds, nothing wider than the page."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -136,10 +138,10 @@ def test_the_language_changes_in_place_and_comes_along(tab, url):
     tab.get_by_role("radio", name="日本語").click()
     expect(tab.locator("h1")).to_have_text("このプランはどれくらいプライベート？")
     expect(tab.get_by_text(epsilon, exact=True).first).to_be_visible()
-    assert "lang=ja" in tab.url
+    expect(tab).to_have_url(re.compile("lang=ja"))
     tab.get_by_role("link", name="台帳").click()
     expect(tab.locator("h1")).to_have_text("すべての実行を合わせると、どれだけ消費する？")
-    assert "lang=ja" in tab.url
+    expect(tab).to_have_url(re.compile("lang=ja"))
 
 
 def test_all_of_the_accountant_is_reached_by_keyboard(tab, url):
