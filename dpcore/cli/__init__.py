@@ -8,6 +8,8 @@ import importlib
 import typer
 import typer.core
 
+from dpcore.errors import EpsilonLabError
+
 # By its name, the module that has a command: its `app`, if it is a group, or a function of that name.
 _MODULES = {
     "account": "privacy",
@@ -25,7 +27,19 @@ _MODULES = {
 
 
 class _Commands(typer.core.TyperGroup):
-    """Imports a command's module when it is asked for: who starts the dashboard does not wait for pyarrow."""
+    """Imports a command's module when it is asked for: who starts the dashboard does not wait for pyarrow.
+
+    What goes wrong in a command is printed as a sentence, and the exit code is then 2.
+    """
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except EpsilonLabError as error:
+            from dpcore.cli import options  # each command has imported it by now
+
+            options.complain(str(error))
+            raise typer.Exit(2) from error
 
     def list_commands(self, ctx):
         return list(_MODULES)

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from dpcore import limits
 from dpcore.cli import options
-from dpcore.cli.options import for_people, out, print_json
+from dpcore.cli.options import out, print_json
 from dpcore.cli.runs import opened
 from dpcore.cluster import status
 from dpcore.cluster.setting import INSECURE, ClusterSetting
@@ -70,7 +69,6 @@ def _present(setting: ClusterSetting) -> dict[str, dict]:
 
 
 @app.command("set")
-@for_people
 def set_cluster(
     address: Annotated[str, typer.Argument(help="Of a Dask scheduler: tls://host:8786.")] = "",
     workers: Workers = 0,
@@ -91,11 +89,10 @@ def set_cluster(
             "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
         )
     store.set_cluster(setting, whose)
-    out.print(f"{whose or 'Runs'} will use {setting.where}.", highlight=False, markup=False)
+    out.print(f"{whose or 'Runs'} will use {setting.where}.")
 
 
 @app.command("clear")
-@for_people
 def clear_cluster(whose: Whose = "", home_folder: options.HomeFolder = None) -> None:
     """Let runs that begin or go on from now on compute on this machine alone.
 
@@ -113,7 +110,6 @@ def _check(store: Store, whose: str) -> None:
 
 
 @app.command("show")
-@for_people
 def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """Which cluster runs use, who is in it, and what the runs that train now see of it."""
     store = opened(home_folder)
@@ -133,16 +129,14 @@ def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson
             runs={run_id: asdict(one) for run_id, one in seen.items() if one},
         )
         return
-    out.print(setting.where if setting else "This machine alone.", highlight=False, markup=False)
+    out.print(setting.where if setting else "This machine alone.")
     if problem:
         options.complain(problem)
     for address, told in present.items():
-        out.print(
-            f"  {told.get('name')}  {address}  threads: {told.get('nthreads')}", highlight=False, markup=False
-        )
+        out.print(f"  {told.get('name')}  {address}  threads: {told.get('nthreads')}")
     for run_id, one in seen.items():
         if one is not None:
-            out.print(f"{run_id}: {one.where}. {one.message}", highlight=False, markup=False)
+            out.print(f"{run_id}: {one.where}. {one.message}")
             out.print(workers_table(one))
     if problem:
         raise typer.Exit(1)
@@ -154,14 +148,11 @@ def workers_table(seen: status.ClusterStatus) -> Table:
     for one in seen.workers:
         pace = "" if one.seconds_per_client is None else f"{one.seconds_per_client * 1e3:.2f}"
         note = one.reason or ("far slower than the others" if one.slow else "")
-        table.add_row(
-            *map(escape, (one.name, one.address, one.state, str(one.shards), pace, note))
-        )  # "[" is markup
+        table.add_row(one.name, one.address, one.state, str(one.shards), pace, note)
     return table
 
 
 @app.command("certificates")
-@for_people
 def make_certificates(
     folder: Annotated[Path, typer.Argument(help="Where to; made if it is missing, only its user can read it.")],
 ) -> None:
@@ -169,6 +160,4 @@ def make_certificates(
     from dpcore.cluster import certificates  # `cryptography`: not needed otherwise
 
     certificates.make(folder.expanduser())
-    out.print(
-        f"Written to {folder}. Whoever has cert.pem and key.pem may run code on the cluster.", highlight=False
-    )
+    out.print(f"Written to {folder}. Whoever has cert.pem and key.pem may run code on the cluster.")

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from dpcore import datasets, home, limits
 from dpcore.cli import options
-from dpcore.cli.options import err, for_people, out, print_json, warn
+from dpcore.cli.options import err, out, print_json, warn
 from dpcore.datasets import summary
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import InvalidValueError
@@ -37,7 +37,6 @@ def fetch(name: str, home_folder: Path) -> FederatedDataset:
 
 
 @app.command("list")
-@for_people
 def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """All data sets, where their files are, and how large."""
     where = home.folder(home_folder)
@@ -73,7 +72,6 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
 
 
 @app.command("show")
-@for_people
 def show_data(
     name: str,
     noise_to_clients_ratio: Ratio = limits.NOISE_TO_CLIENTS_RATIO.default,
@@ -116,7 +114,7 @@ def show_data(
         + ", ".join(f"epsilon {epsilon_text(epsilon)} in {rounds} rounds" for rounds, epsilon in reach.items()),
     ):
         if line:
-            out.print(line, highlight=False, markup=False)
+            out.print(line)
     table = Table("class", "share of the training examples")
     for label, share in values["label_balance"].items():
         table.add_row(label, f"{share:.1%}")
@@ -124,7 +122,6 @@ def show_data(
 
 
 @app.command("import")
-@for_people
 def import_data(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV or NPZ; or TFF's SQLite.")],
     user: Annotated[str | None, typer.Option(help="The column that says whose example a row is.")] = None,
@@ -189,7 +186,6 @@ def import_data(
         f"{dataset.name}: {dataset.num_users:,} users, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "
         f"Train on it with --dataset {dataset.name}",
-        highlight=False,
     )
 
 
@@ -203,7 +199,6 @@ def _numbers(field: str, text: str | None, separator: str, kind: type) -> tuple 
 
 
 @app.command("remove")
-@for_people
 def remove_data(
     name: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -215,4 +210,4 @@ def remove_data(
     if not yes:
         typer.confirm(f"Remove {entry.folder} ({entry.size_bytes / 1e6:.0f} MB)?", abort=True, err=True)
     datasets.remove(name, where)
-    out.print(f"{name} is removed.", highlight=False)
+    out.print(f"{name} is removed.")

@@ -7,12 +7,11 @@ import typer
 
 from dpcore import datasets, limits
 from dpcore.cli import options
-from dpcore.cli.options import for_people, out, print_json
+from dpcore.cli.options import out, print_json
 from dpcore.cli.runs import described, opened, runs_table
 from dpcore.runs import budget
 
 
-@for_people
 def ledger(
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     budget_epsilon: Annotated[
@@ -58,6 +57,6 @@ def ledger(
             runs=[run.run_id for run in now.runs],
         )
         return
-    out.print(budget.sentence(now), highlight=False)
+    out.print(budget.sentence(now))
     if now.runs:
         out.print(runs_table([described(run) for run in now.runs]))

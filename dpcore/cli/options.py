@@ -13,11 +13,13 @@ import typer
 from rich.console import Console
 
 from dpcore import limits
-from dpcore.errors import EpsilonLabError, InvalidValueError
+from dpcore.errors import InvalidValueError
 from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
 
-out, err = Console(), Console(stderr=True)
+# Names and paths are shown as they stand: in brackets they would be styles.
+out = Console(markup=False, highlight=False)
+err = Console(stderr=True, markup=False, highlight=False)
 
 
 def option(knob: limits.Knob):
@@ -102,29 +104,15 @@ def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
-def for_people(command: Callable) -> Callable:
-    """Makes a command print what went wrong in a sentence, and exit with 2."""
-
-    @functools.wraps(command)
-    def run(*values: Any, **named: Any) -> None:
-        try:
-            command(*values, **named)
-        except EpsilonLabError as error:
-            complain(str(error))
-            raise typer.Exit(2) from error
-
-    return run
-
-
 def complain(message: str) -> None:
     """Prints an error."""
-    err.print(f"Error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"Error: {message}", style="red", soft_wrap=True)
 
 
 def warn(*warnings: str) -> None:
     """Prints the warnings that are not empty."""
     for warning in filter(None, warnings):
-        err.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
 
 
 def print_json(**values: Any) -> None:

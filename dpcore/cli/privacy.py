@@ -71,22 +71,19 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
         print_json(**values)
         return
     pld, best = values["pld"], values["risk"]
-    out.print(words.sentence(plan, values["epsilon"]), highlight=False)
+    out.print(words.sentence(plan, values["epsilon"]))
     by_pld = pld["problem"] or f"PLD: epsilon {words.epsilon_text(pld['epsilon'])}"
     order = values["rdp"]["order"]
-    out.print(by_pld, highlight=False)
+    out.print(by_pld)
     out.print(
         f"RDP: epsilon {words.epsilon_text(values['rdp']['epsilon'])}" + (f", order {order:g}" if order else ""),
-        highlight=False,
     )
     out.print(
         f"Without amplification by sampling: {words.epsilon_text(values['epsilon_without_amplification'])}",
-        highlight=False,
     )
-    out.print(words.attack(plan, risk(plan), best["false_positive_rate"]), highlight=False)
+    out.print(words.attack(plan, risk(plan), best["false_positive_rate"]))
 
 
-@options.for_people
 @takes_plan()
 def account(
     make_plan: Callable[..., PrivacyPlan],
@@ -101,7 +98,6 @@ def account(
     _show(values, plan, as_json)
 
 
-@options.for_people
 @takes_plan()
 def calibrate(
     make_plan: Callable[..., PrivacyPlan],
@@ -144,14 +140,12 @@ def calibrate(
         out.print(
             f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
             f"{found.noise_multiplier:.12g}, {found.rounds:,} rounds, delta {found.delta!r}:",
-            highlight=False,
         )
     _show({**values, **asked}, found, as_json)
     if not as_json and "floor" in asked:
-        out.print(f"The lowest epsilon in reach: {words.epsilon_text(asked['floor'])}", highlight=False)
+        out.print(f"The lowest epsilon in reach: {words.epsilon_text(asked['floor'])}")
 
 
-@options.for_people
 @takes_plan()
 def statement(
     make_plan: Callable[..., PrivacyPlan],

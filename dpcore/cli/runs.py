@@ -7,12 +7,11 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Column, Table
 
 from dpcore import datasets, home, limits
 from dpcore.cli import options
-from dpcore.cli.options import for_people, out, print_json, warn
+from dpcore.cli.options import out, print_json, warn
 from dpcore.errors import StoreError
 from dpcore.privacy import accounting, statement
 from dpcore.reports import run as report
@@ -74,7 +73,6 @@ def described(run: Run) -> dict:
 
 
 @app.command("list")
-@for_people
 def list_runs(
     status: Annotated[list[str] | None, typer.Option(help="Only runs of this status; may be repeated.")] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="What is in the bin instead.")] = False,
@@ -107,7 +105,7 @@ def runs_table(rows: list[dict]) -> Table:
     for row in rows:
         words = [row["name"], row["dataset"], row["engine"]]
         table.add_row(
-            f"{row['run_id']}\n{escape(', '.join(filter(None, words)))}",
+            f"{row['run_id']}\n{', '.join(filter(None, words))}",
             row["status"],
             f"{row['noise_multiplier']:g}",
             str(row["clients_per_round"]),
@@ -119,7 +117,6 @@ def runs_table(rows: list[dict]) -> Table:
 
 
 @app.command("show")
-@for_people
 def show_run(run_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """One run and its rounds."""
     store = opened(home_folder)
@@ -130,7 +127,7 @@ def show_run(run_id: str, home_folder: options.HomeFolder = None, as_json: optio
             print_json(**vars(row))
         return
     for key, value in described(run).items():
-        out.print(f"{key}: {value}", highlight=False, markup=False)
+        out.print(f"{key}: {value}")
     out.print(rounds_table(rounds))
 
 
@@ -138,7 +135,6 @@ RunIds = Annotated[list[str], typer.Argument(help="Runs, by the ids that `runs l
 
 
 @app.command("stop")
-@for_people
 def stop_runs(
     run_ids: RunIds,
     now: Annotated[bool, typer.Option("--now", help="In the middle of a round; it may be resumed.")] = False,
@@ -152,7 +148,6 @@ def stop_runs(
 
 
 @app.command("resume")
-@for_people
 def resume_runs(
     run_ids: Annotated[list[str] | None, typer.Argument(help="Runs; none: all that were interrupted.")] = None,
     home_folder: options.HomeFolder = None,
@@ -162,28 +157,25 @@ def resume_runs(
     for run_id in run_ids or ():
         supervisor.resume(store, run_id)
     for run_id in run_ids or supervisor.resume_interrupted(store):
-        out.print(f"{run_id} queued", highlight=False)
+        out.print(f"{run_id} queued")
 
 
 @app.command("retry")
-@for_people
 def retry_run(run_id: str, home_folder: options.HomeFolder = None) -> None:
     """Queue a run's plan once more, as a new run: the ledger charges it anew."""
-    out.print(supervisor.retry(opened(home_folder), run_id), highlight=False)
+    out.print(supervisor.retry(opened(home_folder), run_id))
 
 
 @app.command("delete")
-@for_people
 def delete_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
     """Put runs into the bin. What they have spent stays in the ledger."""
     store = opened(home_folder)
     for run_id in run_ids:
         supervisor.delete(store, run_id)
-    out.print("Bring them back with `runs restore`; free their space for good with `runs prune`.", highlight=False)
+    out.print("Bring them back with `runs restore`; free their space for good with `runs prune`.")
 
 
 @app.command("restore")
-@for_people
 def restore_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
     """Take runs out of the bin."""
     store = opened(home_folder)
@@ -193,7 +185,6 @@ def restore_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> Non
 
 
 @app.command("prune")
-@for_people
 def prune_runs(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     home_folder: options.HomeFolder = None,
@@ -204,11 +195,10 @@ def prune_runs(
     size = sum(folders.size(store.folder(run.run_id)) for run in doomed)
     question = f"Remove {len(doomed)} runs ({size / 1e6:.1f} MB) for good?"
     if doomed and (yes or typer.confirm(question, err=True)):
-        out.print(f"{store.empty_bin() / 1e6:.1f} MB freed.", highlight=False)
+        out.print(f"{store.empty_bin() / 1e6:.1f} MB freed.")
 
 
 @app.command("describe")
-@for_people
 def describe_run(
     run_id: str,
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
@@ -223,7 +213,6 @@ def describe_run(
 
 
 @app.command("queue")
-@for_people
 def show_queue(
     parallel_runs: Annotated[int | None, options.option(limits.PARALLEL_RUNS)] = None,
     move: Annotated[str | None, typer.Option(help="A queued run to put elsewhere ...")] = None,
@@ -242,21 +231,19 @@ def show_queue(
     if as_json:
         print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
-    out.print(f"Runs side by side: {store.parallel_runs()}", highlight=False)
+    out.print(f"Runs side by side: {store.parallel_runs()}")
     out.print(runs_table(rows))
 
 
 @app.command("log")
-@for_people
 def show_log(run_id: str, home_folder: options.HomeFolder = None) -> None:
     """The end of what a run's worker printed."""
     store = opened(home_folder)
     store.run(run_id)
-    out.print(supervisor.log_tail(store, run_id), highlight=False, markup=False)
+    out.print(supervisor.log_tail(store, run_id))
 
 
 @app.command("export")
-@for_people
 def export_run(
     run_id: str,
     folder: Annotated[Path, typer.Argument(help="Where to; made if it is missing.")],
@@ -291,7 +278,7 @@ def export_run(
     with np.load(weights) as kept:
         model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
     data = datasets.entry(run.plan.training.dataset, store.home).folder
-    out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}", highlight=False)
+    out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}")
 
 
 def opened(home_folder: Path | None) -> Store:

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from dpcore import datasets, files, limits
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
-from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
+from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.cli.runs import opened
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
@@ -29,7 +29,6 @@ app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what 
 
 
 @app.command("run")
-@for_people
 @takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
 def run_study(
     make_plan,
@@ -141,8 +140,8 @@ def _show(store: Store, study_id: str, as_json: bool) -> None:
             table.add_row(*(_text(name, value) for name, value in row.items()))
         out.print(table)
         for sentence in sentences:
-            out.print(sentence, highlight=False, markup=False)
-        out.print(f"{study_id}: {now.status}. {now.message}", highlight=False, markup=False)
+            out.print(sentence)
+        out.print(f"{study_id}: {now.status}. {now.message}")
     if now.status == "stuck":
         raise typer.Exit(1)
 
@@ -156,7 +155,6 @@ def _text(name: str, value) -> str:
 
 
 @app.command("list")
-@for_people
 def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """All studies, the newest first."""
     store = opened(home_folder)
@@ -165,18 +163,16 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
         if as_json:
             print_json(study_id=row.study_id, status=now.status, finished=now.finished, runs=len(now.runs))
         else:
-            out.print(f"{row.study_id}  {now.status}  {now.finished} of {len(now.runs)} runs", highlight=False)
+            out.print(f"{row.study_id}  {now.status}  {now.finished} of {len(now.runs)} runs")
 
 
 @app.command("show")
-@for_people
 def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """What a study has found so far."""
     _show(opened(home_folder), study_id, as_json)
 
 
 @app.command("export")
-@for_people
 def export_study(
     file: Path,
     study_id: Annotated[str, typer.Option(help="Which; else the newest.")] = "",
@@ -187,4 +183,4 @@ def export_study(
     known = [row.study_id for row in store.studies()]
     content = shipped.export(store, study_id or next(iter(known), "(none)"))
     files.write(file, content)
-    out.print(f"{file}: {len(content):,} bytes", highlight=False, markup=False)
+    out.print(f"{file}: {len(content):,} bytes")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from dpcore import home, isolated, limits
-from dpcore.cli.options import AsJson, HomeFolder, err, for_people, option, out, print_json, warn
+from dpcore.cli.options import AsJson, HomeFolder, err, option, out, print_json, warn
 from dpcore.errors import InvalidValueError
 from dpcore.hosting import Rules, is_loopback
 
@@ -35,14 +35,13 @@ def verify(as_json: AsJson = False) -> None:
         if as_json:
             print_json(**vars(check), passed=check.passed)
         else:
-            err.print(f"{verdict} {check.name}", highlight=False)
+            err.print(f"{verdict} {check.name}")
         table.add_row(check.name, f"{check.measured:.2g}", f"{check.limit:.2g}", verdict)
     if not as_json:
         out.print(table)
     raise typer.Exit(int(failures > 0))
 
 
-@for_people
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port it listens on.")] = 8501,
     address: Annotated[

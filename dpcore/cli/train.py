@@ -1,6 +1,5 @@
 """The command that trains."""
 
-import functools
 import json
 import signal
 import threading
@@ -14,7 +13,7 @@ from rich import progress
 from dpcore import datasets, limits
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
-from dpcore.cli.options import for_people, out, print_json, takes_plan, warn
+from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.cli.runs import opened, rounds_table
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
@@ -23,7 +22,6 @@ from dpcore.runs import supervisor
 from dpcore.runs.store import Store
 
 
-@for_people
 @takes_plan("population")
 def train(
     make_plan: Callable[..., PrivacyPlan],
@@ -89,12 +87,11 @@ def train(
     )
     warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
     if queue:
-        print_json(run_id=run_id) if as_json else out.print(run_id, highlight=False)
+        print_json(run_id=run_id) if as_json else out.print(run_id)
         return
     show = _show_json if as_json else _show_progress
     # In a thread of its own: the interrupted one may be in the middle of a transaction.
-    stop = functools.partial(threading.Thread, target=store.request_stop, args=(run_id,))
-    signal.signal(signal.SIGINT, lambda *_: stop().start())
+    signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=store.request_stop, args=(run_id,)).start())
     show(store, run_id)
     run = supervisor.current(store, run_id)
     if run.status in ("failed", "interrupted"):
@@ -127,5 +124,5 @@ def _show_progress(store: Store, run_id: str) -> None:
                     shown = f"accuracy {row.accuracy:.3f}, epsilon {statement.epsilon_text(row.epsilon)}"
                 bar.update(task, completed=row.round)
             bar.update(task, description=run.message or shown)
-    out.print(f"{run_id} {supervisor.current(store, run_id).status}", highlight=False)
+    out.print(f"{run_id} {supervisor.current(store, run_id).status}")
     out.print(rounds_table(store.rounds(run_id)))
