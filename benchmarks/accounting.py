@@ -17,6 +17,7 @@ from benchmarks.rounds import machine
 from dpcore.privacy import curves
 from dpcore.privacy.accounting import COARSE, FINE, RDP_ORDERS
 
+REPEATS = 5
 TUTORIAL = {"noise_multiplier": 1.2, "sampling_prob": 120 / 3383, "rounds": 100, "delta": 1e-5}
 NOISE, CLIENTS = np.linspace(0.6, 6, 40), np.linspace(20, 2000, 40)
 SHAPES = {
@@ -40,11 +41,11 @@ def library(accountant: Callable[[], dp_accounting.PrivacyAccountant]) -> Callab
     return run
 
 
-def milliseconds(run: Callable[[], object], points: int, repeats: int = 5) -> float:
+def milliseconds(run: Callable[[], object], points: int) -> float:
     """The median time of a point, after one run that is not counted."""
     run()
     seconds = []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         started = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - started)

@@ -11,7 +11,8 @@ from playwright.sync_api import sync_playwright
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from benchmarks.cluster import LINKS, NAMES, predicted
+from benchmarks.cluster import LINKS
+from benchmarks.cluster_model import NAMES, predicted
 
 _HERE = Path(__file__).parent
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito (2008): told apart by colour-blind eyes too

@@ -20,11 +20,11 @@ class Knob:
     Label and help stand here in English, marked for translation.
 
     Attributes:
-        name: The field of the plan that it sets.
-        label: What a person reads beside the control.
+        name: What plans, links and options call it.
+        label: What a person reads beside the control, where pages have one.
         minimum: The lowest value allowed (excluded where `above_minimum`).
         maximum: The highest value allowed (excluded where `below_maximum`).
-        default: The value of the TensorFlow Federated tutorial.
+        default: Where its control begins: at the tutorial's value, where that has one.
         step: What one key press changes.
         integer: Whether the value counts something.
         above_minimum: Whether the minimum itself is excluded.
@@ -33,11 +33,11 @@ class Knob:
     """
 
     name: str
-    label: str
+    label: str = ""
     minimum: float
     maximum: float
     default: float
-    step: float
+    step: float = 1
     integer: bool = False
     above_minimum: bool = False
     below_maximum: bool = False
@@ -130,7 +130,6 @@ CLIENTS_PER_ROUND = Knob(
     minimum=1,
     maximum=1_000_000_000,
     default=120,
-    step=1,
     integer=True,
     help=N_(
         "Expected size of a round's cohort. Each user joins independently with probability "
@@ -143,7 +142,6 @@ ROUNDS = Knob(
     minimum=0,
     maximum=1_000_000,
     default=100,
-    step=1,
     integer=True,
     help=N_("How many rounds of training: each releases one noisy average."),
 )
@@ -153,7 +151,6 @@ POPULATION = Knob(
     minimum=1,
     maximum=1_000_000_000,
     default=3383,
-    step=1,
     integer=True,
     help=N_("How many users the cohorts are drawn from."),
 )
@@ -249,7 +246,6 @@ WRITER = Knob(
     minimum=1,
     maximum=24,
     default=3,
-    step=1,
     integer=True,
     help=N_("The number of the user whose update is looked at, 1 to 24: the first of the Writers."),
 )
@@ -259,7 +255,6 @@ SEED = Knob(
     minimum=0,
     maximum=2**32 - 1,
     default=0,
-    step=1,
     integer=True,
     help=N_("The same plan with the same seed draws the same clients."),
 )
@@ -269,7 +264,6 @@ EVAL_EVERY = Knob(
     minimum=1,
     maximum=100_000,
     default=5,
-    step=1,
     integer=True,
     help=N_("Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated."),
 )
@@ -290,7 +284,6 @@ PARALLEL_RUNS = Knob(
     minimum=1,
     maximum=64,
     default=max(1, (os.cpu_count() or 1) // 2),
-    step=1,
     integer=True,
     help=N_("How many queued runs train at the same time on this machine."),
 )
@@ -298,51 +291,41 @@ PARALLEL_RUNS = Knob(
 # What one visitor of a shared dashboard may ask for. The defaults let everybody do the tutorial's study.
 MOST_ROUNDS = Knob(
     name="most_rounds",
-    label="Rounds of a visitor's run, at most",
     minimum=1,
     maximum=ROUNDS.maximum,
     default=300,
-    step=1,
     integer=True,
     help="How many rounds a visitor's run may have.",
 )
 MOST_CLIENTS = Knob(
     name="most_clients",
-    label="Clients a round of a visitor's run, at most",
     minimum=1,
     maximum=CLIENTS_PER_ROUND.maximum,
     default=500,
-    step=1,
     integer=True,
     help="How many clients a round of a visitor's run may expect.",
 )
 MOST_MINUTES = Knob(
     name="most_minutes",
-    label="Minutes of a visitor's run, at most",
     minimum=1,
     maximum=100_000,
     default=30,
-    step=1,
     integer=True,
     help="How many minutes a visitor's run may train; it is then stopped after its round.",
 )
 MOST_QUEUED = Knob(
     name="most_queued",
-    label="Runs of a visitor at a time, at most",
     minimum=1,
     maximum=1000,
     default=6,
-    step=1,
     integer=True,
     help="How many runs of one visitor may wait or train at the same time.",
 )
 MOST_SESSIONS = Knob(
     name="most_sessions",
-    label="Open tabs, at most",
     minimum=1,
     maximum=10_000,
     default=100,
-    step=1,
     integer=True,
     help="How many tabs of all visitors may be open at the same time.",
 )
@@ -356,11 +339,9 @@ MOST_PLANS = 1_000
 MOST_GRID_TEXT = 1_000  # characters of one of its lists
 CLUSTER_WORKERS = Knob(
     name="workers",
-    label=N_("Worker processes"),
     minimum=1,
     maximum=64,
     default=2,
-    step=1,
     integer=True,
-    help=N_("Processes on this machine that share the clients of a round. They end with what started them."),
+    help="Processes on this machine that share the clients of a round. They end with what started them.",
 )

@@ -47,12 +47,8 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     everything = np.concatenate([*norms, clip_norms])
     everything = everything[everything > 0]
     drawn.update_xaxes(range=[-1, len(norms) + 3])
-    drawn.update_yaxes(
-        type="log",
-        rangemode="normal",
-        range=[math.log10(everything.min() / 1.5), math.log10(everything.max() * 1.5)],
-    )
-    drawn.update_yaxes(**_LOG_TICKS)
+    ends = [math.log10(everything.min() / 1.5), math.log10(everything.max() * 1.5)]
+    drawn.update_yaxes(type="log", range=ends, **_LOG_TICKS)
     show_legend(drawn, height=460)
     drawn.update_layout(hovermode="closest")
     return drawn

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-import math
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dpcore import limits
+from dpcore import limits, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
@@ -116,16 +115,8 @@ def warn(*warnings: str) -> None:
 
 
 def print_json(**values: Any) -> None:
-    """Prints one line of JSON; infinite numbers as strings, which JSON has no number for."""
-    print(json.dumps(_plain(values), allow_nan=False), flush=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+    """Prints one line of JSON."""
+    print(strict_json.dumps(values), flush=True)
 
 
 def read_json(path: Path) -> dict:

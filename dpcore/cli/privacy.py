@@ -81,7 +81,7 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
     out.print(
         f"Without amplification by sampling: {words.epsilon_text(values['epsilon_without_amplification'])}",
     )
-    out.print(words.attack(plan, risk(plan), best["false_positive_rate"]))
+    out.print(words.attack(risk(plan), best["false_positive_rate"]))
 
 
 @takes_plan()

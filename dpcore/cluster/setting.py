@@ -18,7 +18,7 @@ class ClusterSetting:
 
     Attributes:
         address: Of a Dask scheduler, as tls://host:8786; empty for none.
-        workers: Processes on this machine, started and ended with the run; 0 for none.
+        workers: Processes on this machine, which end with the process that trains; 0 for none.
         tls: The folder of ca.pem, cert.pem and key.pem; empty for what Dask's own configuration says.
         insecure: Whether plain TCP to another machine is allowed: who reaches such a port runs code on every machine
             of the cluster, and reads what travels.

@@ -1,1 +1,1 @@
-"""What the guided lesson computes: NumPy only, no Streamlit and no TensorFlow, so that a notebook can play it as well."""
+"""What the guided lesson computes, without Streamlit and TensorFlow, so that a notebook can play it as well."""

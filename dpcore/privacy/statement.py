@@ -73,7 +73,7 @@ def rehearsal(seed: int | None) -> str:
     ).format(seed=seed)
 
 
-def attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
+def attack(risk: Risk, false_positive_rate: float) -> str:
     """Returns what the best attack achieves, in words for a lecture."""
     found = float(risk.true_positive_rate(false_positive_rate))
     return _(
@@ -167,7 +167,7 @@ def table(
         ),
         (
             _("Attack"),
-            attack(plan, risk, false_positive_rate)
+            attack(risk, false_positive_rate)
             + " "
             + _("True-positive exceeds false-positive rate by at most {advantage}.").format(
                 advantage=percent(risk.advantage)

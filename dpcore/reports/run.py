@@ -1,12 +1,11 @@
 """A run to hand on: as JSON, as one HTML page, and as a script on TensorFlow Federated alone."""
 
 import json
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
 
-from dpcore import datasets
+from dpcore import datasets, strict_json
 from dpcore.charts import lines
 from dpcore.errors import DatasetError
 from dpcore.language import _, speaking
@@ -21,7 +20,6 @@ from dpcore.runs.store import Store
 
 def as_json(store: Store, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
-    rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in store.rounds(run.run_id)]
     told = {
         "plan": json.loads(run.plan.to_json()),
         "plan_fingerprint": run.plan.fingerprint,
@@ -30,15 +28,11 @@ def as_json(store: Store, run: Run) -> str:
         "status": run.status,
         "dataset_fingerprint": run.dataset_fingerprint,
         "redrawn": run.redrawn,
-        "epsilon": _plain(accounting.epsilon(run.charged).value),
+        "epsilon": accounting.epsilon(run.charged).value,
         "accountant": accounting.VERSION,
-        "rounds": rows,
+        "rounds": [asdict(row) for row in store.rounds(run.run_id)],
     }
-    return json.dumps(told, indent=1)
-
-
-def _plain(value: float | None) -> float | str | None:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return strict_json.dumps(told, indent=1)
 
 
 def html(store: Store, run: Run) -> str:

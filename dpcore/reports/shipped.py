@@ -6,7 +6,6 @@ a study follows from these, by the same code as for one that was run here.
 
 import gzip
 import json
-import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import dpcore
+from dpcore import strict_json
 from dpcore.errors import InvalidValueError, StoreError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
@@ -81,20 +81,11 @@ def export(store: Store, study_id: str) -> bytes:
         ],
     }
     # The time of day is no part of it: the same study gives the same file.
-    return gzip.compress(json.dumps(_plain(told)).encode(), mtime=0)
-
-
-def _plain(value):
-    """What JSON can say: an infinite number is the string "inf", as everywhere in the product."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return gzip.compress(strict_json.dumps(told).encode(), mtime=0)
 
 
 def _numbers(one: dict) -> dict:
-    """Takes back what `_plain` did to the numbers of a run or a round."""
+    """Takes back what `strict_json` did to the numbers of a run or a round."""
     return one | {name: float(one[name]) for name in ("epsilon", "loss") if isinstance(one.get(name), str)}
 
 

@@ -19,7 +19,7 @@ from dpcore.runs.store import Store
 
 
 def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
-    """Returns a row an evaluated round: `run`, `noise`, `clients`, `seed`, `round`, `accuracy`, `loss`, `epsilon`."""
+    """Returns a row an evaluated round: its run, the run's setting, noise, clients and seed, and what was measured."""
     return table_of((run, store.rounds(run.run_id)) for run in runs)
 
 

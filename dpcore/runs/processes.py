@@ -42,7 +42,7 @@ def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) ->
     """Starts a module as a session of its own: it outlives page, server and terminal.
 
     Args:
-        module: What `python -m` is to run, and what it is given.
+        module: What `python -m` is to run.
         *arguments: Its arguments.
         log: Where its output goes, behind what is there.
         keep: File descriptors that it inherits.

@@ -1,5 +1,6 @@
 """The file of runs: from version to version, and out of a damaged one."""
 
+import itertools
 import os
 import sqlite3
 import time
@@ -135,12 +136,9 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
 
 
 def _free_name(path: Path) -> Path:
-    stamp, number = time.strftime("%Y%m%d-%H%M%S"), 0
-    while True:
-        aside = path.with_name(f"{path.stem}.damaged-{stamp}-{number}.sqlite")
-        if not aside.exists():
-            return aside
-        number += 1
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (path.with_name(f"{path.stem}.damaged-{stamp}-{number}.sqlite") for number in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def _replace(path: Path, aside: Path | None) -> None:

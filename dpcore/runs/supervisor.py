@@ -174,7 +174,7 @@ def _as_it_is(store: Store, run: Run) -> Run:
     return replace(again, status="interrupted", message=_LOST) if again.status == "running" else again
 
 
-def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[tuple[Run, list[Round]]]:
+def follow(store: Store, run_id: str) -> Iterator[tuple[Run, list[Round]]]:
     """Yields a run and its new rounds at every look; the last look is after its end."""
     seen = -1
     while True:
@@ -186,4 +186,4 @@ def follow(store: Store, run_id: str, *, poll_seconds: float = 0.2) -> Iterator[
         yield run, rows
         if not run.active:
             return
-        time.sleep(poll_seconds)
+        time.sleep(0.2)

@@ -180,7 +180,7 @@ def may_see(store: Store | Visited, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def owner(store: Store | Visited) -> str:
-    """Returns whose what is queued through this store will be; see `Run`."""
+    """Returns who will own what is queued through this store; empty for whoever has the machine."""
     return store.owner if isinstance(store, Visited) else ""
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -69,10 +70,6 @@ def _delete(store: Store, run_id: str) -> None:
     st.session_state.setdefault(_DELETED, []).append(run_id)
 
 
-def _retry(store: Store, run_id: str) -> None:
-    select(supervisor.retry(store, run_id))
-
-
 def select(run_id: str) -> None:
     """Lets Train show this run, and its link name it."""
     st.session_state["run"] = st.query_params["run"] = run_id
@@ -89,38 +86,27 @@ def show(store: Store, run: Run) -> None:
             tip = _("It ends after the round it is in.")
             st.button(_("Stopping …"), key="stopping", disabled=True, help=tip)
             tip = _("Does not wait for the round. What came before it is kept.")
-            button(_("End it now"), "kill", _end_now, store, run.run_id, tip=tip)
+            button(_("End it now"), "kill", lambda: supervisor.stop(store, run.run_id, now=True), tip=tip)
         if mine and run.status == "queued":
             tip = _("Takes it out of the queue.")
             button(_("Cancel"), "cancel", supervisor.stop, store, run.run_id, tip=tip)
         if run.status == "queued" and not visitors.hosted():  # who goes first makes all others wait
+            move = partial(supervisor.move, store, run.run_id)
             tip = _("Puts it before all others.")
-            button(_("First in the queue"), "first", _first, store, run.run_id, tip=tip)
+            button(_("First in the queue"), "first", lambda: move(before=store.queue()[0].run_id), tip=tip)
             tip = _("Puts it behind all others.")
-            button(_("Last in the queue"), "last", _last, store, run.run_id, tip=tip)
+            button(_("Last in the queue"), "last", lambda: move(before=None), tip=tip)
         if mine and run.status in RESUMABLE and not run.complete:
             tip = _("Goes on from its last checkpoint, up to its last planned round.")
             button(_("Resume"), "resume", supervisor.resume, store, run.run_id, tip=tip)
         if not run.active:
             tip = _("Queues the same plan as a new run, which the ledger charges on its own.")
-            button(_("Run again"), "retry", _retry, store, run.run_id, tip=tip)
+            button(_("Run again"), "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
             with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
                 tip = _("Keeps its charge.")
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
-
-
-def _end_now(store: Store, run_id: str) -> None:
-    supervisor.stop(store, run_id, now=True)
-
-
-def _first(store: Store, run_id: str) -> None:
-    supervisor.move(store, run_id, before=store.queue()[0].run_id)
-
-
-def _last(store: Store, run_id: str) -> None:
-    supervisor.move(store, run_id, before=None)
 
 
 def describe(store: Store, run: Run) -> None:

@@ -4,8 +4,6 @@
 This component keeps one graph in the page and hands each new figure to `Plotly.react`.
 """
 
-import io
-
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -125,15 +123,9 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
                 )
                 st.download_button(
                     "Parquet",
-                    lambda: _parquet(table),
+                    lambda: table.to_parquet(index=False),
                     f"{key}.parquet",
                     key=f"{key}_parquet",
                     help=_("All rows with their types, for pandas and other programs."),
                 )
     return said.clicked
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""A knob of `dpcore.limits` as a control that can be dragged and typed into."""
+"""A knob of `dpcore.limits` as a control that can be dragged and typed into, and all of them in a link."""
 
 import json
 import math

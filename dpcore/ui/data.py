@@ -90,15 +90,6 @@ def choose_to_train(store: Store) -> tuple[str, str]:
     return dataset, model
 
 
-def fetch(name: str, home: Path) -> None:
-    """Makes or downloads a data set, and shows how far it is; a refusal ends the page."""
-    with controls.explain():
-        visitors.only_the_machine(_("fetching a data set"))
-        bar = st.progress(0.0, text=_("Preparing {name}").format(name=name))
-        datasets.load(name, home, lambda what, fraction: told(bar, what, fraction))
-        bar.empty()
-
-
 def told(bar: DeltaGenerator, what: str, fraction: float) -> None:
     """Moves a bar to the fraction that is done, and says what is being done."""
     bar.progress(min(fraction, 1.0), text=f"{_(what)}: {fraction:.0%}")
@@ -165,7 +156,9 @@ def _missing(entry: datasets.Entry, home: Path) -> None:
         return
     tip = _("Generates or downloads it, once; the bar says how far it is.")
     if st.button(_("Get it"), type="primary", key="get", help=tip):
-        fetch(entry.name, home)
+        with controls.explain():
+            bar = st.progress(0.0, text=_("Preparing {name}").format(name=entry.name))
+            datasets.load(entry.name, home, lambda what, fraction: told(bar, what, fraction))
         st.rerun()
 
 
@@ -181,7 +174,6 @@ def _remove(entry: datasets.Entry, home: Path) -> None:
         tip = _("Refused while a run trains on it.")
         if st.button(_("Remove it"), key="remove", type="primary", help=tip):
             with controls.explain():
-                visitors.only_the_machine(_("removing a data set"))
                 datasets.remove(entry.name, home)
             st.session_state["data_changed"] = (datasets.NAMES[0], _("{name} is removed.").format(name=entry.name))
             st.rerun()

@@ -56,12 +56,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 end=path[-1], median=medians[-1]
             )
         )
-        st.page_link(
-            "pages/accountant.py",
-            label=_("Adaptive clipping in the Accountant"),
-            icon=":material/arrow_forward:",
-            query_params=controls.anew(),
-        )
+        lesson_screen.way_on("accountant", _("Adaptive clipping in the Accountant"))
 
 
 @st.cache_data(show_spinner=False)

@@ -65,11 +65,12 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             if clear
             else _("Even with {clients} clients there is more noise than picture.").format(clients=_MOST)
         )
-        st.page_link(
-            "pages/accountant.py",
-            label=_("How private is that, with {clients} clients?").format(clients=_MOST),
-            icon=":material/arrow_forward:",
-            query_params=controls.anew(noise_multiplier=noise, clients_per_round=_MOST, clipping="fixed"),
+        lesson_screen.way_on(
+            "accountant",
+            _("How private is that, with {clients} clients?").format(clients=_MOST),
+            noise_multiplier=noise,
+            clients_per_round=_MOST,
+            clipping="fixed",
         )
 
 

@@ -56,11 +56,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 known=known,
             )
         )
-        st.page_link(
-            "pages/accountant.py",
-            label=_("This plan in the Accountant"),
-            icon=":material/arrow_forward:",
-            query_params=controls.anew(clients_per_round=clients, clipping="fixed"),
+        lesson_screen.way_on(
+            "accountant", _("This plan in the Accountant"), clients_per_round=clients, clipping="fixed"
         )
 
 

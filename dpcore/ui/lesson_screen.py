@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dpcore.language import _
+from dpcore.ui import controls
 
 DRAW, _DIGITS = "draw", 10
 
@@ -32,6 +33,16 @@ def places() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Returns where the picture goes, at left and large, and where the words and the control go."""
     left, right = st.columns([3, 2], gap="large")
     return left, right
+
+
+def way_on(page: str, label: str, **settings: bool | float | str) -> None:
+    """Shows a link to a page on which these settings, and no others, are set."""
+    st.page_link(
+        f"pages/{page}.py",
+        label=label,
+        icon=":material/arrow_forward:",
+        query_params=controls.anew(**settings),
+    )
 
 
 def draw_again() -> int:

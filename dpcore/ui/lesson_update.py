@@ -10,7 +10,7 @@ from dpcore.charts import lesson_pictures
 from dpcore.datasets.federated import Split
 from dpcore.language import N_, _
 from dpcore.lesson import softmax, telling
-from dpcore.ui import chart, controls
+from dpcore.ui import chart, controls, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
 
@@ -53,12 +53,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         st.markdown(
             _("So they find {right} of the {total}; guessing would find 1.").format(right=right, total=len(found))
         )
-        st.page_link(
-            "pages/data.py",
-            label=_("See all writers"),
-            icon=":material/arrow_forward:",
-            query_params=controls.anew(dataset="writers"),
-        )
+        lesson_screen.way_on("data", _("See all writers"), dataset="writers")
 
 
 @st.cache_resource(show_spinner=False)

@@ -80,7 +80,7 @@ def show(plan: PrivacyPlan, attack: Attack) -> None:
         guess=statement.percent(guess),
         blind=statement.percent(max(attack.prior, 1 - attack.prior)),
     )
-    st.write(f"{statement.attack(plan, best, rate)} {words}")
+    st.write(f"{statement.attack(best, rate)} {words}")
 
 
 def curve(plan: PrivacyPlan, attack: Attack) -> None:

@@ -19,8 +19,14 @@ APP = Path(__file__).parents[2] / "app.py"
 _QUIET_SECONDS, _QUIET_LOAD, _LONGEST_SECONDS = 1.0, 0.1, 30.0
 
 
-# What a visitor may send: no files, and no message larger than a page's controls. In megabytes.
-_FOR_VISITORS = {"server.allowedHosts": ["*"], "server.maxUploadSize": 0, "server.maxMessageSize": 20}
+# By whatever name they reach it, visitors send no files and no message larger than a page's controls (in megabytes), and
+# are told of no line of the program's.
+_FOR_VISITORS = {
+    "server.allowedHosts": ["*"],
+    "server.maxUploadSize": 0,
+    "server.maxMessageSize": 20,
+    "client.showErrorDetails": "none",
+}
 
 
 def run_shared(
@@ -36,7 +42,7 @@ def run_shared(
         os.environ["EPSILON_LAB_LOGIN"] = "on"
         settings["secrets.files"] = [str(login.resolve())]
     Store(home).set_rules(rules)
-    run(port, home, address, **settings, **{"client.showErrorDetails": "none"})
+    run(port, home, address, **settings)
 
 
 def _check_port(address: str, port: int) -> None:

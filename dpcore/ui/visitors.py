@@ -61,7 +61,7 @@ def _has_login() -> bool:
 
 
 def owner() -> str:
-    """Returns whose what this session queues will be; empty for who is not known."""
+    """Returns who will own what this session queues; empty for who is not known."""
     if _has_login():
         return hosting.owner_by_login(st.user.get("iss"), st.user.get("sub")) if _signed_in() else ""
     told = st.context.cookies.get(_COOKIE), st.session_state.get(_KNOWN)  # the second: until the next connection
@@ -114,16 +114,6 @@ def _places_taken() -> int:
     sessions = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
     open_tabs = sessions.list_active_sessions() if sessions else []
     return sum(_ADMITTED in tab.session.session_state for tab in open_tabs)
-
-
-def only_the_machine(what: str) -> None:
-    """Refuses a visitor what only whoever has the machine may do; `what` names it.
-
-    Raises:
-        NotAllowedError: If this is a visitor.
-    """
-    if hosted():
-        raise hosting.only_the_machine(what)
 
 
 def without_paths(text: str) -> str:

@@ -1,7 +1,6 @@
 """The dashboard in a real Chromium: what a person does, from the Accountant to a stopped run."""
 
 import re
-import socket
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -26,21 +25,21 @@ def typed(page: Page, label: str, value: str) -> None:
     box.press("Enter")
 
 
-def points(page: Page, key: str) -> int:
+def points(page: Page, title: str) -> int:
     """How many points the chart with this title has."""
     return page.evaluate(
         "title => { const chart = [...document.querySelectorAll('.js-plotly-plot')]"
         ".find(c => c.layout.yaxis.title.text.startsWith(title)); return chart ? chart.calcdata[0].length : 0; }",
-        key,
+        title,
     )
 
 
-def wait_for_more_points(page: Page, *, than: int, timeout: int) -> None:
+def wait_for_more_points(page: Page, *, than: int) -> None:
     """Waits until a chart of the page has grown."""
     page.wait_for_function(
         "n => [...document.querySelectorAll('.js-plotly-plot')].some(c => c.calcdata?.[0].length > n)",
         arg=than,
-        timeout=timeout,
+        timeout=90_000,
     )
 
 
@@ -66,9 +65,7 @@ def zoom(page: Page) -> list[float]:
 
 @pytest.mark.parametrize("path", ["accountant", "train"])
 def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        cold = free.getsockname()[1]
+    cold = free_port()
     with serving(tmp_path, cold):
         page = browser.new_page()
         page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
@@ -190,18 +187,18 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
         tab.goto(address)
         expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
         tab.get_by_role("button", name="Train", exact=True).click()
-        wait_for_more_points(tab, than=2, timeout=90_000)
+        wait_for_more_points(tab, than=2)
         zoomed, before = zoom(tab), points(tab, "Accuracy")
-        wait_for_more_points(tab, than=before + 3, timeout=90_000)
+        wait_for_more_points(tab, than=before + 3)
         assert shown_range(tab) == zoomed  # an update leaves it as the reader has it
         tab.reload()
-        wait_for_more_points(tab, than=before, timeout=90_000)
+        wait_for_more_points(tab, than=before)
         link, before = tab.url, points(tab, "Accuracy")
         tab.goto("about:blank")  # what a tab says of a server that is killed is no error of the page
     with serving(home, port):  # killed, and started again: the worker went on
         second = browser.new_page()
         second.goto(link)
-        wait_for_more_points(second, than=before, timeout=90_000)
+        wait_for_more_points(second, than=before)
         second.get_by_role("button", name="Stop", exact=True).click()
         expect(second.get_by_text("Stopped ·")).to_be_visible()
         expect(second.get_by_role("button", name="Stop", exact=True)).to_have_count(0)

@@ -82,7 +82,8 @@ def scheduler():
     """Starts Dask's own scheduler, which calls itself by the loopback wherever it listens; ends it."""
     started = []
 
-    def begin(host, port=0):
+    def begin(host):
+        port = free_port()
         name = f"tcp://127.0.0.1:{port}"
         command = (
             "import asyncio, sys; from distributed import Scheduler\n"
@@ -113,14 +114,14 @@ def free_port():
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_reached_by_the_loopback_and_listens_for_others(scheduler):
-    everywhere = scheduler("0.0.0.0", free_port())
+    everywhere = scheduler("0.0.0.0")
     refused(everywhere, INSECURE)
     allowed = connection.connect(replace(everywhere, insecure=True))
     assert connection.present(allowed.client, insecure=True) == {}
     with pytest.raises(ClusterError, match=INSECURE):  # as where it took the place of another
         connection.present(allowed.client)
     allowed.close()
-    own = connection.connect(scheduler("127.0.0.1", free_port()))
+    own = connection.connect(scheduler("127.0.0.1"))
     assert connection.present(own.client) == {}
     own.close()
 

@@ -190,7 +190,6 @@ def test_a_worker_that_never_has_what_it_was_sent_is_refused(members, client):
 
 @pytest.mark.parametrize("insecure", [False, True])
 def test_a_worker_on_plain_tcp_is_asked_only_on_the_loopback_or_with_the_flag(client, insecure):
-    client.there = ["tcp://10.0.0.7:1"]
     client.submit = lambda *arguments, **how: client.asked.append(Future()) or client.asked[-1]
     job = Job(plan="{}", dataset="few", fingerprint="d", code="c")
     for address in ("tcp://10.0.0.7:1", "tcp://127.0.0.1:1"):

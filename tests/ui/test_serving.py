@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import importlib.util
 import itertools
 import json
 import os
@@ -34,7 +33,6 @@ from tests.browser.conftest import browser, free_port  # noqa: F401
 from tests.ui import openid
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 LOOPBACK, EVERYWHERE = "0100007F", "00000000"
 COOKIE_SECRET, ISSUER = "only the server knows it " * 2, "https://provider.example"
 
@@ -260,10 +258,6 @@ def test_only_who_is_signed_in_is_let_in_and_is_known_in_every_browser(browser, 
         expect(elsewhere.get_by_text("sign in to use it")).to_be_visible()
 
 
-@pytest.mark.skipif(
-    "CI" not in os.environ and not any(map(importlib.util.find_spec, ("httpx", "httpx2"))),
-    reason="Streamlit signs in by httpx",
-)
 def test_signing_in_at_a_provider(browser, tmp_path):  # noqa: F811
     theirs, port = done(tmp_path, ""), free_port()
     with openid.providing() as provider:
