@@ -45,7 +45,7 @@ def process(*arguments, home=None):
         text=True,
         cwd=ROOT,
         env=environment,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -230,7 +230,7 @@ def _command_line(process):
 
 def assert_all_end(processes):
     """A worker says that its run has ended, and then ends itself: give it a moment."""
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -299,7 +299,8 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
     process, run_id = started(trained[0], "vectorized")
     family = workers_of(run_id)
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    with process:
+        rest = process.stdout.read()  # after what `started` has read: `communicate` would lose what lies between
     *rounds, last = json_lines(rest)
     assert last == {"run_id": run_id, "status": "stopped", "message": ""}
     assert rounds[-1]["accuracy"] is not None  # evaluated where it ended
@@ -348,7 +349,8 @@ def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
     family = workers_of(run_id)
     assert any("worker_binary" in " ".join(_command_line(p)) for p in family)
     family[0].kill()
-    rest, _ = process.communicate(timeout=60)
+    with process:
+        rest = process.stdout.read()
     last = json_lines(rest)[-1]
     assert last["status"] == "interrupted"
     assert "killed" in last["message"] or "SIGKILL" in last["message"]

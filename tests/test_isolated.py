@@ -5,7 +5,7 @@ import pytest
 
 LISTENER = """
 import socket
-server = socket.create_server(("0.0.0.0", 0))
+server = socket.create_server(("0.0.0.0", 19999))  # nobody else's, in a network of its own
 print(server.getsockname()[1], flush=True)
 input()
 """

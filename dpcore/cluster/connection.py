@@ -42,7 +42,7 @@ class Connection:
         with suppress(TimeoutError):  # of a scheduler that hangs
             self.client.close(timeout=TIMEOUT_SECONDS)
         if self.local is not None:
-            self.local.close(timeout=TIMEOUT_SECONDS)
+            self.local.close(timeout=3 * TIMEOUT_SECONDS)  # a process may take its time
 
 
 def connect(setting: ClusterSetting) -> Connection:
@@ -172,7 +172,7 @@ def _start(workers: int) -> Connection:
                 dashboard_address="127.0.0.1:0",  # `None` would be port 8787
                 memory_limit=0,
             )
-            undo.callback(local.close, timeout=TIMEOUT_SECONDS)
+            undo.callback(local.close, timeout=3 * TIMEOUT_SECONDS)
             client = Client(local, timeout=TIMEOUT_SECONDS, set_as_default=False)
         except (OSError, RuntimeError) as err:  # a timeout is an OSError
             raise ClusterError(f"{workers} worker processes could not be started here: {err}.") from err

@@ -188,9 +188,13 @@ class Store(Settings, StudyRows):
         )
 
     def end(self, run_id: str, status: str, message: str = "") -> None:
-        """Ends an active run; one that has ended stays as it is."""
+        """Ends an active run; one that has ended stays as it is.
+
+        What waits cannot be interrupted: somebody has resumed it since its worker was found gone.
+        """
+        active = "'running'" if status == "interrupted" else "'queued', 'running'"
         self._change(
-            "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ? AND status IN ('queued', 'running')",
+            f"UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ? AND status IN ({active})",
             status,
             message,
             time.time(),

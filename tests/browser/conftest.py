@@ -1,13 +1,14 @@
 """What browser tests share: a server as `make run` starts it, and a Chromium that tells of errors in the page."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,13 @@ expect.set_options(timeout=_PATIENCE)
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
+    """A port below those that the system deals out itself, in a part that is this test process's own."""
+    first = 20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    for port in random.sample(range(first, first + 1_000), 50):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("localhost", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
@@ -45,6 +50,8 @@ def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = N
             except OSError:
                 assert server.poll() is None, "the server ended"
                 time.sleep(0.1)
+        else:
+            raise AssertionError("the server does not answer")
         yield server
     finally:
         server.kill()
@@ -83,7 +90,7 @@ def browser():
 @pytest.fixture(scope="module")
 def context(browser):
     """One for all tabs of a module: it keeps the scripts that every page loads."""
-    return browser.new_context(viewport={"width": 1440, "height": 1200})
+    return browser.new_context(viewport={"width": 1440, "height": 1200}, locale="en-US")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_everyone import settled
+
 pytestmark = pytest.mark.slow
 
 
@@ -58,17 +60,25 @@ def test_play_goes_to_the_end_and_begins_again_without_a_word_to_the_server(tab,
     tab.evaluate("document.querySelector('.js-plotly-plot').marked = true")
     toggle = tab.get_by_role("button", name="Play", exact=True)
     toggle.click()
-    pause = tab.get_by_role("button", name="Pause", exact=True)
-    expect(tab.locator(".epsilon-lab-player output")).to_have_text("20 clients")
-    pause.click()
+    # A frame is shown for less than a second: looked for in every picture that the browser draws, and paused in the same.
+    tab.wait_for_function(
+        "() => { const bar = document.querySelector('.epsilon-lab-player');"
+        "if (bar.querySelector('output').textContent !== '20 clients') return false;"
+        "bar.querySelector('button').click(); return true; }"
+    )
     held = frame(tab)
     tab.wait_for_timeout(1200)
-    assert frame(tab) == held != "400 clients"
+    assert frame(tab) == held == "20 clients"
     toggle.click()
     expect(tab.locator(".epsilon-lab-player output")).to_have_text("400 clients")
     expect(toggle).to_be_visible()  # it has stopped at the end
+    tab.evaluate(
+        "() => { window.seen = []; const shown = document.querySelector('.epsilon-lab-player output');"
+        "new MutationObserver(() => window.seen.push(shown.textContent))"
+        ".observe(shown, { childList: true, characterData: true, subtree: true }); }"
+    )
     toggle.click()
-    expect(tab.locator(".epsilon-lab-player output")).to_have_text("10 clients")
+    tab.wait_for_function("window.seen[0] === '10 clients'")
     assert tab.evaluate("window.sent") == 0
     assert tab.evaluate("document.querySelector('.js-plotly-plot').marked") is True
 
@@ -138,6 +148,7 @@ def test_for_a_lecture_the_screen_is_alone_and_turned_by_a_presenter(tab, url):
 def test_on_a_phone_the_picture_stays_in_sight_of_its_control(tab, url):
     tab.set_viewport_size({"width": 390, "height": 844})
     opened(tab, url, "sampling")
+    settled(tab)
     control = tab.get_by_test_id("stSlider")
     control.evaluate("at => at.scrollIntoView({ block: 'end' })")
     for seen in (control, tab.locator(".epsilon-lab-chart").first):

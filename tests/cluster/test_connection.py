@@ -17,6 +17,7 @@ from distributed.core import Server
 from dpcore.cluster import certificates, connection
 from dpcore.cluster.setting import INSECURE, ClusterSetting
 from dpcore.errors import ClusterError
+from tests.browser.conftest import free_port
 
 
 @pytest.fixture
@@ -105,11 +106,6 @@ def scheduler():
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_of_two_processes_one_makes_it(tmp_path):
     for process in both:
         process.start()
     for process in both:
-        process.join(60)
+        process.join(300)
         assert process.exitcode == 0
     assert len((tmp_path / "n").read_text().splitlines()) == 1
 

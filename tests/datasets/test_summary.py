@@ -104,6 +104,6 @@ def test_400_000_examples_in_less_than_a_second():
     draw = np.random.default_rng(0)
     labels = np.split(draw.integers(0, 62, 400_000), np.sort(draw.integers(0, 400_000, 3399)))
     data = dataset(labels, num_classes=62, features=np.zeros((400_000, 1), np.uint8))
-    started = time.perf_counter()
+    started = time.process_time()
     summary.summarise(data)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -163,7 +163,7 @@ def test_what_tff_writes_is_read_as_tff_reads_it(tmp_path):
             stdout=log,
             stderr=log,
             check=True,
-            timeout=120,
+            timeout=400,
         )
     dataset, theirs = convert(path, tmp_path / "d"), np.load(read)
     assert dataset.num_users == 2

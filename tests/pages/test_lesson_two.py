@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch):
 
 
 def screen(name, *, query=(), **state):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=300)
     test.query_params.update({"screen": name, **dict(query)})
     for key, value in state.items():
         test.session_state[key] = value

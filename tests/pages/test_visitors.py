@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
 
 
 def page(name, browser=None, **query):
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=300)
     test.query_params.update(query)
     if browser:
         test.session_state[visitors._KNOWN] = browser

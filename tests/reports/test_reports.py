@@ -102,7 +102,7 @@ def test_the_script_trains_on_tff_alone(tmp_path, few_writers):
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=tmp_path,
-            timeout=300,
+            timeout=900,
         )
         output.seek(0)
         said = output.read()

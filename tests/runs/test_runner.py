@@ -41,7 +41,7 @@ def watched(store, queued):
         worker.wait()
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -83,7 +83,7 @@ def test_two_runners_start_nothing_twice(store, queued):
     for one in both:
         one.start()
     for one in both:
-        one.join(60)
+        one.join(300)
         assert one.exitcode == 0
     assert statuses(store, *ids) == ["finished"] * 6
     assert (store.home / "order").read_text().split() == ids

@@ -78,7 +78,7 @@ def test_many_processes_write_at_once(store):
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(300)
         assert writer.exitcode == 0
     assert [r.round for r in store.rounds(run_id)] == list(range(100))
 
