@@ -17,6 +17,7 @@ from dpcore.privacy import curves
 from dpcore.rounds import Round
 from dpcore.runs.run_rows import Run
 
+_CORRECTIONS = 5
 _LEAST_ERROR = 0.01  # what another seed moves, where runs are too few to say
 
 
@@ -48,8 +49,11 @@ def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
 
 
 def ratio(plan: PrivacyPlan) -> float:
-    """Returns the noise-to-clients ratio; where that is held, so is the noise on the average."""
-    return plan.noise_multiplier / plan.clients_per_round
+    """Returns the noise-to-clients ratio, to nine digits; where that is held, so is the noise on the average.
+
+    Who holds a ratio rounds the noise: all digits would make several ratios of one.
+    """
+    return float(f"{plan.noise_multiplier / plan.clients_per_round:.9g}")
 
 
 def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> Forecast | None:
@@ -87,23 +91,36 @@ def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> 
 def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndarray:
     """Returns the noise multipliers at which cohorts of so many clients keep to an epsilon; NaN where none does.
 
-    A curve, not an answer: `dpcore.privacy.calibration` settles one plan.
+    A little more than the least; `dpcore.privacy.calibration` finds that of one plan.
     """
     by_rdp = _crossing(
         plan, clients, np.tile(np.geomspace(0.2, 60, 50), (len(clients), 1)), epsilon, curves.rdp_epsilons
     )
-    # PLD needs no more noise than RDP, and not much less: few points of the dearer curve are enough.
-    near = np.where(np.isfinite(by_rdp), by_rdp, 1.0)[:, None] * np.linspace(0.7, 1.05, 6)
+    # PLD needs no more noise than RDP, and seldom less than half: few points of the dearer curve are enough.
+    near = np.where(np.isfinite(by_rdp), by_rdp, 1.0)[:, None] * np.geomspace(0.35, 1.05, 9)
     by_pld = _crossing(plan, clients, near, epsilon, curves.pld_epsilons)
-    return np.where(np.isfinite(by_pld), by_pld, by_rdp)
+    noise = np.where(np.isfinite(by_pld), by_pld, by_rdp)
+    a_client = replace(plan, clients_per_round=1, noise_multiplier=0.0).most_noise
+    noise[noise >= a_client * clients] = np.nan  # no such plan: its count of clipped updates takes more noise
+    for _ in range(_CORRECTIONS):  # between two points of a curve its line may lie below it
+        over = np.flatnonzero(np.isfinite(noise))
+        reached = curves.epsilons(**_arguments(plan, clients[over], noise[over]))
+        over, reached = over[reached > epsilon], reached[reached > epsilon]
+        if not len(over):
+            return noise
+        noise[over] *= reached / epsilon * (1 + 1e-6)
+    noise[over] = np.nan
+    return noise
+
+
+def _arguments(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray) -> dict:
+    """What `curves` take for cohorts of so many clients with so much noise, both [points]."""
+    return curves.arguments(plan) | {"noise_multiplier": noise, "sampling_prob": clients / plan.population}
 
 
 def _crossing(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray, epsilon: float, curve) -> np.ndarray:
     """Returns where each row of noise, [clients, points] ascending, reaches an epsilon; NaN where it does not."""
-    given = curves.arguments(plan) | {
-        "noise_multiplier": noise.ravel(),
-        "sampling_prob": np.repeat(clients / plan.population, noise.shape[1]),
-    }
+    given = _arguments(plan, np.repeat(clients, noise.shape[1]), noise.ravel())
     epsilons = curve(**given).reshape(noise.shape)
     found = np.full(len(clients), np.nan)
     for index, row in enumerate(epsilons):

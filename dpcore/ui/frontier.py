@@ -1,5 +1,6 @@
 """What all runs together say: accuracy against its price, and what a plan would reach that nobody has run."""
 
+import math
 import statistics
 from dataclasses import replace
 
@@ -85,7 +86,7 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
                 "noise": privacy.noise_multiplier,
                 "clients": privacy.clients_per_round,
                 "rounds": privacy.rounds,
-                "ratio": float(f"{forecast.ratio(privacy):.6g}"),
+                "ratio": forecast.ratio(privacy),
                 "epsilon": _epsilon(run, delta),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
@@ -133,6 +134,9 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             {
                 "clients": clients[possible],
                 "noise": noise[possible],
+                "rounds": rounds,
+                "epsilon": epsilon,  # at most
+                "delta": delta,
                 "accuracy": found.accuracy,
                 "low": found.low,
                 "high": found.high,
@@ -145,7 +149,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
         words = _(
             "At epsilon {epsilon:g} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,.0f} clients a round on, at noise {noise:.2f}."
+            "{clients:,.0f} clients a round on, at noise {noise:g}."
         ).format(
             epsilon=epsilon,
             rounds=rounds,
@@ -153,7 +157,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             low=top["low"],
             high=top["high"],
             clients=top["clients"],
-            noise=top["noise"],
+            noise=math.ceil(1000 * top["noise"]) / 1000,  # less would not keep to the epsilon
         )
         more = _("More may buy more: no run has had so little noise on the average.")
         no_more = _("More clients buy at most a point more.")

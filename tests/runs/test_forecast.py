@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from dpcore.plan import PrivacyPlan
+from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.rounds import Round
 from dpcore.runs import forecast
@@ -47,6 +49,27 @@ def test_the_noise_for_an_epsilon_is_near_that_of_the_calibration_and_reaches_it
         assert noise == pytest.approx(exact.noise_multiplier, rel=0.02)
     reached = PrivacyPlan(clients_per_round=120, noise_multiplier=float(found[1]))
     assert accounting.epsilon(reached, accounting.COARSE).value == pytest.approx(2.0, rel=0.03)
+
+
+def test_the_noise_for_an_epsilon_keeps_to_it_and_is_hardly_more_than_that_takes():
+    plan = PrivacyPlan(noise_multiplier=0.0, rounds=20)
+    clients = np.array([33, 41, 50, 61, 111, 1000, 3383])
+    for epsilon in (0.3, 2.0):
+        for count, noise in zip(clients, forecast.noise_for(plan, clients, epsilon), strict=True):
+            reached = dataclasses.replace(plan, clients_per_round=int(count), noise_multiplier=float(noise))
+            assert 0.97 * epsilon < accounting.epsilon(reached).value <= epsilon
+
+
+def test_a_noise_that_no_plan_can_have_is_no_number():
+    plan, few = PrivacyPlan(noise_multiplier=0.0, rounds=20), np.array([10])
+    assert np.isnan(forecast.noise_for(plan, few, 0.1))  # its count of clipped updates alone takes more
+    fixed = dataclasses.replace(plan, clipping=FixedClipping(clip_norm=0.1))
+    assert np.isfinite(forecast.noise_for(fixed, few, 0.1))
+
+
+def test_a_ratio_that_is_held_is_one_ratio():
+    held = [PrivacyPlan(clients_per_round=n, noise_multiplier=round(0.015 * n, 12)) for n in range(10, 400)]
+    assert {forecast.ratio(plan) for plan in held} == {0.015}
 
 
 def test_an_epsilon_out_of_reach_is_no_number():
