@@ -14,7 +14,10 @@ left, right = st.columns([3, 2], gap="large")
 with right, st.container(border=True):
     st.subheader(_("What is allowed"))
     ledger.decide(store, dataset)
-place = left.empty()
+place, below = left.empty(), st.empty()
 for grid, line in turns.GRIDS:
-    with turns.turn(line), place.container():
-        ledger.show(store, dataset, grid)
+    with turns.turn(line):
+        with place.container():
+            balance = ledger.show(store, dataset, grid)
+        with below.container():
+            ledger.runs(store, balance)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import actions, cluster, compare, controls, frame, live, run_list, services, states
+from dpcore.ui import actions, compare, controls, frame, live, run_list, services, states
 
 frame.page(N_("Runs"), N_("What was trained, and what comes next?"))
 with controls.explain():
@@ -21,7 +21,6 @@ with controls.explain():
         st.caption(_("Mark a run to look at it; mark several to compare them."))
     elif len(chosen) == 1:
         live.show(store, chosen[0])
-        cluster.show(store, chosen[0])
     else:
         compare.show(store, chosen)
     left, right = st.columns(2, gap="large")

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import actions, controls, frame, services, study, study_form
+from dpcore.ui import actions, choices, controls, frame, services, study, study_form
 
 frame.page(N_("Study"), N_("How much noise does it bear, and what makes that private?"))
 with controls.explain():
@@ -23,6 +23,9 @@ with controls.explain():
         format_func=lambda study_id: known.get(study_id) or _("A new one"),
         help=_("A study that was begun here before, or a new one."),
     )
+    if asked and asked not in known:
+        choices.not_here(asked)
+        st.query_params.pop("study")
     if choice != asked and (choice or asked in known):
         st.query_params["study"] = choice
         st.rerun()

@@ -16,7 +16,7 @@ with controls.explain():
     store = services.store()
     actions.notices(store)
 
-with st.container(border=True):
+with st.container(border=True), controls.refusals():  # what trains below is shown all the same
     left, right = st.columns(2, gap="large")
     with left:
         noise = controls.knob(limits.NOISE_MULTIPLIER, low=0.0, high=5.0)
@@ -40,25 +40,24 @@ with st.container(border=True):
             bind="query-params",
             help=_("Its threshold is estimated without noise, so the guarantee does not cover it."),
         )
-    with controls.explain():
-        plan = Plan(
-            privacy=PrivacyPlan(
-                noise_multiplier=noise,
-                clients_per_round=clients,
-                rounds=rounds,
-                population=datasets.num_users(dataset, store.home),
-                delta=delta,
-                clipping=clipping,
-                zeroing=zeroing,
-            ),
-            training=TrainingPlan(
-                dataset=dataset,
-                dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-                model=model,
-                seed=None if unseeded else seed,
-            ),
-        )
-        limits.EVAL_EVERY.check(eval_every)
+    plan = Plan(
+        privacy=PrivacyPlan(
+            noise_multiplier=noise,
+            clients_per_round=clients,
+            rounds=rounds,
+            population=datasets.num_users(dataset, store.home),
+            delta=delta,
+            clipping=clipping,
+            zeroing=zeroing,
+        ),
+        training=TrainingPlan(
+            dataset=dataset,
+            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
+            model=model,
+            seed=None if unseeded else seed,
+        ),
+    )
+    limits.EVAL_EVERY.check(eval_every)
     place = st.empty()
     for grid, line in turns.GRIDS:
         with turns.turn(line), place.container():
@@ -77,12 +76,10 @@ with st.container(border=True):
     if st.button(
         _("Train"), type="primary", key="train", disabled=not allowed, help=_("Queues the plan as a new run.")
     ):
-        with controls.explain():
-            actions.select(
-                supervisor.start(
-                    store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
-                )
-            )
+        actions.select(
+            supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early)
+        )
+        st.toast(_("It is queued, and shown below."), icon=":material/model_training:")
 
 runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
 if not runs:

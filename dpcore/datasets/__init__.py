@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dpcore.datasets import federated, federated_emnist, tff_sqlite, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
 
@@ -189,7 +189,7 @@ def import_sqlite(
     """
     source, variant = federated_emnist.splits_of(path, only_digits=only_digits)
     description = federated.Description(
-        source=f"The file {path.name}", class_names=variant.class_names if variant else ()
+        source=N_("The file {file}").format(file=path.name), class_names=variant.class_names if variant else ()
     )
     return _import(
         path,

@@ -1,8 +1,14 @@
-"""What a reader should know of a table: warnings, which forbid nothing."""
+"""What a reader should know of a table: warnings, which forbid nothing. In English: pages tell them again."""
 
 import numpy as np
 
+from dpcore.language import N_
+
 _FEW_USERS = 1000
+_WITHOUT = {
+    "train": N_("Users without examples to train on: {users:,}."),
+    "test": N_("Users without examples to test on: {users:,}."),
+}
 
 
 def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
@@ -17,16 +23,20 @@ def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.n
     num_users = len(counts["train"])
     if num_users < _FEW_USERS:
         found.append(
-            f"{num_users:,} users are few: user-level privacy with a useful model takes thousands, because the "
-            "noise does not shrink with their number."
+            N_(
+                "{users:,} users are few: user-level privacy with a useful model takes thousands, because the noise does "
+                "not shrink with their number."
+            ).format(users=num_users)
         )
     single = int((counts["train"] + counts["test"] == 1).sum())
     if single:
-        found.append(f"{_users(single)} one example, which is for training or for testing.")
+        found.append(
+            N_("Users with one example, which is for training or for testing: {users:,}.").format(users=single)
+        )
     for split in splits:
         without = int((counts[split] == 0).sum())
         if without > (single if split == "test" else 0):
-            found.append(f"{_users(without)} no examples to {split} on.")
+            found.append(_WITHOUT[split].format(users=without))
     cells = [  # users and the classes that they have, each pair once
         np.unique(np.repeat(np.arange(num_users), counts[split]) * num_classes + labels)
         for split, (_, labels) in splits.items()
@@ -35,20 +45,18 @@ def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.n
     alone = [name for name, count in zip(classes, owners, strict=True) if count == 1]
     if alone:
         found.append(
-            "Classes that one user owns alone, so that the list of classes tells of that user: "
-            f"{', '.join(alone[:5])}{', ...' if len(alone) > 5 else ''}."
+            N_(
+                "Classes that one user owns alone, so that the list of classes tells of that user: {classes}."
+            ).format(classes=", ".join([*alone[:5], *["..."] * (len(alone) > 5)]))
         )
     labels = splits["train"][1]
     balance = np.bincount(labels, minlength=num_classes) / len(labels)
     if balance.min() == 0:
-        found.append(f"Nobody trains on class {classes[int(balance.argmin())]}.")
+        found.append(N_("Nobody trains on class {name}.").format(name=classes[int(balance.argmin())]))
     if balance.max() > 0.8:
         found.append(
-            f"{balance.max():.0%} of the training examples are of class {classes[int(balance.argmax())]}: a model "
-            "that says nothing else is as accurate."
+            N_(
+                "{share:.0%} of the training examples are of class {name}: a model that says nothing else is as accurate."
+            ).format(share=balance.max(), name=classes[int(balance.argmax())])
         )
     return tuple(found)
-
-
-def _users(count: int) -> str:
-    return "1 user has" if count == 1 else f"{count:,} users have"

@@ -96,7 +96,8 @@ def fit(
     found = ()
     if constant.any():
         which = [names[place] for place in np.flatnonzero(constant)[:5]] if len(names) > 1 else ["some"]
-        found = (f"Features that are the same in every training example: {', '.join(which)}.",)
+        words = N_("Features that are the same in every training example: {names}.")
+        found = (words.format(names=", ".join(which)),)
     return Scaler(
         scaling=N_("Standardised to mean 0 and standard deviation 1 over the training examples"),
         access_note=_ACCESS,

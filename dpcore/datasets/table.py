@@ -10,7 +10,7 @@ import numpy as np
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
 from dpcore.errors import DatasetError, InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]
@@ -130,7 +130,8 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
         warnings = [*findings.sentences(tuple(rows.classes), written), *scaler.warnings]
         if outside:
             share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
-            warnings.append(f"{share:.2%} of the values lay outside the bounds and were clipped to them.")
+            words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
+            warnings.append(words.format(share=share))
         federated.write_manifest(
             partial,
             name=name,
@@ -294,14 +295,27 @@ def _write(
 
 
 def _source(path: Path, mapping: Mapping) -> str:
-    words = [f"The table {path.name}: users by {mapping.user!r}, classes by {mapping.label!r}"]
-    if mapping.max_examples_per_user is not None:
-        words.append(f"at most {mapping.max_examples_per_user} examples a user, by seed {mapping.seed}")
+    """Returns where a data set comes from, in English: pages tell it again."""
     if mapping.split is not None:
-        words.append(f"test examples by {mapping.split!r}")
+        testing = N_("test examples by {column}").format(column=repr(mapping.split))
     else:
-        words.append(f"{mapping.test_fraction:.3g} of each user's examples for testing, by seed {mapping.seed}")
-    return ", ".join(words)
+        testing = N_("{share:.3g} of each user's examples for testing, by seed {seed}").format(
+            share=mapping.test_fraction, seed=mapping.seed
+        )
+    words = N_("The table {file}: users by {user}, classes by {label}; {testing}")
+    if mapping.max_examples_per_user is not None:
+        words = N_(
+            "The table {file}: users by {user}, classes by {label}; at most {most} examples a user, by seed {seed}; "
+            "{testing}"
+        )
+    return words.format(
+        file=path.name,
+        user=repr(mapping.user),
+        label=repr(mapping.label),
+        most=mapping.max_examples_per_user,
+        seed=mapping.seed,
+        testing=testing,
+    )
 
 
 def _image_shape(rows: _Rows, mapping: Mapping) -> tuple[int, ...] | None:

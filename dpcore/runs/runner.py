@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.errors import StoreError
+from dpcore.language import N_
 from dpcore.locks import lock
 from dpcore.runs import processes
 from dpcore.runs.run_rows import Run
@@ -23,6 +24,10 @@ from dpcore.runs.store import Store
 _POLL_SECONDS = 0.2
 _TROUBLE_SECONDS = 2.0
 _LEAVE_SECONDS = 10.0
+# As in the store, messages of runs are in English here, and pages look them up.
+_KILLED = N_("The worker was ended by the signal {signal}, most likely for want of memory or by a person.")
+_GONE = N_("The worker is gone (killed, or a restart).")
+_HUNG = N_("The worker had hung: nothing was heard of it for minutes, and it was ended.")
 _MODULE_FOR = {"tff": ["dpcore.isolated", "dpcore.runs.worker"]}  # what opens a port gets a network of its own
 
 
@@ -63,11 +68,15 @@ class Watched(dict[int, subprocess.Popen]):
 
     def how_it_ended(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""
-        code = (pid in self and self.pop(pid).poll()) or 0
+        worker, code = self.pop(pid, None), None
+        if worker:  # its lock is free a moment before the kernel tells how it ended
+            with suppress(subprocess.TimeoutExpired):
+                code = worker.wait(_LEAVE_SECONDS)
+        code = code or 0
         if code < 0:
-            likely = ", most likely for want of memory or by a person" if code == -signal.SIGKILL else ""
-            return f"The worker was ended by the signal {signal.Signals(-code).name}{likely}"
-        return f"The worker ended with exit code {code}" if code else "The worker is gone (killed, or a restart)"
+            words = _KILLED if code == -signal.SIGKILL else N_("The worker was ended by the signal {signal}.")
+            return words.format(signal=signal.Signals(-code).name)
+        return N_("The worker ended with exit code {code}.").format(code=code) if code else _GONE
 
 
 def step(store: Store, watched: Watched) -> bool:
@@ -92,10 +101,11 @@ def step(store: Store, watched: Watched) -> bool:
 def _interrupted(store: Store, run: Run, watched: Watched) -> None:
     how = watched.how_it_ended(processes.signed(store, run.run_id))
     if processes.is_stuck(store, run):
-        how = "The worker had hung: nothing was heard of it for minutes, and it was ended"
+        how = _HUNG
     now = store.run(run.run_id)  # it may have ended well since
     if now.status == "running":
-        store.end(run.run_id, "interrupted", f"{how}. All rounds up to {now.last_round or 0} are kept.")
+        kept = N_("All rounds up to {round} are kept.").format(round=now.last_round or 0)
+        store.end(run.run_id, "interrupted", f"{how} {kept}")
 
 
 def _start(store: Store, run: Run, watched: Watched) -> bool:

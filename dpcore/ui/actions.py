@@ -12,7 +12,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import frame, visitors
+from dpcore.ui import frame, states, visitors
 
 _SAID, _DELETED = "_said", "_deleted"
 
@@ -21,8 +21,7 @@ def notices(store: Store) -> None:
     """Shows what the last button brought about, the way back from a deletion, and what became of a damaged file."""
     if said := st.session_state.pop(_SAID, ""):
         st.error(said, icon=":material/warning:")
-    deleted = st.session_state.get(_DELETED, [])
-    if deleted:
+    if deleted := just_deleted():
         st.info(
             _("In the bin: {runs}. The ledger keeps what it has spent.").format(runs=", ".join(deleted)),
             icon=":material/delete:",
@@ -52,6 +51,11 @@ def attempt(do: Callable, *arguments) -> None:
         do(*arguments)
     except EpsilonLabError as err:
         st.session_state[_SAID] = visitors.without_paths(str(err))
+
+
+def just_deleted() -> list[str]:
+    """Returns the runs whose way back from the bin is offered."""
+    return st.session_state.get(_DELETED, [])
 
 
 def _undo(store: Store, run_ids: list[str]) -> None:
@@ -176,7 +180,9 @@ def disk(store: Store) -> None:
         back = st.multiselect(
             _("Bring back"),
             [run.run_id for run in thrown],
+            format_func={run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}.get,
             key="bring_back",
+            placeholder=_("Choose runs"),
             help=_("Runs in the bin that are to be in the list again."),
         )
         with st.container(horizontal=True):

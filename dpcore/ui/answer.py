@@ -1,5 +1,7 @@
 """What a plan guarantees: the numbers first, then a sentence, then all that should be reported with them."""
 
+import math
+
 import streamlit as st
 
 from dpcore.language import _
@@ -45,7 +47,8 @@ def show(plan: PrivacyPlan, grid: float) -> None:
             "With adaptive clipping it is more than the noise multiplier, which is what sum and count are worth together."
         ),
     )
-    st.info(statement.sentence(plan, headline.value), icon=":material/lock:")
+    show_sentence, icon = (st.info, "lock") if math.isfinite(headline.value) else (st.warning, "lock_open")
+    show_sentence(statement.sentence(plan, headline.value), icon=f":material/{icon}:")
     warnings = [*plan.warnings, account.pld_problem, rdp.warning if headline is rdp else ""]
     for warning in filter(None, warnings):
         st.warning(warning, icon=":material/warning:")

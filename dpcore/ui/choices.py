@@ -8,6 +8,22 @@ from typing import Any
 
 import streamlit as st
 
+from dpcore.language import _
+from dpcore.ui import actions
+from dpcore.ui.markdown import plain
+
+
+def not_here(name: str) -> None:
+    """Says that a link names what is not among the choices."""
+    if name in actions.just_deleted():
+        return  # the page says so already
+    st.warning(
+        _("The link names {name}, which is not here: in the bin, removed, or of another dashboard.").format(
+            name=plain(name[:80])
+        ),
+        icon=":material/link_off:",
+    )
+
 
 def linked(
     show: Callable[..., Any], label: str, options: Sequence[str], *, key: str, stays: bool = False, **how: Any
@@ -22,7 +38,11 @@ def linked(
         stays: Whether a link that names the first option goes on naming it: options and their words change meanwhile.
         how: What else `show` takes.
     """
-    asked = [one for one in st.query_params.get(key, "").split(",") if one in options]
+    named = [one for one in st.query_params.get(key, "").split(",") if one]
+    asked = [one for one in named if one in options]
+    for one in named:
+        if one not in options:
+            not_here(one)
     several = how.get("selection_mode") == "multi"
     if asked and key not in st.session_state:
         st.session_state[key] = asked if several else asked[0]

@@ -27,17 +27,17 @@ _STATES = {
 
 def show(store: Store, run_id: str) -> None:
     """Shows the workers that a run has met; nothing where it used no cluster, or to visitors: it names machines."""
-    if visitors.hosted() or status.read(store.folder(run_id)) is None:
+    if visitors.hosted():
         return
     active = supervisor.current(store, run_id).active
 
     def look() -> None:
         seen = status.read(store.folder(run_id))
-        if seen is not None:
-            _draw(seen, active)
+        if seen is not None:  # a run that begins has not met any yet
+            with st.expander(_("The cluster that computed its cohorts"), expanded=active):
+                _draw(seen, active)
 
-    with st.expander(_("The cluster that computed its cohorts"), expanded=active):
-        frame.fragment(look, run_every=_POLL_SECONDS if active else None)
+    frame.fragment(look, run_every=_POLL_SECONDS if active else None)
 
 
 def _draw(seen: status.ClusterStatus, active: bool) -> None:

@@ -15,6 +15,7 @@ _HEADINGS = {
     "accused": N_("accused"),
     "accused_high": N_("accused, at most"),
     "accused_low": N_("accused, at least"),
+    "adjacency": N_("adjacency"),
     "allowed": N_("allowed"),
     "at_most": N_("at most"),
     "band": N_("band"),
@@ -107,6 +108,7 @@ _FORMATS = {
     "band": "%.3f",
     "clip_norm": "%.3g",
     "difference": "%+.3f",
+    "found": "%.3g",
     "high": "%.3f",
     "loss": "%.3f",
     "low": "%.3f",
@@ -115,6 +117,7 @@ _FORMATS = {
     "ratio": "%.3g",
     "share": "percent",
     "signal_to_noise": "%.2f",
+    "wrongly accused": "%.3g",
 }
 _ALIGNED = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")  # numbers that are written as text
 

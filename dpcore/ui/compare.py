@@ -41,13 +41,18 @@ def show(store: Store, run_ids: list[str]) -> None:
                 key=f"compare_{metric}",
                 label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("nothing known yet")),
                 table=pd.concat(
-                    [table.assign(run=name)[["run", "round", metric]] for name, table in known.items()]
+                    [
+                        table.assign(run=name)[["run", "round", metric]]
+                        for name, table in known.items()
+                        if len(table)
+                    ]
+                    or [pd.DataFrame(columns=["run", "round", metric])]
                 ),
             )
     st.subheader(_("The plans, and what came of them"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
     differing = facts.nunique(axis=1) > 1
-    facts = facts.assign(**{"": [_("differs") if yes else "" for yes in differing]})
+    facts.insert(0, "", [_("differs") if yes else "" for yes in differing])
     facts.index = [columns.heading(name) for name in facts.index]
     st.dataframe(facts, height="content", column_config={"_index": st.column_config.Column("", width="medium")})
 
@@ -68,20 +73,21 @@ def _facts(run: Run) -> dict[str, str]:
     privacy, training = run.plan.privacy, run.plan.training
     return {
         "status": states.name(run.status),
-        "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.4f}",
+        "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.2%}",
         "epsilon": epsilon_text(accounting.epsilon(run.charged).value),
         "delta": repr(privacy.delta),
-        "noise_multiplier": f"{privacy.noise_multiplier:g}",
+        "noise_multiplier": f"{privacy.noise_multiplier:.12g}",
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
         "population": f"{privacy.population:,}",
         "clipping": _clipping(privacy.clipping),
         "zeroing": _("yes") if privacy.zeroing else _("no"),
-        "data": training.dataset,
+        "adjacency": privacy.adjacency,
+        "data": " ".join(filter(None, [training.dataset, run.dataset_fingerprint])),
         "model": training.model,
-        "client learning rate": f"{training.client_learning_rate:g}",
-        "server learning rate": f"{training.server_learning_rate:g}",
-        "server momentum": f"{training.server_momentum:g}",
+        "client learning rate": f"{training.client_learning_rate:.12g}",
+        "server learning rate": f"{training.server_learning_rate:.12g}",
+        "server momentum": f"{training.server_momentum:.12g}",
         "batch size": str(training.batch_size),
         "seed": _("none") if training.seed is None else str(training.seed),
         "engine": run.engine,

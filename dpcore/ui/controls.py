@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from dpcore.ui import visitors
 from dpcore.ui.markdown import plain
 
 _STEPS = 121
+_LABELS = {knob.name: knob.label for knob in vars(limits).values() if isinstance(knob, Knob) and knob.label}
 LINK_VERSION = "2"  # 1 wrote choices as they read in the page
 _ANEW = "anew"
 _KEPT = ("_", "lesson")  # how names in the session begin that are no control of a plan
@@ -157,12 +158,23 @@ def _places() -> dict:
 
 
 @contextmanager
-def explain() -> Iterator[None]:
-    """Shows a refusal beside the control that it is about, and ends the page there."""
+def refusals() -> Iterator[None]:
+    """Shows a refusal beside the control that it is about; the page goes on after the block."""
     try:
         yield
     except EpsilonLabError as err:
-        _places().get(getattr(err, "field", None), st).error(
-            visitors.without_paths(str(err)), icon=":material/warning:"
-        )
-        st.stop()
+        field = getattr(err, "field", "")
+        words = visitors.without_paths(str(err))
+        if field in _LABELS:  # a refusal calls a control as plans and options do
+            words = words.replace(field, _(_LABELS[field]), 1)
+        _places().get(field, st).error(words, icon=":material/warning:")
+
+
+@contextmanager
+def explain(instead: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Shows a refusal beside the control that it is about, does what is done `instead`, and ends the page there."""
+    with refusals():
+        yield
+        return
+    instead()
+    st.stop()

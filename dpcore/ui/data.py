@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import datasets, limits
+from dpcore import datasets, language, limits
 from dpcore.charts import data as charts
 from dpcore.datasets import summary
 from dpcore.datasets.federated import Description
@@ -23,7 +23,6 @@ from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import visiting
 from dpcore.runs.store import Store
 from dpcore.ui import chart, choices, columns, controls, states, visitors
-from dpcore.ui.markdown import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +58,6 @@ def choose(names: tuple[str, ...]) -> str:
             _("No data set is here for visitors. Ask whoever runs the dashboard."), icon=":material/database_off:"
         )
         st.stop()
-    asked = st.query_params.get("dataset", names[0])
-    if asked not in names:
-        st.warning(
-            _("Expected the link to name one of the data sets here, found {name}.").format(name=plain(asked[:80])),
-            icon=":material/link_off:",
-        )
     return choices.linked(
         st.selectbox,
         _("Data set"),
@@ -115,7 +108,7 @@ def show(name: str, home: Path) -> None:
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=entry.folder)
     st.caption(
         _("{source}. {scaling}. Content {content}; {size:,.0f} MB{place}").format(
-            source=_(look.description.source),
+            source=language.retold(look.description.source),
             scaling=_(look.description.scaling),
             content=look.fingerprint,
             size=entry.size_bytes / 1e6,
@@ -208,7 +201,7 @@ def _figures(look: Look) -> None:
         help=_("How far a user's labels are from everybody's: the mean total variation distance, 0 to 1."),
     )
     for warning in look.description.warnings:
-        st.warning(_(warning), icon=":material/warning:")
+        st.warning(language.retold(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")
     left, right = st.columns(2, gap="large")

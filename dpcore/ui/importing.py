@@ -40,7 +40,8 @@ def section(home: Path) -> None:
     st.write(
         _(
             "A file with one row an example: a column that says who, a label, and the features. It stays on the machine "
-            "that runs this dashboard, in a folder that only its user can read."
+            "that runs this dashboard, in a folder that only its user can read; workers of a cluster that train on it "
+            "are sent a copy."
         )
     )
     kinds = [suffix[1:] for suffix in (*SUFFIXES, _SQLITE)]

@@ -1,5 +1,7 @@
 """What a data set's runs have spent, wherever that has to be known."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +11,7 @@ from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import budget, supervisor
+from dpcore.runs.budget import Balance
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.ui import columns, controls, states, visitors
@@ -41,6 +44,7 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
             ).format(**told, why=ledger.uncovered(plan.privacy)),
             icon=":material/block:",
         )
+        states.link("ledger", dataset=policy.name)
     else:
         st.caption(
             _(
@@ -51,8 +55,8 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
     return not balance.exceeded
 
 
-def show(store: Store, dataset: str, grid: float) -> None:
-    """Shows a data set's composed epsilon and the runs behind it."""
+def show(store: Store, dataset: str, grid: float) -> Balance:
+    """Shows a data set's composed epsilon; returns what it is made of."""
     balance = budget.balance(store, dataset, grid=grid)
     policy, account = balance.policy, balance.account
     one, two, three = st.columns(3)
@@ -77,6 +81,11 @@ def show(store: Store, dataset: str, grid: float) -> None:
         help=_("The epsilon that all runs together may spend; a run that would spend more is refused."),
     )
     (st.error if balance.exceeded else st.info)(budget.sentence(balance), icon=":material/account_balance:")
+    return balance
+
+
+def runs(store: Store, balance: Balance) -> None:
+    """Shows the runs behind a data set's epsilon."""
     if not balance.runs:
         st.write(_("Nothing was trained on it yet."))
         states.link("train")
@@ -143,13 +152,14 @@ def decide(store: Store, dataset: str) -> None:
         help=_("The probability that the bound may fail, from 0 to below 1. Well below 1 / population."),
     )
     if st.button(_("Save"), type="primary", help=_("Keeps what is set here; runs that train go on.")):
-        with controls.explain():
+        with controls.refusals():
+            budget_epsilon = replace(limits.TARGET_EPSILON, name=_("Budget: epsilon"))
             store.set_policy(
                 Policy(
                     name=dataset,
-                    budget_epsilon=limits.TARGET_EPSILON.check(epsilon) if bounded else None,
+                    budget_epsilon=budget_epsilon.check(epsilon) if bounded else None,
                     budget_delta=limits.DELTA.check(delta),
                     public=public,
                 )
             )
-        st.rerun()
+            st.rerun()

@@ -13,7 +13,7 @@ from dpcore.privacy import accounting, ledger
 from dpcore.privacy.statement import epsilon_text
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
-from dpcore.ui import chart, controls
+from dpcore.ui import chart, controls, visitors
 from dpcore.ui.lesson_screen import Screen
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -71,7 +71,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         st.page_link(
             "pages/study.py",
             label=_("Run this study yourself"),
-            query_params=controls.anew(seeds=len(found.now.study.seeds)),
+            # A visitor's share is one seed of it.
+            query_params=controls.anew(seeds=1 if visitors.hosted() else len(found.now.study.seeds)),
         )
     with picture:
         chart.show(

@@ -16,7 +16,7 @@ from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.ui import actions, chart, frame, states, tables, visitors
+from dpcore.ui import actions, chart, cluster, frame, states, tables, visitors
 
 POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
@@ -50,8 +50,9 @@ def show(store: Store, run_id: str) -> None:
             st.rerun()  # it has just ended, or begun again: once more as a whole
 
     frame.fragment(look, run_every=POLL_SECONDS if run.active else None)
+    cluster.show(store, run_id)
     actions.describe(store, run)
-    if not run.active:
+    if not run.active and run.last_round is not None:
         with st.expander(
             _("The statement, to report with the model"), key="statement", on_change="rerun"
         ) as opened:

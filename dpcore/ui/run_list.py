@@ -61,7 +61,11 @@ def choose(store: Store) -> list[str]:
 
     frame.fragment(look, run_every=_POLL_SECONDS if active else None)
     known = {run.run_id for run in there}
-    return [run_id for run_id in chosen if run_id in known]
+    found = [run_id for run_id in chosen if run_id in known]
+    for run_id in chosen:
+        if run_id not in known:
+            choices.not_here(run_id)
+    return found
 
 
 def _passes(run: Run, words: str, wanted: list[str]) -> bool:
@@ -76,6 +80,8 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
         return chosen
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
+    if not table["tags"].any():
+        table = table.drop(columns="tags")
     # Streamlit remembers rows by their place: with other runs in the table it must forget them.
     ids = [run.run_id for run in runs]
     key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
@@ -87,7 +93,7 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(run_id) for run_id in chosen if run_id in ids]}},
         placeholder="–",
-        height=min(420, 38 + 35 * len(runs)),
+        height="auto",
         column_config=columns.shown(table, accuracy="%.1f%%")
         | {
             "created": st.column_config.DatetimeColumn(columns.heading("created"), format="YYYY-MM-DD HH:mm"),

@@ -22,7 +22,7 @@ _NAMES = {
 }
 _SIGNS = {
     "queued": "◷",
-    "running": "▶",
+    "running": "▸",  # the larger one is taken for an icon
     "finished": "✓",
     "stopped": "■",
     "interrupted": "‖",
@@ -38,6 +38,7 @@ _ICONS = {
     "failed": ":material/error:",
     "cancelled": ":material/cancel:",
     "going": ":material/model_training:",
+    "waiting": ":material/hourglass_top:",
     "paused": ":material/pause_circle:",
     "stuck": ":material/error:",
 }
@@ -47,7 +48,9 @@ _RUN_NEXT = {
     "finished": N_("All its rounds are done. Hold it against others, or see what all runs have spent."),
     "stopped": N_("What it has learnt is kept. Resume it, or run it again."),
     "interrupted": N_("What it has done is kept. Resume goes on from its last checkpoint."),
-    "failed": N_("The log says more. Resume goes on from its last checkpoint; Run again begins anew."),
+    "failed": N_(
+        "The log says more. Resume, where it is offered, goes on from the last checkpoint; Run again begins anew."
+    ),
     "cancelled": N_(
         "It was taken out of the queue before it began, and has spent nothing. Run again queues it anew."
     ),
@@ -55,7 +58,10 @@ _RUN_NEXT = {
 _STUDY_NEXT = {
     "going": N_("Its runs train in the background, also when this page is closed."),
     "paused": N_("Runs that train go on; no more are begun until you press Go on."),
-    "stuck": N_("Its runs are on the page Runs. Go on tries again those that did not finish."),
+    "waiting": N_("Its runs wait in the queue. They begin by themselves, also when this page is closed."),
+    "stuck": N_(
+        "Go on tries again what did not finish. Its runs are on the page Runs, what data have spent in the Ledger."
+    ),
     "finished": N_("All its runs have finished. Draw them against what they cost, or see what they have spent."),
 }
 
@@ -83,6 +89,7 @@ def next_step(status: str, *, study: bool = False) -> None:
                 link("ledger")
             elif status == "stuck":
                 link("runs")
+                link("ledger")
 
 
 _PAGES = {

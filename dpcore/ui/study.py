@@ -73,7 +73,8 @@ def _steps(store: Store, study_id: str) -> str:
                 total=total,
             ),
         )
-        states.next_step(now.status, study=True)
+        waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
+        states.next_step("waiting" if waiting else now.status, study=True)
         if now.status == "stuck":
             st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
         with st.container(horizontal=True):
@@ -96,7 +97,8 @@ def _steps(store: Store, study_id: str) -> str:
             )
         )
         table = _table(now)
-        st.dataframe(table, hide_index=True, column_config=columns.shown(table), placeholder="–")
+        if len(table):
+            st.dataframe(table, hide_index=True, column_config=columns.shown(table), placeholder="–")
     with st.container():
         st.header(_("2. Read it"))
         st.write(
@@ -225,7 +227,7 @@ def _result(store: Store, now: Progress) -> None:
     two.metric(
         _("Private accuracy"),
         f"{now.result.mean:.1%}",
-        f"{lost:+.1%}",
+        _("{points:+.1f} points").format(points=100 * lost),
         border=True,
         help=_("Of the final runs, the mean over their seeds; below it, the difference from the noise-free one."),
     )

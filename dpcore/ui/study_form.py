@@ -3,14 +3,14 @@
 import streamlit as st
 
 from dpcore import datasets, limits
-from dpcore.errors import InvalidValueError
+from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
-from dpcore.runs import duration, studies
+from dpcore.runs import budget, duration, studies
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
-from dpcore.ui import controls, data
+from dpcore.ui import controls, data, states
 from dpcore.ui import plan as plan_controls
 from dpcore.ui.markdown import plain
 
@@ -89,8 +89,15 @@ def ask(store: Store) -> None:
                 "they are."
             ).format(what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source)
         )
+        try:
+            budget.check(store, plans[0])
+            refused = ""
+        except BudgetExceededError as err:
+            refused = str(err)
+            st.error(refused, icon=":material/block:")
+            states.link("ledger", dataset=dataset)
         tip = _("Queues the sweep; what follows is queued when it is known.")
-        if st.button(_("Run all"), type="primary", key="run_all", help=tip):
+        if st.button(_("Run all"), type="primary", key="run_all", disabled=bool(refused), help=tip):
             with controls.explain():
                 st.query_params["study"] = studies.start(store, study)
             st.rerun()

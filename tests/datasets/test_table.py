@@ -76,7 +76,7 @@ def test_every_row_reaches_its_user_whatever_the_file(tmp_path, suffix):
     assert dataset.class_names == ("maybe", "no", "yes")
     assert dataset.description.feature_names == ("age", "income")
     assert dataset.description.source == (
-        f"The table t{suffix}: users by 'who', classes by 'answer', "
+        f"The table t{suffix}: users by 'who', classes by 'answer'; "
         "0.1 of each user's examples for testing, by seed 0"
     )
     assert dataset.image_shape is None
@@ -384,7 +384,7 @@ def test_warnings_do_not_forbid(tmp_path):
     frame = pd.concat([people(), pd.DataFrame({"who": ["x"], "age": 1.0, "income": 1.0, "answer": "never"})])
     said = " ".join(convert(write(frame, tmp_path / "t.csv")).description.warnings)
     assert "21 users are few" in said
-    assert "1 user has one example" in said
+    assert "Users with one example, which is for training or for testing: 1." in said
     assert "one user owns alone" in said
     assert "never" in said
     rare = people().assign(answer=["no"] * 190 + ["yes"] * 10, income=5.0)

@@ -192,7 +192,7 @@ def test_a_study_in_any_state_says_what_to_do_next(home):
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
     study_id = studies.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
     test = pages.page("study", study=study_id)
-    assert any("Its runs train in the background" in caption.value for caption in test.caption)
+    assert any("Its runs wait in the queue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
     test.button(key="pause").click().run()
     assert any("until you press Go on" in caption.value for caption in test.caption)

@@ -25,7 +25,7 @@ def home(tmp_path, monkeypatch):
 
 
 def page(**query):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=300)
     test.query_params.update(query)
     test.switch_page("pages/learn.py").run()
     assert not test.exception
@@ -107,9 +107,9 @@ def test_the_numbers_are_right():
 @pytest.mark.parametrize(
     ("screen", "key", "value", "said"),
     [
-        ("update", "writer", 25, "writer to be a whole number in [1, 24]"),
-        ("clipping", "initial_clip_norm", 0.0, "initial_clip_norm to be a number in (0"),
-        ("noise", "noise_multiplier", -1.0, "noise_multiplier to be a number"),
+        ("update", "writer", 25, "Writer to be a whole number in [1, 24]"),
+        ("clipping", "initial_clip_norm", 0.0, "Clip norm it starts from to be a number in (0"),
+        ("noise", "noise_multiplier", -1.0, "Noise multiplier to be a number"),
         ("sampling", "clients_per_round", 4000, "The population has 3,383 users"),
     ],
 )
