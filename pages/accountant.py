@@ -9,14 +9,17 @@ from dpcore.ui import answer, controls, frame, plan, turns
 frame.page(N_("Accountant"), N_("How private is this plan?"))
 top = st.container()
 left, right = st.columns([2, 3], gap="large")
-with left:
-    question = plan.ask()
-answers = top.empty()
 # An upper bound at once, then what it means, then the number to keep.
 with turns.turn(turns.AT_ONCE):
-    with controls.explain():
+    found = None
+    with left, controls.refusals():
+        question = plan.ask()
         found = question.answer(accounting.COARSE)
+    answers = top.empty()
     with answers.container():
+        if found is None:
+            answer.none()
+            st.stop()
         answer.show(found, accounting.COARSE)
     question.show(found)
 

@@ -54,6 +54,14 @@ def show(plan: PrivacyPlan, grid: float) -> None:
         st.warning(warning, icon=":material/warning:")
 
 
+def none() -> None:
+    """Shows the places of the numbers where a plan is refused, so that what is below does not move."""
+    names = _("Epsilon"), _("By {accountant}").format(accountant="RDP"), _("If cohorts were known")
+    for place, name in zip(st.columns(4), (*names, _("Noise on the average")), strict=True):
+        place.metric(name, "–", border=True)
+    st.info(_("No number before the plan is one: see what is said in red."), icon=":material/lock_open:")
+
+
 def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
     """Shows the statement as a table, and as Markdown to copy."""
     account = accounting.account(plan)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -171,10 +171,9 @@ def refusals() -> Iterator[None]:
 
 
 @contextmanager
-def explain(instead: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Shows a refusal beside the control that it is about, does what is done `instead`, and ends the page there."""
+def explain() -> Iterator[None]:
+    """Shows a refusal beside the control that it is about, and ends the page there."""
     with refusals():
         yield
         return
-    instead()
     st.stop()

@@ -93,15 +93,15 @@ EXPLANATIONS = {
 
 # A page that shows it, its query, and what the link says.
 LINKS = {
-    "fixed_size": ("pages/accountant.py", {}, N_("Such a plan, with coins, in the Accountant")),
-    "tutorial": ("pages/accountant.py", {}, N_("This plan in the Accountant")),
-    "sweep": ("pages/ledger.py", {}, N_("The Ledger: what all runs spend together")),
-    "delta": ("pages/accountant.py", {"delta": 1e-3}, N_("This plan in the Accountant, with its warning")),
+    "fixed_size": ("accountant", {}, N_("Such a plan, with coins, in the Accountant")),
+    "tutorial": ("accountant", {}, N_("This plan in the Accountant")),
+    "sweep": ("ledger", {}, N_("The Ledger: what all runs spend together")),
+    "delta": ("accountant", {"delta": 1e-3}, N_("This plan in the Accountant, with its warning")),
     "everybody": (
-        "pages/accountant.py",
+        "accountant",
         {"everybody": True, "noise_multiplier": 30},
         N_("This plan in the Accountant"),
     ),
-    "came": ("pages/accountant.py", {"noise_multiplier": 0.6}, N_("Half the noise, in the Accountant")),
-    "zeroing": ("pages/train.py", {"zeroing": True}, N_("Train with zeroing: what is said of it")),
+    "came": ("accountant", {"noise_multiplier": 0.6}, N_("Half the noise, in the Accountant")),
+    "zeroing": ("train", {"zeroing": True}, N_("Train with zeroing: what is said of it")),
 }

@@ -16,7 +16,7 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import risk
 from dpcore.privacy.statement import epsilon_text, percent
-from dpcore.ui import chart, controls, lesson_screen
+from dpcore.ui import chart, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
 NOISE = (0.3, 0.5, 0.8, 1.2, 2.4)
@@ -194,11 +194,8 @@ def _say(table: _Table, epsilon: float, plan: PrivacyPlan) -> None:
     for who, score in _players(table).items():
         if score.games:
             st.write(_sentence(who, score, plan))
-    st.page_link(
-        "pages/accountant.py",
-        label=_("This plan in the Accountant: what the best attack achieves"),
-        query_params=controls.anew(noise_multiplier=plan.noise_multiplier),
-    )
+    words = _("This plan in the Accountant: what the best attack achieves")
+    lesson_screen.way_on("accountant", words, noise_multiplier=plan.noise_multiplier)
 
 
 def _players(table: _Table) -> dict[str, game.Score]:

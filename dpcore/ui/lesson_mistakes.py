@@ -15,7 +15,7 @@ from dpcore.lesson import mistakes
 from dpcore.lesson.mistakes import Claim
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.statement import epsilon_text
-from dpcore.ui import chart, choices, controls, lesson_claims, tables
+from dpcore.ui import chart, choices, lesson_claims, lesson_screen, tables
 from dpcore.ui.lesson_screen import Screen
 
 _ANSWERS, _CHOICE = "lesson_claims", "lesson_claim"
@@ -127,7 +127,7 @@ def _explain(claim: Claim, said: str) -> None:
         )
     st.write(_(lesson_claims.EXPLANATIONS[claim.name]).format(**_numbers(claim)))
     page, query, label = lesson_claims.LINKS[claim.name]
-    st.page_link(page, label=_(label), query_params=controls.anew(**query))
+    lesson_screen.way_on(page, _(label), **query)
 
 
 def _numbers(claim: Claim) -> dict[str, float | str]:

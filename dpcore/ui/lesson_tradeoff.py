@@ -13,7 +13,7 @@ from dpcore.privacy import accounting, ledger
 from dpcore.privacy.statement import epsilon_text
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
-from dpcore.ui import chart, controls, visitors
+from dpcore.ui import chart, lesson_screen, visitors
 from dpcore.ui.lesson_screen import Screen
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -68,12 +68,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             label=_("Accuracy at the end against epsilon. {answer}").format(answer=_answer(settings, accepted)),
             table=shown[["setting", "epsilon", "accuracy", "band"]],
         )
-        st.page_link(
-            "pages/study.py",
-            label=_("Run this study yourself"),
-            # A visitor's share is one seed of it.
-            query_params=controls.anew(seeds=1 if visitors.hosted() else len(found.now.study.seeds)),
-        )
+        # A visitor's share is one seed of it.
+        seeds = 1 if visitors.hosted() else len(found.now.study.seeds)
+        lesson_screen.way_on("study", _("Run this study yourself"), seeds=seeds)
     with picture:
         chart.show(
             charts.by_round(rounds, total_rounds=max(found.now.study.rounds), faint=set(beyond["setting"])),

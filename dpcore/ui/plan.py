@@ -74,7 +74,7 @@ _floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
 
 
 def ask() -> Question:
-    """Shows all controls; ends the page with a sentence beside the one that cannot be."""
+    """Shows all controls, and returns what they ask; raises as plans do where that cannot be."""
     unknown = choices.linked(
         st.selectbox,
         _("Solve for"),
@@ -154,13 +154,12 @@ def ask() -> Question:
     values |= calibration.PLACEHOLDERS.get(unknown, {})
     if everybody:
         values["clients_per_round"] = values["population"]
-    with controls.explain():
-        given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
-        if unknown != EPSILON:
-            limits.TARGET_EPSILON.check(target["target_epsilon"])
-            arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
-            lowest = _floor(given, unknown, **arguments, grid=accounting.COARSE)
-            floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=epsilon_text(lowest)))
+    given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
+    if unknown != EPSILON:
+        limits.TARGET_EPSILON.check(target["target_epsilon"])
+        arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
+        lowest = _floor(given, unknown, **arguments, grid=accounting.COARSE)
+        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=epsilon_text(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=slots)
 
 
@@ -178,7 +177,7 @@ def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> st
 
 
 def clipping_control() -> AdaptiveClipping | FixedClipping:
-    """Shows how updates are clipped; ends the page where the clip norm is none."""
+    """Shows how updates are clipped; raises as plans do where the clip norm is none."""
     kind = choices.linked(
         st.radio,
         _("Clipping"),
@@ -191,5 +190,4 @@ def clipping_control() -> AdaptiveClipping | FixedClipping:
     if kind == "adaptive":
         return AdaptiveClipping()
     norm = controls.knob(limits.CLIP_NORM, low=0.01, high=10, logarithmic=True)
-    with controls.explain():
-        return FixedClipping(clip_norm=norm)
+    return FixedClipping(clip_norm=norm)

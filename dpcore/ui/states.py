@@ -22,7 +22,7 @@ _NAMES = {
 }
 _SIGNS = {
     "queued": "◷",
-    "running": "▸",  # the larger one is taken for an icon
+    "running": "►",  # U+25B6 is taken for an icon
     "finished": "✓",
     "stopped": "■",
     "interrupted": "‖",
