@@ -100,16 +100,17 @@ def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndar
     near = np.where(np.isfinite(by_rdp), by_rdp, 1.0)[:, None] * np.geomspace(0.35, 1.05, 9)
     by_pld = _crossing(plan, clients, near, epsilon, curves.pld_epsilons)
     noise = np.where(np.isfinite(by_pld), by_pld, by_rdp)
-    a_client = replace(plan, clients_per_round=1, noise_multiplier=0.0).most_noise
-    noise[noise >= a_client * clients] = np.nan  # no such plan: its count of clipped updates takes more noise
     for _ in range(_CORRECTIONS):  # between two points of a curve its line may lie below it
         over = np.flatnonzero(np.isfinite(noise))
         reached = curves.epsilons(**_arguments(plan, clients[over], noise[over]))
         over, reached = over[reached > epsilon], reached[reached > epsilon]
         if not len(over):
-            return noise
+            break
         noise[over] *= reached / epsilon * (1 + 1e-6)
-    noise[over] = np.nan
+    else:
+        noise[over] = np.nan
+    a_client = replace(plan, clients_per_round=1, noise_multiplier=0.0).most_noise
+    noise[noise >= a_client * clients] = np.nan  # no such plan: its count of clipped updates takes more noise
     return noise
 
 

@@ -149,7 +149,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
         words = _(
             "At epsilon {epsilon:g} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,.0f} clients a round on, at noise {noise:g}."
+            "{clients:,.0f} clients a round on, at noise {noise:.3f}."
         ).format(
             epsilon=epsilon,
             rounds=rounds,
