@@ -211,7 +211,7 @@ def test_bad_input_is_a_sentence_and_exit_code_2(arguments, tmp_path):
 def test_delta_above_one_over_population_warns_and_answers():
     done = command("account", "--delta", "0.01", "--json")
     assert done.returncode == 0
-    assert "Warning" in done.stderr
+    assert "at or above 1/population" in done.stderr
     assert json_lines(done.stdout)[0]["delta"] == 0.01
 
 

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from dpcore import isolated
+
 LISTENER = """
 import socket
 server = socket.create_server(("0.0.0.0", 19999))  # nobody else's, in a network of its own
@@ -39,7 +41,16 @@ def test_loopback_works_inside(tmp_path):
 
 
 def test_where_it_is_not_allowed_there_is_a_warning(monkeypatch):
-    from dpcore import isolated
+    def refused():
+        raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setenv("EPSILON_LAB_NOT_ISOLATED", "Operation not permitted")
+    begun = []
+    monkeypatch.setenv("EPSILON_LAB_NOT_ISOLATED", "set by the test, so that it is unset after it")
+    monkeypatch.delenv("EPSILON_LAB_NOT_ISOLATED")
+    monkeypatch.setattr(isolated, "enter", refused)
+    monkeypatch.setattr(sys, "argv", ["isolated", "listener", "8"])
+    monkeypatch.setattr(isolated.runpy, "run_module", lambda module, **how: begun.append((module, sys.argv)))
+    isolated.main()
+    assert begun == [("listener", ["listener", "8"])]
     assert "all network interfaces" in isolated.problem()
+    assert "Operation not permitted" in isolated.problem()

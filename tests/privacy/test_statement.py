@@ -30,6 +30,7 @@ def test_all_that_the_checklist_asks_for():
     assert "dp-accounting 0.4.3" in table["Accountants"]
     assert "69.5" in table["If cohorts are known"]
     assert "2.63%" in table["Attack"]
+    assert "attacks on the rounding of the noise (Mironov 2012) are not covered" in table["Noise"]
     assert text.startswith("(1.708, 1e-05)-differential privacy")
     assert text.count("\n| **") == len(table)
 

@@ -19,8 +19,8 @@ def plan(**values):
     return Plan(privacy=PrivacyPlan(**values))
 
 
-def run(store, status, rounds=(0, 1), **values):
-    run_id = store.create(plan(**values), engine="vectorized", eval_every=5)
+def run(store, status, rounds=(0, 1), engine="vectorized", **values):
+    run_id = store.create(plan(**values), engine=engine, eval_every=5)
     store.begin(run_id)
     for number in rounds:
         row = Round(round=number, accuracy=None, loss=None, clip_norm=0.1, cohort_size=5, epsilon=0.5, seconds=1.0)
@@ -69,6 +69,16 @@ def test_resuming_and_cancelling_takes_no_charge_away(store, redrawn):
     assert spent(store) > 1.7
 
 
+@pytest.mark.parametrize(("engine", "again"), [("tff", 1), ("vectorized", 0)])
+def test_a_round_that_was_being_drawn_is_charged_again_unless_it_repeats(store, no_processes, engine, again):
+    run_id = run(store, "running", engine=engine)
+    store.draw(run_id, 2)
+    store.end(run_id, "interrupted")
+    supervisor.resume(store, run_id)
+    assert store.run(run_id).redrawn == again
+    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=100 + again), accounting.COARSE).value
+
+
 def test_a_run_whose_plan_cannot_be_read_leaves_no_guarantee(store):
     run_id = run(store, "finished")
     with sqlite3.connect(store.home / "runs.sqlite") as db:
@@ -93,13 +103,11 @@ def test_a_run_that_only_its_folder_knows_is_charged_and_not_begun_by_itself(sto
 
 def test_a_run_that_is_resumed_must_have_room_for_a_round_drawn_again(store, monkeypatch):
     monkeypatch.setattr(processes, "launch", lambda *given, **named: None)
-    run_id = run(store, "running")
+    run_id = run(store, "running", engine="tff")
     store.draw(run_id, 2)
     store.end(run_id, "interrupted")
     store.set_policy(Policy(name="writers", budget_epsilon=accounting.epsilon(PrivacyPlan()).value))
     assert not engines.replays("tff", plan())
-    with sqlite3.connect(store.home / "runs.sqlite") as db:
-        db.execute("UPDATE runs SET engine = 'tff'")
     with pytest.raises(BudgetExceededError):
         supervisor.resume(store, run_id)
     assert store.run(run_id).status == "interrupted"

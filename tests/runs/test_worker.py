@@ -2,10 +2,13 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from dpcore import hosting
+from dpcore import hosting, isolated, learning
+from dpcore.errors import StoreError
+from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.rounds import Round
 from dpcore.runs import budget, processes, worker
@@ -83,3 +86,22 @@ def test_who_stops_it_first_is_not_told_of_the_minutes(store, monkeypatch):
     store.begin(run_id)
     store.request_stop(run_id)
     assert worker._outcome(store, run_id, threading.Event()) == ("stopped", "")
+
+
+def test_a_run_whose_port_is_open_to_all_says_so_while_it_trains(store, few_writers, monkeypatch):
+    def rounds(*_, **__):
+        yield from ()
+        raise StoreError("A full disk")
+
+    monkeypatch.setenv("EPSILON_LAB_NOT_ISOLATED", "Operation not permitted")
+    monkeypatch.setattr(worker.datasets, "load", lambda *_: few_writers)
+    monkeypatch.setattr(engines, "create", lambda *_: None)
+    monkeypatch.setattr(learning, "model", SimpleNamespace(Evaluation=lambda *_: None), raising=False)
+    monkeypatch.setattr(learning, "training", SimpleNamespace(run=rounds), raising=False)
+    said = []
+    monkeypatch.setattr(Store, "say", lambda self, run_id, message, *_: said.append(message))
+    run_id = store.create(Plan(), engine="tff", eval_every=5)
+    store.begin(run_id)
+    assert worker._outcome(store, run_id, threading.Event())[0] == "interrupted"
+    assert said[1:] == [isolated.problem()] * 2  # while TensorFlow starts, and then
+    assert "all network interfaces" in said[-1]
