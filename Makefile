@@ -27,7 +27,7 @@ test: $(VENV)/.dev ## Set up what is missing and run every test (needs Chromium)
 test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
-check: $(VENV)/.dev ## Lint and format
+check: $(VENV)/.dev ## Lint, and say what is not formatted
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
 verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algorithm

@@ -19,7 +19,7 @@ _LOGIN = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server
 
 
 def verify(as_json: AsJson = False) -> None:
-    """Prove on this machine that the default engine is TFF's algorithm (some minutes). Exit code 1 if not."""
+    """Prove on this machine that the default engine is TFF's algorithm (about a minute). Exit code 1 if not."""
     if "dpcore.isolated" not in sys.orig_argv:  # once more from the start, in a network of its own
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         again = sys.orig_argv[sys.orig_argv.index("-m") + 1 :]

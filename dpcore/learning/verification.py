@@ -41,7 +41,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Yields every check as it is done, on 60 generated writers; some minutes, most of them TFF's start."""
+    """Yields every check as it is done, on 60 generated writers, in about a minute."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "few"
         few = writers.generate(_WRITERS, lambda *_: None)
