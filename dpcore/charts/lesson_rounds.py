@@ -7,12 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dpcore.charts.lines import figure, show_legend
+from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
 _GREY = "#808080"
-_LOG_TICKS = {"tickvals": [step * 10.0**power for power in range(-5, 7) for step in (1, 3)], "tickformat": "~g"}
 _ASPECT = 2.0  # of the field of users: columns over rows
 
 
@@ -48,7 +47,7 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     everything = everything[everything > 0]
     drawn.update_xaxes(range=[-1, len(norms) + 3])
     ends = [math.log10(everything.min() / 1.5), math.log10(everything.max() * 1.5)]
-    drawn.update_yaxes(type="log", range=ends, **_LOG_TICKS)
+    drawn.update_yaxes(type="log", range=ends, **LOG_TICKS)
     show_legend(drawn, height=460)
     drawn.update_layout(hovermode="closest")
     return drawn
@@ -124,8 +123,8 @@ def sampling(
     )
     drawn.update_xaxes(visible=False, row=1, col=1)
     drawn.update_yaxes(visible=False, autorange="reversed", row=1, col=1)
-    drawn.update_xaxes(title=_("Round"), range=[0, 1.02 * len(cohorts)], row=2, col=1)
-    drawn.update_yaxes(title=_("Epsilon"), type="log", **_LOG_TICKS, row=2, col=1)
+    drawn.update_xaxes(title={"text": _("Round"), "font": TITLE_FONT}, range=[0, 1.02 * len(cohorts)], row=2, col=1)
+    drawn.update_yaxes(title={"text": _("Epsilon"), "font": TITLE_FONT}, type="log", **LOG_TICKS, row=2, col=1)
     return drawn
 
 

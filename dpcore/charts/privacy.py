@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts.lines import figure
+from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, whole_ticks
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
@@ -55,7 +55,10 @@ def epsilon_against(
     found.update_layout(height=420, margin={"r": 50})
     found.update_yaxes(rangemode="tozero", range=[0, _top(curve, point[1])])
     if logarithmic:
-        found.update_xaxes(type="log", rangemode="normal")
+        ticks = {"exponentformat": "power"} if curve.columns[0] == "delta" else LOG_TICKS
+        found.update_xaxes(type="log", rangemode="normal", **ticks)
+    else:
+        found.update_xaxes(**whole_ticks(x.max()))
     return found
 
 
@@ -89,7 +92,12 @@ def surface(
         reversescale=True,
         zmin=-1,
         zmax=1.5,
-        colorbar={"title": _("epsilon"), "tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"], "thickness": 12},
+        colorbar={
+            "title": {"text": _("epsilon"), "font": TITLE_FONT},
+            "tickvals": [-1, 0, 1],
+            "ticktext": ["0.1", "1", "10"],
+            "thickness": 12,
+        },
         name=_("epsilon"),
     )
     ink = {"color": "black", "width": 2}
@@ -136,9 +144,11 @@ def surface(
         name=_("this plan"),
         marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
     )
-    found.update_xaxes(type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist())
-    found.update_yaxes(type="log", range=np.log10(noise[[0, -1]]).tolist())
-    found.update_layout(height=420, hovermode="closest")
+    found.update_xaxes(
+        type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist(), ticks="", **LOG_TICKS
+    )
+    found.update_yaxes(type="log", range=np.log10(noise[[0, -1]]).tolist(), ticks="", **LOG_TICKS)
+    found.update_layout(height=420, hovermode="closest", margin={"r": 0})
     return found
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
-from dpcore.charts.lines import DASHES, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
+from dpcore.charts.lines import DASHES, LOG_TICKS, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
 from dpcore.language import N_, _
 
 AXES = {
@@ -103,7 +103,11 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
         )
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
-    drawn.update_xaxes(type="log" if axis != "noise" else "linear", rangemode="normal")
+    if axis != "noise":
+        # Between runs that are close together there may be none of these ticks: then plotly's, written out.
+        wide = known[axis].max() > 10 * known[axis].min()
+        drawn.update_xaxes(type="log", **(LOG_TICKS if wide else {"tickformat": "~g"}))
+    drawn.update_xaxes(rangemode="normal")
     drawn.update_yaxes(tickformat=".0%")
     return drawn
 
@@ -127,6 +131,6 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")
         )
     show_legend(drawn)
-    drawn.update_xaxes(type="log", rangemode="normal")
+    drawn.update_xaxes(type="log", rangemode="normal", **LOG_TICKS)
     drawn.update_yaxes(range=[0, 1], tickformat=".0%")
     return drawn
