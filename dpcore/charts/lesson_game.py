@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours
-from dpcore.charts.lines import SYMBOLS, figure
+from dpcore.charts.lines import SYMBOLS, TITLE_FONT, figure, show_legend
 from dpcore.language import _
 
 _FRAMES = 25
@@ -61,7 +61,7 @@ def release(table: pd.DataFrame) -> go.Figure:
         yaxis2={
             "domain": [0, 0.4],
             "range": [-limit, limit],
-            "title": _("Evidence, in nats"),
+            "title": {"text": _("Evidence, in nats"), "font": TITLE_FONT},
             "zeroline": False,
         },
     )
@@ -111,7 +111,8 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
         )
     drawn.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
     drawn.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
-    drawn.update_layout(height=440, hovermode="closest", showlegend=True, legend={"orientation": "h", "y": -0.28})
+    show_legend(drawn, height=440)
+    drawn.update_layout(hovermode="closest")
     return drawn
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts.lines import figure
+from dpcore.charts.lines import figure, show_legend
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
@@ -74,7 +74,7 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
     )
     drawn.update_yaxes(rangemode="tozero")
     drawn.update_xaxes(rangemode="normal")
-    drawn.update_layout(height=420, showlegend=True, legend={"orientation": "h", "y": -0.2})
+    show_legend(drawn, height=420)
     return drawn
 
 
@@ -142,5 +142,6 @@ def moves(table: pd.DataFrame) -> go.Figure:
             cliponaxis=False,
         )
     drawn.update_yaxes(tickformat=".1%", rangemode="tozero")
-    drawn.update_layout(height=420, barmode="group", showlegend=True, legend={"orientation": "h", "y": -0.15})
+    show_legend(drawn, height=420)
+    drawn.update_layout(barmode="group")
     return drawn

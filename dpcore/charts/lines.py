@@ -70,8 +70,13 @@ def plain(words: str) -> str:
 
 
 def show_legend(drawn: go.Figure, height: int = 400) -> None:
-    """Names the lines below the chart."""
-    drawn.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25}, height=height)
+    """Writes the names above the chart, where plotly makes its margin as high as they need.
+
+    Many names make the figure higher: on a phone each has a row, and the chart needs what is left.
+    """
+    rows = sum(trace.showlegend is not False for trace in drawn.data)
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+    drawn.update_layout(showlegend=True, legend=legend, height=max(height, 300 + 20 * rows))
 
 
 def show_rounds(drawn: go.Figure, metric: str, total_rounds: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, whole_ticks
+from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend, whole_ticks
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
@@ -189,5 +189,5 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     )
     found.update_xaxes(type="log", rangemode="normal", tickformat="~%", tickvals=[1e-4, 1e-3, 1e-2, 1e-1, 1])
     found.update_yaxes(range=[0, 1], tickformat=".0%")
-    found.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15})
+    show_legend(found)
     return found

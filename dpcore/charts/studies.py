@@ -76,6 +76,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
                 line={"dash": "dot", "width": 1, "color": "#808080"},
                 name=_("noise / clients {ratio:.3g}").format(ratio=ratio),
                 hoverinfo="skip",
+                showlegend=False,  # they look alike
             )
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(

@@ -28,3 +28,11 @@ def test_a_chart_without_rounds_has_no_numbers_that_plotly_made_up():
 def test_there_are_no_halves_of_rounds():
     assert drawn_of([0, 1], total_rounds=1).layout.xaxis.dtick == 1
     assert drawn_of([0, 1], total_rounds=20).layout.xaxis.dtick is None
+
+
+def test_names_stand_above_the_chart_and_leave_it_room():
+    few, many = drawn_of([0], runs=2).layout, drawn_of([0], runs=8).layout
+    assert few.legend.yanchor == "bottom"
+    assert few.legend.y > 1
+    assert many.height - 8 * 20 >= 300
+    assert few.height == 400
