@@ -8,6 +8,7 @@ from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend, whol
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
 
+_FALLING = ("noise_multiplier", "delta")  # with these, epsilon falls
 ISO_EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -26,19 +27,22 @@ def epsilon_against(
     y_title = _("Epsilon") if curve.columns[0] == "delta" else _("Epsilon (delta {delta:g})").format(delta=delta)
     found = figure(x_title, y_title)
     x = curve.iloc[:, 0]
+    top = _top(curve, point[1])
     for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
         drawn = curve[name].where(np.isfinite(curve[name]))
         found.add_scatter(x=x, y=drawn, mode="lines", name=name, line={"dash": dash, "width": 3})
-        ends = drawn.dropna()
-        if len(ends):
-            # At the curve's end, so that no legend has to be read.
+        seen = drawn[drawn <= top]
+        if len(seen):
+            end = seen.index[-1]
+            left = name == "RDP" and end != drawn.last_valid_index()  # above PLD: it leaves by the top before that
+            # Where the curve is last seen, so that no legend has to be read.
             found.add_annotation(
-                x=np.log10(x[ends.index[-1]]) if logarithmic else x[ends.index[-1]],
-                y=ends.iloc[-1],
+                x=np.log10(x[end]) if logarithmic else x[end],
+                y=seen[end],
                 text=name,
                 showarrow=False,
-                xanchor="left",
-                xshift=6,
+                xanchor="right" if left else "left",
+                xshift=-6 if left else 6,
                 yshift=up,  # the two may end in the same place
             )
     if np.isfinite(point[1]):
@@ -47,13 +51,13 @@ def epsilon_against(
             y=[point[1]],
             mode="markers+text",
             text=[epsilon_text(point[1])],
-            textposition="bottom right",
+            textposition="bottom left" if curve.columns[0] in _FALLING else "bottom right",  # below the curve
             marker={"size": 12, "symbol": "diamond"},
             name=_("this plan"),
             cliponaxis=False,
         )
     found.update_layout(height=420, margin={"r": 50})
-    found.update_yaxes(rangemode="tozero", range=[0, _top(curve, point[1])])
+    found.update_yaxes(rangemode="tozero", range=[0, top])
     if logarithmic:
         ticks = {"exponentformat": "power"} if curve.columns[0] == "delta" else LOG_TICKS
         found.update_xaxes(type="log", rangemode="normal", **ticks)
