@@ -57,7 +57,7 @@ def _band(drawn: go.Figure, x: pd.Series, table: pd.DataFrame, **how: str) -> No
 
 
 def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
-    """Returns accuracy against what it costs: the front that nothing else beats drawn, the rest dim.
+    """Returns accuracy against what it costs: the front that nothing else beats drawn and full, the rest open.
 
     Args:
         table: A row a run: `run`, `plan` (words), `noise`, `ratio` (noise multiplier / clients), `accuracy`,
@@ -83,7 +83,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
         x=front[axis],
         y=front["accuracy"],
         mode="lines",
-        line={"width": 2, "shape": "hv"},
+        line={"width": 2, "shape": "hv", "color": "#808080"},
         name=_("nothing beats these"),
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
@@ -94,9 +94,9 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
             name=_("noise {noise:g}").format(noise=noise),
             marker={
                 "size": 11,
-                "symbol": SYMBOLS[number % len(SYMBOLS)],
+                "symbol": [SYMBOLS[number % len(SYMBOLS)] + ("" if best else "-open") for best in rows["best"]],
                 "color": colours.of_noise(noise),
-                "opacity": [1.0 if best else 0.45 for best in rows["best"]],
+                "line": {"width": 2, "color": colours.of_noise(noise)},
             },
             customdata=rows["run"],
             text=[plain(words) for words in rows["plan"]],

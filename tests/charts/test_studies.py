@@ -25,6 +25,13 @@ def of_runs(epsilons: list[float]) -> pd.DataFrame:
     )
 
 
+def test_a_run_that_is_beaten_is_drawn_open():
+    dotted, front, runs = studies.frontier(of_runs([1.0, 2.0]), "epsilon").data
+    assert runs.marker.symbol == ("circle", "circle-open")
+    assert front.line.color == "#808080"  # no noise level's
+    assert dotted.showlegend is False  # all these look alike
+
+
 def test_an_axis_by_factors_has_whole_numbers_however_close_the_runs_are():
     wide = studies.frontier(of_runs([1.0, 20.0]), "epsilon").layout.xaxis
     close = studies.frontier(of_runs([1.1, 1.2]), "epsilon").layout.xaxis
