@@ -6,26 +6,30 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore.charts import colours, studies
-from dpcore.charts.lines import METRICS, SYMBOLS, figure
+from dpcore.charts.lines import METRICS, SYMBOLS, figure, show_legend
 from dpcore.language import _
 
 _ACCURACY = METRICS["accuracy"]  # by a name: what collects words would take the key for one
 
 
-def by_round(table: pd.DataFrame, *, total_rounds: int, faint: Collection[str] = ()) -> go.Figure:
+def by_round(table: pd.DataFrame, *, total_rounds: int, accepted: float, beyond: Collection[str]) -> go.Figure:
     """Returns accuracy over rounds as `studies.by_round`, with a frame for each evaluated round.
 
     Args:
         table: As there.
         total_rounds: The planned number of rounds.
-        faint: Settings that are not spoken of: they stay in their place, but hardly seen.
+        accepted: The largest epsilon that is.
+        beyond: Settings with a larger one: they stay in their place, but faint.
     """
     drawn = studies.by_round(table, "accuracy", title=_(_ACCURACY), total_rounds=total_rounds)
     drawn.update_layout(height=480)
     for line, after in zip(drawn.data, (*drawn.data[1:], None), strict=True):
         band = line.name is None  # it comes before its line
-        if (after if band else line).name in faint:
-            line.opacity = 0.06 if band else 0.3
+        if (after if band else line).name in beyond:
+            if band:
+                line.opacity = 0.1
+            else:
+                line.update(opacity=0.75, line_width=1.5, name=f"{line.name} (ε > {accepted:g})")
     drawn.frames = [
         go.Frame(
             name=_("Round {number}").format(number=last),
@@ -54,27 +58,27 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
         drawn.add_scatter(
             x=[row.epsilon],
             y=[row.accuracy],
-            mode="markers+text",
-            name=row.setting,
-            text=_("noise {noise:g}").format(noise=row.noise),
-            textposition="bottom center" if row.clients == table["clients"].min() else "top center",
+            mode="markers",
+            name=_("noise {noise:g}").format(noise=row.noise),
             marker={"size": 12, "symbol": SYMBOLS[number % len(SYMBOLS)], "color": colours.of_noise(row.noise)},
             error_y={"type": "data", "array": [row.band], "thickness": 1.5},
         )
+    # Named in the legend: beside the points, words would lie on lines and on each other where the chart is small.
     for row in table[table["noise"] == 0].itertuples():
         drawn.add_hline(
             y=row.accuracy,
             line={"dash": "dot", "color": colours.of_noise(0)},
-            annotation_text=_("without noise"),
-            annotation_position="bottom left",
+            name=_("without noise"),
+            showlegend=True,
         )
     drawn.add_vline(
         x=accepted,
         line={"dash": "dash", "width": 2, "color": "#808080"},
-        annotation_text=_("accepted"),
-        annotation_position="bottom left",
+        name=_("accepted"),
+        showlegend=True,
     )
+    show_legend(drawn)
     drawn.update_xaxes(type="log", rangemode="normal", tickvals=[0.5, 1, 2, 4, 8, 16], range=[-0.4, 1.3])
     drawn.update_yaxes(range=[0, 1], tickformat=".0%")
-    drawn.update_layout(hovermode="closest", height=340)
+    drawn.update_layout(hovermode="closest")
     return drawn

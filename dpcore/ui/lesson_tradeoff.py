@@ -73,7 +73,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         lesson_screen.way_on("study", _("Run this study yourself"), seeds=seeds)
     with picture:
         chart.show(
-            charts.by_round(rounds, total_rounds=max(found.now.study.rounds), faint=set(beyond["setting"])),
+            charts.by_round(
+                rounds, total_rounds=max(found.now.study.rounds), accepted=accepted, beyond=set(beyond["setting"])
+            ),
             key="tradeoff_rounds",
             label=_("Accuracy by round, a line a setting. Last: {values}.").format(values=last_words(rounds)),
             table=rounds,
