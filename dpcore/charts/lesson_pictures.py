@@ -50,15 +50,14 @@ def averages(
     """
     tiles = [tiled(average, columns=len(average) // 2) for average in averages]
     drawn = go.Figure(go.Heatmap(z=tiles[-1], **_changes(largest)))
-    # Above the picture: as wide as a phone, in one line.
+    # Above the picture: as wide as a phone, in one line, from its left edge to above the colour bar.
     above = [
         {
             "text": _("{noise:g} / {clients} = {ratio:.3g} clip norms of noise").format(
                 noise=noise_multiplier, clients=count, ratio=noise_multiplier / count
             ),
-            "font": {"size": 16},
             "showarrow": False,
-            **{"x": 0.5, "xref": "paper", "y": 1, "yref": "paper", "yanchor": "bottom"},
+            **{"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"},
         }
         for count in clients
     ]

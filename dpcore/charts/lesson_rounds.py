@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dpcore.charts.lesson_pictures import INK, PAPER
 from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend
 from dpcore.language import _
 from dpcore.privacy.statement import epsilon_text
@@ -89,10 +90,11 @@ def sampling(
     drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
     drawn.add_scatter(**now, mode="markers", marker={"size": 12, "symbol": "diamond", "color": _GREY}, row=2, col=1)
     drawn.add_scatter(
-        x=[user % columns],
-        y=[user // columns],
+        x=[user % columns] * 2,
+        y=[user // columns] * 2,
         mode="markers",
-        marker={"symbol": "circle-open", "size": 16, "line": {"width": 3}},
+        # Dark on a light one, to be seen on any colour.
+        marker={"symbol": "circle-open", "size": 16, "color": [PAPER, INK], "line": {"width": [7, 3]}},
         hoverinfo="skip",
         row=1,
         col=1,
@@ -140,7 +142,9 @@ def _round(
     title = _("{came:,} users came; the ringed one to {times} of {number} rounds").format(
         came=len(came), times=so_far, number=number
     )
-    notes = [{"x": 0.5, "y": 1.01, "xref": "paper", "yref": "paper", "yanchor": "bottom", "text": title}]
+    # In the middle between the figure's edges, not the axes': on a phone it needs all the width.
+    middle = {"x": 0.5, "xref": "paper", "xshift": -20}
+    notes = [{**middle, "y": 1.01, "yref": "paper", "yanchor": "bottom", "text": title}]
     for name, words, beside in (
         ("known", _("ε = {epsilon} if it is known who came"), {"yanchor": "bottom", "yshift": 4}),
         ("sampled", _("ε = {epsilon} sampled"), {"yanchor": "top", "yshift": -8}),  # a curve that rises is above it
