@@ -19,7 +19,7 @@ from dpcore.runs.store import Store
 
 
 def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
-    """Returns a row an evaluated round: its run, the run's setting, noise, clients and seed, and what was measured."""
+    """Returns a row an evaluated round: its run, the run's setting, its numbers and seed, and what was measured."""
     return table_of((run, store.rounds(run.run_id)) for run in runs)
 
 
@@ -31,6 +31,7 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
             "setting": label(run.plan),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
+            "rounds": run.plan.privacy.rounds,
             "seed": run.plan.training.seed,
             "round": row.round,
             "accuracy": row.accuracy,
@@ -41,7 +42,7 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
         for row in rounds
         if row.accuracy is not None
     ]
-    columns = ["run", "setting", "noise", "clients", "seed", "round", "accuracy", "loss", "epsilon"]
+    columns = ["run", "setting", "noise", "clients", "rounds", "seed", "round", "accuracy", "loss", "epsilon"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -61,10 +62,19 @@ def label(plan: Plan) -> str:
 
 
 def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Returns `setting`, `noise`, `round`, and `mean`, `low` and `high` of a metric over the seeds."""
-    keys = ["noise", "setting", "round"]
-    grouped = rounds.groupby(keys, as_index=False)[metric].agg(["mean", "min", "max"])
-    return grouped.rename(columns={"min": "low", "max": "high"})
+    """Returns `setting`, `noise`, `round`, and `mean`, `low` and `high` of a metric over so many `seeds`.
+
+    All rounds of a setting are over the same runs: those that are at their end, or all while none is. Else a mean would
+    step, and a band narrow, where one run is behind or was evaluated at other rounds than the others.
+    """
+    keys = ["noise", "setting"]
+    at_the_end = rounds["run"].isin(rounds["run"][rounds["round"] == rounds["rounds"]])
+    any_is = at_the_end.groupby([rounds[key] for key in keys]).transform("any")
+    kept = rounds[at_the_end | ~any_is]
+    kept = kept.assign(runs=kept.groupby(keys)["run"].transform("nunique"))
+    grouped = kept.groupby([*keys, "round", "runs"], as_index=False)
+    table = grouped.agg(mean=(metric, "mean"), low=(metric, "min"), high=(metric, "max"), seeds=("run", "nunique"))
+    return table[table["seeds"] == table.pop("runs")].reset_index(drop=True)
 
 
 def html(store: Store, study_id: str) -> str:

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dpcore.language import speaking
-from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.reports import run as report
 from dpcore.reports import study as study_report
 from dpcore.rounds import Round
@@ -79,6 +80,34 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     table = study_report.rounds_table(store, now.sweep)
     assert list(table["accuracy"]) == [0.8] * 4
     assert list(study_report.by_setting(table, "accuracy")["mean"]) == [0.8] * 4
+
+
+def at(run_id, seed, *rounds):
+    """A run of ten rounds that was evaluated at these; its accuracy says its seed."""
+    run = SimpleNamespace(
+        run_id=run_id, plan=Plan(privacy=PrivacyPlan(rounds=10), training=TrainingPlan(seed=seed))
+    )
+    return run, [
+        Round(round=at, accuracy=seed / 10, loss=1.0, clip_norm=0.1, cohort_size=5, epsilon=1.0, seconds=1.0)
+        for at in rounds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept", "mean"),
+    [
+        ([at("a", 1, 0, 5, 10), at("b", 2, 0, 2, 4, 6, 8, 10)], [0, 10], 0.15),  # evaluated at other rounds
+        ([at("a", 1, 0, 5, 10), at("b", 2, 0, 5, 10), at("c", 3, 0, 2)], [0, 5, 10], 0.15),  # one has just begun
+        ([at("a", 1, 0, 2, 4, 6), at("b", 3, 0, 2)], [0, 2], 0.2),  # one is behind, and none at its end
+    ],
+)
+def test_a_mean_over_seeds_is_over_the_same_ones_all_along(runs, kept, mean):
+    for table in (study_report.table_of(runs), study_report.table_of(runs[::-1])):
+        found = study_report.by_setting(table, "accuracy")
+        assert list(found["round"]) == kept
+        assert list(found["mean"]) == pytest.approx([mean] * len(kept))
+        assert list(found["seeds"]) == [2] * len(kept)
+    assert list(study_report.by_setting(study_report.table_of([]), "loss")["seeds"]) == []
 
 
 @pytest.mark.parametrize("values", [{}, {"zeroing": True}, {"clipping": FixedClipping(clip_norm=0.2)}])
