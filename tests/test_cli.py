@@ -18,6 +18,7 @@ from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import Plan, TrainingPlan
 from dpcore.runs.store import Store
+from dpcore.runs.study import Study
 
 ROOT = Path(__file__).parents[1]
 LOGIN = """[auth]
@@ -136,6 +137,27 @@ def test_statement_of_a_run_names_its_data_and_what_else_was_run_on_them(tmp_pat
     assert "| **Data** | writers, content not read yet. |" in text
     assert "The runs on writers (1) come to epsilon 1.708" in text
     assert "seed 7" in text
+
+
+def test_what_an_epsilon_holds_for_is_said_of_runs_and_studies(tmp_path):
+    store = Store(tmp_path)
+    grid = Study(plan=Plan(), noise_multipliers=(1.2,), clients_per_round=(120,), seeds=(7,), target_epsilon=None)
+    study_id = store.create_study(grid.to_json())
+    store.set_going(study_id, False)
+    (plan,) = grid.grid()
+    run_id = store.create(plan, engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    store.end(run_id, "finished")
+    store.attach(study_id, run_id, "sweep")
+    (run,) = json_lines(command("runs", "list", "--json", home=tmp_path).stdout)
+    assert (run["delta"], run["adjacency"]) == (1e-5, "add-or-remove-one")
+    assert run["clipping"]["target_unclipped_quantile"] == 0.5
+    (study,) = json_lines(command("study", "show", study_id, "--json", home=tmp_path).stdout)
+    assert study["settings"][0]["delta"] == 1e-5
+    conditions, rehearsals = study["conditions"]
+    assert "delta 1e-05, against adding or removing" in conditions
+    assert "seed" in rehearsals
+    assert conditions in " ".join(command("study", "show", study_id, home=tmp_path).stdout.split())
 
 
 def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):

@@ -1,5 +1,6 @@
 """Commands that look at what was trained, and that work the queue."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,8 @@ def described(run: Run) -> dict:
         "rounds": privacy.rounds,
         "population": privacy.population,
         "delta": privacy.delta,
+        "adjacency": privacy.adjacency,
+        "clipping": asdict(privacy.clipping),
         "zeroing": privacy.zeroing,
         "redrawn": run.redrawn,
         "epsilon": accounting.epsilon(run.charged).value,

@@ -125,12 +125,13 @@ def _follow(store: Store, study_id: str) -> None:
 
 def _show(store: Store, study_id: str, as_json: bool) -> None:
     now = studies.look(store, study_id)
-    rows, sentences = findings.table(now), findings.sentences(now)
+    rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:
-        print_json(study_id=study_id, status=now.status, message=now.message, settings=rows, reading=sentences)
+        told = {"settings": rows, "conditions": conditions, "reading": sentences}
+        print_json(study_id=study_id, status=now.status, message=now.message, **told)
     else:
         shown = [
-            {name: value for name, value in row.items() if name not in ("learning rate", "clipping")}
+            {name: value for name, value in row.items() if name not in ("learning rate", "clipping", "delta")}
             for row in rows
         ]
         if len({(row["learning rate"], row["clipping"]) for row in rows}) > 1:
@@ -139,7 +140,7 @@ def _show(store: Store, study_id: str, as_json: bool) -> None:
         for row in shown:
             table.add_row(*(_text(name, value) for name, value in row.items()))
         out.print(table)
-        for sentence in sentences:
+        for sentence in [*conditions, *sentences]:
             out.print(sentence)
         out.print(f"{study_id}: {now.status}. {now.message}")
     if now.status == "stuck":

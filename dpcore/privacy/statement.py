@@ -51,6 +51,14 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
     return f"{claim} {exception}"
 
 
+def assumptions(plan: PrivacyPlan) -> str:
+    """Returns what epsilons hold for that stand in one table, of plans that may differ in noise, clients and rounds."""
+    return _(
+        "Each epsilon is that of one run alone, at delta {delta!r}, against {adjacency}, if each user joins a round "
+        "independently with probability clients / {population:,} and all rounds are seen."
+    ).format(delta=plan.delta, adjacency=_adjacency(plan), population=plan.population)
+
+
 def _adjacency(plan: PrivacyPlan) -> str:
     return _(_ADJACENCY[plan.adjacency == REPLACE])
 

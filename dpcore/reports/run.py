@@ -20,6 +20,10 @@ from dpcore.runs.store import Store
 
 def as_json(store: Store, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
+    epsilon = accounting.epsilon(run.charged).value
+    with speaking("en"):  # as all that JSON says
+        sentence = statement.sentence(run.charged, epsilon)
+        warnings = [*run.charged.warnings, statement.rehearsal(run.plan.training.seed)]
     told = {
         "plan": json.loads(run.plan.to_json()),
         "plan_fingerprint": run.plan.fingerprint,
@@ -28,7 +32,9 @@ def as_json(store: Store, run: Run) -> str:
         "status": run.status,
         "dataset_fingerprint": run.dataset_fingerprint,
         "redrawn": run.redrawn,
-        "epsilon": accounting.epsilon(run.charged).value,
+        "epsilon": epsilon,
+        "statement": sentence,
+        "warnings": [warning for warning in warnings if warning],
         "accountant": accounting.VERSION,
         "rounds": [asdict(row) for row in store.rounds(run.run_id)],
     }

@@ -10,16 +10,20 @@ from dpcore.charts import studies as charts
 from dpcore.language import _
 from dpcore.plan import FixedClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, statement
-from dpcore.privacy.risk import risk
 from dpcore.reports import page
 from dpcore.rounds import Round
-from dpcore.runs import budget, findings, studies
+from dpcore.runs import findings, reporting, studies
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
 
+_COLUMNS = [
+    *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "seed"),
+    *("round", "accuracy", "loss", "epsilon", "delta"),
+]
+
 
 def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
-    """Returns a row an evaluated round: its run, the run's setting, its numbers and seed, and what was measured."""
+    """Returns a row an evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
     return table_of((run, store.rounds(run.run_id)) for run in runs)
 
 
@@ -28,22 +32,25 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     rows = [
         {
             "run": run.run_id,
+            "dataset": run.plan.training.dataset,
             "setting": label(run.plan),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
             "rounds": run.plan.privacy.rounds,
+            "population": run.plan.privacy.population,
+            "adjacency": run.plan.privacy.adjacency,
             "seed": run.plan.training.seed,
             "round": row.round,
             "accuracy": row.accuracy,
             "loss": row.loss,
             "epsilon": row.epsilon,
+            "delta": run.plan.privacy.delta,
         }
         for run, rounds in runs
         for row in rounds
         if row.accuracy is not None
     ]
-    columns = ["run", "setting", "noise", "clients", "rounds", "seed", "round", "accuracy", "loss", "epsilon"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def label(plan: Plan) -> str:
@@ -110,6 +117,7 @@ def html(store: Store, study_id: str) -> str:
                 for row in findings.table(now)
             ]
         ),
+        page.paragraph(" ".join(findings.conditions(now))),
         page.paragraph(diagnostic),
         "<ul>" + "".join(f"<li>{page.text(words)}</li>" for words in sentences) + "</ul>",
         page.heading(_("Round by round")),
@@ -119,22 +127,11 @@ def html(store: Store, study_id: str) -> str:
         ),
     ]
     if now.result is not None:
-        plan = now.result.plan
-        charged = now.result.charged
-        account = accounting.account(charged)
-        rows = statement.table(
-            charged,
-            account,
-            risk(charged),
-            false_positive_rate=0.01,
-            training=plan.training,
-            ledger=budget.sentence(budget.balance(store, plan.training.dataset)),
-            data=plan.training.dataset,
-        )
+        final = max(now.final, key=lambda run: run.redrawn)  # whose charge is the result's
         parts += [
             page.heading(_("The statement of the final run")),
-            page.paragraph(statement.sentence(charged, account.headline.value)),
-            page.statement(rows),
+            page.paragraph(statement.sentence(final.charged, accounting.epsilon(final.charged).value)),
+            page.statement(reporting.rows(store, final)),
         ]
     parts += page.to_repeat(
         _("Save this as study.json, then: python -m dpcore study run --spec study.json"), now.study.to_json()

@@ -5,14 +5,14 @@ from dataclasses import replace
 from dpcore.language import N_, _
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text, rehearsal
+from dpcore.privacy.statement import assumptions, epsilon_text, rehearsal
 from dpcore.runs.progress import Progress
 from dpcore.runs.reading import Setting, differs, settings
 from dpcore.runs.study import FINAL, SWEEP, Study
 
 
 def table(now: Progress) -> list[dict]:
-    """Returns a row a setting: its plan's numbers, epsilon, mean accuracy, and how far from the noise-free one."""
+    """Returns a row a setting: its plan's numbers, its guarantee, mean accuracy, and how far from the noise-free one."""
     rows = []
     noise_free = {
         _but_noise(one.plan): one
@@ -33,6 +33,7 @@ def table(now: Progress) -> list[dict]:
                     N_("learning rate"): one.plan.training.client_learning_rate,
                     N_("clipping"): _clipping(privacy),
                     N_("epsilon"): accounting.epsilon(one.charged).value,
+                    N_("delta"): privacy.delta,
                     N_("accuracy"): one.mean if one.accuracies else None,
                     N_("band"): one.band if len(one.accuracies) > 1 else None,
                     N_("difference"): difference,
@@ -93,6 +94,23 @@ def sentences(now: Progress) -> list[str]:
             )
         )
         words.append(" ".join(caveats(now)))
+    return words
+
+
+def conditions(now: Progress) -> list[str]:
+    """Returns what the epsilons of `table` hold for, and what they do not cover, a sentence each."""
+    study = now.study
+    noisy = [
+        run.plan.privacy for run in now.runs if run.plan.privacy.noise_multiplier
+    ]  # of 0 the table says enough
+    words = [assumptions(study.plan.privacy), *dict.fromkeys(words for plan in noisy for words in plan.warnings)]
+    if any(seed is not None for seed in study.seeds):
+        words.append(
+            _(
+                "Rehearsals: whoever knows a run's seed can recompute its cohorts and noise, and a guarantee assumes "
+                "that nobody can. Train without a seed what is to be released."
+            )
+        )
     return words
 
 

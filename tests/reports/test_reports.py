@@ -1,5 +1,6 @@
 """What is handed on equals what was found, and can be used without this product."""
 
+import html
 import json
 import re
 import subprocess
@@ -14,7 +15,7 @@ from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.reports import run as report
 from dpcore.reports import study as study_report
 from dpcore.rounds import Round
-from dpcore.runs import studies, supervisor
+from dpcore.runs import reporting, studies, supervisor
 from dpcore.runs.study import Study
 
 
@@ -39,6 +40,21 @@ def test_a_run_as_json_holds_its_plan_and_every_number(store, run):
     assert [row["accuracy"] for row in told["rounds"]] == [0.1, None, 0.786]
     assert told["rounds"][0]["loss"] == "inf"
     assert told["epsilon"] == pytest.approx(1.70747, abs=1e-4)
+
+
+def test_a_run_as_json_says_what_its_epsilon_holds_for(store):
+    plan = Plan(privacy=PrivacyPlan(zeroing=True), training=TrainingPlan(seed=7))
+    run = store.run(store.create(plan, engine="vectorized", eval_every=5))
+    told = json.loads(report.as_json(store, run))
+    assert told["statement"].startswith(
+        "(1.708, 1e-05)-differential privacy for each user, against adding or removing"
+    )
+    assert "outside this claim" in told["statement"]
+    zeroing, rehearsal = told["warnings"]
+    assert "Zeroing uses a quantile estimate without noise" in zeroing
+    assert "whoever knows the seed 7" in rehearsal
+    with speaking("ja"):
+        assert json.loads(report.as_json(store, run)) == told
 
 
 def test_a_run_as_a_page_needs_nothing_else(store, run):
@@ -108,6 +124,48 @@ def test_a_mean_over_seeds_is_over_the_same_ones_all_along(runs, kept, mean):
         assert list(found["mean"]) == pytest.approx([mean] * len(kept))
         assert list(found["seeds"]) == [2] * len(kept)
     assert list(study_report.by_setting(study_report.table_of([]), "loss")["seeds"]) == []
+
+
+def finish_all(store):
+    for run in store.queue():
+        store.begin(run.run_id)
+        store.say(run.run_id, "", "564c8c7d70258273")
+        store.append(
+            run.run_id,
+            Round(round=100, accuracy=0.8, loss=0.7, clip_norm=0.1, cohort_size=5, epsilon=1.7, seconds=1.0),
+        )
+        store.end(run.run_id, "finished")
+
+
+def test_the_epsilons_of_a_grid_are_handed_on_with_what_they_hold_for(store, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0, delta=2e-5, zeroing=True))
+    study_id = studies.start(store, Study(plan=base, target_epsilon=None))
+    finish_all(store)
+    page = study_report.html(store, study_id)
+    assert "at delta 2e-05, against adding or removing all data of one user" in page
+    assert "independently with probability clients / 3,383" in page
+    assert "Zeroing uses a quantile estimate without noise" in page
+    assert "Rehearsals: whoever knows a run" in page
+    table = study_report.rounds_table(store, studies.look(store, study_id).runs)
+    (shared,) = (
+        table[["dataset", "rounds", "population", "adjacency", "delta"]].drop_duplicates().to_numpy().tolist()
+    )
+    assert shared == ["writers", 100, 3383, "add-or-remove-one", 2e-5]
+
+
+def test_the_statement_in_a_studys_page_is_that_of_its_final_run(store, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
+    study_id = studies.start(store, Study(plan=base))
+    finish_all(store)
+    studies.advance_all(store)
+    finish_all(store)
+    page = study_report.html(store, study_id)
+    (final,) = studies.look(store, study_id).final
+    for name, text in reporting.rows(store, final):
+        assert f"<td>{html.escape(name)}</td><td>{html.escape(text)}</td>" in page
+    assert "writers, content 564c8c7d70258273." in page
 
 
 @pytest.mark.parametrize("values", [{}, {"zeroing": True}, {"clipping": FixedClipping(clip_norm=0.2)}])
