@@ -111,7 +111,8 @@ def test_calibrate_finds_the_tutorials_plan():
         (("--solve", "rounds"), {"rounds": 142}),
         (("--solve", "delta"), {"delta": pytest.approx(1.1516e-6, rel=0.005)}),
         (("--solve", "population"), {"population": 2909}),
-        (("--solve", "noise", "--true-positive-rate", "0.04", "--false-positive-rate", "0.01"), {"rounds": 100}),
+        (("--solve", "rounds", "--sampling", "none", "--noise-multiplier", "40"), {"rounds": 402}),
+        (("--true-positive-rate", "0.04", "--false-positive-rate", "0.01"), {"rounds": 100}),
     ],
 )
 def test_calibrate_solves_for_each_number(arguments, expected):
@@ -206,6 +207,11 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
         ("account", "--false-positive-rate", "0"),
         ("account", "--clip-norm", "-1", "--clipping", "fixed"),
         ("calibrate", "--solve", "rounds", "--true-positive-rate", "0.1"),
+        ("calibrate", "--solve", "clients", "--true-positive-rate", "0.1"),
+        ("calibrate", "--target-epsilon", "2", "--true-positive-rate", "0.1"),
+        ("calibrate", "--sampling", "none"),
+        ("calibrate", "--sampling", "none", "--hold", "noise"),
+        ("calibrate", "--sampling", "none", "--solve", "population", "--noise-multiplier", "40"),
         ("ledger", "--dataset", "nope"),
         ("ledger", "--budget-delta", "2"),
         ("account", "--noise-multiplier", "nan"),

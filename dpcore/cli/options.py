@@ -38,6 +38,9 @@ Accountant = Annotated[
     typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
 ]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
+SamplingChoice = Annotated[
+    Sampling, typer.Option("--sampling", help="poisson: each user by an own coin. none: all users in every round.")
+]
 
 
 def _plan(
@@ -46,9 +49,7 @@ def _plan(
     rounds: Annotated[int, option(limits.ROUNDS)] = int(limits.ROUNDS.default),
     population: Annotated[int, option(limits.POPULATION)] = int(limits.POPULATION.default),
     delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
-    sampling: Annotated[
-        Sampling, typer.Option(help="poisson: each user by an own coin. none: all users in every round.")
-    ] = Sampling.poisson,
+    sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
         Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
     ] = Adjacency.add_or_remove_one,

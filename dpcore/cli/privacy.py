@@ -10,6 +10,7 @@ import typer
 from dpcore import home, limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json, takes_plan, warn
+from dpcore.errors import InvalidValueError
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy import statement as words
@@ -98,14 +99,21 @@ def account(
     _show(values, plan, as_json)
 
 
-@takes_plan()
+@takes_plan("sampling")
 def calibrate(
     make_plan: Callable[..., PrivacyPlan],
-    solve: Annotated[Unknown, typer.Option(help="The number that is looked for; all others are held.")] = "clients",
+    sampling: options.SamplingChoice = options.Sampling.poisson,
+    solve: Annotated[
+        Unknown | None,
+        typer.Option(help="The number that is looked for; all others are held.", show_default="clients"),
+    ] = None,
     hold: Annotated[
         Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
     ] = Held.ratio,
-    target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
+    target_epsilon: Annotated[
+        float | None,
+        typer.Option(help=limits.TARGET_EPSILON.help, show_default=f"{limits.TARGET_EPSILON.default:g}"),
+    ] = None,
     noise_to_clients_ratio: Annotated[
         float, options.option(limits.NOISE_TO_CLIENTS_RATIO)
     ] = limits.NOISE_TO_CLIENTS_RATIO.default,
@@ -120,10 +128,18 @@ def calibrate(
     as_json: options.AsJson = False,
 ) -> None:
     """The plan that reaches a target, all but one of its numbers held."""
-    unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
     if true_positive_rate is not None:
-        unknown = limits.check_choice("solve", "noise" if solve == Unknown.clients else solve.value, ("noise",))
-    plan = make_plan(**calibration.PLACEHOLDERS.get(unknown, {}))
+        _check_alone(solve, target_epsilon)
+        solve = Unknown.noise
+    solve = solve or Unknown.clients
+    if sampling == options.Sampling.none and solve in (Unknown.clients, Unknown.population):
+        raise InvalidValueError(
+            "sampling",
+            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
+            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
+        )
+    unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
+    plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
     if true_positive_rate is not None:
         rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
         found, asked = calibration.noise_for_risk(plan, **rates), {"solve": unknown, **rates}
@@ -132,6 +148,7 @@ def calibrate(
             "noise_to_clients_ratio": noise_to_clients_ratio,
             "accountant": (accountant or options.AccountantName.pld).value,
         }
+        target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
         found = calibration.solve(plan, unknown, target_epsilon=target_epsilon, **given)
         floor = calibration.floor(plan, unknown, **given)
         asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
@@ -144,6 +161,22 @@ def calibrate(
     _show({**values, **asked}, found, as_json)
     if not as_json and "floor" in asked:
         out.print(f"The lowest epsilon in reach: {words.epsilon_text(asked['floor'])}")
+
+
+def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
+    """Refuses what an attack's rate is asked for together with."""
+    if target_epsilon is not None:
+        raise InvalidValueError(
+            "target_epsilon",
+            f"Expected true_positive_rate or target_epsilon, found both, {target_epsilon:g} the latter: the noise can "
+            "be looked for by one of them. Leave the other out.",
+        )
+    if solve not in (None, Unknown.noise):
+        raise InvalidValueError(
+            "solve",
+            f"Expected solve to be noise where a true_positive_rate is given, found {solve}: nothing else is looked for "
+            "by what attacks find. Leave one of them out.",
+        )
 
 
 @takes_plan()

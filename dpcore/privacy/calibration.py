@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
@@ -53,14 +54,16 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
                 "spends part of the noise on its own count. Lower the ratio, or use fixed clipping."
             ).format(most=most, ratio=ratio),
         )
-    fewest = math.ceil(limits.LEAST_NOISE / ratio)
+    fewest = math.ceil(limits.LEAST_NOISE / ratio * (1 - 1e-12))  # not decided by the last bit of a float
     if fewest > plan.population:
         raise InvalidValueError(
             "noise_to_clients_ratio",
             _(
-                "Expected noise_to_clients_ratio of at least {least:.3g} for {population:,} users, found {ratio:g}: "
+                "Expected noise_to_clients_ratio of at least {least} for {population:,} users, found {ratio:g}: "
                 "less noise protects nobody. Raise the ratio."
-            ).format(least=limits.LEAST_NOISE / plan.population, population=plan.population, ratio=ratio),
+            ).format(
+                least=_rounded_up(limits.LEAST_NOISE / plan.population, 3), population=plan.population, ratio=ratio
+            ),
         )
 
     def at(step: int) -> PrivacyPlan:
@@ -95,14 +98,20 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
 
 def _noise(plan: PrivacyPlan) -> _Axis:
     most = min(plan.most_noise, limits.NOISE_MULTIPLIER.maximum)
+    if most < plan.most_noise:
+        advice = _(
+            "even with noise {most:g}, the most there may be. Raise the target, or train fewer rounds"
+        ).format(most=most)
+    else:
+        advice = _(
+            "even with the most noise that adaptive clipping leaves room for at {clients:,} clients "
+            "per round. Raise the target or the clients, train fewer rounds, or use fixed clipping"
+        ).format(clients=plan.clients_per_round)
     return _Axis(
         at=lambda step: replace(plan, noise_multiplier=_five_digits(step, limits.LEAST_NOISE)),
         steps=bisect_left(range(2_000_000), most * (1 - 1e-8), key=lambda s: _five_digits(s, limits.LEAST_NOISE))
         - 1,
-        advice=_(
-            "even with the most noise that adaptive clipping leaves room for at {clients:,} clients "
-            "per round. Raise the target or the clients, train fewer rounds, or use fixed clipping"
-        ).format(clients=plan.clients_per_round),
+        advice=advice,
     )
 
 
@@ -157,6 +166,11 @@ def _five_digits(step: int, least: float) -> float:
     return float(f"{10_000 + mantissa}e{round(math.log10(least)) - 4 + exponent}")
 
 
+def _rounded_up(value: float, digits: int) -> str:
+    """A least value in words: whoever asks for just that is not refused again."""
+    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(value))):g}"
+
+
 def solve(
     plan: PrivacyPlan,
     unknown: str,
@@ -198,11 +212,14 @@ def solve(
 
     lowest = measure(axis.at(axis.steps))
     if not lowest <= target:
+        advice = axis.advice
+        if plan.delta == 0 and unknown != "delta":
+            advice = _("at delta 0, with whatever noise. Raise delta")
         raise UnattainableTargetError(
             "target_epsilon",
             _(
                 "Expected target_epsilon of at least {lowest}, found {target:g}: that is the least, {advice}."
-            ).format(lowest=epsilon_text(lowest), target=target, advice=axis.advice),
+            ).format(lowest=epsilon_text(lowest), target=target, advice=advice),
         )
     return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
 
@@ -278,8 +295,8 @@ def noise_for_risk(
         raise UnattainableTargetError(
             "true_positive_rate",
             _(
-                "Expected true_positive_rate of at least {lowest:.4g}, found {wanted:g}: that is the least, {advice}."
-            ).format(lowest=lowest, wanted=wanted, advice=axis.advice),
+                "Expected true_positive_rate of at least {lowest}, found {wanted:g}: that is the least, {advice}."
+            ).format(lowest=_rounded_up(lowest, 4), wanted=wanted, advice=axis.advice),
         )
     return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
 

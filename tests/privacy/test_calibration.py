@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,9 @@ def test_the_answer_reaches_the_target_and_the_next_does_not(unknown, accountant
         ("rounds", PrivacyPlan(noise_multiplier=0.2), "single round"),
         ("delta", PrivacyPlan(noise_multiplier=0), "at any delta"),
         ("population", PrivacyPlan(noise_multiplier=0.2), "1,000,000,000 users"),
+        ("noise", PrivacyPlan(rounds=1_000_000, delta=1e-20, clipping=FixedClipping()), "even with noise 1e+09"),
+        *((unknown, PrivacyPlan(delta=0), "Raise delta") for unknown in calibration.UNKNOWNS if unknown != "delta"),
+        ("noise", PrivacyPlan(delta=0, clipping=FixedClipping()), "Raise delta"),
     ],
 )
 def test_what_is_out_of_reach_is_said_with_the_least(unknown, plan, advice):
@@ -96,6 +100,17 @@ def test_what_is_out_of_reach_is_said_with_the_least(unknown, plan, advice):
     with pytest.raises(UnattainableTargetError, match="that is the least") as refusal:
         calibration.solve(plan, unknown, target_epsilon=0.0001)
     assert advice in str(refusal.value)
+    assert "fixed clipping" not in str(refusal.value) or plan.clipping != FixedClipping()
+
+
+@pytest.mark.parametrize("population", [3000, 3383, 1000])
+def test_the_least_ratio_that_is_named_is_one(population):
+    plan = PrivacyPlan(population=population, **calibration.PLACEHOLDERS["clients"])
+    with pytest.raises(InvalidValueError, match="at least") as refusal:
+        calibration.floor(plan, "clients", noise_to_clients_ratio=1e-9)
+    least = float(re.search(r"at least (\S+)", str(refusal.value))[1])
+    assert calibration.floor(plan, "clients", noise_to_clients_ratio=least) > 0
+    assert least * population == pytest.approx(0.001, rel=0.01)
 
 
 def test_fixed_clipping_has_room_for_any_noise():
