@@ -13,10 +13,10 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from dpcore.cli import app
+from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
-from dpcore.plan import Plan, TrainingPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
 
@@ -153,12 +153,25 @@ def test_what_an_epsilon_holds_for_is_said_of_runs_and_studies(tmp_path):
     (run,) = json_lines(command("runs", "list", "--json", home=tmp_path).stdout)
     assert (run["delta"], run["adjacency"]) == (1e-5, "add-or-remove-one")
     assert run["clipping"]["target_unclipped_quantile"] == 0.5
-    (study,) = json_lines(command("study", "show", study_id, "--json", home=tmp_path).stdout)
-    assert study["settings"][0]["delta"] == 1e-5
-    conditions, rehearsals = study["conditions"]
+    (told,) = json_lines(command("study", "show", study_id, "--json", home=tmp_path).stdout)
+    assert told["settings"][0]["delta"] == 1e-5
+    conditions, rehearsals = told["conditions"]
     assert "delta 1e-05, against adding or removing" in conditions
     assert "seed" in rehearsals
     assert conditions in " ".join(command("study", "show", study_id, home=tmp_path).stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "4 runs, about 1.5 minutes, as measured here, and the final one."),
+        ({"seeds": (0, 1, 2)}, "12 runs, about 1.5 minutes, as measured here, and 3 final ones."),
+        ({"target_epsilon": None}, "4 runs, about 1.5 minutes, as measured here."),
+    ],
+)
+def test_a_study_says_what_it_will_train(values, said):
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
+    assert study._ahead(Study(plan=base, **values), 90.0, measured=True) == said
 
 
 def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):

@@ -98,15 +98,24 @@ def run_study(
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)
     seconds, measured = duration.seconds(store, study.grid(), engine)
-    about = "as measured here" if measured else "by the benchmarks' figures"
     warn(*study.plan.privacy.warnings[1:])  # the first says that the noise-free run is not private
-    warn(f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}, and the final one.")
+    warn(_ahead(study, seconds, measured))
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = studies.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _ahead(study: Study, seconds: float, measured: bool) -> str:
+    """Returns what a study will train, in a sentence."""
+    about = "as measured here" if measured else "by the benchmarks' figures"
+    words = f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}"
+    if study.target_epsilon is None:
+        return f"{words}."
+    finals = len(study.seeds)
+    return f"{words}, and {'the final one' if finals == 1 else f'{finals} final ones'}."
 
 
 def _follow(store: Store, study_id: str) -> None:
