@@ -110,7 +110,7 @@ def runs_table(rows: list[dict]) -> Table:
         table.add_row(
             f"{row['run_id']}\n{', '.join(filter(None, words))}",
             row["status"],
-            f"{row['noise_multiplier']:g}",
+            f"{row['noise_multiplier']:.12g}",
             str(row["clients_per_round"]),
             str(row["rounds"]),
             statement.epsilon_text(row["epsilon"]),

@@ -235,14 +235,14 @@ def _mechanism(plan: PrivacyPlan) -> str:
     if isinstance(clipping, FixedClipping):
         return _(
             "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-            "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:g}, all of it on the sum; "
+            "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:.12g}, all of it on the sum; "
             "fixed clip norm {clip_norm:g} (McMahan et al. 2018)."
         ).format(**shared, clip_norm=clipping.clip_norm)
     return _(
         "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:g} in all: {on_the_sum:.6g} on the "
-        "sum, and a standard deviation of {on_the_count:g} on the count of unclipped updates, by which the clip norm "
-        "adapts from {initial_clip_norm:g} towards the quantile {quantile:g} (Andrew et al. 2021)."
+        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier:.12g} in all: {on_the_sum:.12g} on "
+        "the sum, and a standard deviation of {on_the_count:.12g} on the count of unclipped updates, by which the clip "
+        "norm adapts from {initial_clip_norm:g} towards the quantile {quantile:g} (Andrew et al. 2021)."
     ).format(
         **shared,
         on_the_sum=plan.value_noise_multiplier,

@@ -71,7 +71,7 @@ def sentences(now: Progress) -> list[str]:
         return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
     privacy = reading.bearable.plan.privacy
     words.append(
-        _("The model bears noise {noise:g} at {clients} clients: a noise-to-clients ratio of {ratio:g}.").format(
+        _("The model bears noise {noise:.12g} at {clients} clients: a noise-to-clients ratio of {ratio:g}.").format(
             noise=privacy.noise_multiplier,
             clients=privacy.clients_per_round,
             ratio=privacy.noise_multiplier / privacy.clients_per_round,
@@ -81,7 +81,7 @@ def sentences(now: Progress) -> list[str]:
         final = result.plan.privacy
         words.append(
             _(
-                "{clients} clients at noise {noise:g} keep that, and reach epsilon {epsilon} at delta {delta!r}: "
+                "{clients} clients at noise {noise:.12g} keep that, and reach epsilon {epsilon} at delta {delta!r}: "
                 "accuracy {accuracy:.3f}, {difference:+.3f} against the noise-free one{chance}."
             ).format(
                 clients=final.clients_per_round,

@@ -114,6 +114,7 @@ _FORMATS = {
     "low": "%.3f",
     "mean": "%.3f",
     "minutes": "%.1f",
+    "noise": "%.12g",
     "ratio": "%.3g",
     "share": "percent",
     "signal_to_noise": "%.2f",

@@ -32,7 +32,7 @@ _CURVES = {
 def label(run: Run) -> str:
     """One line that tells runs apart."""
     privacy = run.plan.privacy
-    return _("{run} · {status} · noise {noise:g} · {clients} clients · {rounds} rounds").format(
+    return _("{run} · {status} · noise {noise:.12g} · {clients} clients · {rounds} rounds").format(
         run=run.title,
         status=states.name(run.status),
         noise=privacy.noise_multiplier,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dpcore.language import speaking
-from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
 
@@ -23,7 +23,7 @@ def test_all_that_the_checklist_asks_for():
         "Setting", "Covers", "Released", "Unit of privacy", "Adjacency", "Mechanism", "Sampling assumed",
         "Sampling done", "If cohorts are known", "Accountants", "Delta", "Attack", "Noise", "Seed",
     ]  # fmt: skip
-    assert "1.20605 on the sum" in table["Mechanism"]
+    assert "1.20604537831 on the sum" in table["Mechanism"]
     assert "probability 120 / 3,383" in table["Sampling assumed"]
     assert "PLD: 1.708" in table["Accountants"]
     assert "RDP: 1.989 (order 8" in table["Accountants"]
@@ -48,6 +48,16 @@ def test_what_differs_is_said():
     assert "four runs" in rows(PrivacyPlan(), ledger="four runs")[0]["Covers"]
     little, _ = rows(PrivacyPlan(noise_multiplier=0.1))
     assert "PLD" in little["Accountants"]
+
+
+@pytest.mark.parametrize("clipping", [AdaptiveClipping(), FixedClipping()])
+def test_no_more_noise_is_claimed_than_there_is(clipping):
+    plan = PrivacyPlan(noise_multiplier=1.23456789, clients_per_round=123, population=2_000_000, clipping=clipping)
+    mechanism = rows(plan)[0]["Mechanism"]
+    assert "Noise multiplier 1.23456789" in mechanism
+    if clipping == AdaptiveClipping():
+        plan = replace(plan, clients_per_round=1_234_567)
+        assert "standard deviation of 61728.35 on" in rows(plan)[0]["Mechanism"]
 
 
 def test_no_guarantee_is_said_to_be_none():
