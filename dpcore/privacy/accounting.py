@@ -264,7 +264,19 @@ def _asked(plans: Iterable[PrivacyPlan], delta: float, grid: float) -> tuple:
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float) -> Account:
-    runs = dict(items)
+    account, runs = _by_both(dict(items), delta, grid), Counter()
+    for one, rounds in items:
+        runs[one._replace(sampling_prob=1.0)] += rounds
+    # What is seen of sampled rounds can be made from what is seen of the same ones without sampling, by a coin for each.
+    # So the bound of those is one of these as well, and the smaller one where sampling gains less than PLD's grid, or
+    # RDP in its place, loses: it has a closed form.
+    everybody = _by_both(runs, delta, grid).pld
+    if everybody is not None and everybody.value < account.headline.value:
+        return Account(rdp=account.rdp, pld=everybody)
+    return account
+
+
+def _by_both(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Account:
     rdp = _by_rdp(runs, delta)
     refusal, bound = _refusal(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ("", 0.0)
     if refusal:
@@ -278,7 +290,7 @@ def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float
     if grid == COARSE and len(runs) == 1:
         from dpcore.privacy import curves
 
-        ((one, rounds),) = items
+        ((one, rounds),) = runs.items()
         value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
         if math.isfinite(value):
             return Account(rdp=rdp, pld=Epsilon(value=value, accountant="pld"))

@@ -300,3 +300,23 @@ def test_what_answers_where_the_library_gives_up_is_never_below_it(one, monkeypa
 class GivesUp:
     def compose(self, event):
         raise ValueError("The result of subtraction must be non-negative.")
+
+
+@pytest.mark.parametrize("grid", [accounting.COARSE, accounting.FINE])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"population": 10**9, "clients_per_round": 999_999_999, "noise_multiplier": 23_941.0},
+        {"clients_per_round": 3382, "noise_multiplier": 1e6, "rounds": 100_000},
+        {"clients_per_round": 3382, "noise_multiplier": 0.1, "rounds": 1},  # where PLD does not answer
+        {"clients_per_round": 3382, "noise_multiplier": 40.0},
+        {},
+    ],
+)
+def test_sampling_never_costs_privacy(values, grid):
+    plan = PrivacyPlan(clipping=FixedClipping(), **values)
+    together = accounting.compose([plan, replace(plan, rounds=2 * plan.rounds)], plan.delta, grid)
+    for account, rounds in ((accounting.account(plan, grid), 1), (together, 3)):
+        whole = replace(plan, rounds=rounds * plan.rounds)
+        assert account.headline.value <= accounting.without_amplification(whole)
+        assert account.headline.value <= account.rdp.value
