@@ -140,19 +140,20 @@ def calibrate(
         )
     unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
     plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
-    if true_positive_rate is not None:
-        rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
-        found, asked = calibration.noise_for_risk(plan, **rates), {"solve": unknown, **rates}
-    else:
-        given = {
-            "noise_to_clients_ratio": noise_to_clients_ratio,
-            "accountant": (accountant or options.AccountantName.pld).value,
-        }
-        target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
-        found = calibration.solve(plan, unknown, target_epsilon=target_epsilon, **given)
-        floor = calibration.floor(plan, unknown, **given)
-        asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
-    values = described(found, accountant, false_positive_rate=false_positive_rate)
+    with options.err.status("Looking for it: with millions of rounds or users, a minute"):
+        if true_positive_rate is not None:
+            rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
+            found, asked = calibration.noise_for_risk(plan, **rates), {"solve": unknown, **rates}
+        else:
+            given = {
+                "noise_to_clients_ratio": noise_to_clients_ratio,
+                "accountant": (accountant or options.AccountantName.pld).value,
+            }
+            target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
+            found = calibration.solve(plan, unknown, target_epsilon=target_epsilon, **given)
+            floor = calibration.floor(plan, unknown, **given)
+            asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
+        values = described(found, accountant, false_positive_rate=false_positive_rate)
     if not as_json:
         out.print(
             f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
