@@ -88,6 +88,7 @@ if not runs:
         icon=":material/model_training:",
     )
     st.stop()
+actions.keep_selected(runs)
 chosen = choices.linked(
     st.selectbox,
     _("Run"),

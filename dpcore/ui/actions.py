@@ -1,7 +1,8 @@
 """What can be done with a run, as buttons."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Container
 from functools import partial
 
 import streamlit as st
@@ -14,7 +15,8 @@ from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
 from dpcore.ui import frame, states, visitors
 
-_SAID, _DELETED = "_said", "_deleted"
+_SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
+_STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
 
 
 def notices(store: Store) -> None:
@@ -77,6 +79,16 @@ def _delete(store: Store, run_id: str) -> None:
 def select(run_id: str) -> None:
     """Lets Train show this run, and its link name it."""
     st.session_state["run"] = st.query_params["run"] = run_id
+    st.session_state[_SELECTED] = run_id, None
+
+
+def keep_selected(there: Container[str]) -> None:
+    """Shows the run that was selected just now, also if a browser that does not know it yet asks for the one before."""
+    run_id, until = st.session_state.get(_SELECTED, ("", 0.0))
+    until = time.monotonic() + _STALE_SECONDS if until is None else until
+    if run_id in there and time.monotonic() < until:
+        st.session_state[_SELECTED] = run_id, until
+        st.session_state["run"] = st.query_params["run"] = run_id
 
 
 def show(store: Store, run: Run) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from dpcore.runs.store import Store
 
@@ -56,6 +56,17 @@ def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = N
     finally:
         server.kill()
         server.wait()
+
+
+def settled(page: Page) -> None:
+    """Waits until the script has run, and every chart that it has is drawn."""
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.epsilon-lab-chart')].every(chart => chart.querySelector('.main-svg'))",
+        timeout=60_000,
+    )
 
 
 @pytest.fixture(scope="module")

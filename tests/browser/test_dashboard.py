@@ -9,7 +9,7 @@ from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
-from tests.browser.conftest import free_port, serving
+from tests.browser.conftest import free_port, serving, settled
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +149,7 @@ def test_a_table_is_sent_and_shown(tab, url, tmp_path):
     tab.goto(f"{url}/ledger?dataset=nowhere")
     expect(tab.get_by_text("The link names nowhere")).to_be_visible()
     tab.goto(f"{url}/data?dataset=people")
+    settled(tab)  # what opens where a page still grows is left behind, out of sight
     tab.get_by_role("button", name="Remove this data set").click()
     tab.get_by_role("button", name="Remove it").click()
     expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")

@@ -15,6 +15,7 @@ from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from dpcore.ui import lesson
 from dpcore.ui.frame import PAGES
+from tests.browser.conftest import settled
 from tests.browser.test_dashboard import typed
 
 pytestmark = pytest.mark.slow
@@ -60,17 +61,6 @@ def filled(home):
             store.append(run_id, row)
         store.end(run_id, status, "ValueError: what went wrong" if status == "failed" else "")
     return store
-
-
-def settled(page: Page) -> None:
-    """Waits until the script has run, and every chart that it has is drawn."""
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.locator('[data-test-script-state="running"]')).to_have_count(0)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    page.wait_for_function(
-        "[...document.querySelectorAll('.epsilon-lab-chart')].every(chart => chart.querySelector('.main-svg'))",
-        timeout=60_000,
-    )
 
 
 def violations(page: Page) -> list[str]:

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_everyone import settled
+from tests.browser.conftest import settled
 
 pytestmark = pytest.mark.slow
 

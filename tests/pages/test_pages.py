@@ -408,6 +408,16 @@ def test_a_refused_number_hides_no_run(home):
     assert metric(test, "Accuracy") == "30.0%"
 
 
+def test_what_a_browser_asks_that_does_not_know_of_a_new_run_yet_does_not_hide_it(home):
+    old = recorded(home, "finished")
+    test = page("train")
+    test.button(key="train").click().run()
+    (new,) = Store(home).queue()
+    assert test.selectbox(key="run").value == new.run_id
+    test.selectbox(key="run").set_value(old).run()  # as sent before the answer to the press came
+    assert test.selectbox(key="run").value == new.run_id
+
+
 def test_where_a_budget_is_spent_a_study_says_so_before_it_is_begun(home):
     Store(home).set_policy(Policy(name="writers", budget_epsilon=2.0))
     test = page("study")
