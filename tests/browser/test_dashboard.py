@@ -187,6 +187,7 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
     with serving(home, port):
         tab.goto(address)
         expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
+        settled(tab)
         tab.get_by_role("button", name="Train", exact=True).click()
         wait_for_more_points(tab, than=2)
         zoomed, before = zoom(tab), points(tab, "Accuracy")
