@@ -264,13 +264,15 @@ def _asked(plans: Iterable[PrivacyPlan], delta: float, grid: float) -> tuple:
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float) -> Account:
-    account, runs = _by_both(dict(items), delta, grid), Counter()
+    account, unsampled = _by_both(dict(items), delta, grid), Counter()
     for one, rounds in items:
-        runs[one._replace(sampling_prob=1.0)] += rounds
+        unsampled[one._replace(sampling_prob=1.0)] += rounds
+    if unsampled == dict(items):
+        return account
     # What is seen of sampled rounds can be made from what is seen of the same ones without sampling, by a coin for each.
     # So the bound of those is one of these as well, and the smaller one where sampling gains less than PLD's grid, or
     # RDP in its place, loses: it has a closed form.
-    everybody = _by_both(runs, delta, grid).pld
+    everybody = _compose(tuple(sorted(unsampled.items())), delta, grid).pld
     if everybody is not None and everybody.value < account.headline.value:
         return Account(rdp=account.rdp, pld=everybody)
     return account
