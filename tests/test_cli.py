@@ -77,6 +77,42 @@ def test_account_prints_json_and_nothing_else():
     )
 
 
+@pytest.mark.parametrize("arguments", [("account",), ("calibrate", "--solve", "noise")])
+def test_with_zeroing_no_attack_is_bounded(arguments):
+    (answer,) = json_lines(command(*arguments, "--zeroing", "--json").stdout)
+    risk = answer["risk"]
+    assert (risk.pop("false_positive_rate"), risk.pop("prior")) == (0.01, 0.5)
+    assert risk.pop("because").startswith("Nothing bounds an attack on such a run. It zeroes outlying updates")
+    assert set(risk.values()) == {None}
+    assert answer["epsilon_without_amplification"] is None
+    assert any("does not cover" in warning for warning in answer["warnings"])
+    said = " ".join(command(*arguments, "--zeroing").stdout.split())
+    assert "Zeroing is outside this claim" in said
+    assert "Without amplification by sampling: not stated" in said
+    assert "at most" not in said
+
+
+def test_without_noise_an_attack_finds_everybody_and_without_delta_it_does_not():
+    (naked,) = json_lines(command("account", "--noise-multiplier", "0", "--json").stdout)
+    assert (naked["risk"]["true_positive_rate"], naked["risk"]["advantage"]) == (1, 1)
+    assert "without noise" in naked["risk"]["because"]
+    assert "at most" not in command("account", "--noise-multiplier", "0").stdout
+    (no_delta,) = json_lines(command("account", "--delta", "0", "--json").stdout)
+    assert (no_delta["epsilon"], no_delta["risk"]["because"]) == ("inf", "")
+    assert no_delta["risk"]["true_positive_rate"] == pytest.approx(0.0271, abs=1e-4)
+
+
+def test_no_noise_bounds_an_attack_where_updates_are_zeroed():
+    done = command("calibrate", "--zeroing", "--true-positive-rate", "0.04")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Expected a plan without zeroing, found one with it" in done.stderr
+
+
+def test_a_rate_that_is_given_is_written_as_it_was_given():
+    said = " ".join(command("account", "--false-positive-rate", "0.0100001").stdout.split())
+    assert "2.63% of the users that took part, when 1.00001% of those" in said
+
+
 def test_account_by_the_tutorials_accountant():
     (answer,) = json_lines(command("account", "--accountant", "rdp", "--json").stdout)
     assert (answer["accountant"], answer["epsilon"]) == ("rdp", pytest.approx(1.98888, abs=1e-5))
@@ -159,6 +195,22 @@ def test_what_an_epsilon_holds_for_is_said_of_runs_and_studies(tmp_path):
     assert "delta 1e-05, against adding or removing" in conditions
     assert "seed" in rehearsals
     assert conditions in " ".join(command("study", "show", study_id, home=tmp_path).stdout.split())
+
+
+def test_the_epsilon_of_a_run_with_zeroing_is_listed_with_what_it_leaves_out(tmp_path):
+    store = Store(tmp_path)
+    plan = Plan(privacy=PrivacyPlan(zeroing=True))
+    run_id = store.create(plan, engine="vectorized", eval_every=5)
+    (run,) = json_lines(command("runs", "list", "--json", home=tmp_path).stdout)
+    zeroing, rehearsal = run["warnings"]
+    assert "does not cover it" in zeroing
+    assert "seed 0" in rehearsal
+    for arguments in (("runs", "list"), ("ledger",), ("runs", "queue")):
+        said = " ".join(command(*arguments, home=tmp_path).stdout.split())
+        assert "1.708*" in said
+        assert "* Zeroing is outside" in said
+    assert "does not cover it" in command("runs", "show", run_id, home=tmp_path).stdout
+    assert "Nothing bounds an attack" in command("statement", "--run", run_id, home=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dpcore import home, limits
+from dpcore import home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.errors import InvalidValueError
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy import statement as words
-from dpcore.privacy.risk import rate_from_pair, risk
+from dpcore.privacy.accounting import Account
+from dpcore.privacy.risk import rate_from_pair, risk, unbounded
 from dpcore.runs import reporting
 from dpcore.runs.store import Store
 
@@ -27,7 +28,7 @@ def described(
 ) -> dict:
     """Every number that the Accountant page shows of a plan."""
     rate, prior = limits.FALSE_POSITIVE_RATE.check(false_positive_rate), limits.PRIOR.check(prior)
-    account, best = accounting.account(plan), risk(plan)
+    account = accounting.account(plan)
     chosen = account.by(accountant) if accountant else account.headline
     return {
         "epsilon": chosen.value,
@@ -51,19 +52,24 @@ def described(
             "problem": account.pld_problem,
         },
         "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
-        "epsilon_without_amplification": accounting.without_amplification(plan),
-        "risk": {
-            "advantage": best.advantage,
-            "false_positive_rate": rate,
-            "true_positive_rate": float(best.true_positive_rate(rate)),
-            "true_positive_rate_from_pair": rate_from_pair(account.headline.value, plan.delta, rate),
-            "prior": prior,
-            "posterior": best.posterior(prior, rate),
-            "best_guess": best.best_guess(prior),
-        },
+        "epsilon_without_amplification": None if plan.zeroing else accounting.without_amplification(plan),
+        "risk": {"false_positive_rate": rate, "prior": prior, **_attack(plan, account, rate, prior)},
         "warnings": list(plan.warnings),
         "made_with": accounting.VERSION,
     }
+
+
+def _attack(plan: PrivacyPlan, account: Account, rate: float, prior: float) -> dict:
+    """What the best attack achieves; nothing, and why, where the plan's epsilon does not cover all of a run."""
+    best = risk(plan)
+    found = {
+        "advantage": best.advantage,
+        "true_positive_rate": float(best.true_positive_rate(rate)),
+        "true_positive_rate_from_pair": rate_from_pair(account.headline.value, plan.delta, rate),
+        "posterior": best.posterior(prior, rate),
+        "best_guess": best.best_guess(prior),
+    }
+    return {**(dict.fromkeys(found) if plan.zeroing else found), "because": unbounded(plan)}
 
 
 def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
@@ -71,18 +77,13 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
     if as_json:
         print_json(**values)
         return
-    pld, best = values["pld"], values["risk"]
+    pld, rdp, known = values["pld"], values["rdp"], values["epsilon_without_amplification"]
     out.print(words.sentence(plan, values["epsilon"]))
-    by_pld = pld["problem"] or f"PLD: epsilon {words.epsilon_text(pld['epsilon'])}"
-    order = values["rdp"]["order"]
-    out.print(by_pld)
-    out.print(
-        f"RDP: epsilon {words.epsilon_text(values['rdp']['epsilon'])}" + (f", order {order:g}" if order else ""),
-    )
-    out.print(
-        f"Without amplification by sampling: {words.epsilon_text(values['epsilon_without_amplification'])}",
-    )
-    out.print(words.attack(risk(plan), best["false_positive_rate"]))
+    out.print(pld["problem"] or f"PLD: epsilon {rounding.epsilon(pld['epsilon'])}")
+    order = f", order {rounding.given(rdp['order'])}" if rdp["order"] else ""
+    out.print(f"RDP: epsilon {rounding.epsilon(rdp['epsilon'])}{order}")
+    out.print(f"Without amplification by sampling: {'not stated' if known is None else rounding.epsilon(known)}")
+    out.print(words.attack(plan, risk(plan), values["risk"]["false_positive_rate"]))
 
 
 @takes_plan()
@@ -112,7 +113,7 @@ def calibrate(
     ] = Held.ratio,
     target_epsilon: Annotated[
         float | None,
-        typer.Option(help=limits.TARGET_EPSILON.help, show_default=f"{limits.TARGET_EPSILON.default:g}"),
+        typer.Option(help=limits.TARGET_EPSILON.help, show_default=rounding.given(limits.TARGET_EPSILON.default)),
     ] = None,
     noise_to_clients_ratio: Annotated[
         float, options.option(limits.NOISE_TO_CLIENTS_RATIO)
@@ -157,11 +158,11 @@ def calibrate(
     if not as_json:
         out.print(
             f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
-            f"{found.noise_multiplier:.12g}, {found.rounds:,} rounds, delta {found.delta!r}:",
+            f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
         )
     _show({**values, **asked}, found, as_json)
     if not as_json and "floor" in asked:
-        out.print(f"The lowest epsilon in reach: {words.epsilon_text(asked['floor'])}")
+        out.print(f"The lowest epsilon in reach: {rounding.epsilon(asked['floor'])}")
 
 
 def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
@@ -169,8 +170,8 @@ def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
     if target_epsilon is not None:
         raise InvalidValueError(
             "target_epsilon",
-            f"Expected true_positive_rate or target_epsilon, found both, {target_epsilon:g} the latter: the noise can "
-            "be looked for by one of them. Leave the other out.",
+            f"Expected true_positive_rate or target_epsilon, found both, {rounding.given(target_epsilon)} the latter: "
+            "the noise can be looked for by one of them. Leave the other out.",
         )
     if solve not in (None, Unknown.noise):
         raise InvalidValueError(

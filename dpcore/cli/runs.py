@@ -10,11 +10,11 @@ import typer
 from rich import box
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits
+from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json, warn
 from dpcore.errors import StoreError
-from dpcore.privacy import accounting, statement
+from dpcore.privacy import accounting
 from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
@@ -36,7 +36,7 @@ def rounds_table(rounds: list[Round]) -> Table:
                 f"{row.loss:.4f}",
                 f"{row.clip_norm:.4f}",
                 "" if row.cohort_size is None else str(row.cohort_size),
-                statement.epsilon_text(row.epsilon),
+                rounding.epsilon(row.epsilon),
                 f"{row.seconds:.2f}",
             )
     return table
@@ -68,6 +68,7 @@ def described(run: Run) -> dict:
         "zeroing": privacy.zeroing,
         "redrawn": run.redrawn,
         "epsilon": accounting.epsilon(run.charged).value,
+        "warnings": reporting.warnings(run),
         "last_round": run.last_round,
         "accuracy": run.accuracy,
         "seconds": run.seconds,
@@ -110,12 +111,14 @@ def runs_table(rows: list[dict]) -> Table:
         table.add_row(
             f"{row['run_id']}\n{', '.join(filter(None, words))}",
             row["status"],
-            f"{row['noise_multiplier']:.12g}",
+            rounding.noise(row["noise_multiplier"]),
             str(row["clients_per_round"]),
             str(row["rounds"]),
-            statement.epsilon_text(row["epsilon"]),
+            rounding.epsilon(row["epsilon"]) + ("*" if row["zeroing"] else ""),
             "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
         )
+    if any(row["zeroing"] for row in rows):
+        table.caption = "* Zeroing is outside: its threshold follows the updates without noise."
     return table
 
 

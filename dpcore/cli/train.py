@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich import progress
 
-from dpcore import datasets, limits
+from dpcore import datasets, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import out, print_json, takes_plan, warn
@@ -18,7 +18,7 @@ from dpcore.cli.runs import opened, rounds_table
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import statement
-from dpcore.runs import supervisor
+from dpcore.runs import reporting, supervisor
 from dpcore.runs.store import Store
 
 
@@ -104,7 +104,7 @@ def _show_json(store: Store, run_id: str) -> None:
         for row in rows:
             print_json(**vars(row))
     run = supervisor.current(store, run_id)
-    print_json(run_id=run_id, status=run.status, message=run.message)
+    print_json(run_id=run_id, status=run.status, message=run.message, warnings=reporting.warnings(run))
 
 
 def _show_progress(store: Store, run_id: str) -> None:
@@ -121,7 +121,7 @@ def _show_progress(store: Store, run_id: str) -> None:
         for run, rows in supervisor.follow(store, run_id):
             for row in rows:
                 if row.accuracy is not None:
-                    shown = f"accuracy {row.accuracy:.3f}, epsilon {statement.epsilon_text(row.epsilon)}"
+                    shown = f"accuracy {row.accuracy:.3f}, epsilon {rounding.epsilon(row.epsilon)}"
                 bar.update(task, completed=row.round)
             bar.update(task, description=run.message or shown)
     out.print(f"{run_id} {supervisor.current(store, run_id).status}")

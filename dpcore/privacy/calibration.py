@@ -272,7 +272,8 @@ def noise_for_risk(
         false_positive_rate: The fraction of others that the attack may accuse.
 
     Raises:
-        InvalidValueError: If the rates are no rates, or finding no more than accusing is asked for.
+        InvalidValueError: If the rates are no rates, finding no more than accusing is asked for, or nothing bounds an
+            attack, whatever the noise.
         UnattainableTargetError: If the most noise is not enough.
     """
     wanted = limits.TRUE_POSITIVE_RATE.check(true_positive_rate)
@@ -284,6 +285,14 @@ def noise_for_risk(
                 "Expected true_positive_rate above the false-positive rate {rate:g}, found {wanted:g}: who accuses at "
                 "random already finds as many as that. Raise it."
             ).format(rate=rate, wanted=wanted),
+        )
+    if plan.zeroing:
+        raise InvalidValueError(
+            "zeroing",
+            _(
+                "Expected a plan without zeroing, found one with it: its threshold follows the updates without noise, so "
+                "that nothing bounds an attack. Leave it out."
+            ),
         )
     axis = _noise(plan)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dpcore.language import _
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting
+from dpcore.privacy import accounting, ledger
 
 _POINTS = 1_001
 
@@ -85,14 +86,25 @@ def rate_from_pair(epsilon: float, delta: float, false_positive_rate: float) -> 
     return min(1.0, accused, spared)
 
 
+def unbounded(plan: PrivacyPlan) -> str:
+    """Why nothing bounds an attack on a run of this plan, in two sentences; empty where something does.
+
+    A delta of 0 is no reason: an attack is bounded by the whole profile.
+    """
+    why = ledger.uncovered(plan) if plan.rounds else ""
+    return _("Nothing bounds an attack on such a run.") + " " + why if why else ""
+
+
 @functools.lru_cache(maxsize=64)
 def risk(plan: PrivacyPlan) -> Risk:
-    """Returns what the best attack on a plan can achieve.
+    """Returns what the best attack on a plan can achieve: everything, where nothing bounds it.
 
     >>> found = risk(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
     >>> round(found.advantage, 3), round(float(found.true_positive_rate(0.01)), 3)
     (0.136, 0.026)
     """
+    if unbounded(plan):
+        return Risk(epsilons=np.zeros(1), deltas=np.ones(1))
     top = accounting.epsilon_by_round(plan, [plan.rounds])[0].value + 12
     epsilons = np.linspace(0, min(top, 700), _POINTS)
     return Risk(epsilons=epsilons, deltas=accounting.deltas(plan, epsilons))

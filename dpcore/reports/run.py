@@ -22,8 +22,7 @@ def as_json(store: Store, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
     epsilon = accounting.epsilon(run.charged).value
     with speaking("en"):  # as all that JSON says
-        sentence = statement.sentence(run.charged, epsilon)
-        warnings = [*run.charged.warnings, statement.rehearsal(run.plan.training.seed)]
+        sentence, warnings = statement.sentence(run.charged, epsilon), reporting.warnings(run)
     told = {
         "plan": json.loads(run.plan.to_json()),
         "plan_fingerprint": run.plan.fingerprint,
@@ -34,7 +33,7 @@ def as_json(store: Store, run: Run) -> str:
         "redrawn": run.redrawn,
         "epsilon": epsilon,
         "statement": sentence,
-        "warnings": [warning for warning in warnings if warning],
+        "warnings": warnings,
         "accountant": accounting.VERSION,
         "rounds": [asdict(row) for row in store.rounds(run.run_id)],
     }

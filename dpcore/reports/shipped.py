@@ -74,6 +74,7 @@ def export(store: Store, study_id: str) -> bytes:
                 "part": part,
                 "run": asdict(run) | {"plan": json.loads(run.plan.to_json())},
                 "epsilon": accounting.epsilon(run.charged).value,
+                "warnings": list(run.charged.warnings),
                 "rounds": [asdict(row) for row in store.rounds(run.run_id) if row.accuracy is not None],
             }
             for part, members in runs.items()

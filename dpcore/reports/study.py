@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.language import _
 from dpcore.plan import FixedClipping, Plan, TrainingPlan
-from dpcore.privacy import accounting, statement
+from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
 from dpcore.runs import findings, reporting, studies
@@ -18,7 +19,7 @@ from dpcore.runs.store import Store
 
 _COLUMNS = [
     *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "seed"),
-    *("round", "accuracy", "loss", "epsilon", "delta"),
+    *("round", "accuracy", "loss", "epsilon", "delta", "no guarantee because"),
 ]
 
 
@@ -45,6 +46,7 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
             "loss": row.loss,
             "epsilon": row.epsilon,
             "delta": run.plan.privacy.delta,
+            "no guarantee because": ledger.uncovered(run.plan.privacy),
         }
         for run, rounds in runs
         for row in rounds
@@ -57,14 +59,14 @@ def label(plan: Plan) -> str:
     """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
     privacy, clipping = plan.privacy, plan.privacy.clipping
     words = [
-        _("noise {noise:g}").format(noise=privacy.noise_multiplier),
+        _("noise {noise}").format(noise=rounding.noise(privacy.noise_multiplier)),
         _("{clients} clients").format(clients=privacy.clients_per_round),
         _("{rounds} rounds").format(rounds=privacy.rounds),
     ]
     if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
-        words.append(_("learning rate {rate:g}").format(rate=plan.training.client_learning_rate))
+        words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
     if isinstance(clipping, FixedClipping):
-        words.append(_("clip norm {norm:g}").format(norm=clipping.clip_norm))
+        words.append(_("clip norm {norm}").format(norm=rounding.given(clipping.clip_norm)))
     return ", ".join(words)
 
 
@@ -143,7 +145,9 @@ def _number(name: str, value: float | str | None) -> str:
     if value is None:
         return "–"
     if name == "epsilon":
-        return statement.epsilon_text(value)
+        return rounding.epsilon(value)
+    if name == "noise":
+        return rounding.noise(value)
     if name == "part":
         return _(value)
     return (

@@ -3,7 +3,9 @@
 from dpcore import datasets, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
+from dpcore.learning import engines
 from dpcore.privacy import accounting, statement
+from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
 from dpcore.runs import budget
 from dpcore.runs.run_rows import Run
@@ -15,17 +17,15 @@ def rows(
 ) -> list[tuple[str, str]]:
     """Returns the statement of a run, a line an item."""
     plan, training = run.charged, run.plan.training
-    data = _("{dataset}, content {content}.").format(
-        dataset=training.dataset, content=run.dataset_fingerprint or _("not read yet")
-    )
     return statement.table(
         plan,
         accounting.account(plan),
         risk(plan),
         false_positive_rate=false_positive_rate,
         training=training,
+        done=conduct(run),
         ledger=budget.sentence(budget.balance(store, training.dataset)),
-        data=f"{data} {_access(store, training.dataset)}",
+        data=_data(store, run),
     )
 
 
@@ -37,10 +37,41 @@ def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
     )
 
 
-def _access(store: Store, dataset: str) -> str:
-    """What was looked at when the data were prepared, outside the guarantee; empty if nothing, or if they are gone."""
+def conduct(run: Run) -> Conduct:
+    """Returns how a run was carried out, as far as it came."""
+    return Conduct(
+        status=run.status,
+        engine=run.engine,
+        seeded=engines.replays(run.engine, run.plan),
+        begun=run.started is not None,
+        released=run.last_round or 0,
+        planned=run.plan.privacy.rounds,
+        redrawn=run.redrawn,
+        lost=run.redrawn > 0 or (run.may_have_released and not run.active),
+    )
+
+
+def warnings(run: Run) -> list[str]:
+    """Returns what whoever reads the epsilon of a run must know, a sentence each."""
+    return [words for words in (*run.charged.warnings, statement.rehearsal(run.plan.training.seed)) if words]
+
+
+def _data(store: Store, run: Run) -> str:
+    """Which data a run was trained on, and what was looked at when they were prepared, outside the guarantee."""
+    name, content = run.plan.training.dataset, run.dataset_fingerprint
+    words = _("{dataset}, content {content}.").format(dataset=name, content=content or _("not read yet"))
     try:
-        manifest = datasets.entry(dataset, store.home).manifest
+        manifest = datasets.entry(name, store.home).manifest
     except EpsilonLabError:
-        return ""
-    return _(manifest.description.access_note) if manifest else ""
+        manifest = None
+    asked = content or run.plan.training.dataset_fingerprint
+    if manifest is None:
+        more = _("They are not here any more: what was looked at to prepare them is not known.") if content else ""
+    elif asked not in (None, manifest.fingerprint):
+        more = _(
+            "There are others of this name now, content {content}: what was looked at to prepare those of the run is not "
+            "known."
+        ).format(content=manifest.fingerprint)
+    else:
+        more = _(manifest.description.access_note)
+    return f"{words} {more}".rstrip()

@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.language import _
 from dpcore.plan import AdaptiveClipping, FixedClipping
-from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text
+from dpcore.privacy import accounting, ledger
 from dpcore.runs import supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
@@ -51,6 +51,8 @@ def show(store: Store, run_ids: list[str]) -> None:
             )
     st.subheader(_("The plans, and what came of them"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
+    if not facts.loc["no guarantee because"].any():
+        facts = facts.drop("no guarantee because")
     differing = facts.nunique(axis=1) > 1
     facts.insert(0, "", [_("differs") if yes else "" for yes in differing])
     facts.index = [columns.heading(name) for name in facts.index]
@@ -74,9 +76,10 @@ def _facts(run: Run) -> dict[str, str]:
     return {
         "status": states.name(run.status),
         "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.2%}",
-        "epsilon": epsilon_text(accounting.epsilon(run.charged).value),
-        "delta": repr(privacy.delta),
-        "noise_multiplier": f"{privacy.noise_multiplier:.12g}",
+        "epsilon": rounding.epsilon(accounting.epsilon(run.charged).value),
+        "no guarantee because": ledger.uncovered(privacy),
+        "delta": rounding.given(privacy.delta),
+        "noise_multiplier": rounding.noise(privacy.noise_multiplier),
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
         "population": f"{privacy.population:,}",

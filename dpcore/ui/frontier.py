@@ -43,7 +43,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         key=f"axis_{dataset}",
         help=_("What the accuracy has cost: the chart's other axis."),
     )
-    runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
+    runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and _covered(run)]
     if not runs:
         st.info(
             _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
@@ -75,6 +75,11 @@ def show(dataset: str, runs: list[Run]) -> None:
         run_list.open_run(clicked)
 
 
+def _covered(run: Run) -> bool:
+    """Whether its epsilon covers all that was done in a run."""
+    return not run.plan.privacy.zeroing
+
+
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
     rows = []
     for run in runs:
@@ -98,8 +103,13 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
 def ask(store: Store, dataset: str, runs: list[Run]) -> None:
     """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
     families: dict[tuple, list[Run]] = {}
-    for run in runs:
+    for run in filter(_covered, runs):
         families.setdefault(forecast.family(run), []).append(run)
+    if not families:
+        states.nothing_yet(
+            _("Its runs zero updates: no epsilon covers them."), icon=":material/block:", to=("study", "train")
+        )
+        return
     members = max(families.values(), key=len)
     plan = members[0].plan
     left, right = st.columns([2, 3], gap="large")

@@ -5,9 +5,9 @@ import hashlib
 import pandas as pd
 import streamlit as st
 
+from dpcore import rounding
 from dpcore.language import _
-from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text
+from dpcore.privacy import accounting, ledger
 from dpcore.runs import supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED, Run
 from dpcore.runs.store import Store
@@ -80,8 +80,7 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
         return chosen
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
-    if not table["tags"].any():
-        table = table.drop(columns="tags")
+    table = table.drop(columns=[name for name in ("no guarantee because", "tags") if not table[name].any()])
     # Streamlit remembers rows by their place: with other runs in the table it must forget them.
     ids = [run.run_id for run in runs]
     key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
@@ -116,7 +115,8 @@ def _row(run: Run, curve: list[float]) -> dict:
         "noise": privacy.noise_multiplier,
         "clients": privacy.clients_per_round,
         "round": f"{run.last_round or 0} / {privacy.rounds}",
-        "epsilon": epsilon_text(epsilon),
+        "epsilon": rounding.epsilon(epsilon),
+        "no guarantee because": ledger.uncovered(privacy),
         "accuracy": None if run.accuracy is None else 100 * run.accuracy,
         "by round": curve or None,
         "minutes": run.seconds / 60,

@@ -99,6 +99,7 @@ def _steps(store: Store, study_id: str) -> str:
         table = _table(now)
         if len(table):
             st.dataframe(table, hide_index=True, column_config=columns.shown(table), placeholder="–")
+            st.caption(" ".join(findings.conditions(now)))
     with st.container():
         st.header(_("2. Read it"))
         st.write(

@@ -525,6 +525,35 @@ def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
     assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
 
 
+def test_an_epsilon_that_does_not_cover_a_run_is_nowhere_without_the_reason(home):
+    covered, zeroed = recorded(home, "finished"), recorded(home, "finished", zeroing=True)
+    test = page("runs", runs=f"{covered},{zeroed}")
+    assert list(test.dataframe[0].value["no guarantee because"]) == [
+        "It zeroes outlying updates, and that threshold follows the updates without noise.",
+        "",
+    ]
+    assert "zeroes" in test.dataframe[1].value.loc["no guarantee because"].iloc[-1]
+    Store(home).delete(zeroed)
+    assert "no guarantee because" not in page("runs").dataframe[0].value
+
+
+def test_no_accuracy_is_promised_at_an_epsilon_that_covers_no_run(home):
+    recorded(home, "finished", zeroing=True)
+    test = page("frontier")
+    assert [one.value for one in test.info] == [
+        "Its runs cannot be compared: they zero updates, or are accounted for another adjacency.",
+        "Its runs zero updates: no epsilon covers them.",
+    ]
+
+
+def test_a_study_says_what_its_epsilons_hold_for(home, monkeypatch):
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0, zeroing=True))
+    test = page("study", study=studies.start(Store(home), Study(plan=base, target_epsilon=None)))
+    (said,) = [one.value for one in test.caption if "Each epsilon is that of one run alone" in one.value]
+    assert "the (epsilon, delta) claim does not cover it" in said
+
+
 def test_a_study_is_asked_estimated_and_begun(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     test = page("study")

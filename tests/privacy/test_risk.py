@@ -9,7 +9,7 @@ from scipy import stats
 
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.risk import rate_from_pair, risk
+from dpcore.privacy.risk import rate_from_pair, risk, unbounded
 
 CASES = json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
 ATTACKS = [case for case in CASES if case["group"] == "attack"]
@@ -49,6 +49,16 @@ def test_without_noise_everybody_is_found_and_without_rounds_nobody_is():
     assert (naked.advantage, naked.true_positive_rate(0.01), naked.best_guess(0.5)) == (1, 1, 1)
     assert (silent.advantage, silent.true_positive_rate(0.01), silent.best_guess(0.3)) == (0, 0.01, 0.7)
     assert silent.posterior(0.3, 0.01) == pytest.approx(0.3)
+
+
+def test_with_zeroing_nothing_bounds_an_attack():
+    found = risk(PrivacyPlan(zeroing=True))
+    assert (found.advantage, found.true_positive_rate(0.01), found.best_guess(0.5)) == (1, 1, 1)
+    assert found.posterior(0.5, 0.01) == 1 / 1.01
+    assert "follows the updates without noise" in unbounded(PrivacyPlan(zeroing=True))
+    assert "without noise" in unbounded(PrivacyPlan(noise_multiplier=0))
+    assert unbounded(PrivacyPlan()) == unbounded(PrivacyPlan(delta=0)) == ""
+    assert unbounded(PrivacyPlan(zeroing=True, rounds=0)) == ""
 
 
 def test_rdp_stands_in_where_pld_cannot_answer():

@@ -1,8 +1,11 @@
 import math
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dpcore.language import speaking
 from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, PrivacyPlan, TrainingPlan
@@ -86,6 +89,46 @@ def test_a_sentence_says_its_delta_and_its_exceptions():
     assert all(words in sentence for words in ("1.2345678e-05", "120 / 3,383", "outside this claim"))
     assert "outside" not in statement.sentence(replace(PrivacyPlan(), zeroing=False), 1.0)
     assert statement.rehearsal(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "why"), [({"zeroing": True}, "zeroes outlying updates"), ({"noise_multiplier": 0}, "without noise")]
+)
+def test_where_nothing_bounds_an_attack_none_is_bounded(values, why):
+    table, _ = rows(PrivacyPlan(**values))
+    assert table["Attack"].startswith("Nothing bounds an attack")
+    assert why in table["Attack"]
+    assert not re.search(r"\d|%", table["Attack"])
+
+
+def test_what_zeroing_leaves_open_is_said_wherever_an_epsilon_is():
+    table, text = rows(PrivacyPlan(zeroing=True))
+    assert table["If cohorts are known"].startswith("Not stated.")
+    assert not re.search(r"\d", table["If cohorts are known"])
+    for words in (table["Accountants"], text.split("\n")[0]):
+        assert words.endswith("Zeroing is outside this claim: its threshold follows the updates without noise.")
+    assert "69.5" in rows(PrivacyPlan())[0]["If cohorts are known"]
+
+
+def test_without_a_delta_an_attack_is_bounded_all_the_same():
+    assert "at most 2.71%" in rows(PrivacyPlan(delta=0))[0]["Attack"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(rate=st.floats(1e-12, 0.999), noise=st.sampled_from([0.5, 1.2, 2.4]))
+def test_the_attack_that_is_written_is_one_that_there_is(rate, noise):
+    plan = PrivacyPlan(noise_multiplier=noise)
+    found, accused = re.findall(r"(\d[\d.e-]*)%", statement.attack(plan, risk(plan), rate))
+    assert float(risk(plan).true_positive_rate(float(Decimal(accused) / 100))) <= float(Decimal(found) / 100)
+
+
+def test_the_rate_of_an_attack_is_written_as_it_was_given():
+    words = statement.attack(PrivacyPlan(), risk(PrivacyPlan()), 0.0100001)
+    assert "when 1.00001% of those" in words
+
+
+def test_a_multiple_of_one_over_the_population_is_rounded_up():
+    assert rows(PrivacyPlan())[0]["Delta"] == "1e-05, which is 0.0339 / population."  # 0.03383
 
 
 PLANS = {

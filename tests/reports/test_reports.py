@@ -152,6 +152,21 @@ def test_the_epsilons_of_a_grid_are_handed_on_with_what_they_hold_for(store, mon
         table[["dataset", "rounds", "population", "adjacency", "delta"]].drop_duplicates().to_numpy().tolist()
     )
     assert shared == ["writers", 100, 3383, "add-or-remove-one", 2e-5]
+    why = dict(zip(table["noise"], table["no guarantee because"], strict=True))
+    assert why[0.0] == "It is trained without noise."
+    assert set(why.values()) - {why[0.0]} == {
+        "It zeroes outlying updates, and that threshold follows the updates without noise."
+    }
+
+
+def test_a_run_with_zeroing_bounds_no_attack_on_its_page(store):
+    plan = Plan(privacy=PrivacyPlan(zeroing=True))
+    run = store.run(store.create(plan, engine="vectorized", eval_every=5))
+    page = report.html(store, run)
+    assert "Nothing bounds an attack on such a run." in page
+    assert "by mistake" not in page
+    assert "Without amplification" not in page
+    assert "State of the run: queued." in page
 
 
 def test_the_statement_in_a_studys_page_is_that_of_its_final_run(store, monkeypatch):
