@@ -62,6 +62,15 @@ def percent(fraction: float) -> str:
     return f"{_written(min(_rounded(_hundred(fraction), 3, ROUND_CEILING), Decimal(100)))}%"
 
 
+def down_percent(fraction: float) -> str:
+    """Returns what is reached without an attack, never above what it is.
+
+    >>> down_percent(1 - 0.41)
+    '59%'
+    """
+    return f"{_written(_rounded(_hundred(fraction), 3, ROUND_FLOOR))}%"
+
+
 def noise(noise_multiplier: float) -> str:
     """Returns the noise that is, or was, added: as it is, and never above that.
 

@@ -16,59 +16,68 @@ COUNTS = st.integers(1, 1_000_000_000)
 
 def read(text):
     """The number that a reader takes from a text."""
-    number = float(text.rstrip("%").replace(",", "").replace("∞", "inf"))
-    return Fraction(text.rstrip("%").replace(",", "")) / 100 if text.endswith("%") else number
+    number = Fraction(text.rstrip("%").replace(",", ""))
+    return number / 100 if text.endswith("%") else number
+
+
+def exact(value):
+    """The number that people take a float for: the shortest that is read as it."""
+    return Fraction(repr(value))
 
 
 @for_all(st.floats(0, 1e14))
 def test_an_epsilon_is_never_below_what_it_is(value):
-    assert (
-        value
-        <= read(rounding.epsilon(value))
-        <= value + (0.001 if value < 10 else 0.1) * (1 + 1e-9) + value * 1e-15
-    )
+    step = Fraction(1, 1000) if value < 10 else Fraction(1, 10)
+    assert exact(value) <= read(rounding.epsilon(value)) < exact(value) + step
 
 
 @for_all(FRACTIONS)
 def test_what_an_attack_achieves_is_never_below_what_it_is(fraction):
-    assert float(read(rounding.percent(fraction))) >= fraction
-    assert read(rounding.percent(fraction)) <= max(Fraction(fraction) * Fraction(1011, 1000), 0)
+    within = Fraction(1, 100) * exact(fraction)
+    assert exact(fraction) <= read(rounding.percent(fraction)) <= exact(fraction) + within
+    assert exact(fraction) - within <= read(rounding.down_percent(fraction)) <= exact(fraction)
 
 
 @for_all(POSITIVE)
-def test_noise_that_was_added_is_never_above_and_noise_that_is_needed_never_below(value):
-    assert value * (1 - 1e-11) <= read(rounding.noise(value)) <= value
-    assert value <= read(rounding.noise_needed(value)) <= value * 1.0011
-    assert value * 0.989 <= read(rounding.down(value)) <= value <= read(rounding.up(value)) <= value * 1.011
+def test_noise_that_was_added_is_never_above_and_noise_that_is_needed_never_below(noise):
+    assert exact(noise) * (1 - Fraction("1e-11")) <= read(rounding.noise(noise)) <= exact(noise)
+    assert exact(noise) <= read(rounding.noise_needed(noise)) <= exact(noise) * Fraction("1.001")
+
+
+@for_all(POSITIVE, st.integers(1, 12))
+def test_what_is_rounded_up_is_never_below_and_what_is_rounded_down_never_above(value, digits):
+    within = exact(value) / 10 ** (digits - 1)
+    assert exact(value) - within <= read(rounding.down(value, digits)) <= exact(value)
+    assert exact(value) <= read(rounding.up(value, digits)) <= exact(value) + within
 
 
 @for_all(POSITIVE, COUNTS)
 def test_noise_over_clients_is_never_above_what_it_is(noise, clients):
-    assert Fraction(rounding.ratio(noise, clients)) <= Fraction(repr(noise)) / clients
+    assert read(rounding.ratio(noise, clients)) <= exact(noise) / clients
 
 
 @for_all(COUNTS, COUNTS)
 def test_a_probability_and_a_multiple_of_delta_are_never_below_what_they_are(clients, population):
-    assert read(rounding.probability(clients, population)) >= clients / population
-    assert read(rounding.delta_multiple(1 / clients, population)) >= Fraction(repr(1 / clients)) * population
+    assert read(rounding.probability(clients, population)) >= Fraction(clients, population)
+    assert read(rounding.delta_multiple(1 / clients, population)) >= exact(1 / clients) * population
 
 
 @for_all(st.floats(1e-6, 1000), FRACTIONS)
 def test_a_budget_is_never_said_to_have_more_left_than_it_has(budget, fraction):
     spent = budget * fraction
-    assert Fraction(rounding.epsilon_left(budget, spent)) <= Fraction(repr(budget)) - Fraction(repr(spent))
+    assert read(rounding.epsilon_left(budget, spent)) <= exact(budget) - exact(spent)
 
 
 @for_all(st.floats(allow_nan=False, allow_infinity=False), FRACTIONS)
 def test_what_was_given_is_written_in_full(value, fraction):
     assert float(rounding.given(value)) == value
-    assert float(read(rounding.given_percent(fraction))) == fraction
+    assert read(rounding.given_percent(fraction)) == exact(fraction)
 
 
 @for_all(st.lists(POSITIVE), st.integers(1, 6))
 def test_the_points_of_a_chart_are_written_as_they_are(values, digits):
     for point in rounding.short(values, digits):
-        assert read(rounding.up(point, digits)) == read(rounding.down(point, digits)) == point
+        assert read(rounding.up(point, digits)) == read(rounding.down(point, digits)) == exact(point)
 
 
 @pytest.mark.parametrize(

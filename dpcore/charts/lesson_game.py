@@ -3,8 +3,10 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from dpcore import rounding
 from dpcore.charts import colours
-from dpcore.charts.lines import SYMBOLS, TITLE_FONT, figure, show_legend
+from dpcore.charts.lines import SYMBOLS, TITLE_FONT, figure, hover, show_legend
+from dpcore.charts.privacy import at_most
 from dpcore.language import _
 
 _FRAMES = 25
@@ -90,7 +92,12 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
     """
     drawn = figure(_("Wrongly accused"), _("Found"))
     drawn.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name=_("guessing blindly"), line={"dash": "dot", "color": "#808080"}
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name=_("guessing blindly"),
+        line={"dash": "dot", "color": "#808080"},
+        hoverinfo="skip",
     )
     drawn.add_scatter(
         x=curve["accused"],
@@ -98,6 +105,7 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
         mode="lines",
         name=_("the guarantee: no attack is above"),
         line={"width": 3, "color": colours.of_noise(noise_multiplier)},
+        **hover(at_most(_("any attack"), *at) for at in zip(curve["accused"], curve["at_most"], strict=True)),
     )
     for number, row in enumerate(points.itertuples()):
         drawn.add_scatter(
@@ -108,12 +116,24 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
             marker={"size": 13, "symbol": SYMBOLS[number % len(SYMBOLS)]},
             error_x=_open(row.accused, row.accused_low, row.accused_high),
             error_y=_open(row.found, row.found_low, row.found_high),
+            **hover([_so_far(row)]),
         )
     drawn.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
     drawn.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
     show_legend(drawn, height=440)
     drawn.update_layout(hovermode="closest")
     return drawn
+
+
+def _so_far(row) -> str:
+    """Where a player is, and what is left open, never narrower than it is."""
+    return _("{who}: {found_low} to {found_high} found, {accused_low} to {accused_high} wrongly accused").format(
+        who=row.who,
+        found_low=rounding.down_percent(row.found_low),
+        found_high=rounding.percent(row.found_high),
+        accused_low=rounding.down_percent(row.accused_low),
+        accused_high=rounding.percent(row.accused_high),
+    )
 
 
 def _open(rate: float, low: float, high: float) -> dict:

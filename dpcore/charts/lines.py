@@ -1,7 +1,7 @@
 """Line charts: numbers in, plotly figures out. Colours and font come from the page that shows them."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -34,6 +34,11 @@ def figure(x_title: str, y_title: str) -> go.Figure:
     empty.update_xaxes(title={"text": x_title, "font": TITLE_FONT}, rangemode="tozero", ticklabelstandoff=6)
     empty.update_yaxes(title={"text": y_title, "font": TITLE_FONT})
     return empty
+
+
+def hover(texts: Iterable[str]) -> dict:
+    """Returns how a trace says its points: in these words. Plotly itself would round to the nearest number."""
+    return {"hovertext": list(texts), "hoverinfo": "text"}
 
 
 def metric_by_round(

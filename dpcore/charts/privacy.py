@@ -1,12 +1,14 @@
 """Charts of what a plan guarantees: numbers in, plotly figures out. Colours and font come from the page."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend, whole_ticks
+from dpcore import rounding
+from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, hover, show_legend, whole_ticks
 from dpcore.language import _
-from dpcore.privacy.statement import epsilon_text
 
 _FALLING = ("noise_multiplier", "delta")  # with these, epsilon falls
 ISO_EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -24,13 +26,25 @@ def epsilon_against(
         delta: Named in the title of the axis.
         logarithmic: Whether the number is drawn by factors.
     """
-    y_title = _("Epsilon") if curve.columns[0] == "delta" else _("Epsilon (delta {delta:g})").format(delta=delta)
-    found = figure(x_title, y_title)
+    y_title = _("Epsilon (delta {delta})").format(delta=rounding.given(delta))
+    found = figure(x_title, _("Epsilon") if curve.columns[0] == "delta" else y_title)
     x = curve.iloc[:, 0]
+
+    def words(name: str, number: float, epsilon: float) -> str:
+        at = f"{number:,}" if isinstance(number, int) else rounding.given(number)
+        return f"{x_title} {at}, {name}: ε = {rounding.epsilon(epsilon)}"
+
     top = _top(curve, point[1])
     for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
         drawn = curve[name].where(np.isfinite(curve[name]))
-        found.add_scatter(x=x, y=drawn, mode="lines", name=name, line={"dash": dash, "width": 3})
+        found.add_scatter(
+            x=x,
+            y=drawn,
+            mode="lines",
+            name=name,
+            line={"dash": dash, "width": 3},
+            **hover(words(name, *at) for at in zip(x.tolist(), curve[name], strict=True)),
+        )
         seen = drawn[drawn <= top]
         if len(seen):
             end = seen.index[-1]
@@ -50,11 +64,12 @@ def epsilon_against(
             x=[point[0]],
             y=[point[1]],
             mode="markers+text",
-            text=[epsilon_text(point[1])],
+            text=[rounding.epsilon(point[1])],
             textposition="bottom left" if curve.columns[0] in _FALLING else "bottom right",  # below the curve
             marker={"size": 12, "symbol": "diamond"},
             name=_("this plan"),
             cliponaxis=False,
+            **hover([words(_("this plan"), *point)]),
         )
     found.update_layout(height=420, margin={"r": 50})
     found.update_yaxes(rangemode="tozero", range=[0, top])
@@ -90,8 +105,16 @@ def surface(
         x=clients,
         y=noise,
         z=levels,
-        customdata=epsilons,
-        hovertemplate=_("%{x:.0f} clients, noise %{y:.3g}: epsilon %{customdata:.3f}<extra></extra>"),
+        hovertext=[
+            [
+                _("{clients:,} clients, noise {noise}: epsilon {epsilon}").format(
+                    clients=int(count), noise=rounding.given(z), epsilon=rounding.epsilon(epsilon)
+                )
+                for count, epsilon in zip(clients, row, strict=True)
+            ]
+            for z, row in zip(noise, epsilons, strict=True)
+        ],
+        hoverinfo="text",
         colorscale="Cividis",
         reversescale=True,
         zmin=-1,
@@ -109,17 +132,22 @@ def surface(
         x, y = _iso_line(clients, noise, epsilons, level)
         if len(x):
             found.add_scatter(
-                x=x, y=y, mode="lines", line=ink, name=_("epsilon {level:g}").format(level=level), hoverinfo="skip"
+                x=x,
+                y=y,
+                mode="lines",
+                line=ink,
+                name=_("epsilon {level}").format(level=rounding.given(level)),
+                hoverinfo="skip",
             )
             found.add_annotation(
                 x=np.log10(x[len(x) // 3]),
                 y=np.log10(y[len(x) // 3]),
-                text=f"ε = {level:g}",
+                text=f"ε = {rounding.given(level)}",
                 showarrow=False,
                 font={"color": "black", "size": 12},
                 bgcolor="rgba(255,255,255,0.8)",
             )
-    ratio_text = _("ratio {ratio:.3g}").format(ratio=ratio)
+    ratio_text = _("ratio {ratio}").format(ratio=rounding.ratio(point[1], point[0]))
     inside = (ratio * clients >= noise[0]) & (ratio * clients <= noise[-1])
     found.add_scatter(
         x=clients[inside],
@@ -147,6 +175,13 @@ def surface(
         mode="markers",
         name=_("this plan"),
         marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
+        **hover(
+            [
+                _("this plan: {clients:,} clients, noise {noise}").format(
+                    clients=int(point[0]), noise=rounding.noise(point[1])
+                )
+            ]
+        ),
     )
     found.update_xaxes(
         type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist(), ticks="", **LOG_TICKS
@@ -170,6 +205,12 @@ def _iso_line(
     return np.array(x), np.array(y)
 
 
+def at_most(who: str, accused: float, found: float) -> str:
+    """Returns what somebody finds at most where they accuse a fraction by mistake, in words beside a chart."""
+    words = _("{who}: at most {found} found, at {accused} wrongly accused")
+    return words.format(who=who, found=rounding.percent(found), accused=rounding.given_percent(accused))
+
+
 def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     """Returns what attacks find against whom they accuse by mistake.
 
@@ -179,18 +220,21 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     """
     found = figure(_("Wrongly accused"), _("Found"))
     x = curve["wrongly accused"]
-    found.add_scatter(x=x, y=curve["found"], mode="lines", name=_("best attack"), line={"width": 3})
-    found.add_scatter(
-        x=x,
-        y=curve["found by one pair alone"],
-        mode="lines",
-        name=_("if only (ε, δ) were known"),
-        line={"dash": "dash"},
-    )
-    found.add_scatter(x=x, y=x, mode="lines", name=_("accusing at random"), line={"dash": "dot"})
-    found.add_scatter(
-        x=[point[0]], y=[point[1]], mode="markers", marker={"size": 12, "symbol": "diamond"}, name=_("spoken of")
-    )
+
+    def draw(name: str, accused: Iterable[float], rates: Iterable[float], **how) -> None:
+        found.add_scatter(
+            x=accused,
+            y=rates,
+            name=name,
+            **how,
+            **hover(at_most(name, *at) for at in zip(accused, rates, strict=True)),
+        )
+
+    draw(_("best attack"), x, curve["found"], mode="lines", line={"width": 3})
+    draw(_("if only (ε, δ) were known"), x, curve["found by one pair alone"], mode="lines", line={"dash": "dash"})
+    draw(_("accusing at random"), x, x, mode="lines", line={"dash": "dot"})
+    marker = {"size": 12, "symbol": "diamond"}
+    draw(_("spoken of"), [point[0]], [point[1]], mode="markers", marker=marker)
     found.update_xaxes(type="log", rangemode="normal", tickformat="~%", tickvals=[1e-4, 1e-3, 1e-2, 1e-1, 1])
     found.update_yaxes(range=[0, 1], tickformat=".0%")
     show_legend(found)

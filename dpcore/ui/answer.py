@@ -4,6 +4,7 @@ import math
 
 import streamlit as st
 
+from dpcore import rounding
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
@@ -18,21 +19,21 @@ def show(plan: PrivacyPlan, grid: float) -> None:
     one, two, three, four = st.columns(4)
     one.metric(
         _("Epsilon, by {accountant}").format(accountant=headline.accountant.upper()),
-        statement.epsilon_text(headline.value),
+        rounding.epsilon(headline.value),
         border=True,
         help=_("The smaller of the two bounds, rounded up. {version}.").format(version=accounting.VERSION),
     )
     other, by = (pld, "PLD") if headline is rdp else (rdp, "RDP")
-    ordered = _("By {accountant}, order {order:g}") if other is rdp and rdp.order else _("By {accountant}")
+    ordered = _("By {accountant}, order {order}") if other is rdp and rdp.order else _("By {accountant}")
     two.metric(
-        ordered.format(accountant=by, order=rdp.order),
-        statement.epsilon_text(other.value) if other else "–",
+        ordered.format(accountant=by, order=rounding.given(rdp.order or 0)),
+        rounding.epsilon(other.value) if other else "–",
         border=True,
         help=" ".join([_("RDP with the orders of the TensorFlow Federated tutorial."), account.pld_problem]),
     )
     three.metric(
         _("If cohorts were known"),
-        statement.epsilon_text(accounting.without_amplification(plan)),
+        rounding.epsilon(accounting.without_amplification(plan)),
         border=True,
         help=_(
             "Epsilon without amplification by sampling: towards somebody who knows who took part in which round."
@@ -40,7 +41,7 @@ def show(plan: PrivacyPlan, grid: float) -> None:
     )
     four.metric(
         _("Noise on the average"),
-        f"{plan.value_noise_multiplier / plan.clients_per_round:.4g}",
+        rounding.up(plan.value_noise_multiplier / plan.clients_per_round, 4),
         border=True,
         help=_(
             "Noise on the sum of updates, over clients per round, in units of the clip norm: what the model has to bear. "

@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import rng
+from dpcore import rng, rounding
 from dpcore.charts import lesson_game as charts
 from dpcore.language import N_, _
 from dpcore.lesson import game
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import risk
-from dpcore.privacy.statement import epsilon_text, percent
 from dpcore.ui import chart, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
@@ -46,7 +45,7 @@ class _Table:
 def _guarantee(plan: PrivacyPlan) -> tuple[float, pd.DataFrame]:
     """The plan's epsilon, and the most that attacks find at each rate of wrong accusations."""
     # With little noise the curve rises steeply at 0: between points further apart, a line would be drawn far below it.
-    accused = np.unique([*np.geomspace(1e-18, 1, 150), *np.linspace(0, 1, 101)])
+    accused = np.unique(rounding.short([*np.geomspace(1e-18, 1, 150), *np.linspace(0, 1, 101)]))
     at_most = risk(plan).true_positive_rate(accused)
     return accounting.epsilon(plan, accounting.COARSE).value, pd.DataFrame({"accused": accused, "at_most": at_most})
 
@@ -98,8 +97,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 "A fair coin has said whether this user took part in a training of {rounds} rounds. You are the attacker "
                 "that the guarantee is about: you know everybody else's data, and who of them came to which round. So "
                 "what is left of each round is noise, and this user's update, one clip norm long, if they were drawn: "
-                "that is one round in {every:.0f} on average."
-            ).format(rounds=PrivacyPlan.rounds, every=1 / PrivacyPlan().sampling_prob)
+                "that is one round in {every} on average."
+            ).format(rounds=PrivacyPlan.rounds, every=PrivacyPlan.population // PrivacyPlan.clients_per_round)
         )
         st.write(
             _(
@@ -111,7 +110,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             _("Noise multiplier"),
             NOISE,
             default=1.2,
-            format_func=lambda value: f"{value:g}",
+            format_func=rounding.noise,
             key="game_noise",
             bind="query-params",
             required=True,
@@ -179,10 +178,10 @@ def _say(table: _Table, epsilon: float, plan: PrivacyPlan) -> None:
     """Says how guesses went, and lets the best attacker play."""
     st.write(
         _(
-            "({epsilon}, {delta:g}) bounds every attacker who is not told in which rounds this user was drawn: the curve "
+            "({epsilon}, {delta}) bounds every attacker who is not told in which rounds this user was drawn: the curve "
             "is the most that can be found at each rate of wrong accusations. The bars are what so many games leave "
             "open, at 95%: chance may put a short score above the curve, many games will not stay there."
-        ).format(epsilon=epsilon_text(epsilon), delta=plan.delta)
+        ).format(epsilon=rounding.epsilon(epsilon), delta=rounding.given(plan.delta))
     )
     st.button(
         _("Let the best attacker play {games:,} games").format(games=AT_ONCE),
@@ -212,7 +211,9 @@ def _scores(table: _Table, epsilon: float, curve: pd.DataFrame, plan: PrivacyPla
         label=_(
             "Found against wrongly accused. The guarantee, epsilon {epsilon}, lets no attack find more than {most} at "
             "10% wrongly accused."
-        ).format(epsilon=epsilon_text(epsilon), most=percent(float(risk(plan).true_positive_rate(0.1)))),
+        ).format(
+            epsilon=rounding.epsilon(epsilon), most=rounding.percent(float(risk(plan).true_positive_rate(0.1)))
+        ),
         table=points if len(points) else curve,
     )
 
@@ -248,7 +249,11 @@ def _sentence(who: str, score: game.Score, plan: PrivacyPlan) -> str:
     if not score.others:
         return words
     most = float(risk(plan).true_positive_rate(score.accused / score.others))
-    return words + " " + _("In the long run, at most {most} can be found at that rate.").format(most=percent(most))
+    return (
+        words
+        + " "
+        + _("In the long run, at most {most} can be found at that rate.").format(most=rounding.percent(most))
+    )
 
 
 SCREEN = Screen(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.charts import privacy as charts
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
@@ -54,33 +54,33 @@ def show(plan: PrivacyPlan, attack: Attack) -> None:
     posterior, guess = best.posterior(attack.prior, rate), best.best_guess(attack.prior)
     one, two, three = st.columns(3)
     one.metric(
-        _("Found, at {rate} wrongly accused").format(rate=statement.percent(rate)),
-        statement.percent(found),
+        _("Found, at {rate} wrongly accused").format(rate=rounding.given_percent(rate)),
+        rounding.percent(found),
         border=True,
         help=_("The most of the users that took part whom any attack finds, at that rate of mistakes."),
     )
     two.metric(
         _("Advantage"),
-        statement.percent(best.advantage),
+        rounding.percent(best.advantage),
         border=True,
         help=_("The most by which found exceeds accused."),
     )
     three.metric(
-        _("Sure of the accused, from {prior:.0%}").format(prior=attack.prior),
-        statement.percent(posterior),
+        _("Sure of the accused, from {prior}").format(prior=rounding.given_percent(attack.prior)),
+        rounding.percent(posterior),
         border=True,
         help=_("How sure this attacker is of a user that it accuses, by Bayes' rule."),
     )
     words = _(
-        "Who was {prior:.0%} sure of a user before can be {posterior} sure of one that this attack accuses. Guessing for "
+        "Who was {prior} sure of a user before can be {posterior} sure of one that this attack accuses. Guessing for "
         "everybody, such an attacker is right {guess} of the time; without looking at the model, {blind}."
     ).format(
-        prior=attack.prior,
-        posterior=statement.percent(posterior),
-        guess=statement.percent(guess),
-        blind=statement.percent(max(attack.prior, 1 - attack.prior)),
+        prior=rounding.given_percent(attack.prior),
+        posterior=rounding.percent(posterior),
+        guess=rounding.percent(guess),
+        blind=rounding.down_percent(max(attack.prior, 1 - attack.prior)),
     )
-    st.write(f"{statement.attack(best, rate)} {words}")
+    st.write(f"{statement.attack(plan, best, rate)} {words}")
 
 
 def curve(plan: PrivacyPlan, attack: Attack) -> None:
@@ -92,7 +92,7 @@ def curve(plan: PrivacyPlan, attack: Attack) -> None:
         charts.trade_off(table, point=(rate, found)),
         key="trade_off",
         label=_("The best attack finds {found} when {rate} are wrongly accused.").format(
-            found=statement.percent(found), rate=statement.percent(rate)
+            found=rounding.percent(found), rate=rounding.given_percent(rate)
         ),
         table=table,
     )
@@ -107,12 +107,12 @@ def way_back(plan: PrivacyPlan, attack: Attack) -> None:
         found = _noise(plan, **rates)
     st.write(
         _(
-            "At most {found} found, at {rate} wrongly accused, takes a noise multiplier of **{noise:.6g}**: epsilon "
+            "At most {found} found, at {rate} wrongly accused, takes a noise multiplier of **{noise}**: epsilon "
             "{epsilon}."
         ).format(
-            found=statement.percent(attack.true_positive_rate),
-            rate=statement.percent(attack.false_positive_rate),
-            noise=found.noise_multiplier,
-            epsilon=statement.epsilon_text(accounting.epsilon(found).value),
+            found=rounding.given_percent(attack.true_positive_rate),
+            rate=rounding.given_percent(attack.false_positive_rate),
+            noise=rounding.given(found.noise_multiplier),
+            epsilon=rounding.epsilon(accounting.epsilon(found).value),
         )
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
 from dpcore.privacy.risk import rate_from_pair, risk
@@ -38,9 +38,9 @@ def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
     if name == "rounds":
         return np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round().astype(int))
     if name == "delta":
-        return np.unique([*np.geomspace(1e-10, 1e-2, _POINTS), now])
+        return np.unique([*rounding.short(np.geomspace(1e-10, 1e-2, _POINTS)), now])
     if name == "noise_multiplier":
-        values = np.unique([*np.geomspace(max(now / 5, limits.LEAST_NOISE), now * 5, _POINTS), now])
+        values = np.unique([*rounding.short(np.geomspace(max(now / 5, limits.LEAST_NOISE), now * 5, _POINTS)), now])
         return values[values < plan.most_noise * (1 - 1e-9)]
     if not plan.is_sampled:  # everybody is everybody
         return np.array([now])
@@ -58,7 +58,8 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     top = min(plan.population, max(10_000, 4 * plan.clients_per_round))
     clients = np.unique(np.geomspace(min(10, top), top, _MAP_POINTS).round().astype(int))
     highest = max(10.0, 2 * plan.noise_multiplier)
-    noise = np.geomspace(min(0.3, plan.noise_multiplier), highest, _MAP_POINTS)
+    lowest = min(0.3, plan.noise_multiplier)
+    noise = np.unique([lowest, *rounding.short(np.geomspace(lowest, highest, _MAP_POINTS))[1:]])
     all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
     given = curves.arguments(plan) | {
         "noise_multiplier": all_noise * plan.accounted_noise_multiplier / plan.noise_multiplier,
@@ -78,7 +79,7 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
 @_cached
 def trade_off(plan: PrivacyPlan, epsilon: float) -> pd.DataFrame:
     """Columns `wrongly accused`, `found`, `found by one pair alone`: fractions of users."""
-    rates = np.geomspace(1e-4, 1, 81)
+    rates = np.array(rounding.short(np.geomspace(1e-4, 1, 81)))
     return pd.DataFrame(
         {
             "wrongly accused": rates,
