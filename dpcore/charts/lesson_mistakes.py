@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts.lines import figure, show_legend
+from dpcore import rounding
+from dpcore.charts.lines import figure, hover, show_legend
 from dpcore.language import _
-from dpcore.privacy.statement import epsilon_text
 
 _PATTERNS = ("", "/", "x", ".", "-")
 
@@ -26,7 +26,7 @@ def bars(table: pd.DataFrame) -> go.Figure:
         y=table["what"],
         x=[min(value, 1.2 * top) for value in table["epsilon"]],
         orientation="h",
-        text=[epsilon_text(value) for value in table["epsilon"]],
+        text=[rounding.epsilon(value) for value in table["epsilon"]],
         textposition=["inside" if math.isinf(value) else "outside" for value in table["epsilon"]],
         insidetextanchor="middle",
         textfont={"size": 18},
@@ -64,6 +64,9 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
         mode="lines",
         line={"width": 3},
         name=_("divided by those that came"),
+        **hover(
+            f"{size:,}: {rounding.up(moved)}" for size, moved in zip(table["cohort"], table["moved"], strict=True)
+        ),
     )
     drawn.add_scatter(
         x=table["cohort"],
@@ -71,6 +74,7 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
         mode="lines",
         line={"width": 3, "dash": "dash"},
         name=_("what the noise is made for: divided by {expected}").format(expected=expected),
+        **hover(map(rounding.down, table["allowed"])),
     )
     drawn.update_yaxes(rangemode="tozero")
     drawn.update_xaxes(rangemode="normal")
@@ -104,18 +108,30 @@ def over_delta(curve: pd.DataFrame, points: pd.DataFrame, *, population: int) ->
         yanchor="top",
         showarrow=False,
     )
-    drawn.add_scatter(x=curve["delta"], y=curve["epsilon"], mode="lines", line={"width": 3}, name=_("Epsilon"))
+    drawn.add_scatter(
+        x=curve["delta"],
+        y=curve["epsilon"],
+        mode="lines",
+        line={"width": 3},
+        name=_("Epsilon"),
+        **hover(
+            f"δ = {rounding.given(delta)}: ε = {rounding.epsilon(epsilon)}"
+            for delta, epsilon in zip(curve["delta"], curve["epsilon"], strict=True)
+        ),
+    )
     drawn.add_scatter(
         x=points["delta"],
         y=points["epsilon"],
         mode="markers+text",
         text=[
-            f"{what}: {epsilon_text(value)}" for what, value in zip(points["what"], points["epsilon"], strict=True)
+            f"{what}: {rounding.epsilon(value)}"
+            for what, value in zip(points["what"], points["epsilon"], strict=True)
         ],
         textposition=["bottom left" if delta >= 1 / population else "top right" for delta in points["delta"]],
         marker={"size": 12, "symbol": "diamond"},
         name="",
         cliponaxis=False,
+        hoverinfo="skip",  # they say it without
     )
     ends = np.log10([curve["delta"].min(), curve["delta"].max()])
     drawn.update_xaxes(type="log", rangemode="normal", exponentformat="power", range=ends.tolist())
@@ -131,12 +147,16 @@ def moves(table: pd.DataFrame) -> go.Figure:
         table: Columns `what` (words), `moved` and `noise`, both fractions.
     """
     drawn = figure("", _("Change in one round"))
-    for name, title, pattern in (("moved", _("by one user"), ""), ("noise", _("noise on it"), "/")):
+    for name, title, pattern, percent in (
+        ("moved", _("by one user"), "", rounding.percent),
+        ("noise", _("noise on it"), "/", rounding.down_percent),
+    ):
         drawn.add_bar(
             x=table["what"],
             y=table[name],
             name=title,
-            text=[f"{value:.2%}" for value in table[name]],
+            text=list(map(percent, table[name])),
+            hoverinfo="skip",
             textposition="outside",
             marker={"pattern": {"shape": pattern}},
             cliponaxis=False,

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dpcore import rounding
 from dpcore.language import _
 
 PAPER, INK, FALLS, RISES = "#F7F7F7", "#1A1A1A", "#D55E00", "#0072B2"
@@ -53,8 +54,8 @@ def averages(
     # Above the picture: as wide as a phone, in one line, from its left edge to above the colour bar.
     above = [
         {
-            "text": _("{noise:g} / {clients} = {ratio:.3g} clip norms of noise").format(
-                noise=noise_multiplier, clients=count, ratio=noise_multiplier / count
+            "text": _("{noise} / {clients} = {ratio} clip norms of noise").format(
+                noise=rounding.noise(noise_multiplier), clients=count, ratio=rounding.ratio(noise_multiplier, count)
             ),
             "showarrow": False,
             **{"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"},

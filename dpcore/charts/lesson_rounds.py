@@ -7,10 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dpcore import rounding
 from dpcore.charts.lesson_pictures import INK, PAPER
-from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, show_legend
+from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, hover, show_legend
 from dpcore.language import _
-from dpcore.privacy.statement import epsilon_text
 
 _GREY = "#808080"
 _ASPECT = 2.0  # of the field of users: columns over rows
@@ -82,13 +82,23 @@ def sampling(
     drawn = make_subplots(2, 1, row_heights=[0.58, 0.42], vertical_spacing=0.06, subplot_titles=["-"])
     for name, words, dash in (("known", _("if it is known who came"), "dash"), ("sampled", _("sampled"), "solid")):
         drawn.add_scatter(
-            x=epsilons["round"], y=epsilons[name], name=words, line={"dash": dash, "width": 3}, row=2, col=1
+            x=epsilons["round"],
+            y=epsilons[name],
+            name=words,
+            line={"dash": dash, "width": 3},
+            **hover(
+                f"{number:,}: ε = {rounding.epsilon(epsilon)}"
+                for number, epsilon in zip(epsilons["round"], epsilons[name], strict=True)
+            ),
+            row=2,
+            col=1,
         )
     frames = [_round(number, cohorts, epsilons, columns, user) for number in shown]
     lit, now = frames[-1][0]
     square = {"symbol": "square", "size": 6}
     drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
-    drawn.add_scatter(**now, mode="markers", marker={"size": 12, "symbol": "diamond", "color": _GREY}, row=2, col=1)
+    here = {"size": 12, "symbol": "diamond", "color": _GREY}
+    drawn.add_scatter(**now, mode="markers", marker=here, hoverinfo="skip", row=2, col=1)
     drawn.add_scatter(
         x=[user % columns] * 2,
         y=[user // columns] * 2,
@@ -155,7 +165,7 @@ def _round(
                 "y": math.log10(row[name]),
                 "xref": "x2",
                 "yref": "y2",
-                "text": words.format(epsilon=epsilon_text(row[name])),
+                "text": words.format(epsilon=rounding.epsilon(row[name])),
                 "xanchor": "right" if number > len(cohorts) / 2 else "left",
                 **beside,
             }

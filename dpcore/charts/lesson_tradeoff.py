@@ -5,8 +5,9 @@ from collections.abc import Collection
 import pandas as pd
 import plotly.graph_objects as go
 
+from dpcore import rounding
 from dpcore.charts import colours, studies
-from dpcore.charts.lines import METRICS, SYMBOLS, figure, show_legend
+from dpcore.charts.lines import METRICS, SYMBOLS, figure, hover, show_legend
 from dpcore.language import _
 
 _ACCURACY = METRICS["accuracy"]  # by a name: what collects words would take the key for one
@@ -29,7 +30,7 @@ def by_round(table: pd.DataFrame, *, total_rounds: int, accepted: float, beyond:
             if band:
                 line.opacity = 0.1
             else:
-                line.update(opacity=0.75, line_width=1.5, name=f"{line.name} (ε > {accepted:g})")
+                line.update(opacity=0.75, line_width=1.5, name=f"{line.name} (ε > {rounding.given(accepted)})")
     drawn.frames = [
         go.Frame(
             name=_("Round {number}").format(number=last),
@@ -59,9 +60,12 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
             x=[row.epsilon],
             y=[row.accuracy],
             mode="markers",
-            name=_("noise {noise:g}").format(noise=row.noise),
+            name=_("noise {noise}").format(noise=rounding.noise(row.noise)),
             marker={"size": 12, "symbol": SYMBOLS[number % len(SYMBOLS)], "color": colours.of_noise(row.noise)},
             error_y={"type": "data", "array": [row.band], "thickness": 1.5},
+            **hover(
+                [f"{row.setting}<br>ε = {rounding.epsilon(row.epsilon)}<br>{_(_ACCURACY)}: {row.accuracy:.3f}"]
+            ),
         )
     # Named in the legend: beside the points, words would lie on lines and on each other where the chart is small.
     for row in table[table["noise"] == 0].itertuples():

@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from dpcore import rounding
 from dpcore.charts import colours
 from dpcore.charts.lines import DASHES, LOG_TICKS, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
 from dpcore.language import N_, _
@@ -74,7 +75,7 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
                 y=line["accuracy"],
                 mode="lines",
                 line={"dash": "dot", "width": 1, "color": "#808080"},
-                name=_("noise / clients {ratio:.3g}").format(ratio=ratio),
+                name=_("noise / clients {ratio}").format(ratio=rounding.down(ratio)),
                 hoverinfo="skip",
                 showlegend=False,  # they look alike
             )
@@ -85,13 +86,14 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
         mode="lines",
         line={"width": 2, "shape": "hv", "color": "#808080"},
         name=_("nothing beats these"),
+        hoverinfo="skip",  # its corners are runs, which say more
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
         drawn.add_scatter(
             x=rows[axis],
             y=rows["accuracy"],
             mode="markers",
-            name=_("noise {noise:g}").format(noise=noise),
+            name=_("noise {noise}").format(noise=rounding.noise(noise)),
             marker={
                 "size": 11,
                 "symbol": [SYMBOLS[number % len(SYMBOLS)] + ("" if best else "-open") for best in rows["best"]],
