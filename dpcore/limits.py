@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from dpcore import rounding
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 
@@ -81,7 +82,11 @@ class Knob:
             _("Expected {name} to be a whole number in {interval}, found {value}.")
             if self.integer
             else _("Expected {name} to be a number in {interval}, found {value}.")
-        ).format(name=self.name, interval=f"{left}{self.minimum:g}, {top:g}{right}", value=str(value)[:40])
+        ).format(
+            name=self.name,
+            interval=f"{left}{rounding.given(self.minimum)}, {rounding.given(top)}{right}",
+            value=str(value)[:40],
+        )
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError) as err:

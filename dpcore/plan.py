@@ -8,7 +8,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 
@@ -153,9 +153,9 @@ class PrivacyPlan:
             raise InvalidValueError(
                 "noise_multiplier",
                 _(
-                    "Expected noise_multiplier to be 0 or at least {least:g}, found {noise:g}. So little "
+                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little "
                     "protects nobody: use 0, which says so, or more noise."
-                ).format(least=limits.LEAST_NOISE, noise=noise),
+                ).format(least=rounding.given(limits.LEAST_NOISE), noise=rounding.given(noise)),
             )
         if self.adjacency == REPLACE and clients < population:
             raise InvalidValueError("adjacency", _(REPLACE_REFUSED))
@@ -164,10 +164,15 @@ class PrivacyPlan:
             raise InvalidValueError(
                 "noise_multiplier",
                 _(
-                    "Expected noise_multiplier to be below {most:g} ({per_client:g} x {clients} clients per round), "
-                    "found {noise:g}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
+                    "Expected noise_multiplier to be below {most} ({per_client} x {clients} clients per round), "
+                    "found {noise}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
                     "raise the clients per round, or use fixed clipping, which has no count."
-                ).format(most=most, per_client=most / clients, clients=clients, noise=noise),
+                ).format(
+                    most=rounding.down(most, 12),
+                    per_client=rounding.given(2 * self.clipping.clipped_count_stddev_per_client),
+                    clients=clients,
+                    noise=rounding.given(noise),
+                ),
             )
 
     @property
@@ -223,9 +228,9 @@ class PrivacyPlan:
         if self.delta >= 1 / self.population:
             found.append(
                 _(
-                    "delta {delta:g} is at or above 1/population ({inverse:.2g}): releasing "
+                    "delta {delta} is at or above 1/population ({inverse}): releasing "
                     "one user's data outright would satisfy such a guarantee. Choose a smaller delta."
-                ).format(delta=self.delta, inverse=1 / self.population)
+                ).format(delta=rounding.given(self.delta), inverse=rounding.down(1 / self.population))
             )
         if self.zeroing:
             found.append(

@@ -164,4 +164,7 @@ def _rounded(value: Decimal, digits: int, rounding: str) -> Decimal:
 def _written(value: Decimal) -> str:
     """All digits of a number, and no zeros behind them; by powers of ten where it is very large or small."""
     value = _UP.plus(value).normalize(_UP)  # no minus before a zero
-    return f"{value:f}" if not value or -5 < value.adjusted() < 16 else f"{value:e}"
+    if not value or -5 < value.adjusted() < 16:
+        return f"{value:f}"
+    as_float = repr(float(value))  # "1e-05", as plans and options have it
+    return as_float if Decimal(as_float) == value else f"{value:e}"
