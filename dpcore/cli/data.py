@@ -9,14 +9,13 @@ import typer
 from rich import progress
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits
+from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
 from dpcore.datasets import summary
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
-from dpcore.privacy.statement import epsilon_text
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: built in, downloaded, or your own table.")
 
@@ -108,10 +107,9 @@ def show_data(
         f"{found.num_classes} classes, {found.num_features} features; label skew {found.label_skew:.3f}",
         dataset.description.scaling,
         dataset.description.access_note,
-        f"A delta that makes sense: {found.suggested_delta!r} or smaller",
-        "In reach at a noise-to-clients ratio of "
-        f"{noise_to_clients_ratio:g}: "
-        + ", ".join(f"epsilon {epsilon_text(epsilon)} in {rounds} rounds" for rounds, epsilon in reach.items()),
+        f"A delta that makes sense: {rounding.given(found.suggested_delta)} or smaller",
+        f"In reach at a noise-to-clients ratio of {rounding.given(noise_to_clients_ratio)}: "
+        + ", ".join(f"epsilon {rounding.epsilon(epsilon)} in {rounds} rounds" for rounds, epsilon in reach.items()),
     ):
         if line:
             out.print(line)

@@ -11,14 +11,13 @@ import typer
 from rich import progress
 from rich.table import Column, Table
 
-from dpcore import datasets, files, limits
+from dpcore import datasets, files, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.cli.runs import opened
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
-from dpcore.privacy import statement
 from dpcore.reports import shipped
 from dpcore.runs import duration, findings, studies
 from dpcore.runs.progress import rounds_done
@@ -160,7 +159,9 @@ def _text(name: str, value) -> str:
     if value is None:
         return ""
     if name == "epsilon":
-        return statement.epsilon_text(value)
+        return rounding.epsilon(value)
+    if name == "noise":
+        return rounding.noise(value)
     return f"{value:.3f}" if name in ("accuracy", "band", "difference") else str(value)
 
 

@@ -8,13 +8,12 @@ that were drawn again come on top. Throwing a run away takes nothing back.
 import math
 from dataclasses import dataclass
 
-from dpcore import datasets
+from dpcore import datasets, rounding
 from dpcore.errors import BudgetExceededError
 from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.accounting import Account
-from dpcore.privacy.statement import epsilon_text
 from dpcore.runs.run_rows import Run
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
@@ -87,9 +86,14 @@ def check(store: Store, plan: Plan) -> None:
     if not why and math.isinf(total):
         why = _("A run on it has left no guarantee (see the ledger).")
     message = _(
-        "Expected all runs on {dataset} together to spend at most epsilon {allowed:g} at delta {delta:g}; with this one "
+        "Expected all runs on {dataset} together to spend at most epsilon {allowed} at delta {delta}; with this one "
         "they would spend {total}."
-    ).format(dataset=dataset, allowed=policy.budget_epsilon, delta=policy.budget_delta, total=epsilon_text(total))
+    ).format(
+        dataset=dataset,
+        allowed=rounding.given(policy.budget_epsilon),
+        delta=rounding.given(policy.budget_delta),
+        total=rounding.epsilon(total),
+    )
     advice = why or _("Train fewer rounds, with more noise, or raise the budget.")
     raise BudgetExceededError(f"{message} {advice}")
 
@@ -101,23 +105,23 @@ def sentence(balance: Balance) -> str:
         return _("{dataset} is marked as public: runs on it cost its users nothing.").format(dataset=policy.name)
     spent = (
         _(
-            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta!r} (RDP: {rdp}). No budget is "
+            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta} (RDP: {rdp}). No budget is "
             "set."
         )
         if policy.budget_epsilon is None
         else _(
-            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta!r} (RDP: {rdp}), of a budget of "
-            "{budget:g}."
+            "The runs on {dataset} ({count}) come to epsilon {epsilon} at delta {delta} (RDP: {rdp}), of a budget of "
+            "{budget}."
         )
     )
     words = [
         spent.format(
             dataset=policy.name,
             count=len(balance.runs),
-            epsilon=epsilon_text(account.headline.value),
-            delta=policy.budget_delta,
-            rdp=epsilon_text(account.rdp.value),
-            budget=policy.budget_epsilon,
+            epsilon=rounding.epsilon(account.headline.value),
+            delta=rounding.given(policy.budget_delta),
+            rdp=rounding.epsilon(account.rdp.value),
+            budget=rounding.given(policy.budget_epsilon or 0),
         )
     ]
     if balance.unreadable:

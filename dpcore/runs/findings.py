@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from dpcore import rounding
 from dpcore.language import N_, _
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import assumptions, epsilon_text, rehearsal
+from dpcore.privacy.statement import assumptions, rehearsal
 from dpcore.runs.progress import Progress
 from dpcore.runs.reading import Setting, differs, settings
 from dpcore.runs.study import FINAL, SWEEP, Study
@@ -54,7 +55,7 @@ def _but_noise(plan: Plan) -> Plan:
 
 def _clipping(plan: PrivacyPlan) -> str:
     if isinstance(plan.clipping, FixedClipping):
-        return _("fixed {norm:g}").format(norm=plan.clipping.clip_norm)
+        return _("fixed {norm}").format(norm=rounding.given(plan.clipping.clip_norm))
     return _("adaptive")
 
 
@@ -71,23 +72,23 @@ def sentences(now: Progress) -> list[str]:
         return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
     privacy = reading.bearable.plan.privacy
     words.append(
-        _("The model bears noise {noise:.12g} at {clients} clients: a noise-to-clients ratio of {ratio:g}.").format(
-            noise=privacy.noise_multiplier,
+        _("The model bears noise {noise} at {clients} clients: a noise-to-clients ratio of {ratio}.").format(
+            noise=rounding.noise(privacy.noise_multiplier),
             clients=privacy.clients_per_round,
-            ratio=privacy.noise_multiplier / privacy.clients_per_round,
+            ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
         )
     )
     if (result := now.result) is not None:
         final = result.plan.privacy
         words.append(
             _(
-                "{clients} clients at noise {noise:.12g} keep that, and reach epsilon {epsilon} at delta {delta!r}: "
+                "{clients} clients at noise {noise} keep that, and reach epsilon {epsilon} at delta {delta}: "
                 "accuracy {accuracy:.3f}, {difference:+.3f} against the noise-free one{chance}."
             ).format(
                 clients=final.clients_per_round,
-                noise=final.noise_multiplier,
-                epsilon=epsilon_text(accounting.epsilon(result.charged).value),
-                delta=final.delta,
+                noise=rounding.noise(final.noise_multiplier),
+                epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
+                delta=rounding.given(final.delta),
                 accuracy=result.mean,
                 difference=result.mean - base.mean,
                 chance=_chance(result, base),
@@ -119,25 +120,25 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
     lost = base.mean - one.mean
     if lost > study.tolerance:
         words = _(
-            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: beyond the tolerance of "
-            "{tolerance:g}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: beyond the tolerance of "
+            "{tolerance}{chance}."
         )
     elif lost >= 0:
         words = _(
-            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: within the tolerance of "
-            "{tolerance:g}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: within the tolerance of "
+            "{tolerance}{chance}."
         )
     else:
         words = _(
-            "Noise {noise:g}: {accuracy:.3f}, {lost:.3f} above the noise-free {base:.3f}: within the tolerance of "
-            "{tolerance:g}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above the noise-free {base:.3f}: within the tolerance of "
+            "{tolerance}{chance}."
         )
     return words.format(
-        noise=one.plan.privacy.noise_multiplier,
+        noise=rounding.noise(one.plan.privacy.noise_multiplier),
         accuracy=one.mean,
         lost=abs(lost),
         base=base.mean,
-        tolerance=study.tolerance,
+        tolerance=rounding.given(study.tolerance),
         chance=_chance(one, base),
     )
 
@@ -150,7 +151,9 @@ def caveats(now: Progress) -> list[str]:
         return words
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
     if epsilon > target:
-        words.append(_("Rounds were drawn again: the target of {target:g} is not kept.").format(target=target))
+        words.append(
+            _("Rounds were drawn again: the target of {target} is not kept.").format(target=rounding.given(target))
+        )
     if len(now.final) > 1:
         several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
         words.append(several.format(count=len(now.final)))

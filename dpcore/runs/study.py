@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
@@ -67,7 +67,7 @@ class Study:
         limits.TARGET_EPSILON.check(self.target_epsilon)
         if 0.0 not in self.noise_multipliers or max(self.noise_multipliers) == 0:
             message = _("Expected the noise 0 and at least one more to compare with it, found {found}.")
-            found = ", ".join(f"{noise:g}" for noise in self.noise_multipliers)
+            found = ", ".join(map(rounding.noise, self.noise_multipliers))
             raise InvalidValueError("noise_multipliers", message.format(found=found))
         if len(plans) != len(self.noise_multipliers) * len(self.seeds):
             raise InvalidValueError(
