@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dpcore import datasets, limits
+from dpcore import datasets, limits, rounding
 from dpcore.language import N_, _
 from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
@@ -62,7 +62,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
     for grid, line in turns.GRIDS:
         with turns.turn(line), place.container():
             epsilon = accounting.epsilon(plan.privacy, grid).value
-            st.metric(_("Epsilon of the plan"), statement.epsilon_text(epsilon))
+            st.metric(_("Epsilon of the plan"), rounding.epsilon(epsilon))
             st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")

@@ -111,7 +111,8 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
     )
     with st.expander(_("The numbers as a table"), key=f"{key}_numbers", on_change="rerun") as numbers:
         if numbers.open:
-            st.dataframe(table, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
+            shown = columns.rounded(table)
+            st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
             with st.container(horizontal=True):
                 st.download_button(
                     "CSV",

@@ -3,11 +3,14 @@
 In the tables themselves the names stay English: they head the CSV files, and code asks for them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pandas as pd
 import streamlit as st
+from pandas.api.types import is_float_dtype
 
+from dpcore import rounding
 from dpcore.language import N_, _
 
 _HEADINGS = {
@@ -59,6 +62,7 @@ _HEADINGS = {
     "model": N_("model"),
     "moved": N_("moved"),
     "no guarantee because": N_("no guarantee because"),
+    "noise / clients": N_("noise / clients"),
     "noise": N_("noise"),
     "noise_multiplier": N_("noise multiplier"),
     "part": N_("part"),
@@ -103,22 +107,29 @@ _HELP = {
     "rounds charged": N_("All rounds of its plan, and those that were drawn again"),
     "clients": N_("The expected number in a round's cohort"),
 }
+# How numbers of privacy are rounded before Streamlit sees them: it knows the nearest number only.
+_ROUNDED = {
+    **dict.fromkeys(("PLD", "RDP", "epsilon", "known", "sampled"), rounding.epsilon),
+    **dict.fromkeys(("noise", "noise_multiplier"), rounding.noise),
+    **dict.fromkeys(("accused", "accused_low", "allowed", "found_low", "noise / clients", "ratio"), rounding.down),
+    **dict.fromkeys(
+        ("accused_high", "at_most", "found", "found by one pair alone", "found_high", "moved"), rounding.up
+    ),
+    **dict.fromkeys(("delta", "wrongly accused"), rounding.given),
+}
 _FORMATS = {
+    **{name: "%g" for name in _ROUNDED if _ROUNDED[name] is not rounding.epsilon},  # all digits
     "accuracy": "%.3f",
     "band": "%.3f",
     "clip_norm": "%.3g",
     "difference": "%+.3f",
-    "found": "%.3g",
     "high": "%.3f",
     "loss": "%.3f",
     "low": "%.3f",
     "mean": "%.3f",
     "minutes": "%.1f",
-    "noise": "%.12g",
-    "ratio": "%.3g",
     "share": "percent",
     "signal_to_noise": "%.2f",
-    "wrongly accused": "%.3g",
 }
 _ALIGNED = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")  # numbers that are written as text
 
@@ -138,6 +149,16 @@ def shown(names: Iterable[str], **formats: str) -> dict[str, Any]:
         for name in names
         if name in _HEADINGS
     }
+
+
+def rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table with its numbers of privacy as people may read them: still numbers, each on its safe side."""
+    numbers = [name for name in table if name in _ROUNDED and is_float_dtype(table[name])]
+    return table.assign(**{name: table[name].map(_as_read(_ROUNDED[name]), na_action="ignore") for name in numbers})
+
+
+def _as_read(write: Callable[[float], str]) -> Callable[[float], float]:
+    return lambda value: float(write(value).replace(",", "").replace("∞", "inf"))
 
 
 def heading(name: str) -> str:

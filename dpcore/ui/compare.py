@@ -64,8 +64,8 @@ def _names(runs: list[Run]) -> dict[str, Run]:
     names = {}
     for run in runs:
         privacy = run.plan.privacy
-        name = run.name or _("noise {noise:g}, {clients} clients").format(
-            noise=privacy.noise_multiplier, clients=privacy.clients_per_round
+        name = run.name or _("noise {noise}, {clients} clients").format(
+            noise=rounding.noise(privacy.noise_multiplier), clients=privacy.clients_per_round
         )
         names[f"{name} ({run.run_id[-4:]})" if name in names else name] = run
     return names
@@ -88,9 +88,9 @@ def _facts(run: Run) -> dict[str, str]:
         "adjacency": privacy.adjacency,
         "data": " ".join(filter(None, [training.dataset, run.dataset_fingerprint])),
         "model": training.model,
-        "client learning rate": f"{training.client_learning_rate:.12g}",
-        "server learning rate": f"{training.server_learning_rate:.12g}",
-        "server momentum": f"{training.server_momentum:.12g}",
+        "client learning rate": rounding.given(training.client_learning_rate),
+        "server learning rate": rounding.given(training.server_learning_rate),
+        "server momentum": rounding.given(training.server_momentum),
         "batch size": str(training.batch_size),
         "seed": _("none") if training.seed is None else str(training.seed),
         "engine": run.engine,
@@ -101,11 +101,11 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _clipping(clipping: AdaptiveClipping | FixedClipping) -> str:
     if isinstance(clipping, FixedClipping):
-        return _("fixed {norm:g}").format(norm=clipping.clip_norm)
-    words = _("adaptive, from {norm:g} to the quantile {quantile:g}, step {step:g}, count noise {noise:g} a client")
+        return _("fixed {norm}").format(norm=rounding.given(clipping.clip_norm))
+    words = _("adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} a client")
     return words.format(
-        norm=clipping.initial_clip_norm,
-        quantile=clipping.target_unclipped_quantile,
-        step=clipping.learning_rate,
-        noise=clipping.clipped_count_stddev_per_client,
+        norm=rounding.given(clipping.initial_clip_norm),
+        quantile=rounding.given(clipping.target_unclipped_quantile),
+        step=rounding.given(clipping.learning_rate),
+        noise=rounding.given(clipping.clipped_count_stddev_per_client),
     )

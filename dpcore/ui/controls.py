@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from dpcore import language, limits
+from dpcore import language, limits, rounding
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.limits import Knob
@@ -51,7 +51,7 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         _("{label}: exact value").format(label=_(setting.label)),
         value=kind(setting.default),
         step=kind(setting.step),
-        format="%d" if setting.integer else "%.3e" if setting.step < 1e-4 else "%g",
+        format="%d" if setting.integer else "%e" if setting.step < 1e-4 else "%g",  # all digits
         key=key,
         bind="query-params",
         label_visibility="collapsed",
@@ -64,7 +64,7 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         _(setting.label),
         grid,
         key=f"{key}_slider",
-        format_func=lambda point: f"{point:,}" if setting.integer else f"{point:.4g}",
+        format_func=lambda point: f"{point:,}" if setting.integer else rounding.given(point),
         help=setting.described,
         on_change=_slider_moved,
         args=(key,),
@@ -78,7 +78,7 @@ def solved(setting: Knob, value: float) -> None:
     st.session_state[setting.name] = value  # where the control begins once it is back
     st.metric(
         _("{label} (solved)").format(label=_(setting.label)),
-        f"{value:,}" if setting.integer else f"{value:.6g}",
+        f"{value:,}" if setting.integer else rounding.given(value),
         help=setting.described,
         border=True,
     )
@@ -141,7 +141,7 @@ def _grid(low: float, high: float, setting: Knob, logarithmic: bool) -> list[flo
     """The slider's stops: a step of the knob apart, or equal factors apart, each a round number."""
     if logarithmic:
         factor = (high / low) ** (1 / (_STEPS - 1))
-        points = [float(f"{low * factor**i:.2g}") for i in range(_STEPS)]
+        points = rounding.short([low * factor**i for i in range(_STEPS)], 2)
     else:
         points = [round(low + i * setting.step, 10) for i in range(math.floor((high - low) / setting.step) + 1)]
     return sorted({int(point) if setting.integer else point for point in points} | {setting.default})

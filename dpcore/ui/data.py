@@ -12,14 +12,13 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import datasets, language, limits
+from dpcore import datasets, language, limits, rounding
 from dpcore.charts import data as charts
 from dpcore.datasets import summary
 from dpcore.datasets.federated import Description
 from dpcore.language import _
 from dpcore.plan import MODELS
 from dpcore.privacy import calibration
-from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import visiting
 from dpcore.runs.store import Store
 from dpcore.ui import chart, choices, columns, controls, states, visitors
@@ -242,13 +241,13 @@ def _reach(found: summary.Summary) -> None:
         for column, (rounds, epsilon) in zip(st.columns(len(reach)), reach.items(), strict=True):
             column.metric(
                 _("Epsilon, {rounds} rounds").format(rounds=rounds),
-                epsilon_text(epsilon),
+                rounding.epsilon(epsilon),
                 border=True,
                 help=_("An upper bound, with everybody in every round."),
             )
         st.caption(
             _(
-                "The lowest epsilon that any plan reaches with these users at that noise on the average, delta {delta!r} "
+                "The lowest epsilon that any plan reaches with these users at that noise on the average, delta {delta} "
                 "(well below 1 / users): all of them in every round."
-            ).format(delta=found.suggested_delta)
+            ).format(delta=rounding.given(found.suggested_delta))
         )

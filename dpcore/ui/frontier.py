@@ -1,6 +1,5 @@
 """What all runs together say: accuracy against its price, and what a plan would reach that nobody has run."""
 
-import math
 import statistics
 from dataclasses import replace
 
@@ -8,12 +7,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.charts import studies as charts
 from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE
 from dpcore.privacy import accounting, calibration
-from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
@@ -65,9 +63,9 @@ def show(dataset: str, runs: list[Run]) -> None:
         table=table.drop(columns="plan"),
     )
     words = _(
-        "Epsilon of each run alone, all at delta {delta!r}. Full: no other run is both cheaper and better. Dotted: the "
+        "Epsilon of each run alone, all at delta {delta}. Full: no other run is both cheaper and better. Dotted: the "
         "same noise on the average (noise / clients). A click on a point opens its run."
-    ).format(delta=delta)
+    ).format(delta=rounding.given(delta))
     if left_out:
         words += " " + _("Without epsilon, and so not drawn: {runs}.").format(runs=left_out)
     st.caption(words)
@@ -143,7 +141,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         table = pd.DataFrame(
             {
                 "clients": clients[possible],
-                "noise": noise[possible],
+                "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
                 "rounds": rounds,
                 "epsilon": epsilon,  # at most
                 "delta": delta,
@@ -158,16 +156,16 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
         beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
         words = _(
-            "At epsilon {epsilon:g} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,.0f} clients a round on, at noise {noise:.3f}."
+            "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
+            "{clients:,} clients a round on, at noise {noise}."
         ).format(
-            epsilon=epsilon,
+            epsilon=rounding.given(epsilon),
             rounds=rounds,
             accuracy=top["accuracy"],
             low=top["low"],
             high=top["high"],
-            clients=top["clients"],
-            noise=math.ceil(1000 * top["noise"]) / 1000,  # less would not keep to the epsilon
+            clients=int(top["clients"]),
+            noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
         )
         more = _("More may buy more: no run has had so little noise on the average.")
         no_more = _("More clients buy at most a point more.")
@@ -234,7 +232,7 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
                 accuracy=expected.accuracy[0],
                 low=expected.low[0],
                 high=expected.high[0],
-                epsilon=epsilon_text(accounting.epsilon(privacy).value),
+                epsilon=rounding.epsilon(accounting.epsilon(privacy).value),
             ),
         )
     run_list.open_run(run_id)

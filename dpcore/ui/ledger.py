@@ -5,11 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
-from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import budget, supervisor
 from dpcore.runs.budget import Balance
 from dpcore.runs.settings import Policy
@@ -23,24 +22,24 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
     policy, total = balance.policy, balance.account.headline.value
     told = {
         "data": policy.name,
-        "total": epsilon_text(total),
-        "budget": policy.budget_epsilon,
-        "delta": policy.budget_delta,
+        "total": rounding.epsilon(total),
+        "budget": rounding.given(policy.budget_epsilon or 0),
+        "delta": rounding.given(policy.budget_delta),
     }
     if policy.public:
         st.caption(_("{data} is marked as public: this run costs its users nothing.").format(data=policy.name))
     elif policy.budget_epsilon is None:
         st.caption(
             _(
-                "With this run, all runs on {data} spend epsilon {total} together at delta {delta!r}. No budget is set "
+                "With this run, all runs on {data} spend epsilon {total} together at delta {delta}. No budget is set "
                 "(see the Ledger)."
             ).format(**told)
         )
     elif balance.exceeded:
         st.error(
             _(
-                "No room in the budget: with this run, all runs on {data} would spend epsilon {total} of {budget:g} at "
-                "delta {delta!r}. {why}"
+                "No room in the budget: with this run, all runs on {data} would spend epsilon {total} of {budget} at "
+                "delta {delta}. {why}"
             ).format(**told, why=ledger.uncovered(plan.privacy)),
             icon=":material/block:",
         )
@@ -48,9 +47,9 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
     else:
         st.caption(
             _(
-                "With this run, all runs on {data} spend epsilon {total} of a budget of {budget:g} at delta {delta!r}; "
-                "about {left:.3f} would be left."
-            ).format(**told, left=policy.budget_epsilon - total)
+                "With this run, all runs on {data} spend epsilon {total} of a budget of {budget} at delta {delta}; "
+                "at least {left} would be left."
+            ).format(**told, left=rounding.epsilon_left(policy.budget_epsilon, total))
         )
     return not balance.exceeded
 
@@ -62,21 +61,21 @@ def show(store: Store, dataset: str, grid: float) -> Balance:
     one, two, three = st.columns(3)
     one.metric(
         _("Epsilon of all runs, by {accountant}").format(accountant=account.headline.accountant.upper()),
-        epsilon_text(account.headline.value),
+        rounding.epsilon(account.headline.value),
         border=True,
-        help=_("Composed for each user at delta {delta!r}, rounded up. {accountant}.").format(
-            delta=policy.budget_delta, accountant=accounting.VERSION
+        help=_("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
+            delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
         ),
     )
     two.metric(
         _("By RDP"),
-        epsilon_text(account.rdp.value),
+        rounding.epsilon(account.rdp.value),
         border=True,
         help=account.pld_problem or _("The same by Rényi differential privacy, a looser upper bound."),
     )
     three.metric(
         _("Budget"),
-        _("none") if policy.budget_epsilon is None else f"{policy.budget_epsilon:g}",
+        _("none") if policy.budget_epsilon is None else rounding.given(policy.budget_epsilon),
         border=True,
         help=_("The epsilon that all runs together may spend; a run that would spend more is refused."),
     )
@@ -95,7 +94,7 @@ def runs(store: Store, balance: Balance) -> None:
         [
             {
                 "run": run.run_id,
-                "epsilon alone": epsilon_text(accounting.epsilon(run.charged, accounting.COARSE).value),
+                "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, accounting.COARSE).value),
                 "no guarantee because": ledger.uncovered(run.plan.privacy),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,
@@ -107,7 +106,7 @@ def runs(store: Store, balance: Balance) -> None:
     )
     if not table["no guarantee because"].any():
         table = table.drop(columns="no guarantee because")
-    st.dataframe(table, hide_index=True, column_config=columns.shown(table))
+    st.dataframe(columns.rounded(table), hide_index=True, column_config=columns.shown(table))
     st.caption(
         _(
             "A run is charged with all the rounds of its plan as soon as it has released one, or still may: who stops it "
@@ -141,13 +140,13 @@ def decide(store: Store, dataset: str) -> None:
         step=0.5,
         key=f"budget_epsilon_{dataset}",
         disabled=not bounded,
-        help=_("The privacy loss of all runs together, above 0 and at most {most:,.0f}.").format(most=allowed),
+        help=_("The privacy loss of all runs together, above 0 and at most {most:,}.").format(most=int(allowed)),
     )
     delta = st.number_input(
         _("Budget: delta"),
         value=policy.budget_delta,
         step=1e-6,
-        format="%.3e",
+        format="%e",  # all digits
         key=f"budget_delta_{dataset}",
         help=_("The probability that the bound may fail, from 0 to below 1. Well below 1 / population."),
     )

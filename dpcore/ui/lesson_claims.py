@@ -18,36 +18,36 @@ REASONS = {
 CLAIMS = {
     "fixed_size": N_(
         "In each of {rounds} rounds we draw exactly {clients:,} of our {population:,} users at random. Their updates are "
-        "clipped and summed, with Gaussian noise of {noise:g} clip norms. By the accountant for Poisson sampling, RDP:"
+        "clipped and summed, with Gaussian noise of {noise} clip norms. By the accountant for Poisson sampling, RDP:"
     ),
     "tutorial": N_(
         "In each of {rounds} rounds, each of our {population:,} users joins by a coin of their own, with probability "
         "{clients:,} / {population:,}. The clipped sum gets noise and is divided by {clients:,}, however many came. The "
-        "clip norm follows a noisy count; the noise on sum and count together is worth {noise:g}. All settings were "
+        "clip norm follows a noisy count; the noise on sum and count together is worth {noise}. All settings were "
         "chosen on public data. By RDP:"
     ),
     "sweep": N_(
         "We trained with noise 0.5, 0.75 and 1 at 50 clients, compared the accuracies, and trained the final model with "
-        "noise {noise:g} at {clients:,} clients: {rounds} rounds each, on the same {population:,} users, who join by "
+        "noise {noise} at {clients:,} clients: {rounds} rounds each, on the same {population:,} users, who join by "
         "coins of their own. Only the final model is released. By PLD:"
     ),
     "delta": N_(
         "In each of {rounds} rounds, each of our {population:,} users joins by a coin of their own, with probability "
-        "{clients:,} / {population:,}. The noise multiplier is {noise:g}. At delta {delta:g}, one in a thousand, by PLD:"
+        "{clients:,} / {population:,}. The noise multiplier is {noise}. At delta {delta}, one in a thousand, by PLD:"
     ),
     "everybody": N_(
         "All our {population:,} users take part in each of {rounds} rounds: nobody is sampled. Their clipped updates are "
-        "summed, with Gaussian noise of {noise:g} clip norms. By PLD:"
+        "summed, with Gaussian noise of {noise} clip norms. By PLD:"
     ),
     "came": N_(
         "In each of {rounds} rounds, each of our {population:,} users joins by a coin of their own, with probability "
         "{clients:,} / {population:,}. The average of the clipped updates, over the users that came, gets Gaussian noise "
-        "of {noise:g} / {clients:,} clip norms. By PLD:"
+        "of {noise} / {clients:,} clip norms. By PLD:"
     ),
     "zeroing": N_(
         "In each of {rounds} rounds, each of our {population:,} users joins by a coin of their own, with probability "
         "{clients:,} / {population:,}. Updates with an outlying entry become zero: the threshold follows a quantile of "
-        "the updates. The others are clipped and summed, with noise {noise:g}. By PLD:"
+        "the updates. The others are clipped and summed, with noise {noise}. By PLD:"
     ),
 }
 
@@ -69,12 +69,12 @@ EXPLANATIONS = {
     ),
     "delta": N_(
         "Delta is above 1 / {population:,}. Whoever publishes all data of {published} users, drawn at random, keeps to "
-        "such a delta, with epsilon 0. At delta {usual:g} the same training has epsilon {actual}. Here, a plan says so "
+        "such a delta, with epsilon 0. At delta {usual} the same training has epsilon {actual}. Here, a plan says so "
         "from delta = 1 / population on."
     ),
     "everybody": N_(
-        "It holds. Sampling is one way to spend less, not a condition. {rounds} rounds of noise {noise:g} are one of "
-        "{noise:g} / √{rounds} = {once:g}, whose delta has a closed form, from which epsilon follows: {actual}. It holds "
+        "It holds. Sampling is one way to spend less, not a condition. {rounds} rounds of noise {noise} are one of "
+        "{noise} / √{rounds} = {once}, whose delta has a closed form, from which epsilon follows: {actual}. It holds "
         "even towards those who know who came to which round."
     ),
     "came": N_(

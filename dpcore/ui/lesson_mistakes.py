@@ -9,12 +9,12 @@ import streamlit as st
 from scipy import stats
 from streamlit.delta_generator import DeltaGenerator
 
+from dpcore import rounding
 from dpcore.charts import lesson_mistakes as charts
 from dpcore.language import N_, _
 from dpcore.lesson import mistakes
 from dpcore.lesson.mistakes import Claim
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy.statement import epsilon_text
 from dpcore.ui import chart, choices, lesson_claims, lesson_screen, tables
 from dpcore.ui.lesson_screen import Screen
 
@@ -136,16 +136,16 @@ def _numbers(claim: Claim) -> dict[str, float | str]:
     claimed, actual = _epsilons(claim.name)
     clip_moved, clip_noise = mistakes.clip_norm_moves(plan)
     return {
-        "claimed": epsilon_text(claimed),
-        "actual": epsilon_text(actual),
-        "noise": plan.noise_multiplier,
+        "claimed": rounding.epsilon(claimed),
+        "actual": rounding.epsilon(actual),
+        "noise": rounding.noise(plan.noise_multiplier),
         "clients": plan.clients_per_round,
         "rounds": plan.rounds,
         "population": plan.population,
-        "delta": plan.delta,
-        "usual": PrivacyPlan.delta,
+        "delta": rounding.given(plan.delta),
+        "usual": rounding.given(PrivacyPlan.delta),
         "published": math.floor(plan.delta * plan.population),
-        "once": plan.noise_multiplier / math.sqrt(plan.rounds),
+        "once": rounding.noise(plan.noise_multiplier / math.sqrt(plan.rounds)),
         "moved": mistakes.threshold_moves(plan.clients_per_round),
         "clip_moved": clip_moved,
         "clip_noise": clip_noise,
@@ -157,8 +157,8 @@ def _publish(claim: Claim) -> None:
     with st.container(border=True):
         st.markdown(_(lesson_claims.CLAIMS[claim.name]).format(**_numbers(claim)))
         st.subheader(
-            _("({epsilon}, {delta:g})-differential privacy").format(
-                epsilon=epsilon_text(_epsilons(claim.name)[0]), delta=claim.plan.delta
+            _("({epsilon}, {delta})-differential privacy").format(
+                epsilon=rounding.epsilon(_epsilons(claim.name)[0]), delta=rounding.given(claim.plan.delta)
             )
         )
 
@@ -178,7 +178,9 @@ def _bars(claim: Claim) -> None:
 def _sweep(claim: Claim) -> None:
     plans = mistakes.sweep(claim.plan)
     names = [
-        _("noise {noise:g}, {clients} clients").format(noise=plan.noise_multiplier, clients=plan.clients_per_round)
+        _("noise {noise}, {clients} clients").format(
+            noise=rounding.noise(plan.noise_multiplier), clients=plan.clients_per_round
+        )
         for plan in plans
     ]
     epsilons = [mistakes.headline(plan) for plan in plans]
@@ -190,12 +192,12 @@ def _sweep(claim: Claim) -> None:
 
 
 def _show_bars(table: pd.DataFrame) -> None:
-    values = ", ".join(f"{what}: {epsilon_text(value)}" for what, value in table.itertuples(index=False))
+    values = ", ".join(f"{what}: {rounding.epsilon(value)}" for what, value in table.itertuples(index=False))
     chart.show(
         charts.bars(table),
         key="claim_picture",
         label=_("Epsilons. {values}.").format(values=values),
-        table=table.assign(epsilon=[epsilon_text(value) for value in table["epsilon"]]),
+        table=table.assign(epsilon=[rounding.epsilon(value) for value in table["epsilon"]]),
     )
 
 
@@ -205,7 +207,7 @@ def _over_delta(claim: Claim) -> None:
     claimed, actual = _epsilons(claim.name)
     points = pd.DataFrame(
         {
-            "what": [_("claimed"), _("at {delta:g}").format(delta=PrivacyPlan.delta)],
+            "what": [_("claimed"), _("at {delta}").format(delta=rounding.given(PrivacyPlan.delta))],
             "delta": [claim.plan.delta, PrivacyPlan.delta],
             "epsilon": [claimed, actual],
         }
@@ -213,8 +215,8 @@ def _over_delta(claim: Claim) -> None:
     chart.show(
         charts.over_delta(curve, points, population=claim.plan.population),
         key="claim_picture",
-        label=_("Epsilon over delta. From delta {least:.2g} on, somebody's data may be published.").format(
-            least=1 / claim.plan.population
+        label=_("Epsilon over delta. From delta {least} on, somebody's data may be published.").format(
+            least=rounding.down(1 / claim.plan.population)
         ),
         table=curve,
     )
@@ -232,12 +234,12 @@ def _average_moves(claim: Claim) -> None:
         charts.average_moves(table, expected=plan.clients_per_round, usual=usual),
         key="claim_picture",
         label=_(
-            "How far one user moves the average. Divided by {clients} that came: {moved:.4f} clip norms; divided by the "
-            "expected number: {allowed:.4f}."
+            "How far one user moves the average. Divided by {clients} that came: {moved} clip norms; divided by the "
+            "expected number: {allowed}."
         ).format(
             clients=plan.clients_per_round,
-            moved=float(mistakes.average_moves(np.array(plan.clients_per_round))),
-            allowed=1 / plan.clients_per_round,
+            moved=rounding.up(mistakes.average_moves(np.array(plan.clients_per_round))),
+            allowed=rounding.down(1 / plan.clients_per_round),
         ),
         table=table,
     )
@@ -257,9 +259,13 @@ def _moves(claim: Claim) -> None:
         charts.moves(table),
         key="claim_picture",
         label=_(
-            "One user moves the quantile for zeroing by {moved:.2%}, under no noise, and the clip norm by "
-            "{clip_moved:.2%}, under noise of {clip_noise:.2%}."
-        ).format(moved=moved, clip_moved=clip_moved, clip_noise=clip_noise),
+            "One user moves the quantile for zeroing by {moved}, under no noise, and the clip norm by "
+            "{clip_moved}, under noise of {clip_noise}."
+        ).format(
+            moved=rounding.percent(moved),
+            clip_moved=rounding.percent(clip_moved),
+            clip_noise=rounding.down_percent(clip_noise),
+        ),
         table=table,
     )
 

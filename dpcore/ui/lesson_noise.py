@@ -4,13 +4,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import language, limits
+from dpcore import language, limits, rounding
 from dpcore.charts import lesson_pictures
 from dpcore.language import N_, _
 from dpcore.lesson import averaging, sampling, softmax
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text
 from dpcore.ui import chart, controls, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
@@ -23,13 +22,13 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             _(
                 "What is released of the clipped updates is only a **sum with Gaussian noise**; the server, which adds "
                 "it, is trusted. Towards somebody who knows who came, {most} clients need no more noise than {fewest}; "
-                "but each user is drawn more often: at noise {noise:g}, epsilon grows from {few} to {many} (next "
+                "but each user is drawn more often: at noise {noise}, epsilon grows from {few} to {many} (next "
                 "screen). And the sum grows with the clients: divided by their number, what all have in common stays, "
                 "and the noise goes: press Play."
             ).format(
                 most=_MOST,
                 fewest=_FEWEST,
-                noise=PrivacyPlan.noise_multiplier,
+                noise=rounding.noise(PrivacyPlan.noise_multiplier),
                 few=_epsilon(_FEWEST),
                 many=_epsilon(_MOST),
             )
@@ -39,15 +38,15 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             noise = limits.NOISE_MULTIPLIER.check(noise)
         draw = lesson_screen.draw_again()
     clean = _averages()
-    few, many = noise / _FEWEST, noise / _MOST
+    few, many = rounding.ratio(noise, _FEWEST), rounding.ratio(noise, _MOST)
     with picture:
         chart.show(
             _figure(noise, draw, language.current()),
             key="lesson_noise",
             label=_(
-                "The noisy average update of the ten digits at noise multiplier {noise:g}: with {clients} clients its "
-                "noise is {ratio:.3g} clip norms."
-            ).format(noise=noise, clients=_MOST, ratio=many),
+                "The noisy average update of the ten digits at noise multiplier {noise}: with {clients} clients its "
+                "noise is {ratio} clip norms."
+            ).format(noise=rounding.noise(noise), clients=_MOST, ratio=many),
             table=pd.DataFrame(
                 {"clients": averaging.CLIENTS, "noise / clients": [noise / count for count in averaging.CLIENTS]}
             ),
@@ -55,9 +54,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "At noise multiplier {noise:g}, the noise on each weight of the average is {few:.3g} clip norms with "
-                "{fewest} clients, and **{many:.3g} with {most}**."
-            ).format(noise=noise, few=few, fewest=_FEWEST, many=many, most=_MOST)
+                "At noise multiplier {noise}, the noise on each weight of the average is {few} clip norms with "
+                "{fewest} clients, and **{many} with {most}**."
+            ).format(noise=rounding.noise(noise), few=few, fewest=_FEWEST, many=many, most=_MOST)
         )
         clear = averaging.clearest_from(clean, noise)
         st.markdown(
@@ -75,7 +74,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
 
 
 def _epsilon(clients: int) -> str:
-    return epsilon_text(accounting.epsilon(sampling.plan(clients), accounting.COARSE).value)
+    return rounding.epsilon(accounting.epsilon(sampling.plan(clients), accounting.COARSE).value)
 
 
 @st.cache_resource(show_spinner=False)

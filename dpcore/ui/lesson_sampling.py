@@ -4,13 +4,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import language, limits
+from dpcore import language, limits, rounding
 from dpcore.charts import lesson_rounds
 from dpcore.language import N_, _
 from dpcore.lesson import sampling
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text
 from dpcore.ui import chart, controls, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
@@ -30,8 +29,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         with controls.explain():
             plan = sampling.plan(clients)
         draw = lesson_screen.draw_again()
-    sampled = epsilon_text(accounting.epsilon(plan, accounting.COARSE).value)
-    known = epsilon_text(accounting.without_amplification(plan))
+    sampled = rounding.epsilon(accounting.epsilon(plan, accounting.COARSE).value)
+    known = rounding.epsilon(accounting.without_amplification(plan))
     with picture:
         chart.show(
             _figure(plan, draw, language.current()),
@@ -45,13 +44,13 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "A user comes to a round with probability {prob:.3g}. After {rounds} rounds with noise {noise:g}, "
-                "epsilon is **{sampled}** at delta {delta:g}; if it were known who came, it would be **{known}**."
+                "A user comes to a round with probability {prob}. After {rounds} rounds with noise {noise}, "
+                "epsilon is **{sampled}** at delta {delta}; if it were known who came, it would be **{known}**."
             ).format(
-                prob=plan.sampling_prob,
+                prob=rounding.probability(plan.clients_per_round, plan.population),
                 rounds=plan.rounds,
-                noise=plan.noise_multiplier,
-                delta=plan.delta,
+                noise=rounding.noise(plan.noise_multiplier),
+                delta=rounding.given(plan.delta),
                 sampled=sampled,
                 known=known,
             )

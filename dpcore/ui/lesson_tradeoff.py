@@ -6,11 +6,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dpcore import language
+from dpcore import language, rounding
 from dpcore.charts import lesson_tradeoff as charts
 from dpcore.language import N_, _
 from dpcore.privacy import accounting, ledger
-from dpcore.privacy.statement import epsilon_text
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
 from dpcore.ui import chart, lesson_screen, visitors
@@ -28,7 +27,7 @@ def _tables(code: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     named = [
         table.assign(
             setting=[
-                _("noise {noise:g}, {clients} clients").format(noise=noise, clients=clients)
+                _("noise {noise}, {clients} clients").format(noise=rounding.noise(noise), clients=clients)
                 for noise, clients in zip(table["noise"], table["clients"], strict=True)
             ]
         )
@@ -52,16 +51,16 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             _("Largest epsilon that you would accept"),
             ACCEPTED,
             2.0,
-            format_func=lambda value: f"{value:g}",
+            format_func=rounding.given,
             key="tradeoff_accepted",
             bind="query-params",
-            help=_("Epsilon from 0.5 to 20, at delta {delta:g}. Smaller is more private.").format(
-                delta=found.now.study.plan.privacy.delta
+            help=_("Epsilon from 0.5 to 20, at delta {delta}. Smaller is more private.").format(
+                delta=rounding.given(found.now.study.plan.privacy.delta)
             ),
         )
         beyond = settings[(settings["epsilon"] > accepted) & (settings["noise"] > 0)]
         st.write(_answer(settings, accepted))
-        shown = settings.assign(epsilon=[epsilon_text(value) for value in settings["epsilon"]])
+        shown = settings.assign(epsilon=[rounding.epsilon(value) for value in settings["epsilon"]])
         chart.show(
             charts.price(settings, accepted=accepted),
             key="tradeoff_price",
@@ -92,26 +91,26 @@ def _together() -> str:
         for noise, clients in zip(found.settings["noise"], found.settings["clients"], strict=True)
         if noise
     ]
-    return epsilon_text(ledger.compose(plans, plans[0].delta, accounting.COARSE).headline.value)
+    return rounding.epsilon(ledger.compose(plans, plans[0].delta, accounting.COARSE).headline.value)
 
 
 def _answer(settings: pd.DataFrame, accepted: float) -> str:
     base = settings[settings["noise"] == 0].iloc[0]
     kept = settings[settings["epsilon"] <= accepted]
     if kept.empty:
-        return _("No run of the study keeps to epsilon {accepted:g}: the smallest has {least}.").format(
-            accepted=accepted, least=epsilon_text(settings["epsilon"].min())
+        return _("No run of the study keeps to epsilon {accepted}: the smallest has {least}.").format(
+            accepted=rounding.given(accepted), least=rounding.epsilon(settings["epsilon"].min())
         )
     best = kept.loc[kept["accuracy"].idxmax()]
     return _(
-        "Within epsilon {accepted:g}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon {epsilon}. "
+        "Within epsilon {accepted}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon {epsilon}. "
         "Without noise it is {base:.1%} ± {base_band:.1%}."
     ).format(
-        accepted=accepted,
+        accepted=rounding.given(accepted),
         setting=best["setting"],
         accuracy=best["accuracy"],
         band=best["band"],
-        epsilon=epsilon_text(best["epsilon"]),
+        epsilon=rounding.epsilon(best["epsilon"]),
         base=base["accuracy"],
         base_band=base["band"],
     )

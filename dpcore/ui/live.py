@@ -7,7 +7,7 @@ from statistics import fmean
 import pandas as pd
 import streamlit as st
 
-from dpcore import language, limits
+from dpcore import language, limits, rounding
 from dpcore.charts import lines
 from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
@@ -32,10 +32,10 @@ _CURVES = {
 def label(run: Run) -> str:
     """One line that tells runs apart."""
     privacy = run.plan.privacy
-    return _("{run} · {status} · noise {noise:.12g} · {clients} clients · {rounds} rounds").format(
+    return _("{run} · {status} · noise {noise} · {clients} clients · {rounds} rounds").format(
         run=run.title,
         status=states.name(run.status),
-        noise=privacy.noise_multiplier,
+        noise=rounding.noise(privacy.noise_multiplier),
         clients=privacy.clients_per_round,
         rounds=privacy.rounds,
     )
@@ -213,12 +213,12 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     last = rows[-1] if rows else None
     clipped = fraction_clipped(run.plan.privacy, *rows[-2:]) if len(rows) > 1 else None
     private = {
-        _("Epsilon of {planned}").format(planned=statement.epsilon_text(planned)): (
+        _("Epsilon of {planned}").format(planned=rounding.epsilon(planned)): (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
-            statement.epsilon_text(min(last.epsilon, planned)) if last else "–",
+            rounding.epsilon(min(last.epsilon, planned)) if last else "–",
             _("What the rounds so far have cost each user, an upper bound."),
         ),
-        _("Clip norm"): (f"{last.clip_norm:.3g}" if last else "–", _("The L2 bound on a user's update.")),
+        _("Clip norm"): (rounding.up(last.clip_norm) if last else "–", _("The L2 bound on a user's update.")),
         _("Clipped"): (
             "–" if clipped is None else f"{clipped:.0%}",
             _("The fraction of updates above the clip norm, as the noisy count of the last round said."),

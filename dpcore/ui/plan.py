@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
-from dpcore.privacy.statement import epsilon_text
 from dpcore.ui import choices, controls
 
 EPSILON = "epsilon"
@@ -159,7 +158,7 @@ def ask() -> Question:
         limits.TARGET_EPSILON.check(target["target_epsilon"])
         arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
         lowest = _floor(given, unknown, **arguments, grid=accounting.COARSE)
-        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=epsilon_text(lowest)))
+        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=slots)
 
 

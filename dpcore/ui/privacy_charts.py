@@ -3,11 +3,11 @@
 import numpy as np
 import streamlit as st
 
+from dpcore import rounding
 from dpcore.charts import privacy as charts
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import epsilon_text
 from dpcore.ui import chart, choices, tables
 
 _CURVES = {
@@ -54,7 +54,7 @@ def show(plan: PrivacyPlan) -> None:
             ),
             key="epsilon_against",
             label=_("Epsilon by PLD and RDP against: {name}. At this plan: {epsilon}.").format(
-                name=_(title), epsilon=epsilon_text(epsilon)
+                name=_(title), epsilon=rounding.epsilon(epsilon)
             ),
             table=curve,
         )
@@ -75,7 +75,7 @@ def _map(plan: PrivacyPlan) -> None:
         key="surface",
         label=_(
             "Epsilon over clients per round and noise, for {rounds:,} rounds. It falls with the noise and rises with the "
-            "clients; along the dashed line, the noise-to-clients ratio is {ratio:.3g}."
-        ).format(rounds=plan.rounds, ratio=ratio),
+            "clients; along the dashed line, the noise-to-clients ratio is {ratio}."
+        ).format(rounds=plan.rounds, ratio=rounding.ratio(plan.noise_multiplier, plan.clients_per_round)),
         table=table,
     )

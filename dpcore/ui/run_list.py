@@ -85,7 +85,7 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
     ids = [run.run_id for run in runs]
     key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
     marked = st.dataframe(
-        table,
+        columns.rounded(table),
         hide_index=True,
         key=f"runs_{key}",
         on_select="rerun",

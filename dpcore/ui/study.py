@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dpcore import language
+from dpcore import language, rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.errors import EpsilonLabError
@@ -98,15 +98,16 @@ def _steps(store: Store, study_id: str) -> str:
         )
         table = _table(now)
         if len(table):
-            st.dataframe(table, hide_index=True, column_config=columns.shown(table), placeholder="–")
+            shown = columns.rounded(table)
+            st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
             st.caption(" ".join(findings.conditions(now)))
     with st.container():
         st.header(_("2. Read it"))
         st.write(
             _(
-                "A noise is bearable if it, and every smaller one, ends at most {tolerance:g} below the noise-free "
+                "A noise is bearable if it, and every smaller one, ends at most {tolerance} below the noise-free "
                 "accuracy. With several seeds, the band is the range over them."
-            ).format(tolerance=study.tolerance)
+            ).format(tolerance=rounding.given(study.tolerance))
         )
         rounds = report.rounds_table(store, now.sweep)
         for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
@@ -130,7 +131,7 @@ def _table(now: Progress) -> pd.DataFrame:
         return table
     return table.assign(
         part=[_(_PARTS[part]) for part in table["part"]],
-        epsilon=[statement.epsilon_text(value) for value in table["epsilon"]],
+        epsilon=[rounding.epsilon(value) for value in table["epsilon"]],
     )
 
 
@@ -160,8 +161,8 @@ def _calibration(study: Study, reading: Reading) -> None:
     st.write(
         _(
             "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
-            "raised together until the plan reaches epsilon {epsilon:g} at delta {delta!r}."
-        ).format(epsilon=study.target_epsilon, delta=study.plan.privacy.delta)
+            "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
+        ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
     )
     if reading.bearable is None:
         st.caption(_("Known when the sweep is read."))
@@ -178,8 +179,8 @@ def _calibration(study: Study, reading: Reading) -> None:
                 words = _("Clients per round by {accountant}, taken")
             st.metric(
                 words.format(accountant=accountant.upper()),
-                _("{clients:,} at noise {noise:g}").format(
-                    clients=privacy.clients_per_round, noise=privacy.noise_multiplier
+                _("{clients:,} at noise {noise}").format(
+                    clients=privacy.clients_per_round, noise=rounding.given(privacy.noise_multiplier)
                 ),
                 border=True,
                 width=_WIDTH,
@@ -235,7 +236,7 @@ def _result(store: Store, now: Progress) -> None:
     epsilon = accounting.epsilon(charged).value
     three.metric(
         _("Epsilon"),
-        statement.epsilon_text(epsilon),
+        rounding.epsilon(epsilon),
         border=True,
         help=_("Of one final run, all its rounds seen; an upper bound."),
     )
