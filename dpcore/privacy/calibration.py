@@ -4,17 +4,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import rate_from_pair, risk
-from dpcore.privacy.statement import epsilon_text
 
 UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
 
@@ -62,7 +60,7 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
                 "Expected noise_to_clients_ratio of at least {least} for {population:,} users, found {ratio:g}: "
                 "less noise protects nobody. Raise the ratio."
             ).format(
-                least=_rounded_up(limits.LEAST_NOISE / plan.population, 3), population=plan.population, ratio=ratio
+                least=rounding.up(limits.LEAST_NOISE / plan.population, 3), population=plan.population, ratio=ratio
             ),
         )
 
@@ -166,11 +164,6 @@ def _five_digits(step: int, least: float) -> float:
     return float(f"{10_000 + mantissa}e{round(math.log10(least)) - 4 + exponent}")
 
 
-def _rounded_up(value: float, digits: int) -> str:
-    """A least value in words: whoever asks for just that is not refused again."""
-    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(value))):g}"
-
-
 def solve(
     plan: PrivacyPlan,
     unknown: str,
@@ -219,7 +212,7 @@ def solve(
             "target_epsilon",
             _(
                 "Expected target_epsilon of at least {lowest}, found {target:g}: that is the least, {advice}."
-            ).format(lowest=epsilon_text(lowest), target=target, advice=advice),
+            ).format(lowest=rounding.epsilon(lowest), target=target, advice=advice),
         )
     return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
 
@@ -305,7 +298,7 @@ def noise_for_risk(
             "true_positive_rate",
             _(
                 "Expected true_positive_rate of at least {lowest}, found {wanted:g}: that is the least, {advice}."
-            ).format(lowest=_rounded_up(lowest, 4), wanted=wanted, advice=axis.advice),
+            ).format(lowest=rounding.up(lowest, 4), wanted=wanted, advice=axis.advice),
         )
     return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
 
