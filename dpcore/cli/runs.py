@@ -34,7 +34,7 @@ def rounds_table(rounds: list[Round]) -> Table:
                 str(row.round),
                 f"{row.accuracy:.4f}",
                 f"{row.loss:.4f}",
-                f"{row.clip_norm:.4f}",
+                rounding.up(row.clip_norm, 4),
                 "" if row.cohort_size is None else str(row.cohort_size),
                 rounding.epsilon(row.epsilon),
                 f"{row.seconds:.2f}",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
@@ -64,8 +64,8 @@ class Epsilon:
         if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
             return ""
         return _(
-            "RDP's best order, {order:g}, is at the end of the tutorial's orders: others might give a smaller epsilon."
-        ).format(order=self.order)
+            "RDP's best order, {order}, is at the end of the tutorial's orders: others might give a smaller epsilon."
+        ).format(order=rounding.given(self.order))
 
 
 @dataclass(frozen=True, kw_only=True)

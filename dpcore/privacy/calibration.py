@@ -48,19 +48,21 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
         raise InvalidValueError(
             "noise_to_clients_ratio",
             _(
-                "Expected noise_to_clients_ratio to be below {most:g}, found {ratio:g}: adaptive clipping "
+                "Expected noise_to_clients_ratio to be below {most}, found {ratio}: adaptive clipping "
                 "spends part of the noise on its own count. Lower the ratio, or use fixed clipping."
-            ).format(most=most, ratio=ratio),
+            ).format(most=rounding.down(most, 12), ratio=rounding.given(ratio)),
         )
     fewest = math.ceil(limits.LEAST_NOISE / ratio * (1 - 1e-12))  # not decided by the last bit of a float
     if fewest > plan.population:
         raise InvalidValueError(
             "noise_to_clients_ratio",
             _(
-                "Expected noise_to_clients_ratio of at least {least} for {population:,} users, found {ratio:g}: "
+                "Expected noise_to_clients_ratio of at least {least} for {population:,} users, found {ratio}: "
                 "less noise protects nobody. Raise the ratio."
             ).format(
-                least=rounding.up(limits.LEAST_NOISE / plan.population, 3), population=plan.population, ratio=ratio
+                least=rounding.up(limits.LEAST_NOISE / plan.population),
+                population=plan.population,
+                ratio=rounding.given(ratio),
             ),
         )
 
@@ -73,9 +75,9 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
         at=at,
         steps=plan.population - fewest,
         advice=_(
-            "even with all {population:,} users in each of {rounds:,} rounds at a ratio of {ratio:g}. "
+            "even with all {population:,} users in each of {rounds:,} rounds at a ratio of {ratio}. "
             "Raise the target or the ratio, or train fewer rounds"
-        ).format(population=plan.population, rounds=plan.rounds, ratio=ratio),
+        ).format(population=plan.population, rounds=plan.rounds, ratio=rounding.given(ratio)),
     )
 
 
@@ -210,9 +212,9 @@ def solve(
             advice = _("at delta 0, with whatever noise. Raise delta")
         raise UnattainableTargetError(
             "target_epsilon",
-            _(
-                "Expected target_epsilon of at least {lowest}, found {target:g}: that is the least, {advice}."
-            ).format(lowest=rounding.epsilon(lowest), target=target, advice=advice),
+            _("Expected target_epsilon of at least {lowest}, found {target}: that is the least, {advice}.").format(
+                lowest=rounding.epsilon(lowest), target=rounding.given(target), advice=advice
+            ),
         )
     return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
 
@@ -275,9 +277,9 @@ def noise_for_risk(
         raise InvalidValueError(
             "true_positive_rate",
             _(
-                "Expected true_positive_rate above the false-positive rate {rate:g}, found {wanted:g}: who accuses at "
+                "Expected true_positive_rate above the false-positive rate {rate}, found {wanted}: who accuses at "
                 "random already finds as many as that. Raise it."
-            ).format(rate=rate, wanted=wanted),
+            ).format(rate=rounding.given(rate), wanted=rounding.given(wanted)),
         )
     if plan.zeroing:
         raise InvalidValueError(
@@ -297,8 +299,8 @@ def noise_for_risk(
         raise UnattainableTargetError(
             "true_positive_rate",
             _(
-                "Expected true_positive_rate of at least {lowest}, found {wanted:g}: that is the least, {advice}."
-            ).format(lowest=rounding.up(lowest, 4), wanted=wanted, advice=axis.advice),
+                "Expected true_positive_rate of at least {lowest}, found {wanted}: that is the least, {advice}."
+            ).format(lowest=rounding.up(lowest, 4), wanted=rounding.given(wanted), advice=axis.advice),
         )
     return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
 

@@ -1,0 +1,165 @@
+"""Nothing but `dpcore.rounding` rounds a number of privacy: looked for in the program's text, wherever it may be shown.
+
+Every rounding is found, and each has to be of something that is named here, with the reason why its direction is no
+matter.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "dpcore").rglob("*.py"))]
+
+_SPEC = r"[<>=^]?[+ -]?\d*,?(?:\.\d+[gGfFeE%]?|[gGfFeEn%])"  # formats that leave digits out
+PLACE = re.compile(rf"\{{([\w.]+)(?:![rsa])?:{_SPEC}\}}")  # of str.format, and of plotly's templates
+PRINTF = re.compile(r"%[+ -]?\d*(?:\.\d+[gfe]|f)")  # of Streamlit's columns and boxes
+CALLS = {"round", "around", "quantize", "format_float_positional", "format_float_scientific"}
+
+# Words that make a number one of privacy, whatever else is said of it.
+PRIVATE = (
+    "epsilon|delta|noise|budget|target|advantage|posterior|prior|positive|rate|risk|attack|accused|prob|ratio|popul"
+)
+# Words of numbers whose direction is no matter.
+HARMLESS = {
+    "accuracy and loss: diagnostics, outside every guarantee": "accuracy|loss|lost|base|band|mean|points|metric",
+    "times": "seconds|minutes|pace",
+    "sizes of files and data": "size|bytes|freed|bin|share|skew|median|count",
+    "how much is done": "fraction|done|total",
+}
+# What is neither, by its file: why.
+EXCEPTIONS = {
+    "charts/lesson_game.py": {"y": "what was drawn in a game, not what is claimed"},
+    "charts/lesson_pictures.py": {"z": "a weight of a picture"},
+    "charts/studies.py": {"y": "accuracy"},
+    "cli/study.py": {"value": "accuracy, band or difference"},
+    "cli/tools.py": {"check.measured": "a check of the engines", "check.limit": "a check of the engines"},
+    "datasets/summary.py": {"np.linspace(0, len(able) - 1, users).round()": "which users are shown"},
+    "hosting.py": {"least": "gigabytes", "found": "gigabytes"},
+    "limits.py": {
+        "self.minimum": "all 15 digits of an end that is written in the program",
+        "self.maximum": "all 15 digits of an end that is written in the program",
+    },
+    "privacy/accounting.py": {"bound": "what the library can answer"},
+    "privacy/calibration.py": {
+        "round(clients * ratio, 12)": "the noise itself, by which all that follows is accounted",
+        "most": "the largest noise there may be, a power of ten",
+        "round(math.log10(least))": "a power of ten",
+    },
+    "reports/study.py": {"value": "accuracy, band or difference"},
+    "rounds.py": {"last": "loss", "best": "loss"},
+    "runs/findings.py": {"difference": "accuracy"},
+    "runs/forecast.py": {
+        "plan.noise_multiplier / plan.clients_per_round": "what runs are grouped by; never shown so"
+    },
+    "runs/visiting.py": {"found": "minutes"},
+    "ui/columns.py": dict.fromkeys(
+        ("%.3f", "%.3g", "%+.3f", "%.1f", "%.2f"), "no column of privacy: those are rounded before"
+    ),
+    "ui/controls.py": {"round(low + i * setting.step, 10)": "where a slider can stop"},
+    "ui/data.py": {"least": "share of a class", "most": "share of a class"},
+    "ui/frontier.py": {
+        "low": "accuracy",
+        "high": "accuracy",
+        "np.geomspace(min(10, wanted.population), wanted.population, 30).round()": "whole clients, to be asked of",
+    },
+    "ui/lesson_claims.py": dict.fromkeys(
+        ("moved", "clip_moved", "clip_noise"), "how large something is, in a lesson"
+    ),
+    "ui/lesson_clipping.py": dict.fromkeys(("start", "end"), "clip norms of a picture"),
+    "ui/lesson_game.py": {"evidence": "what was drawn in a game, not what is claimed"},
+    "ui/live.py": {
+        **dict.fromkeys(("first", "last", "begin", "end"), "a metric of a run, and the numbers of rounds"),
+        "clipped": "what a noisy count said",
+        "last.signal_to_noise": "an estimate",
+    },
+    "ui/run_list.py": {"%.1f": "accuracy"},
+    "ui/tables.py": dict.fromkeys(
+        (
+            "np.geomspace(min(10, top), top, _MAP_POINTS).round()",
+            "np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round()",
+            "np.geomspace(1, plan.population, _POINTS).round()",
+        ),
+        "whole numbers, to be asked of",
+    ),
+}
+
+
+def roundings(tree: ast.AST) -> Iterator[str]:
+    """Yields what is rounded in a module, in the words of its text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from PLACE.findall(node.value)
+            yield from PRINTF.findall(node.value)
+        elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            if re.fullmatch(_SPEC, ast.unparse(node.format_spec)[2:-1]):
+                yield ast.unparse(node.value)
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in CALLS or (name == "format" and isinstance(node.func, ast.Name)):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.keyword) and node.arg and node.arg.endswith("hoverformat"):
+            yield node.arg
+
+
+def harmless(text: str) -> bool:
+    words = set(re.findall("[a-z]+", text.lower()))
+    private = any(re.match(PRIVATE, word) for word in words)
+    return not private and any(words & set(some.split("|")) for some in HARMLESS.values())
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT)).removeprefix("dpcore/")
+
+
+def test_every_rounding_is_by_the_module_or_has_a_reason():
+    found = {
+        name_of(path): {text for text in roundings(ast.parse(path.read_text())) if not harmless(text)}
+        for path in FILES
+        if name_of(path) != "rounding.py"
+    }
+    unexplained = {name: texts - set(EXCEPTIONS.get(name, {})) for name, texts in found.items()}
+    assert {name: texts for name, texts in unexplained.items() if texts} == {}, "write it by dpcore.rounding"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        'f"{epsilon:.3f}"',
+        'f"{run.epsilon:g}"',
+        '_("noise {noise:g}")',
+        '_("delta {delta:.2e}")',
+        '"{rate:.0%}".format(rate=rate)',
+        'hovertemplate="epsilon %{y:.3f}"',
+        'hovertemplate="%{customdata[0]}: %{customdata:.3f}"',
+        "round(delta * population, 3)",
+        "np.round(epsilons, 3)",
+        "table.round(3)",
+        'format(epsilon, ".3f")',
+        '"%.3f" % epsilon',
+        'st.column_config.NumberColumn(format="%.12g")',
+        'axis.update(hoverformat=".3f")',
+        'f"{size_of_noise_multiplier:.3f}"',
+        'f"{budget.epsilon_left / 60:,.1f}"',
+    ],
+)
+def test_a_rounding_is_found(program):
+    assert [text for text in roundings(ast.parse(program)) if not harmless(text)]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        'f"{rounds:,} rounds"',
+        'f"{delta!r}"',
+        'axis.update(tickformat=".0%")',
+        'f"{run.accuracy:.1%}"',
+        '"a { color: #fff; width: 50% }"',
+        'st.number_input(format="%g")',
+    ],
+)
+def test_what_leaves_no_digit_out_is_none(program):
+    assert not [text for text in roundings(ast.parse(program)) if not harmless(text)]
