@@ -69,7 +69,8 @@ def _attack(plan: PrivacyPlan, account: Account, rate: float, prior: float) -> d
         "posterior": best.posterior(prior, rate),
         "best_guess": best.best_guess(prior),
     }
-    return {**(dict.fromkeys(found) if plan.zeroing else found), "because": unbounded(plan)}
+    why = unbounded(plan)
+    return {**(dict.fromkeys(found) if why and plan.zeroing else found), "because": why}
 
 
 def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:

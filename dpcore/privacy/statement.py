@@ -156,8 +156,8 @@ def _covers(done: Conduct | None, ledger: str) -> str:
 
 
 def _if_cohorts_are_known(plan: PrivacyPlan) -> str:
-    if exception(plan):
-        return _("Not stated.") + " " + unbounded(plan)
+    if why := exception(plan):
+        return _("Not stated.") + " " + why
     return _("Without amplification by sampling, epsilon is {epsilon}.").format(
         epsilon=epsilon_text(accounting.without_amplification(plan))
     )

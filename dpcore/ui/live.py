@@ -10,7 +10,7 @@ import streamlit as st
 from dpcore import language, limits, rounding
 from dpcore.charts import lines
 from dpcore.language import N_, _
-from dpcore.privacy import accounting, statement
+from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting, supervisor
@@ -22,6 +22,7 @@ POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
 _SILENT_SECONDS = 30.0
 _PRIVATE, _DIAGNOSTIC = N_(":material/lock: Private outputs"), N_(":material/visibility: Non-private diagnostics")
+_UNCOVERED = N_(":material/lock_open: Outputs without a guarantee")
 _CURVES = {
     **lines.METRICS,
     "clip_norm": N_("Clip norm"),
@@ -240,7 +241,8 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
     }
     left, right = st.columns([4, 3])
-    for column, heading, group in ((left, _PRIVATE, private), (right, _DIAGNOSTIC, diagnostics)):
+    outputs = _UNCOVERED if ledger.uncovered(run.plan.privacy) else _PRIVATE
+    for column, heading, group in ((left, outputs, private), (right, _DIAGNOSTIC, diagnostics)):
         with column, st.container(border=True):
             st.caption(_(heading))
             for place, (name, (value, tip)) in zip(st.columns(len(group)), group.items(), strict=True):

@@ -523,6 +523,11 @@ def test_a_diverging_run_says_so(home):
 def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
     test = page("train", run=recorded(home, "finished", zeroing=True))
     assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
+    assert any("Outputs without a guarantee" in caption.value for caption in test.caption)
+    assert not any("Private outputs" in caption.value for caption in test.caption)
+    assert any(
+        "Private outputs" in caption.value for caption in page("train", run=recorded(home, "finished")).caption
+    )
 
 
 def test_an_epsilon_that_does_not_cover_a_run_is_nowhere_without_the_reason(home):
