@@ -90,6 +90,21 @@ def test_sliders_and_boxes_move_epsilon_and_each_other():
 
 
 @pytest.mark.parametrize(
+    ("name", "label", "value", "words"),
+    [
+        ("frontier", "Target epsilon", 4.0, "4"),  # between 3.9 and 4.1
+        ("accountant", "Population", 30_000_000, "30,000,000"),  # beyond the slider
+    ],
+)
+def test_a_slider_names_the_number_that_its_box_holds(home, name, label, value, words):
+    recorded(home, "finished")
+    test = page(name)
+    number(test, label).set_value(value).run()
+    assert slider(test, label).value == number(test, label).value == value
+    assert words in slider(test, label).options
+
+
+@pytest.mark.parametrize(
     ("unknown", "solved"),
     [
         ("clients", {"Clients per round": "104", "Noise multiplier": "1.04"}),
