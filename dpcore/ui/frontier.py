@@ -31,6 +31,17 @@ def finished(store: Store) -> dict[str, list[Run]]:
     return found
 
 
+def comparable(runs: list[Run]) -> list[Run]:
+    """Returns those of these runs that have an epsilon of the same meaning; says so on the page where none has."""
+    found = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
+    if not found:
+        st.info(
+            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            icon=":material/block:",
+        )
+    return found
+
+
 def show(dataset: str, runs: list[Run]) -> None:
     """Shows accuracy against what it costs, on one data set."""
     axis = choices.linked(
@@ -43,50 +54,59 @@ def show(dataset: str, runs: list[Run]) -> None:
         key=f"axis_{dataset}",
         help=_("What the accuracy has cost: the chart's other axis."),
     )
-    runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
-    if not runs:
-        st.info(
-            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
-            icon=":material/block:",
-        )
+    if not (runs := comparable(runs)):
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
-    table = _table(runs, delta)
-    finite = table[np.isfinite(table[axis])]
-    table["best"] = False
-    table.loc[finite.index, "best"] = forecast.best(finite[axis].to_numpy(float), finite["accuracy"].to_numpy())
-    left_out = len(table) - len(finite)
+    table, settings = _settings(_table(runs, delta), axis)
+    drawn = charts.on_axis(settings, axis)
+    settings["best"] = False
+    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
+    numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
     clicked = chart.show(
-        charts.frontier(table, axis),
+        charts.frontier(settings, axis, several),
         key=f"frontier_{dataset}",
-        label=_("Accuracy against {axis} of {runs} runs on {data}; {best} of them are beaten by no other.").format(
-            axis=_(charts.AXES[axis]).lower(), runs=len(finite), data=dataset, best=int(table["best"].sum())
+        label=_(
+            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them are "
+            "beaten by no other."
+        ).format(
+            axis=_(charts.AXES[axis]).lower(), settings=len(drawn), data=dataset, best=int(settings["best"].sum())
         ),
-        table=table.drop(columns="plan"),
+        table=numbers.drop(columns=["plan", "family", "engine", "setting"]),
     )
-    words = _(
-        "Epsilon of each run alone, all at delta {delta!r}. Full: no other run is both cheaper and better. Dotted: the "
-        "same noise on the average (noise / clients). A click on a point opens its run."
-    ).format(delta=delta)
-    if left_out:
-        words += " " + _("Without epsilon, and so not drawn: {runs}.").format(runs=left_out)
-    st.caption(words)
+    words = [
+        _(
+            "Epsilon of one run alone, all at delta {delta!r}. A marker is a setting: the mean over its seeds ({fewest} "
+            "to {most}), which are the light points where there are several. Full: no other setting is both cheaper and "
+            "better. Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point "
+            "opens its runs."
+        ).format(delta=delta, fewest=settings["seeds"].min(), most=settings["seeds"].max())
+    ]
+    if left_out := len(settings) - len(drawn):
+        words.append(_("Not drawn, as their number is none, 0 or infinite: {settings}.").format(settings=left_out))
+    st.caption(" ".join(words))
     if clicked:
         run_list.open_run(clicked)
 
 
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
+    """Returns a row a run."""
+    families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
     for run in runs:
-        privacy = run.plan.privacy
+        privacy, seed = run.plan.privacy, run.plan.training.seed
         rows.append(
             {
                 "run": run.run_id,
                 "plan": live.label(run),
+                "family": families.index(forecast.family(run)),
+                "engine": run.engine,
                 "noise": privacy.noise_multiplier,
                 "clients": privacy.clients_per_round,
                 "rounds": privacy.rounds,
                 "ratio": forecast.ratio(privacy),
+                # Without a seed, each run draws what no other does.
+                "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
                 "epsilon": _epsilon(run, delta),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
@@ -95,11 +115,28 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    by = ["family", "noise", "clients", "rounds", "ratio"]
+    if axis == "minutes":  # of which another engine takes more
+        by.append("engine")
+    table = table.assign(setting=table.groupby(by).ngroup())
+    settings = forecast.over_seeds(table, ["setting", *by])
+    alone = table.drop_duplicates("setting").set_index("setting")["plan"]
+    several = _("noise {noise:.12g} · {clients} clients · {rounds} rounds")
+    settings["plan"] = [
+        alone[row["setting"]] if row["seeds"] == 1 else several.format(**row) for row in settings.to_dict("records")
+    ]
+    return table, settings
+
+
 def ask(store: Store, dataset: str, runs: list[Run]) -> None:
     """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
     families: dict[tuple, list[Run]] = {}
-    for run in runs:
+    for run in comparable(runs):
         families.setdefault(forecast.family(run), []).append(run)
+    if not families:
+        return
     members = max(families.values(), key=len)
     plan = members[0].plan
     left, right = st.columns([2, 3], gap="large")

@@ -1,5 +1,6 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import base64
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import studies, supervisor
@@ -356,6 +357,16 @@ def add_rounds(store, run_id, rounds, epsilon=0.5):
         store.append(run_id, row)
 
 
+def trained(store, accuracy, *, seed=0, epsilon=1.0, **privacy):
+    """Writes a run that has finished, evaluated before its first round and after its last."""
+    plan = Plan(privacy=PrivacyPlan(**privacy), training=TrainingPlan(seed=seed))
+    run_id = store.create(plan, engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    add_rounds(store, run_id, [(0, 0.1, 1.0), (plan.privacy.rounds, accuracy, 1.0)], epsilon=epsilon)
+    store.end(run_id, "finished")
+    return run_id
+
+
 def recorded(home, status, **privacy):
     store = Store(home)
     run_id = store.create(Plan(privacy=PrivacyPlan(**privacy)), engine="tff", eval_every=5)
@@ -581,11 +592,7 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     assert "No run has finished yet" in page("frontier").info[0].value
     store = Store(home)
     for noise, clients, accuracy in ((0.5, 50, 0.78), (0.75, 50, 0.71), (1.0, 50, 0.55), (1.2, 120, 0.786)):
-        plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=clients))
-        run_id = store.create(plan, engine="vectorized", eval_every=5)
-        store.begin(run_id)
-        add_rounds(store, run_id, [(0, 0.1, 1.0), (100, accuracy, 1.0)], epsilon=2 / noise)
-        store.end(run_id, "finished")
+        trained(store, accuracy, epsilon=2 / noise, noise_multiplier=noise, clients_per_round=clients)
     test = page("frontier")
     (words,) = [m.value for m in test.markdown if "At epsilon 2 and 100 rounds" in m.value]
     assert re.search("about 7[789]%", words)
@@ -594,6 +601,39 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     (queued,) = store.queue()
     assert "Expected before it was run: accuracy 0.7" in queued.note
     assert accounting.epsilon(queued.plan.privacy).value <= 2
+
+
+def figure(test, words):
+    """The figure of a page whose sentence has these words."""
+    sent = [json.loads(element.proto.json) for element in test.get("bidi_component")]
+    (found,) = [json.loads(one["figure"]) for one in sent if words in one.get("label", "")]
+    return found
+
+
+def numbers(values):
+    """The numbers of a trace, which are sent as bytes."""
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+
+
+def test_the_front_is_of_means_over_seeds_and_no_line_joins_other_rounds(home):
+    store = Store(home)
+    for seed, accuracy in ((0, 0.6), (1, 0.9), (None, 0.6)):  # mean 0.7: its best seed would be on the front
+        lucky = trained(store, accuracy, seed=seed, epsilon=8.0, noise_multiplier=0.5, clients_per_round=50)
+    trained(store, 0.8, epsilon=2.0, noise_multiplier=1.0, clients_per_round=100)
+    trained(store, 0.4, noise_multiplier=1.0, clients_per_round=100, rounds=30)
+    trained(store, 0.99, noise_multiplier=1.0, clients_per_round=100, zeroing=True)  # no epsilon to compare
+    test = page("frontier")
+    assert not test.error
+    drawn = figure(test, "of 3 settings on writers, each the mean over its seeds; 2 of them")["data"]
+    (front,) = [trace for trace in drawn if trace.get("line", {}).get("shape") == "hv"]
+    assert numbers(front["y"]) == [0.4, 0.8]
+    (dotted,) = [numbers(trace["y"]) for trace in drawn if trace.get("line", {}).get("dash") == "dot"]
+    assert dotted == pytest.approx([0.8, 0.7])  # those of 100 rounds: noise / clients is 0.01 in all three settings
+    light, mean, _ = [trace for trace in drawn if trace["mode"] == "markers"]
+    assert (sorted(numbers(light["y"])), numbers(mean["y"])) == ([0.6, 0.6, 0.9], [pytest.approx(0.7)])
+    assert "the mean of 3 seeds (0.600 to 0.900)" in mean["hovertext"][0]
+    assert lucky in mean["customdata"][0]
+    assert any("the mean over its seeds (1 to 3)" in caption.value for caption in test.caption)
 
 
 @pytest.fixture
