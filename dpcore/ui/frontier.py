@@ -17,9 +17,10 @@ from dpcore.privacy.statement import epsilon_text
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.ui import chart, choices, controls, live, run_list, states
+from dpcore.ui import chart, choices, controls, ledger, live, run_list, states, turns
 
 _noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
+_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
 
 
 def finished(store: Store) -> dict[str, list[Run]]:
@@ -230,7 +231,7 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
 
 def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
-    one, two = st.columns([2, 3], vertical_alignment="bottom")
+    one, two = st.columns([2, 3], gap="large")
     count = one.number_input(
         _("Clients a round"),
         1,
@@ -241,17 +242,25 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
             "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
         ).format(population=wanted.population),
     )
+    with two, controls.explain(), turns.turn(turns.SOON):
+        # On the coarser grid, which gives an upper bound as well: what is shown is what is run.
+        privacy = _solve(
+            replace(wanted, clients_per_round=int(count)),
+            "noise",
+            target_epsilon=epsilon,
+            accountant="pld",
+            finest=accounting.COARSE,
+        )
+        plan = replace(like.plan, privacy=privacy)
+        allowed = ledger.after(store, plan, accounting.COARSE)
     tip = _("Queues the run, and writes what was expected of it into its note.")
-    if not two.button(_("Run it, and see how far off that was"), key="try", help=tip):
+    label = _("Run it, and see how far off that was")
+    if not one.button(label, key="try", help=tip, disabled=not allowed):
         return
     with controls.explain():
-        privacy = calibration.solve(
-            replace(wanted, clients_per_round=int(count)), "noise", target_epsilon=epsilon, accountant="pld"
-        )
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
-        plan = replace(like.plan, privacy=privacy)
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,

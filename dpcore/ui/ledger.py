@@ -4,39 +4,61 @@ from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import limits
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.statement import epsilon_text
-from dpcore.runs import budget, supervisor
+from dpcore.runs import budget, outlook, supervisor
 from dpcore.runs.budget import Balance
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.ui import columns, controls, states, visitors
 
+_BEGUN = "_begun"
+
+
+def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
+    """Shows in large what all runs on a data set come to; its name has a place in `label`."""
+    policy = balance.policy
+    place.metric(
+        label.format(data=policy.name),
+        _("public") if policy.public else epsilon_text(balance.account.headline.value),
+        border=True,
+        help=_("Composed for each user at delta {delta!r}, rounded up. {accountant}.").format(
+            delta=policy.budget_delta, accountant=accounting.VERSION
+        ),
+    )
+
 
 def after(store: Store, plan: Plan, grid: float) -> bool:
-    """Shows what one more run would leave of the budget; returns whether there is room for it."""
-    balance = budget.balance(store, plan.training.dataset, also=plan, grid=grid)
-    policy, total = balance.policy, balance.account.headline.value
+    """Shows what one more run would leave of the budget; returns whether there is room for it.
+
+    Of a plan that was begun just now it shows what that has left: not what another one like it would.
+    """
+    dataset, begun = plan.training.dataset, _is_begun(store, plan)
+    balance = budget.balance(store, dataset, also=plan, grid=grid)
+    shown = budget.balance(store, dataset, grid=grid) if begun else balance
+    policy, total = shown.policy, shown.account.headline.value
+    metric(
+        shown,
+        _("Epsilon of all runs on {data}, this one charged")
+        if begun
+        else _("Epsilon of all runs on {data}, this one with them"),
+        st,
+    )
     told = {
         "data": policy.name,
         "total": epsilon_text(total),
         "budget": policy.budget_epsilon,
         "delta": policy.budget_delta,
+        "left": (policy.budget_epsilon or 0.0) - total,
     }
     if policy.public:
-        st.caption(_("{data} is marked as public: this run costs its users nothing.").format(data=policy.name))
-    elif policy.budget_epsilon is None:
-        st.caption(
-            _(
-                "With this run, all runs on {data} spend epsilon {total} together at delta {delta!r}. No budget is set "
-                "(see the Ledger)."
-            ).format(**told)
-        )
-    elif balance.exceeded:
+        words = _("{data} is marked as public: this run costs its users nothing.")
+    elif shown.exceeded:
         st.error(
             _(
                 "No room in the budget: with this run, all runs on {data} would spend epsilon {total} of {budget:g} at "
@@ -45,14 +67,50 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
             icon=":material/block:",
         )
         states.link("ledger", dataset=policy.name)
-    else:
-        st.caption(
+        return False
+    elif outlook.is_lost(store, dataset):
+        words = outlook.gone(dataset)
+    elif policy.budget_epsilon is None:
+        words = (
             _(
+                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta!r}. No "
+                "budget is set (see the Ledger). To press Train again is another run."
+            )
+            if begun
+            else _(
+                "With this run, all runs on {data} spend epsilon {total} together at delta {delta!r}. No budget is set "
+                "(see the Ledger)."
+            )
+        )
+    else:
+        words = (
+            _(
+                "That run is charged: with it, all runs on {data} spend epsilon {total} of a budget of {budget:g} at "
+                "delta {delta!r}; about {left:.3f} is left. To press Train again is another run."
+            )
+            if begun
+            else _(
                 "With this run, all runs on {data} spend epsilon {total} of a budget of {budget:g} at delta {delta!r}; "
                 "about {left:.3f} would be left."
-            ).format(**told, left=policy.budget_epsilon - total)
+            )
         )
+    st.caption(words.format(**told))
+    if balance.exceeded:
+        st.caption(_("There is no room in the budget for another one like it."))
     return not balance.exceeded
+
+
+def begun(plan: Plan, run_id: str) -> None:
+    """Notes that a run was begun with this plan."""
+    st.session_state[_BEGUN] = plan, run_id
+
+
+def _is_begun(store: Store, plan: Plan) -> bool:
+    """Whether the last run that was begun here has this plan, which no control has changed since, and is charged."""
+    of, run_id = st.session_state.get(_BEGUN, (None, ""))
+    if of != plan:
+        st.session_state.pop(_BEGUN, None)
+    return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
 
 
 def show(store: Store, dataset: str, grid: float) -> Balance:

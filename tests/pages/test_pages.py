@@ -568,6 +568,103 @@ def test_a_study_is_asked_estimated_and_begun(home, monkeypatch):
     assert Store(home).queue() == []
 
 
+LARGE = "Epsilon of all runs on writers"
+
+
+def test_a_study_that_leaves_no_guarantee_asks_once_more_and_offers_the_ways_out(home):
+    test = page("study")
+    assert metric(test, LARGE) == "∞"
+    words = " ".join(one.value for one in test.markdown)
+    assert "no guarantee any more; now they have epsilon 0.000" in words
+    assert "Neither the bin nor any later run takes that back" in words
+    assert "The Writers are made up" in words
+    assert test.button(key="run_all").label == "Run all all the same"
+    test.radio(key="baseline").set_value("none").run()  # one way out: left out
+    assert 8 < float(metric(test, LARGE)) < 8.5
+    assert test.button(key="run_all").label == "Run all"
+    test.radio(key="baseline").set_value("own").run()
+    test.button(key="public_writers_instead").click().run()  # another: nobody is to be protected
+    assert Store(home).policy("writers").public
+    assert metric(test, LARGE) == "public"
+    assert test.button(key="run_all").label == "Run all"
+    Store(home).set_policy(Policy(name="writers"))
+    test.run()
+    test.button(key="run_all").click().run()
+    assert not test.exception
+    assert len(Store(home).queue()) == 4
+    again = page("study")  # it is lost now: nothing is asked any more
+    assert again.button(key="run_all").label == "Run all"
+    assert any("no guarantee any more, whatever else is run" in one.value for one in again.markdown)
+
+
+def test_the_writers_stand_in_only_for_data_like_them(home):
+    test = page("study", dataset="federated_emnist", baseline="writers")
+    assert test.radio(key="baseline").options == ["on these data", "on the Writers", "left out"]
+    large = {one.label: one.value for one in test.metric if "Epsilon of all runs" in one.label}
+    assert [value for label, value in large.items() if "on writers" in label] == ["∞"]
+    assert all(float(value) < 8.5 for label, value in large.items() if "on federated_emnist" in label)
+    test.selectbox(key="dataset").set_value("writers").run()
+    assert not test.exception
+    assert (test.radio(key="baseline").value, len(test.radio(key="baseline").options)) == ("own", 2)
+
+
+@pytest.mark.parametrize("how", [{"noise_multiplier": "0"}, {"zeroing": "true"}])
+def test_train_asks_once_more_before_a_run_that_leaves_no_guarantee(home, how):
+    test = page("train", **how)
+    assert test.button(key="train").label == "Train all the same"
+    assert metric(test, LARGE) == "∞"
+    test.button(key="train").click().run()
+    assert len(Store(home).queue()) == 1
+    assert page("train", **how).button(key="train").label == "Train"
+    assert page("train").button(key="train").label == "Train"  # what is lost is lost
+
+
+def test_run_again_of_a_noise_free_run_asks_once_more(home):
+    store = Store(home)
+    run_id = store.create(Plan(privacy=PrivacyPlan(noise_multiplier=0.0)), engine="vectorized", eval_every=5)
+    store.request_stop(run_id)
+    test = page("runs", runs=run_id)
+    assert test.button(key="retry").label == "Run again all the same"
+    test.button(key="retry").click().run()
+    assert len(store.queue()) == 1
+    noisy = store.create(Plan(), engine="vectorized", eval_every=5)
+    store.request_stop(noisy)
+    assert page("runs", runs=noisy).button(key="retry").label == "Run again"
+
+
+def test_train_says_what_was_charged_and_not_what_another_run_would_be(home):
+    def said(test):
+        (caption,) = [one.value for one in test.caption if "all runs on writers spend" in one.value]
+        return caption
+
+    test = page("train")
+    assert "With this run, all runs on writers spend epsilon 1.708" in said(test)
+    test.button(key="train").click().run()
+    test.run()
+    assert "That run is charged: with it, all runs on writers spend epsilon 1.708" in said(test)
+    assert metric(test, LARGE) == "1.708"
+    assert "spend epsilon 2.337" in said(page("train"))  # in another tab, it is the next one
+    number(test, "Rounds").set_value(99).run()
+    assert "With this run" in said(test)
+    number(test, "Rounds").set_value(100).run()
+    assert "spend epsilon 2.337" in said(test)  # asked anew
+    test.button(key="train").click().run()
+    Store(home).request_stop(Store(home).queue()[-1].run_id)
+    test.run()
+    assert "With this run, all runs on writers spend epsilon 2.337" in said(test)  # what was cancelled cost nothing
+
+
+def test_a_budget_that_has_room_for_one_run_is_not_said_to_have_none_for_it(home):
+    Store(home).set_policy(Policy(name="writers", budget_epsilon=2.0))
+    test = page("train")
+    test.button(key="train").click().run()
+    test.run()
+    assert not test.error
+    assert any("spend epsilon 1.708 of a budget of 2" in caption.value for caption in test.caption)
+    assert any("no room in the budget for another one" in caption.value for caption in test.caption)
+    assert test.button(key="train").disabled
+
+
 def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     store = Store(home)
@@ -596,6 +693,7 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     test = page("frontier")
     (words,) = [m.value for m in test.markdown if "At epsilon 2 and 100 rounds" in m.value]
     assert re.search("about 7[789]%", words)
+    assert float(metric(test, LARGE)) > 8  # what is there and this one, before it is run
     test.button(key="try").click().run()
     assert not test.exception
     (queued,) = store.queue()
