@@ -38,17 +38,10 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
 
     Of a plan that was begun just now it shows what that has left: not what another one like it would.
     """
-    dataset, begun = plan.training.dataset, _is_begun(store, plan)
+    dataset, charged = plan.training.dataset, _is_begun(store, plan)
     balance = budget.balance(store, dataset, also=plan, grid=grid)
-    shown = budget.balance(store, dataset, grid=grid) if begun else balance
+    shown = budget.balance(store, dataset, grid=grid) if charged else balance
     policy, total = shown.policy, shown.account.headline.value
-    metric(
-        shown,
-        _("Epsilon of all runs on {data}, this one charged")
-        if begun
-        else _("Epsilon of all runs on {data}, this one with them"),
-        st,
-    )
     told = {
         "data": policy.name,
         "total": epsilon_text(total),
@@ -56,8 +49,10 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
         "delta": policy.budget_delta,
         "left": (policy.budget_epsilon or 0.0) - total,
     }
+    with_it = _("Epsilon of all runs on {data}, this one with them")
+    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it, st)
     if policy.public:
-        words = _("{data} is marked as public: this run costs its users nothing.")
+        st.caption(_("{data} is marked as public: this run costs its users nothing.").format(**told))
     elif shown.exceeded:
         st.error(
             _(
@@ -67,37 +62,40 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
             icon=":material/block:",
         )
         states.link("ledger", dataset=policy.name)
-        return False
     elif outlook.is_lost(store, dataset):
-        words = outlook.gone(dataset)
-    elif policy.budget_epsilon is None:
-        words = (
-            _(
-                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta!r}. No "
-                "budget is set (see the Ledger). To press Train again is another run."
-            )
-            if begun
-            else _(
-                "With this run, all runs on {data} spend epsilon {total} together at delta {delta!r}. No budget is set "
-                "(see the Ledger)."
-            )
-        )
+        st.caption(outlook.gone(dataset))
     else:
-        words = (
+        st.caption(_spent(bounded=policy.budget_epsilon is not None, charged=charged).format(**told))
+        if balance.exceeded:
+            st.caption(_("There is no room in the budget for another one like it."))
+    return not balance.exceeded
+
+
+def _spent(*, bounded: bool, charged: bool) -> str:
+    """How it is said what all runs spend, with a budget or without, before a run is begun or after."""
+    if charged:
+        return (
             _(
                 "That run is charged: with it, all runs on {data} spend epsilon {total} of a budget of {budget:g} at "
                 "delta {delta!r}; about {left:.3f} is left. To press Train again is another run."
             )
-            if begun
+            if bounded
             else _(
-                "With this run, all runs on {data} spend epsilon {total} of a budget of {budget:g} at delta {delta!r}; "
-                "about {left:.3f} would be left."
+                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta!r}. No "
+                "budget is set (see the Ledger). To press Train again is another run."
             )
         )
-    st.caption(words.format(**told))
-    if balance.exceeded:
-        st.caption(_("There is no room in the budget for another one like it."))
-    return not balance.exceeded
+    return (
+        _(
+            "With this run, all runs on {data} spend epsilon {total} of a budget of {budget:g} at delta {delta!r}; "
+            "about {left:.3f} would be left."
+        )
+        if bounded
+        else _(
+            "With this run, all runs on {data} spend epsilon {total} together at delta {delta!r}. No budget is set "
+            "(see the Ledger)."
+        )
+    )
 
 
 def begun(plan: Plan, run_id: str) -> None:
@@ -106,10 +104,8 @@ def begun(plan: Plan, run_id: str) -> None:
 
 
 def _is_begun(store: Store, plan: Plan) -> bool:
-    """Whether the last run that was begun here has this plan, which no control has changed since, and is charged."""
+    """Whether the last run that was begun in this tab has this plan, and is charged."""
     of, run_id = st.session_state.get(_BEGUN, (None, ""))
-    if of != plan:
-        st.session_state.pop(_BEGUN, None)
     return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
 
 
