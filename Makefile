@@ -43,7 +43,7 @@ benchmark: $(VENV)/.run ## Seconds a round of every engine, against the tutorial
 	@$(VENV)/bin/python -m benchmarks.rounds --json benchmarks/rounds.json
 
 lesson: $(VENV)/.run ## Train the tutorial's study that the lesson ships, if it is not there yet, and write it down
-	@$(VENV)/bin/python -m dpcore study run --seeds 3
+	@$(VENV)/bin/python -m dpcore study run --seeds 3 --yes
 	@$(VENV)/bin/python -m dpcore study export dpcore/lesson/tutorial_study.json.gz
 
 words: $(VENV)/.dev ## Collect the program's words for translation, and compile the catalogues

@@ -8,7 +8,7 @@ from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import actions, choices, controls, data, frame, ledger, live, services, turns
+from dpcore.ui import actions, choices, controls, data, frame, ledger, live, once_more, services, turns
 from dpcore.ui import plan as plan_controls
 
 frame.page(N_("Train"), N_("What does it learn at that privacy?"))
@@ -73,12 +73,15 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         bind="query-params",
         help=_("The guarantee, and the charge, stay those of all planned rounds."),
     )
-    if st.button(
-        _("Train"), type="primary", key="train", disabled=not allowed, help=_("Queues the plan as a new run.")
-    ):
-        actions.select(
-            supervisor.start(store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early)
+    tip = _("Queues the plan as a new run.")
+    with once_more.asking(store, _("Train"), [plan], primary=True, disabled=not allowed) as label:
+        pressed = st.button(label, type="primary", key="train", disabled=not allowed, help=tip)
+    if pressed:
+        run_id = supervisor.start(
+            store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
         )
+        ledger.begun(plan, run_id)
+        actions.select(run_id)
         st.toast(_("It is queued, and shown below."), icon=":material/model_training:")
 
 runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}

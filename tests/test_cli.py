@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -226,6 +227,76 @@ def test_a_study_says_what_it_will_train(values, said):
     assert study._ahead(Study(plan=base, **values), 90.0, measured=True) == said
 
 
+FREE = ("train", "--noise-multiplier", "0", "--queue")
+
+
+def test_a_run_that_leaves_no_guarantee_is_said_to_and_a_script_goes_on(tmp_path):
+    store = Store(tmp_path)
+    with lock(store.home / "runner.lock", wait=True):  # nothing begins meanwhile
+        done = command(*FREE, "--json", home=tmp_path)
+        (told,) = json_lines(done.stdout)
+        assert "with it, the epsilon of all runs on them, now 0.000, is infinite for good" in done.stderr
+        assert "(ledger --dataset writers --public); or give it noise, and no zeroing." in done.stderr
+        assert "for good" not in command(*FREE, home=tmp_path).stderr  # nothing is left to lose
+        for run in store.queue():
+            store.request_stop(run.run_id)  # before they began: that costs nothing
+        again = command("runs", "retry", told["run_id"], home=tmp_path)
+        assert (again.returncode, "for good" in again.stderr) == (0, True)
+        store.request_stop(again.stdout.strip())
+        command("ledger", "--public", home=tmp_path)
+        assert "for good" not in command(*FREE, home=tmp_path).stderr
+    assert len(store.runs()) == 4
+
+
+@pytest.mark.parametrize(("answer", "returncode", "queued"), [("n", 1, 0), ("y", 0, 1)])
+def test_who_sits_at_a_terminal_is_asked_before_a_guarantee_is_lost(tmp_path, answer, returncode, queued):
+    with lock(Store(tmp_path).home / "runner.lock", wait=True):
+        master, slave = pty.openpty()
+        os.write(master, f"{answer}\n".encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "dpcore", *FREE, "--home", str(tmp_path)],
+            stdin=slave,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=300,
+        )
+        os.close(slave), os.close(master)
+        assert (done.returncode, len(Store(tmp_path).runs())) == (returncode, queued), done.stderr
+    assert "Go on all the same? [y/N]" in done.stderr
+    assert len(done.stdout.split()) == queued  # the run's id, or nothing
+
+
+def test_a_study_says_what_it_will_leave_in_the_ledger(tmp_path, capsys):
+    store, base = Store(tmp_path), Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
+
+    def said(**values):
+        study._ask(store, Study(plan=base, **values), yes=False, how="--baseline {}")
+        out, err = capsys.readouterr()
+        assert out == ""
+        return " ".join(err.split())
+
+    words = said()
+    assert "with it, the epsilon of all runs on them, now 0.000, is infinite for good" in words
+    assert "(ledger --dataset writers --public); leave it out (--baseline none)." in words
+    left_out = said(noise_multipliers=(0.5, 0.75), baseline="none")
+    assert "come to at most epsilon 8.3" in left_out
+    assert "Ways out" not in left_out
+    base = Plan(privacy=base.privacy, training=TrainingPlan(dataset="federated_emnist"))
+    assert "take the noise-free run from the Writers (--baseline writers)" in said()
+    assert "epsilon of all runs on them, now 0.000" in said(baseline="writers")  # of the Writers'
+
+
+def test_a_study_without_room_in_the_budget_is_refused_before_any_of_it_is_run(tmp_path):
+    command("ledger", "--budget-epsilon", "8.2", home=tmp_path)
+    for grid in (("--noise", "0"), ("--noise", "0.5", "--noise", "0.52")):  # each of the latter has room by itself
+        done = command("study", "run", "--grid-only", *grid, home=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "at most epsilon 8.2" in done.stderr
+    assert "with these 2 they would spend" in done.stderr
+    assert Store(tmp_path).runs() == Store(tmp_path).studies() == []
+
+
 def test_ledger_keeps_a_budget_and_train_refuses_past_it(tmp_path):
     (before,) = json_lines(command("ledger", "--json", home=tmp_path).stdout)
     assert (before["epsilon"], before["budget_epsilon"], before["runs"]) == (0, None, [])
@@ -288,6 +359,8 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
         ("train", "--engine", "nope"),
         ("train", "--eval-every", "0"),
         ("train", "--rounds", "0"),
+        ("study", "run", "--baseline", "writers"),
+        ("study", "run", "--baseline", "none", "--noise", "0.5"),
         ("runs", "show", "nope"),
     ],
     ids=" ".join,

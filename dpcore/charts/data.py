@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from dpcore.charts import axes
 from dpcore.charts.lines import figure
 from dpcore.language import _
 
@@ -17,6 +18,8 @@ def examples_per_user(table: pd.DataFrame) -> go.Figure:
     drawn.add_bar(
         x=table["from"], y=table["users"], width=table["to"] - table["from"] + 1, offset=0, name=_("users")
     )
+    drawn.update_xaxes(**axes.whole_ticks(table["to"].max()))
+    drawn.update_yaxes(**axes.whole_ticks(table["users"].max()))
     drawn.update_layout(height=260)
     return drawn
 
@@ -30,6 +33,6 @@ def label_balance(table: pd.DataFrame) -> go.Figure:
     drawn = figure(_("Class"), _("Share of examples"))
     drawn.add_bar(x=table["class"], y=table["share"], name=_("share"))
     drawn.update_xaxes(type="category")
-    drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
+    drawn.update_yaxes(**axes.fractions() | {"range": [0, min(1.0, 1.05 * table["share"].max())]})
     drawn.update_layout(height=260)
     return drawn

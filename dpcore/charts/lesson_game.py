@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore import rounding
-from dpcore.charts import colours
+from dpcore.charts import axes, colours
 from dpcore.charts.lines import SYMBOLS, TITLE_FONT, figure, hover, show_legend
 from dpcore.charts.privacy import at_most
 from dpcore.language import _
@@ -118,8 +118,9 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
             error_y=_open(row.found, row.found_low, row.found_high),
             **hover([_so_far(row)]),
         )
-    drawn.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
-    drawn.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
+    whole = axes.fractions() | {"range": [-0.02, 1.02]}  # so that a point at an end is seen whole
+    drawn.update_xaxes(**whole)
+    drawn.update_yaxes(**whole)
     show_legend(drawn, height=440)
     drawn.update_layout(hovermode="closest")
     return drawn

@@ -21,7 +21,7 @@ def bars(table: pd.DataFrame) -> go.Figure:
     """
     drawn = figure(_("Epsilon"), "")
     known = table["epsilon"][np.isfinite(table["epsilon"])]
-    top = 1.5 * max(known, default=1.0)  # room for the numbers behind the bars, on a phone too
+    top = 1.5 * (max(known, default=0.0) or 1.0)  # room for the numbers behind the bars, on a phone too
     drawn.add_bar(
         y=table["what"],
         x=[min(value, 1.2 * top) for value in table["epsilon"]],
@@ -161,7 +161,7 @@ def moves(table: pd.DataFrame) -> go.Figure:
             marker={"pattern": {"shape": pattern}},
             cliponaxis=False,
         )
-    drawn.update_yaxes(tickformat=".1%", rangemode="tozero")
+    drawn.update_yaxes(tickformat="~%", rangemode="tozero")
     show_legend(drawn, height=420)
     drawn.update_layout(barmode="group")
     return drawn

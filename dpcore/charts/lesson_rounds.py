@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dpcore import rounding
+from dpcore.charts import axes
 from dpcore.charts.lesson_pictures import INK, PAPER
-from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, hover, show_legend
+from dpcore.charts.lines import TITLE_FONT, figure, hover, show_legend
 from dpcore.language import _
 
 _GREY = "#808080"
@@ -47,8 +48,8 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     everything = np.concatenate([*norms, clip_norms])
     everything = everything[everything > 0]
     drawn.update_xaxes(range=[-1, len(norms) + 3])
-    ends = [math.log10(everything.min() / 1.5), math.log10(everything.max() * 1.5)]
-    drawn.update_yaxes(type="log", range=ends, **LOG_TICKS)
+    ends = everything.min() / 1.5, everything.max() * 1.5
+    drawn.update_yaxes(type="log", range=np.log10(ends).tolist(), **axes.factors(*ends))
     show_legend(drawn, height=460)
     drawn.update_layout(hovermode="closest")
     return drawn
@@ -136,7 +137,8 @@ def sampling(
     drawn.update_xaxes(visible=False, row=1, col=1)
     drawn.update_yaxes(visible=False, autorange="reversed", row=1, col=1)
     drawn.update_xaxes(title={"text": _("Round"), "font": TITLE_FONT}, range=[0, 1.02 * len(cohorts)], row=2, col=1)
-    drawn.update_yaxes(title={"text": _("Epsilon"), "font": TITLE_FONT}, type="log", **LOG_TICKS, row=2, col=1)
+    ticks = axes.factors(epsilons["sampled"].min(), epsilons["known"].max())
+    drawn.update_yaxes(title={"text": _("Epsilon"), "font": TITLE_FONT}, type="log", **ticks, row=2, col=1)
     return drawn
 
 

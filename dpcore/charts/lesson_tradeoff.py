@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore import rounding
-from dpcore.charts import colours, studies
+from dpcore.charts import axes, colours, studies
 from dpcore.charts.lines import METRICS, SYMBOLS, figure, hover, show_legend
 from dpcore.language import _
 
@@ -83,6 +83,6 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
     )
     show_legend(drawn)
     drawn.update_xaxes(type="log", rangemode="normal", tickvals=[0.5, 1, 2, 4, 8, 16], range=[-0.4, 1.3])
-    drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    drawn.update_yaxes(**axes.fractions())
     drawn.update_layout(hovermode="closest")
     return drawn

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from dpcore.charts import colours
+from dpcore.charts import axes, colours
 from dpcore.language import N_, _
 
 MOST_LINES = 8
@@ -14,8 +14,6 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
 TITLE_FONT = {"size": 14}  # as all words: plotly's own are longer than a small chart
 METRICS = {"accuracy": N_("Accuracy on the test set"), "loss": N_("Loss on the test set")}
-# Of an axis by factors: plotly would name the steps between powers of ten by a single digit.
-LOG_TICKS = {"tickvals": [step * 10.0**power for power in range(-5, 7) for step in (1, 3)], "tickformat": "~g"}
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
@@ -86,18 +84,11 @@ def show_legend(drawn: go.Figure, height: int = 400) -> None:
 
 def show_rounds(drawn: go.Figure, metric: str, total_rounds: int) -> None:
     """Gives a chart over rounds the whole length of its plan; accuracy its whole range, and all else one from 0."""
-    drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds], **whole_ticks(total_rounds))
+    drawn.update_xaxes(range=[-0.02 * total_rounds, 1.02 * total_rounds], **axes.whole_ticks(total_rounds))
     if metric == "accuracy":
-        drawn.update_yaxes(range=[0, 1], tickformat=".0%")
-    elif any(len(trace.x) for trace in drawn.data):
-        drawn.update_yaxes(rangemode="tozero")
+        drawn.update_yaxes(**axes.fractions())
     else:
-        drawn.update_yaxes(range=[0, 1], tickvals=[])  # plotly would make numbers up
-
-
-def whole_ticks(most: int) -> dict:
-    """Returns how an axis of rounds is ticked: between few of them, plotly would name halves."""
-    return {"dtick": 1} if most < 5 else {}
+        axes.begin_at_zero(drawn)
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore import rounding
-from dpcore.charts.lines import LOG_TICKS, TITLE_FONT, figure, hover, show_legend, whole_ticks
+from dpcore.charts import axes
+from dpcore.charts.lines import TITLE_FONT, figure, hover, show_legend
 from dpcore.language import _
 
 _FALLING = ("noise_multiplier", "delta")  # with these, epsilon falls
@@ -74,10 +75,13 @@ def epsilon_against(
     found.update_layout(height=420, margin={"r": 50})
     found.update_yaxes(rangemode="tozero", range=[0, top])
     if logarithmic:
-        ticks = {"exponentformat": "power"} if curve.columns[0] == "delta" else LOG_TICKS
+        # At least over a decade: of few users, all ticks between them would be named.
+        ticks = axes.factors(x.min(), max(x.max(), 10 * x.min()))
+        if curve.columns[0] == "delta":
+            ticks = {"exponentformat": "power"}
         found.update_xaxes(type="log", rangemode="normal", **ticks)
     else:
-        found.update_xaxes(**whole_ticks(x.max()))
+        found.update_xaxes(**axes.whole_ticks(x.max()))
     return found
 
 
@@ -183,10 +187,9 @@ def surface(
             ]
         ),
     )
-    found.update_xaxes(
-        type="log", rangemode="normal", range=np.log10(clients[[0, -1]]).tolist(), ticks="", **LOG_TICKS
-    )
-    found.update_yaxes(type="log", range=np.log10(noise[[0, -1]]).tolist(), ticks="", **LOG_TICKS)
+    for update, shown in ((found.update_xaxes, clients), (found.update_yaxes, noise)):
+        ends = shown[[0, -1]]
+        update(type="log", rangemode="normal", range=np.log10(ends).tolist(), ticks="", **axes.factors(*ends))
     found.update_layout(height=420, hovermode="closest", margin={"r": 0})
     return found
 
@@ -235,7 +238,8 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     draw(_("accusing at random"), x, x, mode="lines", line={"dash": "dot"})
     marker = {"size": 12, "symbol": "diamond"}
     draw(_("spoken of"), [point[0]], [point[1]], mode="markers", marker=marker)
-    found.update_xaxes(type="log", rangemode="normal", tickformat="~%", tickvals=[1e-4, 1e-3, 1e-2, 1e-1, 1])
-    found.update_yaxes(range=[0, 1], tickformat=".0%")
+    ticks = axes.factors(min(x.min(), point[0]), 1) | {"tickformat": "~%"}
+    found.update_xaxes(type="log", rangemode="normal", **ticks)
+    found.update_yaxes(**axes.fractions())
     show_legend(found)
     return found

@@ -1,11 +1,14 @@
 """Charts of a study: numbers in, plotly figures out. Text colours and font come from the page."""
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from dpcore import rounding
-from dpcore.charts import colours
-from dpcore.charts.lines import DASHES, LOG_TICKS, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
+from dpcore.charts import axes, colours
+from dpcore.charts.lines import DASHES, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
 from dpcore.language import N_, _
 
 AXES = {
@@ -34,7 +37,7 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
         drawn.add_scatter(
             x=rows["round"],
             y=rows["mean"],
-            mode="lines",
+            mode=_line(rows["mean"]),
             name=name,
             line={"color": colour, "dash": DASHES[number % len(DASHES)], "width": 2.5},
         )
@@ -43,11 +46,17 @@ def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int)
     return drawn
 
 
+def _line(values: pd.Series) -> str:
+    """How a line is drawn: one through a single number would not be seen."""
+    return "lines" if values.notna().sum() > 1 else "lines+markers"
+
+
 def _band(drawn: go.Figure, x: pd.Series, table: pd.DataFrame, **how: str) -> None:
     """Fills what lies between the columns `low` and `high`."""
     drawn.add_scatter(
         x=[*x, *x[::-1]],
         y=[*table["high"], *table["low"][::-1]],
+        mode="lines",  # of few points, plotly would mark each
         fill="toself",
         opacity=0.2,
         line={"width": 0},
@@ -57,28 +66,21 @@ def _band(drawn: go.Figure, x: pd.Series, table: pd.DataFrame, **how: str) -> No
     )
 
 
-def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
+def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -> go.Figure:
     """Returns accuracy against what it costs: the front that nothing else beats drawn and full, the rest open.
 
     Args:
-        table: A row a run: `run`, `plan` (words), `noise`, `ratio` (noise multiplier / clients), `accuracy`,
-            `best` (whether it is on the front), and the column of the axis.
+        table: A row a setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
+            multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
+            column of the axis; where they differ, also `family` and `rounds`, of which only settings that share both
+            are joined, and `seeds`, `low` and `high`.
         axis: A key of `AXES`.
+        runs: The same of single runs, to be drawn lightly behind.
     """
     drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
-    known = table[table[axis].map(lambda value: value != float("inf"))]
-    for ratio, rows in known.groupby("ratio"):
-        line = rows.groupby(axis, as_index=False)["accuracy"].mean()
-        if len(line) > 1:
-            drawn.add_scatter(
-                x=line[axis],
-                y=line["accuracy"],
-                mode="lines",
-                line={"dash": "dot", "width": 1, "color": "#808080"},
-                name=_("noise / clients {ratio}").format(ratio=rounding.down(ratio)),
-                hoverinfo="skip",
-                showlegend=False,  # they look alike
-            )
+    known = on_axis(table, axis)
+    single = known.head(0) if runs is None else on_axis(runs, axis)
+    _same_noise_on_the_average(drawn, known, axis)
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(
         x=front[axis],
@@ -89,30 +91,70 @@ def frontier(table: pd.DataFrame, axis: str) -> go.Figure:
         hoverinfo="skip",  # its corners are runs, which say more
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
-        drawn.add_scatter(
-            x=rows[axis],
-            y=rows["accuracy"],
-            mode="markers",
-            name=_("noise {noise}").format(noise=rounding.noise(noise)),
-            marker={
-                "size": 11,
-                "symbol": [SYMBOLS[number % len(SYMBOLS)] + ("" if best else "-open") for best in rows["best"]],
-                "color": colours.of_noise(noise),
-                "line": {"width": 2, "color": colours.of_noise(noise)},
-            },
-            customdata=rows["run"],
-            text=[plain(words) for words in rows["plan"]],
-            hovertemplate=_("%{text}<br>accuracy %{y:.3f}<extra></extra>"),
-        )
+        symbol = SYMBOLS[number % len(SYMBOLS)]
+        light = single[single["noise"] == noise]
+        if len(light):
+            look = {"size": 6, "symbol": symbol, "line": {"width": 0}}
+            _points(drawn, light, axis, look, showlegend=False, opacity=0.4)
+        shapes = [symbol + ("" if best else "-open") for best in rows["best"]]
+        _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}})
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
     if axis != "noise":
-        # Between runs that are close together there may be none of these ticks: then plotly's, written out.
-        wide = known[axis].max() > 10 * known[axis].min()
-        drawn.update_xaxes(type="log", **(LOG_TICKS if wide else {"tickformat": "~g"}))
-    drawn.update_xaxes(rangemode="normal")
-    drawn.update_yaxes(tickformat=".0%")
+        drawn.update_xaxes(type="log", rangemode="normal", **axes.factors(known[axis].min(), known[axis].max()))
+    drawn.update_yaxes(**axes.fractions([*known["accuracy"], *single["accuracy"]]))
     return drawn
+
+
+def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Returns the rows that have a place on an axis of `AXES`: none is at infinity, nor, by factors, at 0."""
+    return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
+
+
+def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, **how: Any) -> None:
+    """Draws settings, or runs, of one noise: a click on one opens it."""
+    noise = rows["noise"].iloc[0]
+    drawn.add_scatter(
+        x=rows[axis],
+        y=rows["accuracy"],
+        mode="markers",
+        name=_("noise {noise}").format(noise=rounding.noise(noise)),
+        legendgroup=f"noise {noise}",  # one press hides means and runs
+        marker={**marker, "color": colours.of_noise(noise)},
+        marker_line_color=colours.of_noise(noise),
+        cliponaxis=False,
+        customdata=rows["run"],
+        text=[plain(words) for words in rows["plan"]],
+        hovertext=[_accuracy(row) for row in rows.to_dict("records")],
+        hovertemplate="%{text}<br>%{hovertext}<extra></extra>",
+        **how,
+    )
+
+
+def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
+    """Joins settings of one family that differ in nothing but their clients, and the noise that goes with them."""
+    shared = [name for name in ("family", "rounds", "ratio") if name in known]
+    for _shared, rows in known.groupby(shared):
+        line = rows.groupby(axis, as_index=False)["accuracy"].mean()
+        if len(line) > 1:
+            drawn.add_scatter(
+                x=line[axis],
+                y=line["accuracy"],
+                mode="lines",
+                line={"dash": "dot", "width": 1, "color": "#808080"},
+                name=_("noise / clients {ratio}").format(ratio=rounding.down(rows["ratio"].iloc[0])),
+                hoverinfo="skip",
+                showlegend=False,  # they look alike
+            )
+
+
+def _accuracy(row: dict) -> str:
+    """Says the accuracy of a setting, and over how many seeds it is the mean."""
+    if row.get("seeds", 1) == 1:
+        return _("accuracy {accuracy:.3f}").format(accuracy=row["accuracy"])
+    return _("accuracy {accuracy:.3f}, the mean of {seeds} seeds ({low:.3f} to {high:.3f})").format(
+        accuracy=row["accuracy"], seeds=row["seeds"], low=row["low"], high=row["high"]
+    )
 
 
 def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
@@ -128,12 +170,13 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
     drawn.add_scatter(
         x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("beyond all runs")
     )
-    drawn.add_scatter(x=table["clients"], y=inside, mode="lines", line={"width": 3}, name=_("between runs"))
+    drawn.add_scatter(x=table["clients"], y=inside, mode=_line(inside), line={"width": 3}, name=_("between runs"))
     if len(known):
         drawn.add_scatter(
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")
         )
     show_legend(drawn)
-    drawn.update_xaxes(type="log", rangemode="normal", **LOG_TICKS)
-    drawn.update_yaxes(range=[0, 1], tickformat=".0%")
+    ticks = axes.factors(table["clients"].min(), table["clients"].max())
+    drawn.update_xaxes(type="log", rangemode="normal", **ticks)
+    drawn.update_yaxes(**axes.fractions())
     return drawn

@@ -38,6 +38,9 @@ Accountant = Annotated[
     typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
 ]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
+]
 SamplingChoice = Annotated[
     Sampling, typer.Option("--sampling", help="poisson: each user by an own coin. none: all users in every round.")
 ]

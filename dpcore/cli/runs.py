@@ -1,5 +1,7 @@
 """Commands that look at what was trained, and that work the queue."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +14,14 @@ from rich.table import Column, Table
 
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
-from dpcore.cli.options import out, print_json, warn
+from dpcore.cli.options import err, out, print_json, warn
 from dpcore.errors import StoreError
+from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
-from dpcore.runs import folders, reporting, supervisor
+from dpcore.runs import folders, outlook, reporting, supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED, Run
 from dpcore.runs.store import Store
 
@@ -156,10 +159,13 @@ def stop_runs(
 @app.command("resume")
 def resume_runs(
     run_ids: Annotated[list[str] | None, typer.Argument(help="Runs; none: all that were interrupted.")] = None,
+    yes: options.Yes = False,
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Go on with runs that were interrupted, stopped or failed, from their last checkpoint."""
     store = opened(home_folder)
+    owed = [supervisor.charge_of_resuming(supervisor.current(store, run_id)) for run_id in run_ids or ()]
+    ask_once_more(store, [plan for plan in owed if plan], yes=yes)
     for run_id in run_ids or ():
         supervisor.resume(store, run_id)
     for run_id in run_ids or supervisor.resume_interrupted(store):
@@ -167,9 +173,11 @@ def resume_runs(
 
 
 @app.command("retry")
-def retry_run(run_id: str, home_folder: options.HomeFolder = None) -> None:
+def retry_run(run_id: str, yes: options.Yes = False, home_folder: options.HomeFolder = None) -> None:
     """Queue a run's plan once more, as a new run: the ledger charges it anew."""
-    out.print(supervisor.retry(opened(home_folder), run_id))
+    store = opened(home_folder)
+    ask_once_more(store, [store.run(run_id).plan], yes=yes)
+    out.print(supervisor.retry(store, run_id))
 
 
 @app.command("delete")
@@ -285,6 +293,20 @@ def export_run(
         model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
     data = datasets.entry(run.plan.training.dataset, store.home).folder
     out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}")
+
+
+def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:
+    """Warns of runs that leave their data without a guarantee, with the ways out; asks a person who sits there.
+
+    Nobody is asked where standard input is no terminal, so that scripts go on: what is said is in their logs.
+    """
+    names = outlook.lost(store, plans)
+    for name in names:
+        warn(outlook.warning(store, name, plans))
+        public = f"mark the data as public, if anybody may see them (ledger --dataset {name} --public)"
+        err.print(f"Ways out: {public}{more}.", soft_wrap=True)
+    if names and not yes and sys.stdin.isatty():
+        typer.confirm("Go on all the same?", abort=True, err=True)
 
 
 def opened(home_folder: Path | None) -> Store:

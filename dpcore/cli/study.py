@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,17 @@ from rich.table import Column, Table
 from dpcore import datasets, files, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
-from dpcore.cli.options import out, print_json, takes_plan, warn
-from dpcore.cli.runs import opened
+from dpcore.cli.options import err, out, print_json, takes_plan, warn
+from dpcore.cli.runs import ask_once_more, opened
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
 from dpcore.reports import shipped
-from dpcore.runs import duration, findings, studies
+from dpcore.runs import budget, duration, findings, outlook, studies
 from dpcore.runs.progress import rounds_done
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
+from dpcore.runs.study import BASELINES, NONE, OWN, WRITERS, Study
+
+Baseline = StrEnum("Baseline", BASELINES)
 
 app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
 
@@ -44,6 +47,14 @@ def run_study(
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
     grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
+    baseline: Annotated[
+        Baseline,
+        typer.Option(
+            help="Whose users the noise-free run is trained on, which leaves them no guarantee. own: the data set's. "
+            "writers: those of the Writers, where images are like theirs. none: it is left out, and the least noise is "
+            "what others are held against."
+        ),
+    ] = Baseline.own,
     accountant: Annotated[
         options.AccountantName, typer.Option(help="Whose number of clients the final run takes.")
     ] = options.AccountantName.rdp,
@@ -58,6 +69,7 @@ def run_study(
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
     insecure: cluster.Insecure = False,
+    yes: options.Yes = False,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -81,7 +93,7 @@ def run_study(
         )
         study = Study(
             plan=Plan(privacy=privacy, training=training),
-            noise_multipliers=tuple(noise),
+            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline.none),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
@@ -92,19 +104,43 @@ def run_study(
             accountant=accountant.value,
             engine=engine,
             eval_every=limits.EVAL_EVERY.check(eval_every),
+            baseline=baseline.value,
         )
+    studies.check_baseline(store, study)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
-    if datasets.must_be_fetched(dataset, store.home):
-        fetch(dataset, store.home)
     seconds, measured = duration.seconds(store, study.grid(), engine)
     warn(*study.plan.privacy.warnings[1:])  # the first says that the noise-free run is not private
     warn(_ahead(study, seconds, measured))
+    _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
+    if datasets.must_be_fetched(dataset, store.home):
+        fetch(dataset, store.home)
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = studies.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
+    """Says what a study will leave in the ledger, and asks about one that leaves no guarantee.
+
+    Raises:
+        BudgetExceededError: If a budget has no room for its sweep, before any of it is run.
+    """
+    found = outlook.of_study(store, study)
+    plans = [plan for one in found for plan in one.plans]
+    for one in found:
+        if one.plans:
+            budget.check(store, *one.plans)
+        if not outlook.lost(store, one.plans):
+            err.print(outlook.sentence(one), soft_wrap=True)
+    more = ""
+    if study.baseline == OWN and datasets.like_writers(study.plan.training.dataset, store.home):
+        more = f"; take the noise-free run from the Writers ({how.format(WRITERS)})"
+    if study.baseline != NONE:
+        more += f"; leave it out ({how.format(NONE)})"
+    ask_once_more(store, plans, yes=yes, more=more)
 
 
 def _ahead(study: Study, seconds: float, measured: bool) -> str:

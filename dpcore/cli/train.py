@@ -14,7 +14,7 @@ from dpcore import datasets, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import out, print_json, takes_plan, warn
-from dpcore.cli.runs import opened, rounds_table
+from dpcore.cli.runs import ask_once_more, opened, rounds_table
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import statement
@@ -49,6 +49,7 @@ def train(
         ),
     ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Queue the run and come back at once.")] = False,
+    yes: options.Yes = False,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
@@ -75,6 +76,7 @@ def train(
         )
     engines.check_name(engine)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
+    ask_once_more(store, [plan], yes=yes, more="; or give it noise, and no zeroing")
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
     run_id = supervisor.start(

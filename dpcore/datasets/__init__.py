@@ -104,6 +104,17 @@ def fingerprint(name: str, home: Path) -> str | None:
     return None if check_name(name, home) in NAMES else federated.read_manifest(_folder(name, home)).fingerprint
 
 
+def like_writers(name: str, home: Path) -> bool:
+    """Whether another data set is of such images and as many classes as the Writers, so that one model fits both."""
+    if name in _EMNIST:
+        return len(_EMNIST[name].class_names) == writers.NUM_CLASSES
+    known, side = entry(name, home).manifest, writers.DESCRIPTION.image_shape
+    if name == "writers" or known is None:
+        return False
+    shape = known.description.image_shape or ()
+    return known.num_classes == writers.NUM_CLASSES and shape in (side, (*side, 1))
+
+
 def must_be_fetched(name: str, home: Path) -> bool:
     """Whether a data set comes over the network, or from a file found elsewhere, before it can be used."""
     return name in _EMNIST and entry(name, home).manifest is None

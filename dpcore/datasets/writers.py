@@ -23,6 +23,7 @@ from dpcore.datasets import federated
 from dpcore.language import N_, _
 
 NUM_WRITERS = 3383  # as many as Federated EMNIST digits has
+NUM_CLASSES = 10
 FOLDER = "writers-1"  # raise its number with every change to what is generated
 _SEED = 20_17
 _SIDE = 28
@@ -44,7 +45,7 @@ def load(root: Path, progress: Callable[[str, float], None]) -> federated.Federa
 
     def make() -> None:
         arrays = generate(NUM_WRITERS, progress)
-        federated.save(folder, arrays, name="writers", num_classes=10, description=DESCRIPTION)
+        federated.save(folder, arrays, name="writers", num_classes=NUM_CLASSES, description=DESCRIPTION)
 
     return federated.open_or_make(folder, make)
 

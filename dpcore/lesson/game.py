@@ -12,6 +12,8 @@ from scipy.stats import binomtest
 
 from dpcore.plan import PrivacyPlan
 
+_TELLING = 10  # wrong accusations whose rate is near the true one
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Game:
@@ -54,6 +56,17 @@ class Score:
     def right(self) -> int:
         """How many guesses were right."""
         return self.found + self.others - self.accused
+
+    @property
+    def accused_rate(self) -> float | None:
+        """The rate of wrong accusations to look up on the guarantee's curve; `None` before enough games tell one.
+
+        Ten accusations tell it. Fewer of at least twenty games say only what it is at most: the curve rises steeply at 0,
+        and none in two games is no rate of 0.
+        """
+        if self.accused >= _TELLING:
+            return self.accused / self.others
+        return interval(self.accused, self.others)[1] if self.others >= 2 * _TELLING else None
 
     def __add__(self, other: "Score") -> "Score":
         return Score(**{name: count + getattr(other, name) for name, count in vars(self).items()})

@@ -52,7 +52,12 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
         for row in rounds
         if row.accuracy is not None
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    if table["dataset"].nunique() > 1:
+        table["setting"] = [
+            f"{data}, {words}" for data, words in zip(table["dataset"], table["setting"], strict=True)
+        ]
+    return table
 
 
 def label(plan: Plan) -> str:

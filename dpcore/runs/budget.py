@@ -6,6 +6,7 @@ that were drawn again come on top. Throwing a run away takes nothing back.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpcore import datasets, rounding
@@ -56,10 +57,17 @@ def dataset_names(store: Store) -> tuple[str, ...]:
     return (*there, *sorted(gone))
 
 
-def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float = accounting.FINE) -> Balance:
-    """Returns what the runs on a data set have spent, with one more plan if it were run."""
+def balance(
+    store: Store,
+    dataset: str,
+    *,
+    also: Plan | None = None,
+    more: Sequence[Plan] = (),
+    grid: float = accounting.FINE,
+) -> Balance:
+    """Returns what the runs on a data set have spent, with one more plan, or several, if they were run."""
     policy, runs = store.policy(dataset), charged(store, dataset)
-    plans = [run.charged for run in runs] + ([also.privacy] if also else [])
+    plans = [run.charged for run in runs] + [plan.privacy for plan in (*more, *([also] if also else []))]
     unreadable = [run_id for run_id, where in store.unreadable() if where in (dataset, None)]
     if unreadable:  # what they have spent is not known, and so without bound
         plans.append(PrivacyPlan(noise_multiplier=0.0))
@@ -69,30 +77,38 @@ def balance(store: Store, dataset: str, *, also: Plan | None = None, grid: float
     )
 
 
-def check(store: Store, plan: Plan) -> None:
-    """Says no to a plan that would take its data set past the budget.
+def check(store: Store, *plans: Plan) -> None:
+    """Says no to plans on one data set that together would take it past the budget.
 
     Raises:
-        BudgetExceededError: If it would.
+        BudgetExceededError: If they would.
     """
-    dataset = plan.training.dataset
+    dataset = plans[0].training.dataset
     if store.policy(dataset).budget_epsilon is None:
         return
-    after = balance(store, dataset, also=plan)
+    after = balance(store, dataset, more=plans)
     if not after.exceeded:
         return
     policy, total = after.policy, after.account.headline.value
-    why = ledger.uncovered(plan.privacy)
+    why = next(filter(None, (ledger.uncovered(plan.privacy) for plan in plans)), "")
     if not why and math.isinf(total):
         why = _("A run on it has left no guarantee (see the ledger).")
-    message = _(
-        "Expected all runs on {dataset} together to spend at most epsilon {allowed} at delta {delta}; with this one "
-        "they would spend {total}."
+    message = (
+        _(
+            "Expected all runs on {dataset} together to spend at most epsilon {allowed} at delta {delta}; with this one "
+            "they would spend {total}."
+        )
+        if len(plans) == 1
+        else _(
+            "Expected all runs on {dataset} together to spend at most epsilon {allowed} at delta {delta}; with these "
+            "{count} they would spend {total}."
+        )
     ).format(
         dataset=dataset,
         allowed=rounding.given(policy.budget_epsilon),
         delta=rounding.given(policy.budget_delta),
         total=rounding.epsilon(total),
+        count=len(plans),
     )
     advice = why or _("Train fewer rounds, with more noise, or raise the budget.")
     raise BudgetExceededError(f"{message} {advice}")

@@ -9,25 +9,25 @@ from dpcore.privacy import accounting
 from dpcore.privacy.statement import assumptions, rehearsal
 from dpcore.runs.progress import Progress
 from dpcore.runs.reading import Setting, differs, settings
-from dpcore.runs.study import FINAL, SWEEP, Study
+from dpcore.runs.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
 def table(now: Progress) -> list[dict]:
     """Returns a row a setting: its plan's numbers, its guarantee, mean accuracy, and how far from the noise-free one."""
     rows = []
-    noise_free = {
-        _but_noise(one.plan): one
-        for one in settings(now.sweep)
-        if one.plan.privacy.noise_multiplier == 0 and one.accuracies
-    }
+    baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
         for one in found:
             privacy = one.plan.privacy
-            base = now.baseline if part == FINAL else noise_free.get(_but_noise(one.plan))
+            data = {N_("data"): one.plan.training.dataset} if now.study.baseline == WRITERS else {}
+            base = now.baseline
+            if part == SWEEP and now.study.baseline != NONE:  # of several ways to train, each has its own
+                base = baselines.get(_but_seed(now.study.noise_free(one.plan)))
             difference = one.mean - base.mean if one.accuracies and base is not None else None
             rows.append(
                 {
                     N_("part"): part,
+                    **data,
                     N_("noise"): privacy.noise_multiplier,
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
@@ -44,13 +44,8 @@ def table(now: Progress) -> list[dict]:
     return rows
 
 
-def _but_noise(plan: Plan) -> Plan:
-    """What two settings must share for one to be the other's noise-free run."""
-    return replace(
-        plan,
-        privacy=replace(plan.privacy, noise_multiplier=0.0),
-        training=replace(plan.training, seed=0),
-    )
+def _but_seed(plan: Plan) -> Plan:
+    return replace(plan, training=replace(plan.training, seed=0))
 
 
 def _clipping(plan: PrivacyPlan) -> str:
@@ -65,7 +60,7 @@ def sentences(now: Progress) -> list[str]:
     several = len(study.grid()) != len(study.noise_multipliers) * len(study.seeds)
     if several or not reading.complete or base is None:
         return []
-    words = [_verdict(study, one, base) for one in reading.settings if one.plan.privacy.noise_multiplier]
+    words = [_verdict(study, one, base) for one in reading.settings if one is not base]
     if study.target_epsilon is None:
         return words
     if reading.bearable is None:
@@ -83,7 +78,7 @@ def sentences(now: Progress) -> list[str]:
         words.append(
             _(
                 "{clients} clients at noise {noise} keep that, and reach epsilon {epsilon} at delta {delta}: "
-                "accuracy {accuracy:.3f}, {difference:+.3f} against the noise-free one{chance}."
+                "accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
             ).format(
                 clients=final.clients_per_round,
                 noise=rounding.noise(final.noise_multiplier),
@@ -91,6 +86,7 @@ def sentences(now: Progress) -> list[str]:
                 delta=rounding.given(final.delta),
                 accuracy=result.mean,
                 difference=result.mean - base.mean,
+                base=against(now),
                 chance=_chance(result, base),
             )
         )
@@ -120,27 +116,39 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
     lost = base.mean - one.mean
     if lost > study.tolerance:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: beyond the tolerance of "
-            "{tolerance}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: beyond the tolerance of {tolerance}{chance}."
         )
     elif lost >= 0:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below the noise-free {base:.3f}: within the tolerance of "
-            "{tolerance}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: within the tolerance of {tolerance}{chance}."
         )
     else:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above the noise-free {base:.3f}: within the tolerance of "
-            "{tolerance}{chance}."
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
         )
+    accuracy = {
+        OWN: _("the noise-free {accuracy:.3f}"),
+        WRITERS: _("the noise-free {accuracy:.3f} of the Writers"),
+        NONE: _("the {accuracy:.3f} at noise {noise}"),
+    }[study.baseline]
     return words.format(
         noise=rounding.noise(one.plan.privacy.noise_multiplier),
         accuracy=one.mean,
         lost=abs(lost),
-        base=base.mean,
+        base=accuracy.format(accuracy=base.mean, noise=rounding.noise(base.plan.privacy.noise_multiplier)),
         tolerance=rounding.given(study.tolerance),
         chance=_chance(one, base),
     )
+
+
+def against(now: Progress) -> str:
+    """Names what the settings of a study are held against; in a sentence about one of them."""
+    words = {
+        OWN: _("the noise-free one"),
+        WRITERS: _("the noise-free one of the Writers"),
+        NONE: _("the one at noise {noise}"),
+    }[now.study.baseline]
+    return words.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier))
 
 
 def caveats(now: Progress) -> list[str]:
@@ -149,6 +157,10 @@ def caveats(now: Progress) -> list[str]:
     result = now.result
     if result is None:
         return words
+    if now.study.baseline == WRITERS:
+        words.append(
+            _("The noise-free accuracy is that of other users, the Writers: the difference is one of data as well.")
+        )
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
     if epsilon > target:
         words.append(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 
 from dpcore.plan import PrivacyPlan
@@ -144,4 +145,25 @@ def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
             for cost, accuracy in zip(costs, accuracies, strict=True)
         ],
         bool,
+    )
+
+
+def over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Returns a row a setting, with the mean over its seeds: the best of several is as good as its luck.
+
+    Args:
+        runs: A row a run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
+            told by, and what it costs: `epsilon`, `minutes`.
+        by: The columns that a setting is told by.
+
+    Returns:
+        These columns; `run` (all ids, with commas between), `seeds`, the mean `accuracy` and `minutes`, between which
+        accuracies (`low`, `high`) its seeds are, and the largest `epsilon`.
+    """
+    costs = {"epsilon": ("epsilon", "max"), "minutes": ("minutes", "mean")}
+    together = ("run", ",".join)
+    seeds = runs.groupby([*by, "seed"], as_index=False).agg(run=together, accuracy=("accuracy", "mean"), **costs)
+    accuracy = {"accuracy": "mean", "low": "min", "high": "max"}
+    return seeds.groupby(list(by), as_index=False).agg(
+        run=together, seeds=("seed", "size"), **{name: ("accuracy", how) for name, how in accuracy.items()}, **costs
     )

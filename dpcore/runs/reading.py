@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import calibration
 from dpcore.runs.run_rows import Run
-from dpcore.runs.study import Study
+from dpcore.runs.study import NONE, Study
 
 _SEEDS_TO_SAY = 4
 
@@ -45,19 +45,16 @@ class Reading:
 
     Attributes:
         settings: All settings that have finished runs, by noise.
+        baseline: The noise-free setting; where the study leaves that out, the one of the least noise.
         bearable: The largest noise up to which every setting is within the tolerance; `None` where none is,
             or it cannot be told yet.
         complete: Whether all runs of the grid are there, and have finished.
     """
 
     settings: list[Setting] = field(default_factory=list)
+    baseline: Setting | None = None
     bearable: Setting | None = None
     complete: bool = False
-
-    @property
-    def baseline(self) -> Setting | None:
-        """The noise-free setting."""
-        return next((one for one in self.settings if one.plan.privacy.noise_multiplier == 0), None)
 
 
 def settings(runs: Iterable[Run]) -> list[Setting]:
@@ -80,7 +77,9 @@ def read(study: Study, runs: Sequence[Run]) -> Reading:
     found = settings(runs)
     done = [one for one in found if one.accuracies]
     complete = {run.plan for run in runs}.issuperset(study.grid()) and all(one.missing == 0 for one in found)
-    reading = Reading(settings=done, complete=complete)
+    left_out = study.baseline == NONE
+    baseline = next((one for one in done if left_out or one.plan.privacy.noise_multiplier == 0), None)
+    reading = Reading(settings=done, baseline=baseline, complete=complete)
     if not complete or reading.baseline is None:
         return reading
     bearable = None

@@ -9,16 +9,23 @@ McMahan et al. (2018), <https://arxiv.org/abs/1710.06963>, section 3.
 from contextlib import suppress
 from dataclasses import replace
 
-from dpcore.errors import EpsilonLabError, NotAllowedError, StoreError, StudyNotFoundError
+from dpcore import datasets
+from dpcore.errors import (
+    EpsilonLabError,
+    InvalidValueError,
+    NotAllowedError,
+    StoreError,
+    StudyNotFoundError,
+)
 from dpcore.language import N_, _, speaking
 from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs import supervisor, visiting
 from dpcore.runs.progress import Progress
-from dpcore.runs.reading import final_plan, read
+from dpcore.runs.reading import Setting, final_plan, read
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.runs.study import FINAL, SWEEP, Study
+from dpcore.runs.study import FINAL, SWEEP, WRITERS, Study
 from dpcore.runs.study_rows import StudyRow
 
 
@@ -72,13 +79,30 @@ def start(store: Store, study: Study) -> str:
     """Begins a study, or goes on with the one that asks the same; returns its id.
 
     Raises:
-        EpsilonLabError: Where a visitor asks for more than their share: before any of it is queued.
+        EpsilonLabError: Where a visitor asks for more than their share, or the Writers cannot stand in for the data:
+            before any of it is queued.
     """
+    check_baseline(store, study)
     there = _usable(store, study, visiting.owner(store))
     visiting.check(store, [plan for plan in study.grid() if plan not in there])
     study_id = store.create_study(study.to_json())
     go_on(store, study_id)
     return study_id
+
+
+def check_baseline(store: Store, study: Study) -> None:
+    """Says no to a noise-free run on the Writers for data that are not like them.
+
+    Raises:
+        InvalidValueError: If they are not.
+    """
+    dataset = study.plan.training.dataset
+    if study.baseline == WRITERS and not datasets.like_writers(dataset, store.home):
+        message = _(
+            "Expected data like the Writers, 28x28 images of ten classes, to take the noise-free run from them, found "
+            "{dataset}. Train it on the data themselves, or leave it out."
+        )
+        raise InvalidValueError("baseline", message.format(dataset=dataset))
 
 
 def go_on(store: Store, study_id: str) -> None:
@@ -116,13 +140,17 @@ def advance(store: Store, study_id: str, *, again: bool = False) -> None:
                 (row,) = store.studies(study_id)
                 reading = read(study, members(store, row, SWEEP))
                 if study.target_epsilon is not None and reading.bearable is not None:
-                    final = final_plan(study, reading.bearable, study.accountant)
-                    plans = [replace(final, training=replace(final.training, seed=seed)) for seed in study.seeds]
-                    _queue(store, row, FINAL, study, plans, again)
+                    _queue(store, row, FINAL, study, final_runs(study, reading.bearable), again)
             except StoreError:
                 raise
             except EpsilonLabError as err:  # no room in the budget, or no number of clients reaches the target
                 store.set_going(study_id, False, str(err))
+
+
+def final_runs(study: Study, bearable: Setting) -> list[Plan]:
+    """Returns the plans of the final runs, one a seed."""
+    final = final_plan(study, bearable, study.accountant)
+    return [replace(final, training=replace(final.training, seed=seed)) for seed in study.seeds]
 
 
 def advance_all(store: Store) -> None:
@@ -151,21 +179,37 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
             continue
         if there is not None:
             store.detach(row.study_id, there.run_id)
-        run_id = usable.get(plan) or supervisor.start(
-            store,
-            plan,
-            engine=study.engine,
-            eval_every=study.eval_every,
-            cluster=cluster,
-        )
+        if plan in usable:
+            run_id = usable[plan].run_id
+        else:
+            run_id = supervisor.start(
+                store, plan, engine=study.engine, eval_every=study.eval_every, cluster=cluster
+            )
         store.attach(row.study_id, run_id, part)
 
 
-def _usable(store: Store, study: Study, owner: str) -> dict[Plan, str]:
+def runs_there(store: Store, study: Study) -> dict[Plan, Run]:
+    """Returns the runs that a study goes on with when whoever has this store begins it: as `_queue` decides."""
+    owner = visiting.owner(store)
+    runs = _usable(store, study, owner)
+    for row in store.studies():
+        if row.spec != study.to_json() or row.owner != owner:
+            continue
+        for run in [*_attached(store, row, SWEEP), *_attached(store, row, FINAL)]:
+            kept = (run.active or run.status == "finished") and not _thrown_away(run, row)
+            resumed = (
+                run.status in ("interrupted", "stopped") and visiting.owns(store, run.owner) and not run.deleted
+            )
+            if kept or resumed:
+                runs[run.plan] = run
+    return runs
+
+
+def _usable(store: Store, study: Study, owner: str) -> dict[Plan, Run]:
     """Returns the runs that a study of this owner can take: whoever's have finished, and its owner's that may yet."""
     runs = sorted(supervisor.runs(store), key=lambda run: run.status == "finished")
     return {
-        run.plan: run.run_id
+        run.plan: run
         for run in runs
         if run.engine == study.engine and (run.status == "finished" or (run.active and run.owner == owner))
     }

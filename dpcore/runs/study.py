@@ -4,8 +4,10 @@ import itertools
 import json
 import math
 from dataclasses import asdict, dataclass, replace
+from typing import NoReturn
 
 from dpcore import limits, rounding
+from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
@@ -13,6 +15,7 @@ from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, read_clipping
 from dpcore.privacy import accounting
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
+OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
 _VERSION = 1
 
 
@@ -33,9 +36,12 @@ class Study:
         accountant: Which accountant's number of clients the final run takes.
         engine: What trains.
         eval_every: Rounds between two evaluations.
+        baseline: Whose users the noise-free run is trained on, which leaves them without a guarantee: those of the
+            data set itself, or the Writers, where their images are alike; or nobody's, and the least noise is what
+            others are held against.
 
     Raises:
-        InvalidValueError: If a plan of the grid is refused, or there is no noise-free run to compare a final run with.
+        InvalidValueError: If a plan of the grid is refused, or there is nothing to compare a final run with.
     """
 
     plan: Plan
@@ -50,10 +56,12 @@ class Study:
     accountant: str = "rdp"
     engine: str = engines.NAMES[0]
     eval_every: int = int(limits.EVAL_EVERY.default)
+    baseline: str = OWN
 
     def __post_init__(self):
         limits.TOLERANCE.check(self.tolerance)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
+        limits.check_choice("baseline", self.baseline, BASELINES)
         engines.check_name(self.engine)
         runs = math.prod(map(len, self._axes))  # before any plan is made
         if runs > limits.MOST_PLANS:
@@ -62,13 +70,20 @@ class Study:
         plans = self.grid()
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
+        if self.baseline == NONE and 0.0 in self.noise_multipliers:
+            self._refuse(_("Expected no noise 0 where the noise-free run is left out, found {found}."))
+        if self.baseline == WRITERS and self.plan.training.dataset == "writers":
+            message = _("Expected another data set than the Writers to take the noise-free run from them.")
+            raise InvalidValueError("baseline", message)
         if self.target_epsilon is None:
             return
         limits.TARGET_EPSILON.check(self.target_epsilon)
-        if 0.0 not in self.noise_multipliers or max(self.noise_multipliers) == 0:
-            message = _("Expected the noise 0 and at least one more to compare with it, found {found}.")
-            found = ", ".join(map(rounding.noise, self.noise_multipliers))
-            raise InvalidValueError("noise_multipliers", message.format(found=found))
+        if (0.0 in self.noise_multipliers) == (self.baseline == NONE) or len(set(self.noise_multipliers)) < 2:
+            self._refuse(
+                _("Expected at least two noises to compare with each other, found {found}.")
+                if self.baseline == NONE
+                else _("Expected the noise 0 and at least one more to compare with it, found {found}.")
+            )
         if len(plans) != len(self.noise_multipliers) * len(self.seeds):
             raise InvalidValueError(
                 "clients_per_round",
@@ -78,6 +93,10 @@ class Study:
                     "of each."
                 ),
             )
+
+    def _refuse(self, message: str) -> NoReturn:
+        found = ", ".join(map(rounding.noise, self.noise_multipliers))
+        raise InvalidValueError("noise_multipliers", message.format(found=found))
 
     def grid(self) -> list[Plan]:
         """Returns the plans of the sweep, each once, in the order in which they are trained."""
@@ -95,7 +114,20 @@ class Study:
             )
             for seed, clients, rounds, rate, clipping, noise in itertools.product(*self._axes)
         ]
-        return list(dict.fromkeys(plans))
+        return list(dict.fromkeys(map(self._on_its_users, plans)))
+
+    def noise_free(self, plan: Plan) -> Plan:
+        """Returns the plan that one of the grid is held against, where that is one without noise."""
+        return self._on_its_users(replace(plan, privacy=replace(plan.privacy, noise_multiplier=0.0)))
+
+    def _on_its_users(self, plan: Plan) -> Plan:
+        if self.baseline != WRITERS or plan.privacy.noise_multiplier:
+            return plan
+        return replace(
+            plan,
+            privacy=replace(plan.privacy, population=NUM_WRITERS),
+            training=replace(plan.training, dataset="writers", dataset_fingerprint=None),
+        )
 
     @property
     def _axes(self) -> tuple[tuple, ...]:
@@ -111,6 +143,8 @@ class Study:
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
         values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": _VERSION}
+        if self.baseline == OWN:  # as before there was a choice: the same study stays the same text
+            del values["baseline"]
         return json.dumps(values, sort_keys=True)
 
     @classmethod

@@ -84,14 +84,24 @@ def resume(store: Store, run_id: str) -> None:
                 status=_("in the bin") if run.deleted else _(run.status),
             )
             raise InvalidValueError("run", message)
-        again = int(run.drawing is not None and not engines.replays(run.engine, run.plan))
-        privacy, redrawn = run.plan.privacy, run.redrawn + again
-        replace(privacy, rounds=privacy.rounds + redrawn)  # not more than an accountant takes
-        new = again if run.may_have_released else privacy.rounds + redrawn
-        if new:
-            budget.check(store, replace(run.plan, privacy=replace(privacy, rounds=new)))
+        redrawn = run.redrawn + _draws_again(run)
+        replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes
+        if new := charge_of_resuming(run):
+            budget.check(store, new)
         store.requeue(run, redrawn=redrawn)
     wake(store)
+
+
+def _draws_again(run: Run) -> int:
+    """How many rounds of a run are lost, and drawn anew when it goes on."""
+    return int(run.drawing is not None and not engines.replays(run.engine, run.plan))
+
+
+def charge_of_resuming(run: Run) -> Plan | None:
+    """Returns what the ledger is charged with when a run goes on, as a plan; `None` where it has paid for all of it."""
+    again, privacy = _draws_again(run), run.plan.privacy
+    new = again if run.may_have_released else privacy.rounds + run.redrawn + again
+    return replace(run.plan, privacy=replace(privacy, rounds=new)) if new else None
 
 
 def resume_interrupted(store: Store) -> list[str]:

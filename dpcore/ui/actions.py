@@ -13,7 +13,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import frame, states, visitors
+from dpcore.ui import frame, once_more, states, visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
@@ -114,10 +114,13 @@ def show(store: Store, run: Run) -> None:
             button(_("Last in the queue"), "last", lambda: move(before=None), tip=tip)
         if mine and run.status in RESUMABLE and not run.complete:
             tip = _("Goes on from its last checkpoint, up to its last planned round.")
-            button(_("Resume"), "resume", supervisor.resume, store, run.run_id, tip=tip)
+            owed = supervisor.charge_of_resuming(run)
+            with once_more.asking(store, _("Resume"), [owed] if owed else []) as label:
+                button(label, "resume", supervisor.resume, store, run.run_id, tip=tip)
         if not run.active:
             tip = _("Queues the same plan as a new run, which the ledger charges on its own.")
-            button(_("Run again"), "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
+            with once_more.asking(store, _("Run again"), [run.plan]) as label:
+                button(label, "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
             with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))

@@ -96,7 +96,7 @@ _HEADINGS = {
 _HELP = {
     "accuracy": N_("On the whole test set, a diagnostic outside the guarantee"),
     "band": N_("Half the range over the seeds"),
-    "best": N_("Whether no other run is both cheaper and better"),
+    "best": N_("Whether no other setting is both cheaper and better, by the means over their seeds"),
     "difference": N_("Against the noise-free mean"),
     "epsilon": N_("Of all planned rounds, an upper bound"),
     "epsilon alone": N_("Of this run, as if it were the only one; an upper bound"),

@@ -58,8 +58,9 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         help=setting.described,
     )
     grid = _grid(low, high, setting, logarithmic)
-    nearest = min(grid, key=lambda point: abs(point - value))
-    st.session_state[f"{key}_slider"] = nearest
+    if math.isfinite(value):  # a stop of its own: the slider must not name another number than the box
+        grid = sorted({*grid, value})
+    st.session_state[f"{key}_slider"] = value if value in grid else grid[0]
     drag.select_slider(
         _(setting.label),
         grid,

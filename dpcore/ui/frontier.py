@@ -15,9 +15,10 @@ from dpcore.privacy import accounting, calibration
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.ui import chart, choices, controls, live, run_list, states
+from dpcore.ui import chart, choices, controls, ledger, live, run_list, states, turns
 
 _noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
+_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
 
 
 def finished(store: Store) -> dict[str, list[Run]]:
@@ -26,6 +27,17 @@ def finished(store: Store) -> dict[str, list[Run]]:
     for run in store.runs(status=["finished"]):
         if run.accuracy is not None:
             found.setdefault(run.plan.training.dataset, []).append(run)
+    return found
+
+
+def comparable(runs: list[Run]) -> list[Run]:
+    """Returns those of these runs that have an epsilon of the same meaning; says so on the page where none has."""
+    found = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
+    if not found:
+        st.info(
+            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            icon=":material/block:",
+        )
     return found
 
 
@@ -41,55 +53,59 @@ def show(dataset: str, runs: list[Run]) -> None:
         key=f"axis_{dataset}",
         help=_("What the accuracy has cost: the chart's other axis."),
     )
-    runs = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and _covered(run)]
-    if not runs:
-        st.info(
-            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
-            icon=":material/block:",
-        )
+    if not (runs := comparable(runs)):
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
-    table = _table(runs, delta)
-    finite = table[np.isfinite(table[axis])]
-    table["best"] = False
-    table.loc[finite.index, "best"] = forecast.best(finite[axis].to_numpy(float), finite["accuracy"].to_numpy())
-    left_out = len(table) - len(finite)
+    table, settings = _settings(_table(runs, delta), axis)
+    drawn = charts.on_axis(settings, axis)
+    settings["best"] = False
+    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
+    numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
     clicked = chart.show(
-        charts.frontier(table, axis),
+        charts.frontier(settings, axis, several),
         key=f"frontier_{dataset}",
-        label=_("Accuracy against {axis} of {runs} runs on {data}; {best} of them are beaten by no other.").format(
-            axis=_(charts.AXES[axis]).lower(), runs=len(finite), data=dataset, best=int(table["best"].sum())
+        label=_(
+            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them are "
+            "beaten by no other."
+        ).format(
+            axis=_(charts.AXES[axis]).lower(), settings=len(drawn), data=dataset, best=int(settings["best"].sum())
         ),
-        table=table.drop(columns="plan"),
+        table=numbers.drop(columns=["plan", "family", "engine", "setting"]),
     )
-    words = _(
-        "Epsilon of each run alone, all at delta {delta}. Full: no other run is both cheaper and better. Dotted: the "
-        "same noise on the average (noise / clients). A click on a point opens its run."
-    ).format(delta=rounding.given(delta))
-    if left_out:
-        words += " " + _("Without epsilon, and so not drawn: {runs}.").format(runs=left_out)
-    st.caption(words)
+    words = [
+        _(
+            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds ({fewest} "
+            "to {most}), which are the light points where there are several. Full: no other setting is both cheaper and "
+            "better. Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point "
+            "opens its runs."
+        ).format(delta=rounding.given(delta), fewest=settings["seeds"].min(), most=settings["seeds"].max())
+    ]
+    if left_out := len(settings) - len(drawn):
+        words.append(_("Not drawn, as their number is none, 0 or infinite: {settings}.").format(settings=left_out))
+    st.caption(" ".join(words))
     if clicked:
         run_list.open_run(clicked)
 
 
-def _covered(run: Run) -> bool:
-    """Whether its epsilon covers all that was done in a run."""
-    return not run.plan.privacy.zeroing
-
-
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
+    """Returns a row a run."""
+    families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
     for run in runs:
-        privacy = run.plan.privacy
+        privacy, seed = run.plan.privacy, run.plan.training.seed
         rows.append(
             {
                 "run": run.run_id,
                 "plan": live.label(run),
+                "family": families.index(forecast.family(run)),
+                "engine": run.engine,
                 "noise": privacy.noise_multiplier,
                 "clients": privacy.clients_per_round,
                 "rounds": privacy.rounds,
                 "ratio": forecast.ratio(privacy),
+                # Without a seed, each run draws what no other does.
+                "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
                 "epsilon": _epsilon(run, delta),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
@@ -98,15 +114,30 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    by = ["family", "noise", "clients", "rounds", "ratio"]
+    if axis == "minutes":  # of which another engine takes more
+        by.append("engine")
+    table = table.assign(setting=table.groupby(by).ngroup())
+    settings = forecast.over_seeds(table, ["setting", *by])
+    alone = table.drop_duplicates("setting").set_index("setting")["plan"]
+    several = _("noise {noise} · {clients} clients · {rounds} rounds")
+    settings["plan"] = [
+        alone[row["setting"]]
+        if row["seeds"] == 1
+        else several.format(**row | {"noise": rounding.noise(row["noise"])})
+        for row in settings.to_dict("records")
+    ]
+    return table, settings
+
+
 def ask(store: Store, dataset: str, runs: list[Run]) -> None:
     """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
     families: dict[tuple, list[Run]] = {}
-    for run in filter(_covered, runs):
+    for run in comparable(runs):
         families.setdefault(forecast.family(run), []).append(run)
     if not families:
-        states.nothing_yet(
-            _("Its runs zero updates: no epsilon covers them."), icon=":material/block:", to=("study", "train")
-        )
         return
     members = max(families.values(), key=len)
     plan = members[0].plan
@@ -201,7 +232,7 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
 
 def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
-    one, two = st.columns([2, 3], vertical_alignment="bottom")
+    one, two = st.columns([2, 3], gap="large")
     count = one.number_input(
         _("Clients a round"),
         1,
@@ -212,17 +243,25 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
             "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
         ).format(population=wanted.population),
     )
+    with two, controls.explain(), turns.turn(turns.SOON):
+        # On the coarser grid, which gives an upper bound as well: what is shown is what is run.
+        privacy = _solve(
+            replace(wanted, clients_per_round=int(count)),
+            "noise",
+            target_epsilon=epsilon,
+            accountant="pld",
+            finest=accounting.COARSE,
+        )
+        plan = replace(like.plan, privacy=privacy)
+        allowed = ledger.after(store, plan, accounting.COARSE)
     tip = _("Queues the run, and writes what was expected of it into its note.")
-    if not two.button(_("Run it, and see how far off that was"), key="try", help=tip):
+    label = _("Run it, and see how far off that was")
+    if not one.button(label, key="try", help=tip, disabled=not allowed):
         return
     with controls.explain():
-        privacy = calibration.solve(
-            replace(wanted, clients_per_round=int(count)), "noise", target_epsilon=epsilon, accountant="pld"
-        )
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
-        plan = replace(like.plan, privacy=privacy)
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,

@@ -4,38 +4,55 @@ from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import limits, rounding
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
-from dpcore.runs import budget, supervisor
+from dpcore.runs import budget, outlook, supervisor
 from dpcore.runs.budget import Balance
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.ui import columns, controls, states, visitors
 
+_BEGUN = "_begun"
+
+
+def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
+    """Shows in large what all runs on a data set come to; its name has a place in `label`."""
+    policy = balance.policy
+    place.metric(
+        label.format(data=policy.name),
+        _("public") if policy.public else rounding.epsilon(balance.account.headline.value),
+        border=True,
+        help=_("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
+            delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
+        ),
+    )
+
 
 def after(store: Store, plan: Plan, grid: float) -> bool:
-    """Shows what one more run would leave of the budget; returns whether there is room for it."""
-    balance = budget.balance(store, plan.training.dataset, also=plan, grid=grid)
-    policy, total = balance.policy, balance.account.headline.value
+    """Shows what one more run would leave of the budget; returns whether there is room for it.
+
+    Of a plan that was begun just now it shows what that has left: not what another one like it would.
+    """
+    dataset, charged = plan.training.dataset, _is_begun(store, plan)
+    balance = budget.balance(store, dataset, also=plan, grid=grid)
+    shown = budget.balance(store, dataset, grid=grid) if charged else balance
+    policy, total = shown.policy, shown.account.headline.value
     told = {
         "data": policy.name,
         "total": rounding.epsilon(total),
         "budget": rounding.given(policy.budget_epsilon or 0),
         "delta": rounding.given(policy.budget_delta),
+        "left": rounding.epsilon_left(policy.budget_epsilon or 0, total),
     }
+    with_it = _("Epsilon of all runs on {data}, this one with them")
+    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it, st)
     if policy.public:
-        st.caption(_("{data} is marked as public: this run costs its users nothing.").format(data=policy.name))
-    elif policy.budget_epsilon is None:
-        st.caption(
-            _(
-                "With this run, all runs on {data} spend epsilon {total} together at delta {delta}. No budget is set "
-                "(see the Ledger)."
-            ).format(**told)
-        )
-    elif balance.exceeded:
+        st.caption(_("{data} is marked as public: this run costs its users nothing.").format(**told))
+    elif shown.exceeded:
         st.error(
             _(
                 "No room in the budget: with this run, all runs on {data} would spend epsilon {total} of {budget} at "
@@ -44,14 +61,51 @@ def after(store: Store, plan: Plan, grid: float) -> bool:
             icon=":material/block:",
         )
         states.link("ledger", dataset=policy.name)
+    elif outlook.is_lost(store, dataset):
+        st.caption(outlook.gone(dataset))
     else:
-        st.caption(
-            _(
-                "With this run, all runs on {data} spend epsilon {total} of a budget of {budget} at delta {delta}; "
-                "at least {left} would be left."
-            ).format(**told, left=rounding.epsilon_left(policy.budget_epsilon, total))
-        )
+        st.caption(_spent(bounded=policy.budget_epsilon is not None, charged=charged).format(**told))
+        if balance.exceeded:
+            st.caption(_("There is no room in the budget for another one like it."))
     return not balance.exceeded
+
+
+def _spent(*, bounded: bool, charged: bool) -> str:
+    """How it is said what all runs spend, with a budget or without, before a run is begun or after."""
+    if charged:
+        return (
+            _(
+                "That run is charged: with it, all runs on {data} spend epsilon {total} of a budget of {budget} at "
+                "delta {delta}; at least {left} is left. To press Train again is another run."
+            )
+            if bounded
+            else _(
+                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta}. No "
+                "budget is set (see the Ledger). To press Train again is another run."
+            )
+        )
+    return (
+        _(
+            "With this run, all runs on {data} spend epsilon {total} of a budget of {budget} at delta {delta}; "
+            "at least {left} would be left."
+        )
+        if bounded
+        else _(
+            "With this run, all runs on {data} spend epsilon {total} together at delta {delta}. No budget is set "
+            "(see the Ledger)."
+        )
+    )
+
+
+def begun(plan: Plan, run_id: str) -> None:
+    """Notes that a run was begun with this plan."""
+    st.session_state[_BEGUN] = plan, run_id
+
+
+def _is_begun(store: Store, plan: Plan) -> bool:
+    """Whether the last run that was begun in this tab has this plan, and is charged."""
+    of, run_id = st.session_state.get(_BEGUN, (None, ""))
+    return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
 
 
 def show(store: Store, dataset: str, grid: float) -> Balance:

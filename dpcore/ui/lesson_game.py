@@ -246,14 +246,16 @@ def _sentence(who: str, score: game.Score, plan: PrivacyPlan) -> str:
         accused=score.accused,
         others=score.others,
     )
-    if not score.others:
+    rate = score.accused_rate
+    if rate is None:
         return words
-    most = float(risk(plan).true_positive_rate(score.accused / score.others))
-    return (
-        words
-        + " "
-        + _("In the long run, at most {most} can be found at that rate.").format(most=rounding.percent(most))
+    more = (
+        _("In the long run, at most {most} can be found at that rate.")
+        if rate == score.accused / score.others
+        else _("So many games leave a rate of up to {rate} open, at 95%: at that, at most {most} can be found.")
     )
+    most = float(risk(plan).true_positive_rate(rate))
+    return f"{words} {more.format(rate=rounding.percent(rate), most=rounding.percent(most))}"
 
 
 SCREEN = Screen(

@@ -10,12 +10,12 @@ from dpcore.errors import EpsilonLabError
 from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
 from dpcore.reports import study as report
-from dpcore.runs import findings, studies, visiting
+from dpcore.runs import findings, outlook, studies, visiting
 from dpcore.runs.progress import Progress, rounds_done
 from dpcore.runs.reading import Reading, final_plan
 from dpcore.runs.store import Store
-from dpcore.runs.study import FINAL, SWEEP, Study
-from dpcore.ui import actions, chart, columns, controls, frame, states, visitors
+from dpcore.runs.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
+from dpcore.ui import actions, chart, columns, controls, frame, once_more, states, visitors
 from dpcore.ui.markdown import plain
 
 _POLL_SECONDS = 2.0
@@ -85,7 +85,9 @@ def _steps(store: Store, study_id: str) -> str:
                 actions.button(_("Pause"), "pause", studies.pause, store, study_id, tip=tip)
             elif now.status in ("stuck", "paused"):
                 tip = _("Queues again what has not finished.")
-                actions.button(_("Go on"), "go_on", studies.go_on, store, study_id, tip=tip)
+                owed = outlook.to_come(visiting.acting_for(store, now.owner), study)
+                with once_more.asking(store, _("Go on"), owed) as label:
+                    actions.button(label, "go_on", studies.go_on, store, study_id, tip=tip)
 
     with st.container():
         st.header(_("1. Sweep the noise at a small cohort"))
@@ -109,6 +111,8 @@ def _steps(store: Store, study_id: str) -> str:
                 "accuracy. With several seeds, the band is the range over them."
             ).format(tolerance=rounding.given(study.tolerance))
         )
+        if study.baseline == NONE:
+            st.caption(_("The noise-free run is left out, and the one of the least noise stands in for it."))
         rounds = report.rounds_table(store, now.sweep)
         for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
             with column:
@@ -219,11 +223,16 @@ def _result(store: Store, now: Progress) -> None:
         return
     plan, charged = now.result.plan, now.result.charged
     one, two, three = st.columns(3)
+    base = {
+        OWN: _("Noise-free accuracy"),
+        WRITERS: _("Noise-free accuracy on the Writers"),
+        NONE: _("Accuracy at noise {noise}"),
+    }[now.study.baseline]
     one.metric(
-        _("Noise-free accuracy"),
+        base.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier)),
         f"{now.baseline.mean:.1%}",
         border=True,
-        help=_("Of the sweep's runs without noise, the mean over their seeds."),
+        help=_("Of the sweep, the mean over the seeds."),
     )
     lost = now.result.mean - now.baseline.mean
     two.metric(
@@ -231,7 +240,9 @@ def _result(store: Store, now: Progress) -> None:
         f"{now.result.mean:.1%}",
         _("{points:+.1f} points").format(points=100 * lost),
         border=True,
-        help=_("Of the final runs, the mean over their seeds; below it, the difference from the noise-free one."),
+        help=_("Of the final runs, the mean over their seeds; below it, the difference from {base}.").format(
+            base=findings.against(now)
+        ),
     )
     epsilon = accounting.epsilon(charged).value
     three.metric(
@@ -241,7 +252,8 @@ def _result(store: Store, now: Progress) -> None:
         help=_("Of one final run, all its rounds seen; an upper bound."),
     )
     st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
-    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == 0]
+    noise = now.baseline.plan.privacy.noise_multiplier
+    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
     rounds = report.rounds_table(store, [*baseline, *now.final])
     for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
         with column:

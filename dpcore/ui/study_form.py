@@ -7,12 +7,15 @@ from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
-from dpcore.runs import budget, duration, studies
+from dpcore.runs import budget, duration, outlook, studies
+from dpcore.runs.outlook import Outlook
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
-from dpcore.ui import controls, data, states
+from dpcore.runs.study import NONE, OWN, WRITERS, Study
+from dpcore.ui import choices, controls, data, ledger, once_more, states, turns
 from dpcore.ui import plan as plan_controls
 from dpcore.ui.markdown import plain
+
+_BASELINE = "baseline"
 
 
 def ask(store: Store) -> None:
@@ -40,6 +43,7 @@ def ask(store: Store) -> None:
                 help=_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
             )
             clipping = plan_controls.clipping_control()
+            baseline = st.empty()
         with right:
             final = st.toggle(
                 _("Find the clients, and train the final run"),
@@ -57,7 +61,10 @@ def ask(store: Store) -> None:
                 _("By whose epsilon the clients are found. RDP asks for more of them than PLD."),
             )
             dataset, model = data.choose_to_train(store)
+        with baseline.container():
+            baseline = _baseline(store, dataset)
         with controls.explain():
+            asked = _numbers(_("Noise multipliers"), noises, float)
             privacy = PrivacyPlan(
                 population=datasets.num_users(dataset, store.home),
                 noise_multiplier=0.0,
@@ -69,7 +76,7 @@ def ask(store: Store) -> None:
             training = TrainingPlan(dataset=dataset, dataset_fingerprint=fingerprint, model=model)
             study = Study(
                 plan=Plan(privacy=privacy, training=training),
-                noise_multipliers=_numbers(_("Noise multipliers"), noises, float),
+                noise_multipliers=tuple(noise for noise in asked if noise or baseline != NONE),
                 clients_per_round=_numbers(_("Clients per round"), clients, int),
                 rounds=_numbers(_("Rounds"), rounds, int),
                 client_learning_rates=_numbers(_("Client learning rates"), rates, float),
@@ -78,6 +85,7 @@ def ask(store: Store) -> None:
                 tolerance=tolerance,
                 target_epsilon=target if final else None,
                 accountant=accountant,
+                baseline=baseline,
             )
         plans = study.grid()
         seconds, measured = duration.seconds(store, plans, study.engine)
@@ -89,18 +97,61 @@ def ask(store: Store) -> None:
                 "they are."
             ).format(what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source)
         )
+        with turns.turn(turns.SOON):
+            found = outlook.of_study(store, study)
+        left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
+        for one in found:
+            ledger.metric(one.after, _("Epsilon of all runs on {data}, this study with them"), left)
+        with right:
+            for one in found:
+                st.write(outlook.sentence(one))
+            refused = _refused(store, found)
+            charges = [plan for one in found for plan in one.plans]
+            more = _("Or leave the noise-free run out, or train it on others: see Noise-free run.")
+            with once_more.asking(
+                store, _("Run all"), charges, primary=True, disabled=refused, more=more if 0.0 in asked else ""
+            ) as label:
+                tip = _("Queues the sweep; what follows is queued when it is known.")
+                if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
+                    with controls.explain():
+                        st.query_params["study"] = studies.start(store, study)
+                    st.rerun()
+
+
+def _baseline(store: Store, dataset: str) -> str:
+    """Shows what the runs with noise are held against: the run that leaves no guarantee, or another."""
+    words = {OWN: _("on these data"), WRITERS: _("on the Writers"), NONE: _("left out")}
+    if not datasets.like_writers(dataset, store.home):
+        del words[WRITERS]
+        if st.session_state.get(_BASELINE) == WRITERS:  # chosen for other data
+            del st.session_state[_BASELINE]
+            st.query_params.pop(_BASELINE, None)
+    return choices.linked(
+        st.radio,
+        _("Noise-free run"),
+        list(words),
+        format_func=words.__getitem__,
+        key=_BASELINE,
+        horizontal=True,
+        help=_(
+            "What is trained without noise leaves its users no guarantee. Where the data are like them, the Writers can "
+            "stand in; left out, the others are held against the least noise."
+        ),
+    )
+
+
+def _refused(store: Store, found: list[Outlook]) -> bool:
+    """Says where a budget has no room for the sweep; returns whether any has none."""
+    refused = False
+    for one in found:
         try:
-            budget.check(store, plans[0])
-            refused = ""
+            if one.plans:
+                budget.check(store, *one.plans)
         except BudgetExceededError as err:
-            refused = str(err)
-            st.error(refused, icon=":material/block:")
-            states.link("ledger", dataset=dataset)
-        tip = _("Queues the sweep; what follows is queued when it is known.")
-        if st.button(_("Run all"), type="primary", key="run_all", disabled=bool(refused), help=tip):
-            with controls.explain():
-                st.query_params["study"] = studies.start(store, study)
-            st.rerun()
+            refused = True
+            st.error(str(err), icon=":material/block:")
+            states.link("ledger", dataset=one.dataset)
+    return refused
 
 
 def _list(label: str, default: str, key: str, tip: str) -> str:

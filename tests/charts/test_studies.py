@@ -1,4 +1,7 @@
+import math
+
 import pandas as pd
+import pytest
 
 from dpcore.charts import studies
 
@@ -45,3 +48,67 @@ def test_a_study_that_has_not_begun_has_no_loss_below_0():
     assert (axis.range, axis.tickvals) == ((0, 1), ())
     table.loc[0] = ["noise 1", 1.0, 0, 2.3, 2.3, 2.3]
     assert studies.by_round(table, "loss", title="Loss", total_rounds=20).layout.yaxis.rangemode == "tozero"
+
+
+def test_the_band_of_a_short_line_has_no_dots_and_a_line_of_one_round_has_one():
+    rows = [("noise 1", 1.0, number, 0.5, 0.4, 0.6) for number in range(0, 15, 5)]
+    table = pd.DataFrame(rows, columns=["setting", "noise", "round", "mean", "low", "high"])
+    band, line = studies.by_round(table, "accuracy", title="", total_rounds=10).data
+    assert (band.mode, line.mode) == ("lines", "lines")  # plotly marks up to twenty points otherwise
+    assert studies.by_round(table.head(1), "accuracy", title="", total_rounds=10).data[1].mode == "lines+markers"
+    expected = pd.DataFrame({"clients": [10, 20, 40], "accuracy": 0.5, "low": 0.4, "high": 0.6})
+    expected["inside"] = [False, True, False]
+    band, beyond, between = studies.predicted(expected, expected.head(0)).data
+    assert (band.mode, beyond.mode, between.mode) == ("lines", "lines", "lines+markers")
+
+
+def settings(*rows):
+    """Settings as (noise, clients, rounds, epsilon, accuracy); their ratio is that of noise and clients."""
+    table = pd.DataFrame(rows, columns=["noise", "clients", "rounds", "epsilon", "accuracy"])
+    alike = {"plan": "plan", "best": False, "minutes": 1.0, "family": 0}
+    return table.assign(run=[str(n) for n in range(len(table))], ratio=table["noise"] / table["clients"], **alike)
+
+
+def dotted(table, axis="epsilon"):
+    return [list(trace.x) for trace in studies.frontier(table, axis).data if trace.line.dash == "dot"]
+
+
+def test_a_dotted_line_joins_what_has_the_same_rounds_and_belongs_together():
+    table = settings((0.5, 50, 30, 6.0, 0.6), (0.5, 50, 100, 8.0, 0.8), (1.0, 100, 100, 2.0, 0.8))
+    assert dotted(table) == [[2.0, 8.0]]  # 30 and 100 rounds have no line between them
+    assert dotted(table.assign(family=[0, 0, 1])) == []
+    for axis in ("rounds", "clients", "minutes", "noise"):
+        assert all(len(set(line)) > 1 for line in dotted(table, axis)), axis
+    assert dotted(table, "clients") == [[50, 100]]
+    assert dotted(table, "rounds") == dotted(table, "minutes") == []
+
+
+def test_runs_of_several_seeds_are_light_behind_their_mean():
+    table = settings((0.5, 50, 100, 8.0, 0.7)).assign(seeds=3, low=0.6, high=0.85, best=True, run="a,b,c")
+    runs = settings(*[(0.5, 50, 100, 8.0, accuracy) for accuracy in (0.6, 0.65, 0.85)]).drop(columns="best")
+    front, light, mean = studies.frontier(table, "epsilon", runs).data
+    assert list(front.y) == list(mean.y) == [0.7]
+    assert list(light.y) == [0.6, 0.65, 0.85]
+    assert (light.opacity, mean.opacity) == (0.4, None)
+    assert light.marker.size < mean.marker.size
+    assert (light.showlegend, light.legendgroup) == (False, mean.legendgroup)
+    assert mean.hovertext == ("accuracy 0.700, the mean of 3 seeds (0.600 to 0.850)",)
+    assert list(mean.customdata) == ["a,b,c"]  # a click opens them all
+
+
+def test_the_axis_of_accuracy_ends_at_all_and_takes_in_single_runs():
+    one = studies.frontier(settings((0.5, 50, 100, 8.0, 0.55)), "epsilon").layout.yaxis
+    assert one.range == pytest.approx((0.45, 0.65))
+    table, runs = settings((0.5, 50, 100, 8.0, 0.9)), settings((0.5, 50, 100, 8.0, 0.3), (0.5, 50, 100, 8.0, 1.0))
+    assert studies.frontier(table, "epsilon", runs).layout.yaxis.range == pytest.approx((0.265, 1))
+    for axis in studies.AXES:
+        for few in (table, table.head(0)):
+            low, high = studies.frontier(few, axis).layout.yaxis.range
+            assert 0 <= low < high <= 1
+
+
+def test_what_has_no_place_on_an_axis_by_factors_is_not_on_the_front():
+    table = settings((0.0, 50, 100, math.inf, 0.9), (0.5, 50, 100, 0.0, 0.8), (1.0, 50, 100, 2.0, 0.7))
+    assert list(studies.on_axis(table, "epsilon")["accuracy"]) == [0.7]
+    assert list(studies.on_axis(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
+    assert studies.frontier(table, "noise").layout.xaxis.rangemode == "tozero"  # no noise is below 0

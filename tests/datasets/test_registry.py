@@ -187,3 +187,20 @@ def test_the_parts_of_an_interrupted_import_are_not_listed(path, home):
     assert datasets.import_table(path, MAPPING, home, name="mine").num_users == 9
     assert not partial.exists()
     assert isinstance(datasets.load("mine", home), federated.FederatedDataset)
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "like"),
+    [((28, 28), 10, True), ((28, 28, 1), 10, True), ((28, 28), 9, False), ((14, 56), 10, False), (None, 10, False)],
+)
+def test_what_the_writers_can_stand_in_for(home, shape, classes, like):
+    arrays = {}
+    for split in ("train", "test"):
+        arrays[f"{split}_features"] = np.zeros((1, 28 * 28), np.uint8)
+        arrays[f"{split}_labels"], arrays[f"{split}_offsets"] = np.zeros(1, np.uint8), np.arange(2, dtype=np.int64)
+    folder = home / "datasets" / "imported" / "own"
+    folder.parent.mkdir(parents=True)
+    description = federated.Description(image_shape=shape)
+    federated.save(folder, arrays, name="own", num_classes=classes, description=description)
+    assert datasets.like_writers("own", home) is like
+    assert [datasets.like_writers(name, home) for name in datasets.NAMES] == [False, True, False]

@@ -89,3 +89,16 @@ def test_intervals_cover_as_often_as_they_say():
     assert np.mean([low <= 0.1 <= high for low, high in hits]) > 0.95
     assert game.interval(0, 0) == (0, 1)
     assert game.interval(0, 10) == (0, pytest.approx(1 - 0.025**0.1))
+
+
+def test_few_games_tell_no_rate_of_wrong_accusations_and_none_in_many_is_not_0():
+    def rate(accused, others):
+        return game.Score(members=1, others=others, accused=accused).accused_rate
+
+    assert [rate(*few) for few in ((0, 0), (0, 1), (1, 2), (9, 19))] == [None] * 4
+    assert rate(10, 500) == 0.02
+    assert rate(0, 20) == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert 9 / 500 < rate(9, 500) < 0.04
+    guaranteed = risk(PrivacyPlan()).true_positive_rate
+    assert float(guaranteed(0 / 2)) < 1e-9  # what would be said of none in two
+    assert float(guaranteed(rate(0, 20))) > 0.2

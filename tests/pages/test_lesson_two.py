@@ -91,6 +91,9 @@ def test_a_guess_is_answered_with_the_truth_and_kept_in_the_score():
     press(test, "game_no" if second.took_part else "game_yes")
     assert test.error[0].value.startswith("Wrong.")
     assert "**You**: right in 1 of 2." in words(test)
+    assert "at most" not in next(
+        one.value for one in test.markdown if "**You**" in one.value
+    )  # two say nothing yet
 
 
 def test_a_second_press_before_the_answer_is_none():

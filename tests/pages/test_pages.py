@@ -1,5 +1,6 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
+import base64
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import studies, supervisor
@@ -87,6 +88,21 @@ def test_sliders_and_boxes_move_epsilon_and_each_other():
     number(test, "Clients per round").set_value(50).run()
     assert slider(test, "Clients per round").value == 50
     assert epsilons(test) == ["2.506", "3.218"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "value", "words"),
+    [
+        ("frontier", "Target epsilon", 4.0, "4"),  # between 3.9 and 4.1
+        ("accountant", "Population", 30_000_000, "30,000,000"),  # beyond the slider
+    ],
+)
+def test_a_slider_names_the_number_that_its_box_holds(home, name, label, value, words):
+    recorded(home, "finished")
+    test = page(name)
+    number(test, label).set_value(value).run()
+    assert slider(test, label).value == number(test, label).value == value
+    assert words in slider(test, label).options
 
 
 @pytest.mark.parametrize(
@@ -341,6 +357,16 @@ def add_rounds(store, run_id, rounds, epsilon=0.5):
         store.append(run_id, row)
 
 
+def trained(store, accuracy, *, seed=0, epsilon=1.0, **privacy):
+    """Writes a run that has finished, evaluated before its first round and after its last."""
+    plan = Plan(privacy=PrivacyPlan(**privacy), training=TrainingPlan(seed=seed))
+    run_id = store.create(plan, engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    add_rounds(store, run_id, [(0, 0.1, 1.0), (plan.privacy.rounds, accuracy, 1.0)], epsilon=epsilon)
+    store.end(run_id, "finished")
+    return run_id
+
+
 def recorded(home, status, **privacy):
     store = Store(home)
     run_id = store.create(Plan(privacy=PrivacyPlan(**privacy)), engine="tff", eval_every=5)
@@ -576,6 +602,101 @@ def test_a_study_is_asked_estimated_and_begun(home, monkeypatch):
     assert Store(home).queue() == []
 
 
+LARGE = "Epsilon of all runs on writers"
+
+
+def test_a_study_that_leaves_no_guarantee_asks_once_more_and_offers_the_ways_out(home):
+    test = page("study")
+    assert metric(test, LARGE) == "∞"
+    words = " ".join(one.value for one in test.markdown)
+    assert "no guarantee any more; now they have epsilon 0.000" in words
+    assert "Neither the bin nor any later run takes that back" in words
+    assert "The Writers are made up" in words
+    assert test.button(key="run_all").label == "Run all all the same"
+    test.radio(key="baseline").set_value("none").run()  # one way out: left out
+    assert 8 < float(metric(test, LARGE)) < 8.5
+    assert test.button(key="run_all").label == "Run all"
+    test.radio(key="baseline").set_value("own").run()
+    test.button(key="public_writers_instead").click().run()  # another: nobody is to be protected
+    assert Store(home).policy("writers").public
+    assert metric(test, LARGE) == "public"
+    assert test.button(key="run_all").label == "Run all"
+    Store(home).set_policy(Policy(name="writers"))
+    test.run()
+    test.button(key="run_all").click().run()
+    assert not test.exception
+    assert len(Store(home).queue()) == 4
+    again = page("study")  # it is lost now: nothing is asked any more
+    assert again.button(key="run_all").label == "Run all"
+    assert any("no guarantee any more, whatever else is run" in one.value for one in again.markdown)
+
+
+def test_the_writers_stand_in_only_for_data_like_them(home):
+    test = page("study", dataset="federated_emnist", baseline="writers")
+    assert test.radio(key="baseline").options == ["on these data", "on the Writers", "left out"]
+    large = {one.label: one.value for one in test.metric if "Epsilon of all runs" in one.label}
+    assert [value for label, value in large.items() if "on writers" in label] == ["∞"]
+    assert all(float(value) < 8.5 for label, value in large.items() if "on federated_emnist" in label)
+    test.selectbox(key="dataset").set_value("writers").run()
+    assert not test.exception
+    assert (test.radio(key="baseline").value, len(test.radio(key="baseline").options)) == ("own", 2)
+
+
+@pytest.mark.parametrize("how", [{"noise_multiplier": "0"}, {"zeroing": "true"}])
+def test_train_asks_once_more_before_a_run_that_leaves_no_guarantee(home, how):
+    test = page("train", **how)
+    assert test.button(key="train").label == "Train all the same"
+    assert metric(test, LARGE) == "∞"
+    test.button(key="train").click().run()
+    assert len(Store(home).queue()) == 1
+    assert page("train", **how).button(key="train").label == "Train"
+    assert page("train").button(key="train").label == "Train"  # what is lost is lost
+
+
+def test_run_again_of_a_noise_free_run_asks_once_more(home):
+    store = Store(home)
+    run_id = store.create(Plan(privacy=PrivacyPlan(noise_multiplier=0.0)), engine="vectorized", eval_every=5)
+    store.request_stop(run_id)
+    test = page("runs", runs=run_id)
+    assert test.button(key="retry").label == "Run again all the same"
+    test.button(key="retry").click().run()
+    assert len(store.queue()) == 1
+    noisy = store.create(Plan(), engine="vectorized", eval_every=5)
+    store.request_stop(noisy)
+    assert page("runs", runs=noisy).button(key="retry").label == "Run again"
+
+
+def test_train_says_what_was_charged_and_not_what_another_run_would_be(home):
+    def said(test):
+        (caption,) = [one.value for one in test.caption if "all runs on writers spend" in one.value]
+        return caption
+
+    test = page("train")
+    assert "With this run, all runs on writers spend epsilon 1.708" in said(test)
+    test.button(key="train").click().run()
+    test.run()
+    assert "That run is charged: with it, all runs on writers spend epsilon 1.708" in said(test)
+    assert metric(test, LARGE) == "1.708"
+    assert "spend epsilon 2.337" in said(page("train"))  # in another tab, it is the next one
+    number(test, "Rounds").set_value(99).run()
+    assert "With this run" in said(test)
+    number(test, "Rounds").set_value(100).run()
+    Store(home).request_stop(Store(home).queue()[0].run_id)
+    test.run()
+    assert "With this run, all runs on writers spend epsilon 1.708" in said(test)  # what was cancelled cost nothing
+
+
+def test_a_budget_that_has_room_for_one_run_is_not_said_to_have_none_for_it(home):
+    Store(home).set_policy(Policy(name="writers", budget_epsilon=2.0))
+    test = page("train")
+    test.button(key="train").click().run()
+    test.run()
+    assert not test.error
+    assert any("spend epsilon 1.708 of a budget of 2" in caption.value for caption in test.caption)
+    assert any("no room in the budget for another one" in caption.value for caption in test.caption)
+    assert test.button(key="train").disabled
+
+
 def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     store = Store(home)
@@ -600,19 +721,49 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     assert "No run has finished yet" in page("frontier").info[0].value
     store = Store(home)
     for noise, clients, accuracy in ((0.5, 50, 0.78), (0.75, 50, 0.71), (1.0, 50, 0.55), (1.2, 120, 0.786)):
-        plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=clients))
-        run_id = store.create(plan, engine="vectorized", eval_every=5)
-        store.begin(run_id)
-        add_rounds(store, run_id, [(0, 0.1, 1.0), (100, accuracy, 1.0)], epsilon=2 / noise)
-        store.end(run_id, "finished")
+        trained(store, accuracy, epsilon=2 / noise, noise_multiplier=noise, clients_per_round=clients)
     test = page("frontier")
     (words,) = [m.value for m in test.markdown if "At epsilon 2 and 100 rounds" in m.value]
     assert re.search("about 7[789]%", words)
+    assert float(metric(test, LARGE)) > 8  # what is there and this one, before it is run
     test.button(key="try").click().run()
     assert not test.exception
     (queued,) = store.queue()
     assert "Expected before it was run: accuracy 0.7" in queued.note
     assert accounting.epsilon(queued.plan.privacy).value <= 2
+
+
+def figure(test, words):
+    """The figure of a page whose sentence has these words."""
+    sent = [json.loads(element.proto.json) for element in test.get("bidi_component")]
+    (found,) = [json.loads(one["figure"]) for one in sent if words in one.get("label", "")]
+    return found
+
+
+def numbers(values):
+    """The numbers of a trace, which are sent as bytes."""
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+
+
+def test_the_front_is_of_means_over_seeds_and_no_line_joins_other_rounds(home):
+    store = Store(home)
+    for seed, accuracy in ((0, 0.6), (1, 0.9), (None, 0.6)):  # mean 0.7: its best seed would be on the front
+        lucky = trained(store, accuracy, seed=seed, epsilon=8.0, noise_multiplier=0.5, clients_per_round=50)
+    trained(store, 0.8, epsilon=2.0, noise_multiplier=1.0, clients_per_round=100)
+    trained(store, 0.4, noise_multiplier=1.0, clients_per_round=100, rounds=30)
+    trained(store, 0.99, noise_multiplier=1.0, clients_per_round=100, zeroing=True)  # no epsilon to compare
+    test = page("frontier")
+    assert not test.error
+    drawn = figure(test, "of 3 settings on writers, each the mean over its seeds; 2 of them")["data"]
+    (front,) = [trace for trace in drawn if trace.get("line", {}).get("shape") == "hv"]
+    assert numbers(front["y"]) == [0.4, 0.8]
+    (dotted,) = [numbers(trace["y"]) for trace in drawn if trace.get("line", {}).get("dash") == "dot"]
+    assert dotted == pytest.approx([0.8, 0.7])  # those of 100 rounds: noise / clients is 0.01 in all three settings
+    light, mean, _ = [trace for trace in drawn if trace["mode"] == "markers"]
+    assert (sorted(numbers(light["y"])), numbers(mean["y"])) == ([0.6, 0.6, 0.9], [pytest.approx(0.7)])
+    assert "the mean of 3 seeds (0.600 to 0.900)" in mean["hovertext"][0]
+    assert lucky in mean["customdata"][0]
+    assert any("the mean over its seeds (1 to 3)" in caption.value for caption in test.caption)
 
 
 @pytest.fixture

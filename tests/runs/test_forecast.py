@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dpcore.plan import FixedClipping, PrivacyPlan
@@ -89,3 +90,15 @@ def test_accuracy_between_evaluations():
 def test_the_front_is_what_nothing_beats():
     costs, accuracies = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.5, 0.7, 0.6, 0.7, 0.8])
     assert forecast.best(costs, accuracies).tolist() == [True, True, False, False, True]
+
+
+def test_a_setting_has_the_mean_over_its_seeds_and_a_seed_that_was_run_twice_counts_once():
+    rows = [("a", "0", 0.5), ("b", "0", 0.5), ("c", "1", 0.7), ("d", "none (d)", 0.9), ("e", "none (e)", 0.8)]
+    runs = pd.DataFrame(rows, columns=["run", "seed", "accuracy"])
+    runs = runs.assign(noise=0.5, rounds=100, epsilon=[2.0, 2.0, 2.1, 2.0, 2.0], minutes=[1.0, 3.0, 2.0, 2.0, 2.0])
+    other = runs.tail(1).assign(run="f", rounds=30, accuracy=0.95)
+    few, many = forecast.over_seeds(pd.concat([runs, other]), ["noise", "rounds"]).to_dict("records")
+    assert (few["run"], few["seeds"], few["accuracy"]) == ("f", 1, 0.95)
+    assert (many["run"], many["seeds"]) == ("a,b,c,d,e", 4)
+    assert many["accuracy"] == pytest.approx((0.5 + 0.7 + 0.9 + 0.8) / 4)
+    assert (many["low"], many["high"], many["epsilon"], many["minutes"]) == (0.5, 0.9, 2.1, 2.0)

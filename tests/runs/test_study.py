@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from dpcore.errors import InvalidValueError
+from dpcore.plan import TrainingPlan
 from dpcore.runs.study import Study
-from tests.runs.tutorial import GRID, TUTORIAL
+from tests.runs.tutorial import BASE, GRID, TUTORIAL
 
 
 def test_a_grid_has_every_setting_once():
@@ -24,6 +25,11 @@ def test_a_grid_has_every_setting_once():
         ({"tolerance": 0.0}, "tolerance"),
         ({"noise_multipliers": ()}, "at least one run"),
         ({"accountant": "guess"}, "accountant"),
+        ({"baseline": "guess"}, "baseline"),
+        ({"baseline": "none"}, "no noise 0"),
+        ({"baseline": "none", "noise_multipliers": (0.5, 0.5)}, "at least two noises"),
+        ({"baseline": "none", "target_epsilon": None}, "no noise 0"),
+        ({"baseline": "writers"}, "another data set than the Writers"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_when_it_is_made(values, words):
@@ -44,3 +50,22 @@ def test_nonsense_is_no_study():
     for text in ("", "[]", "{}", '{"version": 99}', TUTORIAL.to_json().replace("tolerance", "patience")):
         with pytest.raises(InvalidValueError):
             Study.from_json(text)
+
+
+def test_the_noise_free_run_is_on_the_writers_or_left_out():
+    other = replace(TUTORIAL.plan, training=TrainingPlan(dataset="federated_emnist", seed=7))
+    study = replace(
+        TUTORIAL, plan=replace(other, privacy=replace(BASE.privacy, population=900)), baseline="writers"
+    )
+    users = [(plan.training.dataset, plan.privacy.population) for plan in study.grid()]
+    assert users == [("writers", 3383)] + [("federated_emnist", 900)] * 3
+    free, noisy, *_ = study.grid()
+    assert study.noise_free(noisy) == study.noise_free(free) == free
+    without = replace(TUTORIAL, baseline="none", noise_multipliers=(0.5, 1.0))
+    for one in (study, without):
+        assert Study.from_json(one.to_json()) == one
+
+
+def test_a_study_as_it_was_before_there_was_a_choice_is_the_same_one():
+    assert "baseline" not in TUTORIAL.to_json()
+    assert Study.from_json(TUTORIAL.to_json()) == TUTORIAL
