@@ -1,5 +1,6 @@
 """Commands that look at what was trained, and that work the queue."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -285,7 +286,10 @@ def export_run(
 
 
 def opened(home_folder: Path | None) -> Store:
-    """Opens the store, and says what became of a damaged one."""
+    """Opens the store, and says once what was lost and read back."""
     store = Store(home.folder(home_folder))
-    warn(store.recovered())
+    if recovered := store.recovered():
+        warn(recovered)
+        with suppress(StoreError):  # on a full disk it is said again
+            store.forget_recovered()
     return store
