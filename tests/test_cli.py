@@ -18,6 +18,7 @@ from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
 
@@ -522,6 +523,26 @@ def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
     assert "killed" in last["message"] or "SIGKILL" in last["message"]
     assert process.returncode == 1
     assert_all_end(family)
+
+
+@pytest.mark.parametrize("first", [("ledger",), ("ledger", "--json"), ("runs", "list"), ("runs", "list", "--json")])
+def test_what_was_lost_and_read_back_is_said_once_and_keeps_its_charge(tmp_path, first):
+    store = Store(tmp_path)
+    run_id = store.create(Plan(privacy=PrivacyPlan(noise_multiplier=0.9)), engine="tff", eval_every=5)
+    store.begin(run_id)
+    store.end(run_id, "finished")
+    store.set_policy(Policy(name="writers", budget_epsilon=1.5))
+    (before,) = json_lines(command("ledger", "--json", home=tmp_path).stdout)
+    for file in tmp_path.glob("runs.sqlite*"):
+        file.unlink()
+    said = command(*first, home=tmp_path)
+    assert (said.returncode, said.stderr.count("The file of runs was lost.")) == (0, 1)
+    assert "Runs read back from their folders, with what they have spent: 1." in said.stderr
+    assert "was read back for: writers." in said.stderr
+    done = command("ledger", "--json", home=tmp_path)
+    assert (done.stderr, json_lines(done.stdout)) == ("", [before])
+    refused = command("train", "--queue", home=tmp_path)
+    assert (refused.returncode, "at most epsilon 1.5" in refused.stderr) == (2, True)
 
 
 def test_runs_are_queued_worked_and_thrown_away(tmp_path):

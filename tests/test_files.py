@@ -49,3 +49,13 @@ def test_a_damaged_file_is_told_from_a_whole_one(tmp_path):
     assert files.read_sealed(tmp_path / "file") is None
     (tmp_path / "file").write_bytes(sealed[:10])
     assert files.read_sealed(tmp_path / "file") is None
+
+
+def test_values_come_back_from_a_line_of_json_and_damage_is_told():
+    values = {"plan": '{"rounds": 100}', "created": 1.1, "deleted": None, "note": "ε 日本"}
+    sealed = files.sealed_json(values)
+    assert files.read_json(sealed) == (values, True)
+    assert files.read_json(sealed.replace(b"1.1", b"1.2")) == (values | {"created": 1.2}, False)
+    assert files.read_json(sealed.replace(b"sha256", b"sha255"))[1] is False
+    for nonsense in (b"", sealed[:-10], b"[1]", b"null", b"\xff\x00", b"[" * 100_000):
+        assert files.read_json(nonsense) == (None, False)

@@ -30,7 +30,7 @@ def ledger(
     """What all runs on a data set spend together, and its budget."""
     store = opened(home_folder)
     limits.check_choice("dataset", dataset, budget.dataset_names(store))
-    policy = store.policy(dataset)
+    policy = before = store.policy(dataset)
     if budget_epsilon is not None:
         bound = limits.TARGET_EPSILON.check(budget_epsilon) if budget_epsilon else None
         policy = replace(policy, budget_epsilon=bound)
@@ -38,7 +38,8 @@ def ledger(
         policy = replace(policy, budget_delta=limits.DELTA.check(budget_delta))
     if public is not None:
         policy = replace(policy, public=public)
-    store.set_policy(policy)
+    if policy != before:
+        store.set_policy(policy)
     now = budget.balance(store, dataset)
     if as_json:
         print_json(

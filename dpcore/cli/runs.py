@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -310,7 +311,10 @@ def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str =
 
 
 def opened(home_folder: Path | None) -> Store:
-    """Opens the store, and says what became of a damaged one."""
+    """Opens the store, and says once what was lost and read back."""
     store = Store(home.folder(home_folder))
-    warn(store.recovered())
+    if recovered := store.recovered():
+        warn(recovered)
+        with suppress(StoreError):  # on a full disk it is said again
+            store.forget_recovered()
     return store

@@ -53,8 +53,9 @@ def charged(store: Store, dataset: str) -> list[Run]:
 def dataset_names(store: Store) -> tuple[str, ...]:
     """Returns all names that have a ledger: of data sets that are there, and of those that left runs behind."""
     there = datasets.names(store.home)
-    gone = {run.plan.training.dataset for run in store.runs(deleted=None)} - set(there)
-    return (*there, *sorted(gone))
+    trained = {run.plan.training.dataset for run in store.runs(deleted=None)}
+    unreadable = {name for _run_id, name in store.unreadable() if name is not None}
+    return (*there, *sorted((trained | unreadable) - set(there)))
 
 
 def balance(
@@ -84,6 +85,7 @@ def check(store: Store, *plans: Plan) -> None:
         BudgetExceededError: If they would.
     """
     dataset = plans[0].training.dataset
+    store.look_again()  # a dashboard is open for days, and all that is beside its file must count
     if store.policy(dataset).budget_epsilon is None:
         return
     after = balance(store, dataset, more=plans)

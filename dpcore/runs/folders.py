@@ -1,57 +1,133 @@
 """A run's own folder: what its ledger needs is kept there too, should the file of runs be lost."""
 
-import json
+import os
+import re
 import shutil
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dpcore import files
-from dpcore.errors import InvalidValueError
-from dpcore.language import N_
-from dpcore.plan import Plan
 
-_PLAN_FILE = "run.json"
-_KEPT = ("created", "plan", "engine", "eval_every", "redrawn")  # what is in it
-_NEVER_BY_ITSELF = 1000
-
-
-def keep(folder: Path, values: dict) -> None:
-    """Writes into a run's folder what its ledger needs; `values`, named as in `Run`, may be more than that."""
-    told = {name: values[name] for name in (*_KEPT, "owner", "purged") if name in values}
-    files.write(folder / _PLAN_FILE, json.dumps(told | {"plan": values["plan"].to_json()}).encode())
-
-
-def keep_missing(runs: Path, db: sqlite3.Connection) -> None:
-    """Writes what an older version has not written into the runs' folders."""
-    for row in db.execute(f"SELECT run_id, {', '.join(_KEPT)}, owner FROM runs"):
-        folder = runs / row["run_id"]
-        if folder.exists() and not (folder / _PLAN_FILE).exists():
-            with suppress(InvalidValueError):
-                keep(folder, dict(row) | {"plan": Plan.from_json(row["plan"])})
+FILE = "run.json"
+WORKER_LOCK = "worker.lock"
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+_MOST_BYTES = 1 << 24  # of such a file: what is larger was not written here
+# What it says, in this order: all that is known of a run but its rounds, and what changes with each of them.
+FACTS = (
+    *("run_id", "revision", "created", "plan", "engine", "eval_every", "stop_when_diverging", "owner", "status"),
+    *("started", "ended", "dataset_fingerprint", "redrawn", "drawing", "deleted", "purged", "name", "tags", "note"),
+)
+_ROWS = (
+    f"SELECT {', '.join(FACTS)}, (SELECT max(round) FROM rounds WHERE rounds.run_id = runs.run_id) AS last_round, "
+    "seal FROM runs"
+)
 
 
-def read_back(runs: Path, db: sqlite3.Connection) -> None:
-    """Adds the runs that only their folders know, so that the ledger still charges them."""
-    for kept in sorted(runs.glob(f"*/{_PLAN_FILE}")):
-        with suppress(ValueError, KeyError, TypeError, OSError, sqlite3.Error):
-            told, done = json.loads(kept.read_text()), (kept.parent / "weights.npz").exists()
-            values = {name: told[name] for name in _KEPT} | {
-                "run_id": kept.parent.name,
-                "status": "finished" if done else "interrupted",
-                "message": N_("Read back from its folder: the file of runs did not have it any more."),
-                # How far it was is not known: a round may have been lost, and nobody begins it again unasked.
-                "drawing": 1,
-                "attempts": _NEVER_BY_ITSELF,
-            }
-            if told.get("owner"):  # else nobody but the machine's own person could ever do anything with it
-                values["owner"] = str(told["owner"])
-            if told.get("purged"):
-                values |= {"purged": 1, "deleted": told["created"]}
-            db.execute(
-                f"INSERT OR IGNORE INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
-                list(values.values()),
-            )
+def rows(db: sqlite3.Connection) -> dict[str, sqlite3.Row]:
+    """Returns what the table says of all runs, by id."""
+    return {row["run_id"]: row for row in db.execute(_ROWS)}
+
+
+def row(db: sqlite3.Connection, run_id: str) -> sqlite3.Row | None:
+    """Returns what the table says of a run."""
+    return db.execute(f"{_ROWS} WHERE run_id = ?", (run_id,)).fetchone()
+
+
+def facts(row: sqlite3.Row) -> dict[str, Any]:
+    """Returns what a run's folder has to say, from what the table does."""
+    said = dict(row)
+    del said["seal"]
+    if said["status"] == "running":  # no round waits for this file: only that there was one is in it
+        said |= {"drawing": None, "last_round": None if said["last_round"] is None else 0}
+    return said
+
+
+def is_intact(row: sqlite3.Row) -> bool:
+    """Whether a row is as it was written; of an older version's, which has no seal, nobody knows."""
+    return row["seal"] is None or row["seal"] == files.digest(facts(row))
+
+
+def agree(runs: Path | str, row: sqlite3.Row) -> bool:
+    """Whether the folder of a run says the same as the table."""
+    return content(f"{runs}/{row['run_id']}") == files.sealed_json(facts(row))
+
+
+def keep(db: sqlite3.Connection, runs: Path, run_id: str, *, lasting: bool = True) -> None:
+    """Writes into a run's folder what the table says now; in the transaction that changed it, so before it is there."""
+    db.execute("UPDATE runs SET revision = revision + 1 WHERE run_id = ?", (run_id,))
+    now = row(db, run_id)
+    if now is not None:
+        write(db, runs / run_id, now, lasting=lasting)
+
+
+def write(db: sqlite3.Connection, folder: Path, row: sqlite3.Row, *, lasting: bool = False) -> None:
+    """Writes into a run's folder what a row says, and seals the row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(folder / FILE, files.sealed_json(facts(row)), lasting=lasting)
+    db.execute("UPDATE runs SET seal = ? WHERE run_id = ?", (files.digest(facts(row)), row["run_id"]))
+
+
+def content(folder: Path | str) -> bytes | None:  # as text: thousands are looked at whenever a store is opened
+    """Returns what stands in a run's folder about it; `None` if nothing does."""
+    try:
+        descriptor = os.open(f"{folder}/{FILE}", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, min(os.fstat(descriptor).st_size, _MOST_BYTES))
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def told(folder: Path) -> dict[str, Any] | None:
+    """Returns what a run's folder says of it, where that is what was written; an older version's has no status."""
+    said, sealed = files.read_json(content(folder) or b"")
+    if said is None or not (sealed or _is_of_old(said)):
+        return None
+    return {"run_id": folder.name, "revision": 0, "owner": "", "purged": 0} | said
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether what a run's folder says of it cannot be read."""
+    return content(folder) is not None and told(folder) is None
+
+
+def _is_of_old(said: dict[str, Any]) -> bool:
+    kinds = {"created": float, "plan": str, "engine": str, "eval_every": int, "redrawn": int}
+    return said.keys() - kinds <= {"owner", "purged"} and all(
+        isinstance(said.get(name), kind) for name, kind in kinds.items()
+    )
+
+
+def is_of_a_run(folder: Path) -> bool:
+    """Whether a run has left something in a folder: not what was left by who was killed while queueing it."""
+    if content(folder) is not None:
+        return True
+    if not _RUN_ID.fullmatch(folder.name) or not folder.is_dir():
+        return False
+    return any(not found.name.endswith(".partial") for found in folder.iterdir())
+
+
+def say(runs: Path, text: str) -> bool:
+    """Whether some run's folder has a text in what it says."""
+    return any(text.encode() in (content(folder) or b"") for folder in runs.glob("*"))
+
+
+def names(runs: Path) -> set[str]:
+    """Returns the names of what is beside runs' folders, with theirs; without those that are no text."""
+    if not runs.is_dir():
+        return set()
+    return {entry.name for entry in os.scandir(runs) if entry.name.isprintable()}
+
+
+def set_aside(folder: Path) -> None:
+    """Puts what a folder says under another name, so that a person can look at it."""
+    with suppress(FileNotFoundError):
+        (folder / FILE).replace(folder / f"{FILE}.damaged")
 
 
 def size(folder: Path) -> int:
@@ -66,5 +142,9 @@ def size(folder: Path) -> int:
 def clear(folder: Path, *, charged: bool) -> None:
     """Removes what is in a run's folder; where the ledger charges the run, but for what it needs."""
     for found in folder.glob("*"):
-        if found.name != _PLAN_FILE or not charged:
+        if found.name != FILE:
             shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
+    if not charged:  # last: what is left without it would be taken for a run of which nothing is known
+        (folder / FILE).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.locks import is_held, take
+from dpcore.runs import folders
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
 
@@ -25,7 +26,7 @@ _TIMES_LONGEST = 20.0
 
 def worker_lock(store: Store, run_id: str) -> Path:
     """The file that a run's worker holds locked while it lives; it says the worker's process id."""
-    return store.folder(run_id) / "worker.lock"
+    return store.folder(run_id) / folders.WORKER_LOCK
 
 
 def runner_lock(store: Store) -> Path:

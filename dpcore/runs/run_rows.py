@@ -2,9 +2,12 @@
 
 import functools
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from dpcore.language import N_
+from dpcore.errors import InvalidValueError
+from dpcore.language import N_, _
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.rounds import Round
 
@@ -78,14 +81,19 @@ class Run:
     @property
     def may_have_released(self) -> bool:
         """Whether somebody may have seen a round of it, or still may."""
-        lost_in_a_round = self.status == "interrupted" and self.last_round is not None
-        known = bool(self.last_round) or self.drawing is not None or self.redrawn > 0
-        return self.active or self.status == "finished" or lost_in_a_round or known
+        return may_have_released(vars(self))
 
     @property
     def charged(self) -> PrivacyPlan:
         """The plan of all rounds that were drawn: planned, and drawn again."""
         return replace(self.plan.privacy, rounds=self.plan.privacy.rounds + self.redrawn)
+
+
+def may_have_released(run: Mapping[str, Any]) -> bool:
+    """Returns `Run.may_have_released` of a run whose status, last round, drawing and redrawn are given by name."""
+    lost_in_a_round = run["status"] == "interrupted" and run["last_round"] is not None
+    known = bool(run["last_round"]) or run["drawing"] is not None or run["redrawn"] > 0
+    return run["status"] in (*ACTIVE, "finished") or lost_in_a_round or known
 
 
 _DERIVED = {
@@ -102,7 +110,19 @@ ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
 
 # Pages look at all runs every second or two, and a plan never changes.
-read_plan = functools.lru_cache(maxsize=4096)(Plan.from_json)
+@functools.lru_cache(maxsize=4096)
+def read_plan(text: str) -> Plan:
+    """Returns the plan of a run.
+
+    Raises:
+        InvalidValueError: If it cannot be read, whatever is wrong with it.
+    """
+    try:
+        return Plan.from_json(text)
+    except InvalidValueError:
+        raise
+    except Exception as err:  # a damaged file may hold anything, and one odd row must not hide all others
+        raise InvalidValueError("plan", _("Expected the JSON of a plan: {reason}").format(reason=err)) from err
 
 
 def read_run(row: sqlite3.Row) -> Run:

@@ -2,8 +2,11 @@
 
 import itertools
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -84,24 +87,50 @@ CREATE TABLE study_runs (
 ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE studies ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 """,
+    """
+ALTER TABLE runs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN seal TEXT;
+ALTER TABLE datasets ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE datasets ADD COLUMN seal TEXT;
+""",
 ]
 VERSION = len(_MIGRATIONS)
-RECOVERED = "recovered"  # the setting that tells what happened to a damaged file
+MADE = ""  # what `prepare` says of a file that was not there
+_LOG_PAGES = 200  # a log of so many is brought into the file
+_SETTLE_SECONDS = 0.1
+# Python cannot decode what SQLite says of a damaged schema.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Opens an existing file; the caller closes it."""
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
+def connect(path: Path, *, threads: bool = False) -> sqlite3.Connection:
+    """Opens an existing file; the caller closes it, in this thread unless it is for all `threads`."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    db = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=not threads)
     db.row_factory = sqlite3.Row
     db.text_factory = lambda content: content.decode(errors="replace")  # one odd byte must not hide all rows
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     return db
 
 
-def prepare(path: Path) -> None:
+def settle(db: sqlite3.Connection) -> None:
+    """Brings the log into the file and empties it, as far as nobody reads just now: a log that is lost takes less along.
+
+    Emptied, as what is there already must not come back from a part of the log, over what is newer.
+    """
+    with suppress(sqlite3.Error):
+        db.execute(f"PRAGMA busy_timeout = {int(1000 * _SETTLE_SECONDS)}")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def prepare(path: Path) -> str | None:
     """Makes a file of runs usable: makes it, brings it up to date, or replaces a damaged one by what can be read.
 
-    The caller keeps others from doing the same at the same time.
+    The caller keeps others from doing the same at the same time, and then holds the file against what else is known
+    (`dpcore.runs.recovery`).
+
+    Returns:
+        `None` where it was whole, `MADE` where it was not there, else the name under which the damaged one is kept.
 
     Raises:
         StoreError: If the file is of a newer version.
@@ -109,7 +138,7 @@ def prepare(path: Path) -> None:
     """
     if not path.exists() or path.stat().st_size == 0:
         _replace(path, aside=None)
-        return
+        return MADE
     try:
         with closing(connect(path)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -119,15 +148,25 @@ def prepare(path: Path) -> None:
                     "version of Epsilon Lab. Use that one, or another --home."
                 )
                 raise StoreError(message.format(file=path, version=VERSION, found=version))
-            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[
+                0
+            ]  # indexes too: rows of two times look whole
             if found == "ok" and version > 0:
                 _migrate(db, version)
-                return
-    except sqlite3.OperationalError:  # locked, full, not allowed: nothing is wrong with what is in it
-        raise
-    except sqlite3.DatabaseError:
+                return None
+    except sqlite3.OperationalError as err:  # locked, full, not allowed: nothing is wrong with what is in it
+        if err.sqlite_errorname != "SQLITE_IOERR_SHORT_READ":  # its log ends before its end
+            raise
+    except DAMAGE:
         pass
-    _replace(path, aside=_free_name(path))
+    return replace_damaged(path)
+
+
+def replace_damaged(path: Path) -> str:
+    """Puts a whole file in the place of a damaged one; returns the name under which that one is kept."""
+    aside = _free_name(path)
+    _replace(path, aside=aside)
+    return aside.name
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
@@ -146,30 +185,14 @@ def _replace(path: Path, aside: Path | None) -> None:
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     fresh.touch(0o600)
-    with closing(connect(fresh)) as db, db:
-        _migrate(db, 0)
-        if aside:
-            _salvage(path, db, "runs")
-        folders.read_back(path.parent / "runs", db)
-        if aside:
-            for (run_id,) in db.execute("SELECT run_id FROM runs").fetchall():
-                _salvage(path, db, "rounds", "run_id = ?", run_id)
-            for table in ("datasets", "settings", "studies", "study_runs"):
-                _salvage(path, db, table)
-        # What was lost may have been released: the ledger goes on charging it.
-        db.execute(
-            "UPDATE runs SET drawing = 1 WHERE drawing IS NULL "
-            "AND (status NOT IN ('queued', 'cancelled') OR started IS NOT NULL) AND NOT EXISTS "
-            "(SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id AND round > 0)"
-        )
-        runs, rounds = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("runs", "rounds"))
-        if aside or runs:
-            message = (
-                f"The file of runs was {f'damaged; it is kept as {aside.name}' if aside else 'lost'}. {runs} runs and "
-                f"{rounds} rounds could be read back. A budget that was set may be lost: look at the Ledger."
-            )
-            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, message))
     with closing(connect(fresh)) as db:
+        db.execute("PRAGMA foreign_keys = OFF")  # rounds of a run that is still to be read back from its folder
+        with db:
+            _migrate(db, 0)
+            if aside:
+                with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # without the log, should it be that
+                    alone = shutil.copyfile(path, Path(folder) / path.name)
+                    _read_damaged([path, alone], db)
         db.execute("PRAGMA journal_mode = WAL")
     files.to_disk(fresh)
     if aside:
@@ -184,13 +207,32 @@ def _replace(path: Path, aside: Path | None) -> None:
     files.to_disk(path.parent)
 
 
+def _read_damaged(copies: Sequence[Path], db: sqlite3.Connection) -> None:
+    """Fills a new file with what can be read of a damaged one, of whose copies the first knows most."""
+    for damaged in copies:
+        _salvage(damaged, db, "runs")
+    runs = {run_id for (run_id,) in db.execute("SELECT run_id FROM runs")}
+    runs.update(folders.names(copies[0].parent / "runs"))
+    for damaged in copies:
+        for run_id in sorted(runs):
+            _salvage(damaged, db, "rounds", "run_id = ?", run_id)
+        for table in ("datasets", "settings", "studies", "study_runs"):
+            _salvage(damaged, db, table)
+    # What was lost may have been released: the ledger goes on charging it. Of a run with a seal its folder knows more.
+    db.execute(
+        "UPDATE runs SET drawing = 1 WHERE drawing IS NULL AND seal IS NULL "
+        "AND (status NOT IN ('queued', 'cancelled') OR started IS NOT NULL) AND NOT EXISTS "
+        "(SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id AND round > 0)"
+    )
+
+
 def _salvage(damaged: Path, db: sqlite3.Connection, table: str, where: str = "1", *values: str) -> None:
     """Copies every row of a table that can be read, from both ends up to what is broken."""
     columns = db.execute(f"PRAGMA table_info({table})").fetchall()
     known = {row[1] for row in columns}
     keys = ["rowid"] if table == "runs" else [row[1] for row in columns if row[5]]
     for direction in ("ASC", "DESC"):
-        with suppress(sqlite3.Error), closing(connect(damaged)) as old:
+        with suppress(*DAMAGE), closing(connect(damaged)) as old:
             old.execute("PRAGMA writable_schema = ON")  # else not a row is read of a file that ends too early
             order = ", ".join(f"{key} {direction}" for key in keys)
             for row in old.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", values):

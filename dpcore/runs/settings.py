@@ -1,32 +1,15 @@
 """What people have decided for all runs: budgets, how many train side by side, visitors' rules, the cluster."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from dpcore import limits
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.hosting import Rules
-from dpcore.runs import schema
+from dpcore.runs import policies, recovery
 from dpcore.runs.database import Database
+from dpcore.runs.policies import Policy
 
 _PARALLEL, _HOSTING, _CLUSTER = "parallel", "hosting", "cluster"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What its owner decided about a data set.
-
-    Attributes:
-        name: The data set's.
-        budget_epsilon: What all runs on it together may spend; `None` for no bound.
-        budget_delta: The delta of that.
-        public: Whether its users need no protection, so that runs on it cost nothing.
-    """
-
-    name: str
-    budget_epsilon: float | None = None
-    budget_delta: float = limits.DELTA.default
-    public: bool = False
 
 
 class Settings(Database):
@@ -35,18 +18,13 @@ class Settings(Database):
     def policy(self, dataset: str) -> Policy:
         """Returns what was decided about a data set, or the default."""
         with self._connection() as db:
-            row = db.execute("SELECT * FROM datasets WHERE name = ?", (dataset,)).fetchone()
-        return Policy(name=dataset) if row is None else Policy(**{**dict(row), "public": bool(row["public"])})
+            return policies.of(db, dataset)
 
     def set_policy(self, policy: Policy) -> None:
         """Keeps what was decided about a data set."""
-        self._change(
-            "INSERT OR REPLACE INTO datasets (name, budget_epsilon, budget_delta, public) VALUES (?, ?, ?, ?)",
-            policy.name,
-            policy.budget_epsilon,
-            policy.budget_delta,
-            policy.public,
-        )
+        with self._changing(*policies.paths(self.home)) as db:
+            recovery.agree_on_policies(self.home, db)
+            policies.keep(db, self.home, policy)
 
     def _setting(self, name: str) -> Any:
         with self._connection() as db:
@@ -89,9 +67,9 @@ class Settings(Database):
             self._change("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, setting.to_json())
 
     def recovered(self) -> str:
-        """Returns what happened to a damaged file, until somebody has read it; else nothing."""
-        return self._setting(schema.RECOVERED) or ""
+        """Returns what was lost and read back, until somebody has read it; else nothing."""
+        return self._setting(recovery.RECOVERED) or ""
 
     def forget_recovered(self) -> None:
         """Notes that somebody has read it."""
-        self._change("DELETE FROM settings WHERE name = ?", schema.RECOVERED)
+        self._change("DELETE FROM settings WHERE name = ?", recovery.RECOVERED)

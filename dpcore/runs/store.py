@@ -1,22 +1,30 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
 import json
+import sqlite3
 import time
 import uuid
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import CheckpointError, InvalidValueError, RunNotFoundError
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.rounds import Round
-from dpcore.runs import folders, order
+from dpcore.runs import folders, order, recovery
 from dpcore.runs.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
 from dpcore.runs.settings import Settings
 from dpcore.runs.study_rows import StudyRows
+
+# A run that is known to train, and to have shown a round: no other round changes what its folder says of it.
+_IS_TRAINING = (
+    "SELECT 1 FROM runs WHERE run_id = ? AND status = 'running' "
+    "AND EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id)"
+)
 
 
 class Store(Settings, StudyRows):
@@ -42,21 +50,46 @@ class Store(Settings, StudyRows):
     ) -> str:
         """Queues a run behind all others and returns its id; a visitor's, before those whose owners had more turns."""
         run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()
-        values = {"created": created, "plan": plan.to_json(), "engine": engine, "eval_every": eval_every}
-        with self._explaining():
-            self.folder(run_id).mkdir(parents=True)
-            folders.keep(self.folder(run_id), values | {"plan": plan, "redrawn": 0, "owner": owner})
         if cluster is not None:  # before anybody can begin it
             self.set_cluster(cluster, run_id)
-        with self._connection() as db:
+        with self._changing_run(run_id) as db:
             db.execute(
                 "INSERT INTO runs (run_id, created, plan, engine, eval_every, stop_when_diverging, owner, position) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
-                (run_id, *values.values(), stop_when_diverging, owner),
+                (run_id, created, plan.to_json(), engine, eval_every, stop_when_diverging, owner),
             )
             if owner:
                 order.take_turns(db, run_id, owner)
         return run_id
+
+    @contextmanager
+    def _changing_run(self, run_id: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that changes a run: what its folder has to say of it is there before the row is."""
+        with self._changing(self.folder(run_id) / folders.FILE) as db:
+            recovery.agree(self.home, db, run_id)
+            before = db.total_changes
+            yield db
+            if db.total_changes > before:
+                folders.keep(db, self.home / "runs", run_id)
+
+    def _change_run(self, run_id: str, sql: str, *values: Any) -> bool:
+        """Runs one statement that ends in a run's id; whether it changed the run."""
+        with self._changing_run(run_id) as db:
+            return db.execute(sql, (*values, run_id)).rowcount > 0
+
+    @contextmanager
+    def _in_a_round(self, run_id: str) -> Iterator[sqlite3.Connection]:
+        """A transaction of a run that trains: it waits for the disk once, but where the run was not known to train."""
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            known = db.execute(_IS_TRAINING, (run_id,)).fetchone()
+            if not known:
+                recovery.agree(self.home, db, run_id)
+                if folders.row(db, run_id) is None:
+                    raise _not_found(run_id)
+            yield db
+            if not known:
+                folders.keep(db, self.home / "runs", run_id)
 
     def run(self, run_id: str) -> Run:
         """Returns one run.
@@ -67,8 +100,7 @@ class Store(Settings, StudyRows):
         with self._connection() as db:
             row = db.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
-            message = _("No run has the id {run!r}. List them with: python -m dpcore runs list")
-            raise RunNotFoundError(message.format(run=run_id))
+            raise _not_found(run_id)
         return read_run(row)
 
     def runs(self, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
@@ -102,9 +134,9 @@ class Store(Settings, StudyRows):
                 read_plan(text)
             except InvalidValueError:
                 dataset = None
-                with suppress(ValueError, KeyError, TypeError):
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
                     dataset = json.loads(text)["training"]["dataset"]
-                found.append((run_id, dataset))
+                found.append((run_id, dataset if isinstance(dataset, str) else None))
         return found
 
     def queue(self) -> list[Run]:
@@ -137,7 +169,7 @@ class Store(Settings, StudyRows):
             CheckpointError: If it is not: it would be a second release of the round.
         """
         values = [getattr(row, field.name) for field in fields(Round)]
-        with self._connection() as db:
+        with self._in_a_round(run_id) as db:
             added = db.execute(
                 f"INSERT OR IGNORE INTO rounds (run_id, {ROUND_COLUMNS}) VALUES (?{', ?' * len(values)})",
                 (run_id, *values),
@@ -160,32 +192,32 @@ class Store(Settings, StudyRows):
 
     def draw(self, run_id: str, round_num: int) -> None:
         """Notes that a round is about to be drawn that could not be drawn again exactly."""
-        self._change("UPDATE runs SET drawing = ? WHERE run_id = ?", round_num, run_id)
+        with self._in_a_round(run_id) as db:
+            db.execute("UPDATE runs SET drawing = ? WHERE run_id = ?", (round_num, run_id))
 
     def begin(self, run_id: str) -> bool:
         """Marks a queued run as running; `False` if it is no longer queued."""
-        return self._change(
+        return self._change_run(
+            run_id,
             "UPDATE runs SET status = 'running', message = '', attempts = attempts + 1, beat = ?, "
-            "started = coalesce(started, ?) WHERE run_id = ? AND status = 'queued' AND deleted IS NULL",
+            "started = coalesce(started, ?) WHERE status = 'queued' AND deleted IS NULL AND run_id = ?",
             time.monotonic(),
             time.time(),
-            run_id,
         )
 
     def unbegin(self, run_id: str) -> None:
         """Puts a run back into the queue whose worker could not be started."""
-        self._change("UPDATE runs SET status = 'queued' WHERE run_id = ? AND status = 'running'", run_id)
+        self._change_run(run_id, "UPDATE runs SET status = 'queued' WHERE status = 'running' AND run_id = ?")
 
     def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
         """Sets the one line that tells what an active run does; and which data it was given, once known."""
-        self._change(
-            "UPDATE runs SET message = ?, beat = ?, dataset_fingerprint = coalesce(?, dataset_fingerprint) "
-            "WHERE run_id = ?",
-            message,
-            time.monotonic(),
-            dataset_fingerprint,
-            run_id,
-        )
+        said = (message, time.monotonic(), run_id)
+        with self._connection() as db:
+            db.execute("UPDATE runs SET message = ?, beat = ? WHERE run_id = ?", said)
+        if dataset_fingerprint is not None:
+            self._change_run(
+                run_id, "UPDATE runs SET dataset_fingerprint = ? WHERE run_id = ?", dataset_fingerprint
+            )
 
     def end(self, run_id: str, status: str, message: str = "") -> None:
         """Ends an active run; one that has ended stays as it is.
@@ -193,18 +225,17 @@ class Store(Settings, StudyRows):
         What waits cannot be interrupted: somebody has resumed it since its worker was found gone.
         """
         active = "'running'" if status == "interrupted" else "'queued', 'running'"
-        self._change(
-            f"UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ? AND status IN ({active})",
+        self._change_run(
+            run_id,
+            f"UPDATE runs SET status = ?, message = ?, ended = ? WHERE status IN ({active}) AND run_id = ?",
             status,
             message,
             time.time(),
-            run_id,
         )
 
     def request_stop(self, run_id: str) -> None:
         """Asks a running run to stop between two rounds; one that waits leaves the queue at once."""
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._changing_run(run_id) as db:
             db.execute(
                 "UPDATE runs SET ended = ?, message = '', status = CASE WHEN EXISTS "
                 "(SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id) THEN 'stopped' ELSE 'cancelled' END "
@@ -218,10 +249,7 @@ class Store(Settings, StudyRows):
 
         At its old place, or (`behind`) as one that is new. The caller has made sure that no worker has it.
         """
-        with self._explaining():
-            self.folder(run.run_id).mkdir(parents=True, exist_ok=True)
-            folders.keep(self.folder(run.run_id), vars(run) | {"redrawn": redrawn})
-        with self._connection() as db:
+        with self._changing_run(run.run_id) as db:
             changed = db.execute(
                 "UPDATE runs SET status = 'queued', stop_requested = 0, message = '', ended = NULL, beat = NULL, "
                 # What is charged as drawn again is no longer noted as lost; anything else stays noted, and charged.
@@ -235,34 +263,33 @@ class Store(Settings, StudyRows):
 
     def move(self, run_id: str, *, before: str | None) -> None:
         """Puts a queued run before another queued one, or (`None`) behind all."""
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._changing() as db:
             order.move(db, run_id, before=before)
 
     def describe(
         self, run_id: str, *, name: str | None = None, tags: str | None = None, note: str | None = None
     ) -> None:
         """Sets what a person says about a run; `None` leaves it."""
-        self._change(
+        self._change_run(
+            run_id,
             "UPDATE runs SET name = coalesce(?, name), tags = coalesce(?, tags), note = coalesce(?, note) "
             "WHERE run_id = ?",
             name,
             tags,
             note,
-            run_id,
         )
 
     def delete(self, run_id: str) -> bool:
         """Puts a run that is not active into the bin; `False` if it is active."""
-        return self._change(
-            "UPDATE runs SET deleted = ? WHERE run_id = ? AND status NOT IN ('queued', 'running')",
-            time.time(),
+        return self._change_run(
             run_id,
+            "UPDATE runs SET deleted = ? WHERE status NOT IN ('queued', 'running') AND run_id = ?",
+            time.time(),
         )
 
     def restore(self, run_id: str) -> None:
         """Takes a run out of the bin."""
-        self._change("UPDATE runs SET deleted = NULL WHERE run_id = ? AND NOT purged", run_id)
+        self._change_run(run_id, "UPDATE runs SET deleted = NULL WHERE NOT purged AND run_id = ?")
 
     def empty_bin(self) -> int:
         """Removes for good what is in the bin; returns the bytes freed.
@@ -271,16 +298,22 @@ class Store(Settings, StudyRows):
         """
         freed = 0
         for run in self.runs(deleted=True):
-            freed += folders.size(self.folder(run.run_id))
-            with self._connection() as db:
+            folder = self.folder(run.run_id)
+            freed += folders.size(folder)
+            with self._changing_run(run.run_id) as db:
                 if run.may_have_released:
                     db.execute(
                         "DELETE FROM rounds WHERE run_id = ? AND round < ?", (run.run_id, run.last_round or 0)
                     )
                     db.execute("UPDATE runs SET purged = 1 WHERE run_id = ?", (run.run_id,))
-                    with suppress(OSError):  # should the folder be gone, the file of runs still knows
-                        folders.keep(self.folder(run.run_id), vars(run) | {"purged": 1})
                 else:
+                    folders.clear(folder, charged=False)
                     db.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
-            folders.clear(self.folder(run.run_id), charged=run.may_have_released)
+            if run.may_have_released:
+                folders.clear(folder, charged=True)
         return freed
+
+
+def _not_found(run_id: str) -> RunNotFoundError:
+    message = _("No run has the id {run!r}. List them with: python -m dpcore runs list")
+    return RunNotFoundError(message.format(run=run_id))

@@ -34,8 +34,7 @@ class StudyRows(Database):
     def create_study(self, spec: str, owner: str = "") -> str:
         """Keeps a study and returns its id; that of the one of this owner that asks the same, where there is one."""
         study_id = time.strftime("study-%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8]
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._changing() as db:
             there = db.execute(
                 "SELECT study_id FROM studies WHERE spec = ? AND owner = ?", (spec, owner)
             ).fetchone()

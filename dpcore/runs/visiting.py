@@ -18,7 +18,9 @@ from dpcore.runs.run_rows import ACTIVE, Run
 from dpcore.runs.store import Store
 
 LOOKING = frozenset(
-    "home folder run runs unreadable queue rounds curves policy parallel_runs cluster rules studies".split()
+    (
+        "home folder look_again run runs unreadable queue rounds curves policy parallel_runs cluster rules studies"
+    ).split()
 )
 ON_OWN_RUN = frozenset("request_stop describe delete restore end".split())
 ON_OWN_STUDY = frozenset("attach detach".split())

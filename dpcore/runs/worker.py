@@ -46,6 +46,8 @@ def main(home: Path, run_id: str, held: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     while True:
         status, message = _outcome(store, run_id, terminated)
+        if status == "interrupted" and home.exists():
+            store = Store(home)  # its file may be damaged: opening it again sets that aside, and reads the run back
         gc.collect()  # an engine's graphs hold each other: 300 MB a run that would wait for chance
         leaves = terminated.is_set() or status == "interrupted"
         engine = store.run(run_id).engine

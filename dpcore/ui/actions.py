@@ -20,7 +20,7 @@ _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing wha
 
 
 def notices(store: Store) -> None:
-    """Shows what the last button brought about, the way back from a deletion, and what became of a damaged file."""
+    """Shows what the last button brought about, the way back from a deletion, and what was lost and read back."""
     if said := st.session_state.pop(_SAID, ""):
         st.error(said, icon=":material/warning:")
     if deleted := just_deleted():
@@ -33,8 +33,13 @@ def notices(store: Store) -> None:
                 _("Undo"), "undo", _undo, store, deleted, tip=_("Brings back what was put into the bin just now.")
             )
             button(_("Fine"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
+    read_back(store)
+
+
+def read_back(store: Store) -> None:
+    """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
-        st.warning(_(recovered), icon=":material/healing:")
+        st.warning(language.retold(recovered), icon=":material/healing:")
         button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 

@@ -403,6 +403,36 @@ def test_the_ledger_composes_and_the_budget_is_kept(home):
     assert not page("train", rounds="1").button(key="train").disabled
 
 
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["The file of runs was lost.", "Runs read back from their folders", "was read back for: writers."]),
+        (
+            "ja",
+            [
+                "実行のファイルが失われていました。",
+                "フォルダから読み戻した実行",
+                "読み戻したデータセット: writers。",
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["ledger", "runs"])
+def test_what_was_lost_and_read_back_is_said_until_somebody_has_read_it(home, name, lang, words):
+    recorded(home, "finished")
+    Store(home).set_policy(Policy(name="writers", budget_epsilon=3.0))
+    assert not page(name, lang=lang).warning
+    (home / "runs.sqlite").unlink()  # under the dashboard, which stays open
+    test = page(name, lang=lang)
+    (said,) = [found.value for found in test.warning]
+    assert all(part in said for part in words)
+    assert ("The file" in said) == (lang == "en")
+    test.button(key="understood").click().run()
+    assert not test.warning
+    if name == "ledger":
+        assert [found.value[:5] for found in test.metric] == ["1.708", "1.989", "3"]
+
+
 def test_a_ledger_without_runs_or_with_public_data(home):
     test = page("ledger")
     assert metric(test, "Epsilon of all runs") == "0.000"
