@@ -302,8 +302,9 @@ def test_a_file_that_is_cut_off(tmp_path, suffix):
 
 
 def test_other_files_are_refused(tmp_path):
-    (tmp_path / "t.xlsx").write_bytes(b"")
-    assert "ends in .parquet, .csv, .tsv, .npz, found t.xlsx" in refused(tmp_path / "t.xlsx")
+    (tmp_path / "t.txt").write_bytes(b"")
+    assert "ends in .parquet, .pq, .csv, .tsv, .tab, .npz, .feather, " in (said := refused(tmp_path / "t.txt"))
+    assert said.endswith("found t.txt.")
     with pytest.raises(DatasetError, match=r"cannot be read as CSV: .*No such file"):
         convert(tmp_path / "none.csv")
 
@@ -319,8 +320,8 @@ def test_amounts_are_no_classes(tmp_path):
 
 
 def test_a_split_column_of_other_words(tmp_path):
-    path = write(people().assign(part=["train", "dev"] * 100), tmp_path / "t.csv")
-    assert "found 'dev'" in refused(path, Mapping(user="who", label="answer", split="part"))
+    path = write(people().assign(part=["train", "fold 2"] * 100), tmp_path / "t.csv")
+    assert "found 'fold 2'" in refused(path, Mapping(user="who", label="answer", split="part"))
     path = write(people().assign(part="train"), tmp_path / "t.csv")
     mapping = Mapping(user="who", label="answer", split="part")
     assert "found none to test on: column 'part' says so" in refused(path, mapping)
