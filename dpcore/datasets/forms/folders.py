@@ -37,8 +37,10 @@ def parts_of(folder: Path) -> Parts:
         DatasetError: If there are none, or if they do not go together.
     """
     if (folder / _SPLITS).is_file():
-        names = _json(folder / _SPLITS).get("splits")
-        splits = [name for name in names if _plain(name)] if isinstance(names, list) else []
+        splits = _json(folder / _SPLITS).get("splits")
+        if not splits or not isinstance(splits, list) or not all(map(_plain, splits)):
+            message = _("Expected {file} in {folder} to name files in that folder, found {names}.")
+            raise DatasetError(message.format(file=_SPLITS, folder=folder.name, names=str(splits)[:80]))
         return _told_apart([(split, path) for split in splits for path in _saved(folder / split)])
     if (folder / _SAVED).is_file():
         return [(None, path) for path in _saved(folder)]

@@ -93,7 +93,12 @@ class Hdf5Table(Table):
             message = _(
                 "Expected arrays of a row an example, all as long, of user {user!r} in {file}, found {found}."
             )
-            found = ", ".join(f"{name} {getattr(array, 'shape', '')}" for name, array in arrays.items())
+            found = ", ".join(
+                _("{name}, which is no array of this file").format(name=name)
+                if array is None
+                else f"{name} {array.shape}"
+                for name, array in arrays.items()
+            )
             raise DatasetError(message.format(user=user, file=self._path.name, found=found or _("nothing")))
         return arrays, lengths.pop()
 

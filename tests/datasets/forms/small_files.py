@@ -327,6 +327,12 @@ def _npz_images(folder: Path, *axes: int) -> Path:
     return folder / "small.npz"
 
 
+def grey_images_first(folder: Path) -> Path:
+    """1 x 28 x 28, as PyTorch's data come."""
+    np.savez(folder / "grey.npz", who=who(), answer=answers(), picture=pixels(1, 28, 28))
+    return folder / "grey.npz"
+
+
 def _tensors(folder: Path) -> Path:
     """Arrow's tensors of a fixed shape, channels first, as PyTorch's data come."""
     first = np.ascontiguousarray(pixels(8, 9, 3).transpose(0, 3, 1, 2))
