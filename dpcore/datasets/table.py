@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore.datasets import columns, federated, findings, images, scaling, splitting, table_files
+from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
 from dpcore.datasets.forms import split_words
+from dpcore.datasets.spool import Spool
 from dpcore.datasets.tabular import Roles, Table
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import N_, _
@@ -19,6 +20,8 @@ from dpcore.limits import check_choice
 Progress = Callable[[str, float], None]
 
 _INDEX = re.compile(r"(Unnamed: \d+)?|__index_level_\d+__")  # numbers of rows, as pandas writes them unasked
+
+_GROUPS, _ROWS_OF_A_GROUP = 20, 500  # fewer users than these, of more rows than these each, may be groups of users
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +108,7 @@ class _Rows:
         features: [num_rows, num_features], uint8, float32 or float64, mapped to a file.
         names: The columns that the features come from.
         axes: Of a row's array or image, if it is one.
-        layout: What the features are; they have its order.
+        image_shape: Of a row, if it is an image.
         notes: What a reader should know of how they were read, in English.
         class_names: What the classes are called.
     """
@@ -118,7 +121,7 @@ class _Rows:
     features: np.ndarray
     names: list[str]
     axes: tuple[int, ...] | None
-    layout: images.Layout
+    image_shape: tuple[int, ...] | None
     notes: tuple[str, ...]
     class_names: tuple[str, ...]
 
@@ -160,7 +163,7 @@ def convert(
             chosen["train"],
             mapping.scaling,
             mapping.bounds,
-            image=rows.layout.shape is not None,
+            image=rows.image_shape is not None,
             as_it_is=table.roles.as_it_is,
         )
         written, outside = {}, 0
@@ -183,7 +186,7 @@ def convert(
                 access_note=scaler.access_note,
                 class_names=rows.class_names,
                 feature_names=tuple(rows.names) if rows.axes is None else (),
-                image_shape=rows.layout.shape,
+                image_shape=rows.image_shape,
                 warnings=tuple(warnings),
             ),
         )
@@ -224,8 +227,7 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     text, names = _chosen(table, mapping)
     user, label, split = (columns.Codes(name) for name in (mapping.user, mapping.label, mapping.split or ""))
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    count, width, dtype, axes, layout = 0, None, None, None, None
-    encoded = {column.name for column in table.columns if column.kind == "image"}
+    features, count = Spool(table, names, mapping.image_shape), 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
             if not len(batch[mapping.user]):
@@ -234,28 +236,8 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
             codes["label"].append(label(batch[mapping.label], count))
             if mapping.split is not None:
                 codes["split"].append(split(batch[mapping.split], count))
-            values, array_shape = columns.block({name: batch[name] for name in names}, count)
-            if width is None:
-                width, dtype, axes = values.shape[1], values.dtype, array_shape
-                if not width:
-                    message = _("Expected numbers in column {column!r}, found arrays of length 0.")
-                    raise DatasetError(message.format(column=names[0]))
-                decoded = axes if names[0] in encoded else None  # their channels are where they belong
-                usual = decoded or table.roles.image_shape
-                layout = images.layout(None if decoded else axes, width, given=mapping.image_shape, usual=usual)
-            if (values.shape[1], array_shape) != (width, axes):
-                message = _(
-                    "Expected arrays of shape {shape} in column {column!r}, found {other} from row {row:,} on."
-                )
-                raise DatasetError(message.format(shape=axes, column=names[0], other=array_shape, row=count + 1))
-            if not np.can_cast(values.dtype, dtype):
-                message = _(
-                    "Expected numbers of one type in column {column!r}, found {one} and from row {row:,} on {other}."
-                )
-                words = message.format(column=names[0], one=dtype, row=count + 1, other=values.dtype)
-                raise DatasetError(words)
-            layout(values).astype(dtype, copy=False).tofile(file)
-            count += len(values)
+            features.append(file, batch, count)
+            count += len(batch[mapping.user])
             if len(label.values) > federated.MAX_CLASSES:
                 message = _(
                     "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
@@ -281,13 +263,26 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
         user=_renumbered(user.values, users)[np.concatenate(codes["user"])],
         label=_renumbered(label.values, classes)[np.concatenate(codes["label"])],
         in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
-        features=np.memmap(spool, dtype, "r", shape=(count, width)),
-        names=[names[place] for place in layout(np.arange(width)[None])[0]] if len(names) == width else names,
-        axes=axes,
-        layout=layout,
-        notes=(*table.notes, *filter(None, (note, layout.note))),
+        features=features.array(spool),
+        names=features.names,
+        axes=features.axes,
+        image_shape=features.layout.shape,
+        notes=(
+            *table.notes,
+            *filter(None, (note, features.layout.note, _of_groups(mapping.user, len(users), count))),
+        ),
         class_names=class_names,
     )
+
+
+def _of_groups(column: str, num_users: int, num_rows: int) -> str:
+    """Returns what to ask where a column of users has so few values that it may be one of groups; in English."""
+    if num_users >= _GROUPS or num_rows < _ROWS_OF_A_GROUP * num_users:
+        return ""
+    words = N_(
+        "Column {column} has {users:,} values in {rows:,} rows. Does it say whose a row is, and not of which group?"
+    )
+    return words.format(column=repr(column), users=num_users, rows=num_rows)
 
 
 def _classes(values: list[str], column: str, roles: Roles) -> tuple[list[str], tuple[str, ...]]:
@@ -338,7 +333,7 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
             if mapping.split is not None:
                 reason = _("column {column!r} says so").format(column=mapping.split)
             elif mapping.test_users is not None:
-                reason = _("so the users fall out, by their ids and the seed")
+                reason = _("no user is drawn for that")
             message = (
                 _(
                     "Expected examples to train and to test on, found none to train on: {reason}. "

@@ -473,7 +473,7 @@ def test_who_is_held_out_depends_on_nobody_else(tmp_path):
 def test_shares_of_users_that_leave_nobody(tmp_path):
     path = write(of_one_example(4), tmp_path / "t.csv")
     said = refused(path, Mapping(user="who", label="answer", test_users=1e-9))
-    assert "found none to test on: so the users fall out, by their ids and the seed" in said
+    assert "found none to test on: no user is drawn for that" in said
     assert "test_users" in refused(path)  # what would help
     for values in ({"test_users": 0.0}, {"test_users": 1.0}, {"test_users": 0.5, "split": "x"}):
         with pytest.raises(InvalidValueError) as error:
@@ -646,3 +646,27 @@ def test_an_array_among_constants_is_counted(tmp_path):
     (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
     said = " ".join(convert(write(frame, tmp_path / "t.csv")).description.warnings)
     assert "the same in every training example: age." in said
+
+
+def test_a_column_of_few_values_is_asked_about(tmp_path):
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"sex": draw.choice(["f", "m"], 2000), "x": draw.normal(size=2000), "answer": draw.integers(3, size=2000)}
+    )
+    said = convert(write(frame, tmp_path / "t.csv"), Mapping(user="sex", label="answer")).description.warnings
+    assert "Column 'sex' has 2 values in 2,000 rows. Does it say whose a row is, and not of which group?" in said
+    (tmp_path / "made").rename(tmp_path / "first")
+    said = " ".join(convert(write(people(), tmp_path / "t.csv")).description.warnings)
+    assert "which group" not in said
+
+
+def test_many_batches_of_pixels_in_columns_are_moved_once_each(tmp_path, monkeypatch):
+    monkeypatch.setattr("dpcore.datasets.csv_table.BYTES", 1 << 12)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 3, 4, 5))
+    columns = pd.DataFrame(pixels.reshape(300, -1)).rename(columns=str)
+    frame = columns.assign(who=np.arange(300) % 7, answer=np.arange(300) % 2)
+    mapping = Mapping(user="who", label="answer", image_shape=(3, 4, 5))
+    dataset = convert(write(frame, tmp_path / "t.csv"), mapping)
+    rows = np.concatenate([dataset.train.features, dataset.test.features]).tolist()
+    assert sorted(rows) == sorted(pixels.transpose(0, 2, 3, 1).reshape(300, -1).tolist())
+    assert dataset.description.feature_names[:4] == ("0", "20", "40", "1")

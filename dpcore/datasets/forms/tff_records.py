@@ -48,9 +48,7 @@ class SqliteTable(Table):
         kinds = {name: _kind_of(feature) for name, feature in sorted(self._parsed(first[2]).items())}
         self._features = {name: (kind, count) for name, (kind, count) in kinds.items() if count}
         for name in {_USER, _SPLIT} & self._features.keys():
-            message = _(
-                "Expected no feature called {name!r} in {file}: so the column of users or of splits is called."
-            )
+            message = _("Expected another name for the feature {name!r} in {file}: users and splits are called so.")
             raise DatasetError(message.format(name=name, file=path.name))
         names = [_USER, *[_SPLIT] * (len(self._splits) > 1), *self._features]
         columns = self._columns(names, [first])
