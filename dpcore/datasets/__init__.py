@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpcore.datasets import federated, federated_emnist, writers
+from dpcore.datasets import federated, federated_emnist, images, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
@@ -75,6 +75,16 @@ def num_users(name: str, home: Path | None = None) -> int:
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
     return federated.read_manifest(_folder(name, home)).num_users
+
+
+def check_model(name: str, home: Path, model: str) -> None:
+    """Refuses a model that needs images where a data set holds none, as far as that is known before it is loaded.
+
+    Raises:
+        InvalidValueError: If it does.
+    """
+    if name in names(home) and (manifest := entry(name, home).manifest) is not None:
+        images.check_model(model, manifest.description.image_shape, name)
 
 
 def entry(name: str, home: Path) -> Entry:

@@ -9,6 +9,7 @@ from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 
 _CHANNELS = (1, 2, 3, 4)
+_CNN_SIDE = 16  # the smallest that leaves a pixel after both convolutions and poolings
 _NARROWEST, _LONGEST = (
     8,
     4,
@@ -106,6 +107,26 @@ def layout(
         note = _MOVED.format(axes=_by(axes), shape=_by(told.shape))
         return Layout(shape=told.shape, first=True, note=note)
     return told
+
+
+def check_model(model: str, shape: tuple[int, ...] | None, dataset: str) -> None:
+    """Checks that a model can be trained on what a data set holds.
+
+    Args:
+        model: One of `dpcore.plan.MODELS`.
+        shape: (height, width) or (height, width, channels) of its images; `None` if they are none.
+        dataset: Its name.
+
+    Raises:
+        InvalidValueError: If the model takes images, and these are none or too small.
+    """
+    if model == "cnn" and (shape is None or min(shape[:2]) < _CNN_SIDE):
+        message = _(
+            "Expected images of at least {side} x {side} pixels for model cnn, found {found} in {dataset}. Use mlp or "
+            "linear."
+        )
+        found = _("no images") if shape is None else _("{0} x {1} pixels").format(*shape)
+        raise InvalidValueError("model", message.format(side=_CNN_SIDE, found=found, dataset=dataset))
 
 
 def parsed(text: str | None) -> tuple[int, ...] | None:

@@ -48,10 +48,10 @@ def parts_of(folder: Path) -> Parts:
         files = sorted(path for path in islice(_inside(folder, _DEPTH), _MOST) if _form(path) is not None)
     except OSError as err:
         message = _("{file} cannot be read as {kind}: {reason}")
-        raise DatasetError(message.format(file=folder.name, kind=_("a folder"), reason=err.strerror)) from err
+        raise DatasetError(message.format(file=_called(folder), kind=_("a folder"), reason=err.strerror)) from err
     if not files:
         message = _("Expected files in {folder} that end in {endings}, found none.")
-        raise DatasetError(message.format(folder=folder.name, endings=", ".join((*ENDINGS, *PACKED))))
+        raise DatasetError(message.format(folder=_called(folder), endings=", ".join((*ENDINGS, *PACKED))))
     forms = {_form(path): path.relative_to(folder) for path in files}
     parts = [(split_words.of_path(path.relative_to(folder).parts), path) for path in files]
     unclear = [path.relative_to(folder) for split, path in parts if split is None]
@@ -61,8 +61,12 @@ def parts_of(folder: Path) -> Parts:
             "Put those that go together into a folder."
         )
         files = [*map(str, forms.values())] if len(forms) > 1 else [str(path) for path in unclear[:5]]
-        raise DatasetError(message.format(folder=folder.name, files=", ".join(files)))
+        raise DatasetError(message.format(folder=_called(folder), files=", ".join(files)))
     return _told_apart(parts)
+
+
+def _called(folder: Path) -> str:
+    return folder.resolve().name or str(folder)
 
 
 def _told_apart(parts: Parts) -> Parts:
