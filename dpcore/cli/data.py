@@ -1,5 +1,6 @@
 """Commands about data sets: which there are, what they are like, and importing one's own."""
 
+import csv
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.datasets import summary
+from dpcore.datasets import forms, images, summary
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
@@ -121,19 +122,30 @@ def show_data(
 
 @app.command("import")
 def import_data(
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV or NPZ; or TFF's SQLite.")],
+    file: Annotated[Path, typer.Argument(help=f"{forms.ALL}; packed as .gz or .zip; or a folder of such files.")],
     user: Annotated[str | None, typer.Option(help="The column that says whose example a row is.")] = None,
     label: Annotated[str | None, typer.Option(help="The column that says its class.")] = None,
     features: Annotated[
         list[str] | None,
-        typer.Option(help="Columns of numbers, with commas between, or one of arrays or images; else all others."),
+        typer.Option(
+            help="Columns of numbers, with commas between (a name with a comma in double quotes), or one of arrays or "
+            "images; else all others."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call it; otherwise the file's name.")] = None,
-    split: Annotated[str | None, typer.Option(help="A column of train and test.")] = None,
+    split: Annotated[str | None, typer.Option(help="A column of train and test, or of yes and no.")] = None,
+    test_file: Annotated[
+        Path | None, typer.Option(help="A second file, of test examples; FILE then has those to train on.")
+    ] = None,
+    test_users: Annotated[
+        float | None, typer.Option(help="The share of users who only test, while all others only train.")
+    ] = None,
     test_fraction: Annotated[float, typer.Option(help="How many of a user's examples are for testing.")] = 0.1,
     seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
     max_examples_per_user: Annotated[int | None, typer.Option(help="How many examples a user may have.")] = None,
-    image_shape: Annotated[str | None, typer.Option(help="Height x width of an image, as 28x28.")] = None,
+    image_shape: Annotated[
+        str | None, typer.Option(help="Height x width of an image, as 28x28, or height x width x channels.")
+    ] = None,
     scaling: Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, and looks at nobody.")] = None,
     bounds: Annotated[str | None, typer.Option(help="Fixed bounds of all features, as -3,3.")] = None,
     all_classes: Annotated[
@@ -144,29 +156,25 @@ def import_data(
 ) -> None:
     """Import your own table: one row an example, a column that says who, and a label."""
     where = home.folder(home_folder)
-    if file.suffix == ".sqlite":
-        dataset = _with_progress(
-            lambda tell: datasets.import_sqlite(file, where, name=name, only_digits=not all_classes, progress=tell)
-        )
-    else:
-        from dpcore.datasets.table import Mapping  # pyarrow: a third of a second that no other command needs
+    from dpcore.datasets.table import Mapping  # pyarrow: a third of a second that no other command needs
 
-        for option, column in (("user", user), ("label", label)):
-            if column is None:
-                raise InvalidValueError(option, f"Expected --{option} to name a column of {file.name}, found none.")
-        mapping = Mapping(
-            user=user,
-            label=label,
-            features=tuple(column for given in features or () for column in given.split(",")),
-            image_shape=_numbers("image_shape", image_shape, "x", int),
-            split=split,
-            test_fraction=test_fraction,
-            seed=seed,
-            max_examples_per_user=max_examples_per_user,
-            scaling=scaling.value if scaling else None,
-            bounds=_numbers("bounds", bounds, ",", float),
-        )
-        dataset = _with_progress(lambda tell: datasets.import_table(file, mapping, where, name=name, progress=tell))
+    mapping = Mapping(
+        user=user,
+        label=label,
+        features=tuple(column for given in features or () for column in next(csv.reader([given]), [])),
+        image_shape=images.parsed(image_shape),
+        split=split,
+        test_fraction=test_fraction,
+        test_users=test_users,
+        seed=seed,
+        max_examples_per_user=max_examples_per_user,
+        scaling=scaling.value if scaling else None,
+        bounds=_bounds(bounds),
+        all_classes=all_classes,
+    )
+    dataset = _with_progress(
+        lambda tell: datasets.import_table(file, mapping, where, name=name, test_path=test_file, progress=tell)
+    )
     warn(*dataset.description.warnings)
     if as_json:
         print_json(
@@ -187,13 +195,15 @@ def import_data(
     )
 
 
-def _numbers(field: str, text: str | None, separator: str, kind: type) -> tuple | None:
+def _bounds(text: str | None) -> tuple[float, float] | None:
+    if not text:
+        return None
     try:
-        return tuple(kind(part) for part in text.split(separator)) if text else None
+        low, high = map(float, text.split(","))
     except ValueError as error:
-        raise InvalidValueError(
-            field, f"Expected {field} to be numbers with {separator!r} between them, found {text!r}."
-        ) from error
+        message = f"Expected bounds to be two numbers with a comma between them, as -3,3, found {text!r}."
+        raise InvalidValueError("bounds", message) from error
+    return low, high
 
 
 @app.command("remove")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpcore.datasets import federated, federated_emnist, tff_sqlite, writers
+from dpcore.datasets import federated, federated_emnist, images, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
-from dpcore.language import N_, _
+from dpcore.language import _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
 
@@ -75,6 +75,16 @@ def num_users(name: str, home: Path | None = None) -> int:
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
     return federated.read_manifest(_folder(name, home)).num_users
+
+
+def check_model(name: str, home: Path, model: str) -> None:
+    """Refuses a model that needs images where a data set holds none, as far as that is known before it is loaded.
+
+    Raises:
+        InvalidValueError: If it does.
+    """
+    if name in names(home) and (manifest := entry(name, home).manifest) is not None:
+        images.check_model(model, manifest.description.image_shape, name)
 
 
 def entry(name: str, home: Path) -> Entry:
@@ -146,7 +156,7 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
 
 def name_for(path: Path) -> str:
     """Returns the name that the data set of a file gets where no other is given."""
-    return re.sub(r"[^a-z0-9_-]+", "-", path.name.split(".")[0].lower()).strip("-_")[:63] or "table"
+    return re.sub(r"[^a-z0-9_-]+", "-", path.resolve().name.split(".")[0].lower()).strip("-_")[:63] or "table"
 
 
 def import_table(
@@ -155,17 +165,19 @@ def import_table(
     home: Path,
     *,
     name: str | None = None,
+    test_path: Path | None = None,
     progress: Progress = lambda what, fraction: None,
 ) -> FederatedDataset:
-    """Imports a user's own table: Parquet, CSV or NPZ, one row an example.
+    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row an example.
 
     Its warnings are in the `description` of what is returned.
 
     Args:
-        path: The file, see `dpcore.datasets.table_files`.
+        path: The file, or a folder of files that are one table.
         mapping: What its columns stand for.
         home: Where it goes.
         name: What to call it; `None` takes the file's name.
+        test_path: A second file, of test examples; that in `path` is then of training examples.
         progress: Told what is being done, and the fraction that is done.
 
     Raises:
@@ -174,7 +186,10 @@ def import_table(
     """
     from dpcore.datasets import table  # pyarrow takes a third of a second, and nothing else here needs it
 
-    return _import(path, name, home, lambda name, folder: table.convert(path, mapping, folder, progress, name=name))
+    def convert(name: str, folder: Path) -> None:
+        table.convert(path, mapping, folder, progress, name=name, test_path=test_path)
+
+    return _import(path, name, home, convert)
 
 
 def import_sqlite(
@@ -185,7 +200,7 @@ def import_sqlite(
     only_digits: bool = True,
     progress: Progress = lambda what, fraction: None,
 ) -> FederatedDataset:
-    """Imports images from a file as `tff.simulation.datasets.SqlClientData` reads it, of any number of users.
+    """Imports images from a file as `tff.simulation.datasets.SqlClientData` reads it, by the names that TFF gives.
 
     Args:
         path: The file.
@@ -198,23 +213,9 @@ def import_sqlite(
         InvalidValueError: If the name is taken or none.
         DatasetError: If the file cannot be read, has other splits, or there is no room.
     """
-    source, variant = federated_emnist.splits_of(path, only_digits=only_digits)
-    description = federated.Description(
-        source=N_("The file {file}").format(file=path.name), class_names=variant.class_names if variant else ()
-    )
-    return _import(
-        path,
-        name,
-        home,
-        lambda name, folder: tff_sqlite.convert(
-            source,
-            folder,
-            progress,
-            name=name,
-            description=description,
-            num_classes=len(variant.class_names) if variant else None,
-        ),
-    )
+    from dpcore.datasets.table import Mapping
+
+    return import_table(path, Mapping(all_classes=not only_digits), home, name=name, progress=progress)
 
 
 def remove(name: str, home: Path) -> None:

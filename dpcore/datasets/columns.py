@@ -2,20 +2,27 @@
 
 import difflib
 import io
+import re
+import struct
+import warnings
+import zlib
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from dpcore.datasets.tabular import first_null, not_a_number
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 
+_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")  # others run programs: EPS calls Ghostscript
+_GREY = ("1", "L", "LA", "I;16")
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 LARGEST = float(np.finfo(np.float32).max)  # what models compute with
 
 
-def check_name(field: str, name: str, names: list[str]) -> str:
+def check_name(field: str, name: str | None, names: list[str]) -> str:
     """Returns `name` if the table has such a column.
 
     Raises:
@@ -23,9 +30,17 @@ def check_name(field: str, name: str, names: list[str]) -> str:
     """
     if name in names:
         return name
+    if name is None:
+        message = _("Expected {field} to name a column of the table, found none. There is {near}.")
+        raise InvalidValueError(field, message.format(field=field, near=_listed(names[:20])))
     near = difflib.get_close_matches(name, names, n=3) or names[:20]
     message = _("Expected {field} to be a column of the table, found {name!r}. There is {near}.")
-    raise InvalidValueError(field, message.format(field=field, name=name, near=", ".join(near)))
+    raise InvalidValueError(field, message.format(field=field, name=name, near=_listed(near)))
+
+
+def _listed(names: list[str]) -> str:
+    """Returns names as they have to be typed: in quotes where they would fall apart."""
+    return ", ".join(repr(name) if re.search(r"[\s,'\"]|^$", name) else name for name in names) or _("nothing")
 
 
 class Codes:
@@ -122,7 +137,7 @@ def _check_finite(values: np.ndarray, names: list[str], first_row: int) -> None:
 def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     """Returns a column as numbers [rows, ...]."""
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-        column = pc.struct_field(column, "bytes")  # as Hugging Face's data sets keep images
+        column = _embedded(name, column, first_row)
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         return _images(name, column, first_row)
     shape, rows = [len(column)], len(column)
@@ -160,18 +175,25 @@ def _empty(name: str, row: int) -> DatasetError:
     return DatasetError(message.format(column=name, row=row + 1))
 
 
+def _embedded(name: str, column: pa.Array, first_row: int) -> pa.Array:
+    """Returns the bytes of images as Hugging Face's data sets keep them: with a path, or a path alone."""
+    content = pc.struct_field(column, "bytes")
+    if content.null_count == len(content) > 0 and column.null_count < len(column):
+        message = _(
+            "Expected images in column {column!r}, found names of files and no bytes from row {row:,} on. Save the data "
+            "set with the images in it."
+        )
+        raise DatasetError(message.format(column=name, row=first_row + 1))
+    return content
+
+
 def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     """Returns encoded images (PNG, JPEG, ...) as uint8 [rows, height, width], with 3 channels if in colour."""
     images = []
     for row, content in enumerate(column.to_pylist(), start=first_row):
         if content is None:
             raise _empty(name, row)
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "I;16") else "RGB"))
-        except (OSError, Image.DecompressionBombError) as err:
-            message = _("Expected an image in column {column!r} of row {row:,}: {reason}.")
-            raise DatasetError(message.format(column=name, row=row + 1, reason=err)) from err
+        pixels = _pixels(name, content, row)
         if images and pixels.shape != images[0].shape:
             message = _(
                 "Expected images of {shape} pixels in column {column!r}, found {other} in row {row:,}. Bring them to "
@@ -180,3 +202,22 @@ def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
             raise DatasetError(message.format(shape=images[0].shape, column=name, other=pixels.shape, row=row + 1))
         images.append(pixels)
     return np.stack(images)
+
+
+def _pixels(name: str, content: bytes, row: int) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=_PICTURES) as image:
+                return np.asarray(image.convert("L" if image.mode in _GREY else "RGB"))
+    except UnidentifiedImageError as err:
+        message = _(
+            "Expected images ({formats}) in column {column!r}, found {count:,} bytes that are none in row {row:,}: "
+            "{start!r}. Choose another column, or write pixels as lists of numbers."
+        )
+        formats = ", ".join(_PICTURES)
+        words = message.format(formats=formats, column=name, count=len(content), row=row + 1, start=content[:8])
+        raise DatasetError(words) from err
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, *_BOMBS) as err:
+        message = _("Expected an image in column {column!r} of row {row:,}: {reason}.")
+        raise DatasetError(message.format(column=name, row=row + 1, reason=str(err)[:200])) from err

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.tabular import BYTES, ROWS, Batch, Table, described
 from dpcore.errors import DatasetError
 from dpcore.language import _
@@ -76,10 +77,4 @@ def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _arrow(values: np.ndarray) -> pa.Array:
-    """An array of any number of axes, as nested lists of fixed size."""
-    if values.dtype.kind == "S":
-        values = values.astype(str)
-    column = pa.array(values.ravel())
-    for size in reversed(values.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, size)
-    return column
+    return nested(values.astype(str) if values.dtype.kind == "S" else values)

@@ -11,10 +11,15 @@ from dpcore.language import N_, _
 NAMES = ("standardise", "bounds", "none")
 Bounds = tuple[float, float] | dict[str, tuple[float, float]]
 
+_HALF, _MOST, _ROUNDING = 128, 255, 1e-4  # of a byte
 _CHUNK_BYTES = 1 << 24
 _ACCESS = N_(
     "The features were standardised with the mean and the standard deviation of all users' training examples: "
     "an access to the data that the (epsilon, delta) guarantee does not cover. Fixed bounds need none."
+)
+_BYTES = N_(
+    "That the pixels are bytes was seen in all users' examples: an access to the data that the (epsilon, delta) "
+    "guarantee does not cover. Pixels of a type of bytes need none."
 )
 
 
@@ -45,7 +50,7 @@ class Scaler:
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, int]:
         """Returns the scaled features, and how many values were outside the bounds."""
         if self.dtype is np.uint8:
-            return features, 0
+            return np.rint(features * self.factor).astype(np.uint8), 0
         values, outside = features.astype(np.float64), 0
         if self.low is not None:
             outside = int(((values < self.low) | (values > self.high)).sum())
@@ -60,7 +65,14 @@ def chunks(features: np.ndarray, num_rows: int) -> Iterator[slice]:
 
 
 def fit(
-    features: np.ndarray, names: list[str], train: np.ndarray, scaling: str | None, bounds: Bounds | None
+    features: np.ndarray,
+    names: list[str],
+    train: np.ndarray,
+    scaling: str | None,
+    bounds: Bounds | None,
+    *,
+    image: bool = False,
+    as_it_is: bool = False,
 ) -> Scaler:
     """Returns the scaler of a table.
 
@@ -70,13 +82,19 @@ def fit(
         train: The rows that are trained on, int64 [num_train].
         scaling: One of `NAMES`; `None` divides bytes by 255 and standardises what is no bytes.
         bounds: (low, high) for all, or by name; only for "bounds".
+        image: Whether a row is an image. Whole numbers from 0 to 255 are bytes then, and so are their 255ths.
+        as_it_is: Whether the form of the file has images as models see them.
 
     Raises:
         InvalidValueError: If the bounds name a column that is no feature, or leave one out.
     """
     if scaling is None and features.dtype == np.uint8:
         return Scaler(scaling=N_("Bytes divided by 255"), dtype=np.uint8)
-    if scaling == "none":
+    if scaling is None and image and (factor := _of_bytes(features)) is not None:
+        words = N_("Bytes divided by 255") if factor == 1 else N_("Pixels as they are, in steps of 1/255")
+        seen = "" if as_it_is and factor != 1 else _BYTES  # else they would have been standardised
+        return Scaler(scaling=words, access_note=seen, dtype=np.uint8, factor=factor)
+    if scaling == "none" or (scaling is None and image and as_it_is):
         return Scaler(scaling=N_("As they are in the table"))
     if scaling == "bounds":
         low, high = _low_and_high(names, bounds)
@@ -94,10 +112,12 @@ def fit(
     deviation = np.sqrt(squares / len(rows))
     constant = deviation <= 1e-12 * np.abs(mean)  # but for rounding
     found = ()
-    if constant.any():
-        which = [names[place] for place in np.flatnonzero(constant)[:5]] if len(names) > 1 else ["some"]
+    if constant.any() and len(names) == len(constant):
         words = N_("Features that are the same in every training example: {names}.")
-        found = (words.format(names=", ".join(which)),)
+        found = (words.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)
+    elif constant.any():
+        words = N_("Of the {total:,} numbers in column {name}, {count:,} are the same in every training example.")
+        found = (words.format(total=len(constant), name=names[0], count=int(constant.sum())),)
     return Scaler(
         scaling=N_("Standardised to mean 0 and standard deviation 1 over the training examples"),
         access_note=_ACCESS,
@@ -105,6 +125,24 @@ def fit(
         shift=mean,
         factor=1 / np.where(constant, 1.0, deviation),
     )
+
+
+def _of_bytes(features: np.ndarray) -> float | None:
+    """Returns what makes bytes of all numbers, 1 or 255; `None` if they are no bytes."""
+    factors, most = {1.0, 255.0}, 0.0
+    for part in chunks(features, len(features)):
+        values = features[part].astype(np.float64)
+        if values.min() < 0 or values.max() > _MOST:
+            return None
+        most = max(most, values.max())
+        for factor in tuple(factors):
+            wide = values * factor
+            if most * factor > _MOST + 0.5 or np.abs(wide - np.rint(wide)).max() > _ROUNDING:
+                factors.discard(factor)
+        if not factors:
+            return None
+    # Images of few grey levels, as 0 and 1, would become almost nothing.
+    return next((factor for factor in sorted(factors) if most * factor >= _HALF), None)
 
 
 def _part(features: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -39,3 +39,12 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 def num_tests(counts: np.ndarray, test_fraction: float) -> np.ndarray:
     """Returns how many of their examples users test on: one at least of two or more, and never all of them."""
     return np.minimum(np.maximum(np.rint(counts * test_fraction).astype(np.int64), 1), np.maximum(counts - 1, 0))
+
+
+def held_out(user_ids: Iterable[str], share: float, seed: int) -> np.ndarray:
+    """Returns which users only test, bool [num_users]: each with a probability of `share`, by who they are and the seed.
+
+    So the share is met on average, and who else is there changes nothing.
+    """
+    keys = (hashlib.blake2b(f"{seed}/held out/{user}".encode(), digest_size=8).digest() for user in user_ids)
+    return np.frombuffer(b"".join(keys), np.uint64) < np.uint64(share * 2**64)

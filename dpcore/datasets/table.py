@@ -1,5 +1,6 @@
-"""A user's own table as a federated data set: Parquet, CSV or NPZ, one row an example."""
+"""A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row an example."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
+from dpcore.datasets.forms import split_words
+from dpcore.datasets.spool import Spool
+from dpcore.datasets.tabular import Roles, Table
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import N_, _
 from dpcore.limits import check_choice
@@ -17,43 +21,56 @@ Progress = Callable[[str, float], None]
 
 _INDEX = re.compile(r"(Unnamed: \d+)?|__index_level_\d+__")  # numbers of rows, as pandas writes them unasked
 
+_GROUPS, _ROWS_OF_A_GROUP = 20, 500  # fewer users than these, of more rows than these each, may be groups of users
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping:
     """What the columns of a table stand for, and what becomes of them.
 
     Attributes:
-        user: The column that says whose example a row is.
-        label: The column that says its class: text, or numbers.
+        user: The column that says whose example a row is; `None` is that which the form of the file has for it.
+        label: The column that says its class: text, or numbers; `None` as for `user`.
         features: The columns of numbers, or one column of arrays or images; empty takes all others
             but numbers of rows.
         image_shape: (height, width) or (height, width, channels) of the features, where they are an image and
-            the file does not tell.
-        split: A column of "train" and "test"; `None` splits each user's examples by the seed.
+            the file does not tell; or (channels, height, width), if one of them can only be channels.
+        split: A column of "train" and "test", or of yes and no; `None` is that of the form, if it has one, and else
+            splits each user's examples by the seed.
         test_fraction: How many of a user's examples are for testing, where no column says; one of two at least.
+        test_users: The share of users who only test, while all others only train; `None` is nobody.
         seed: Fixes which.
         max_examples_per_user: How many examples a user may have, chosen by the seed; `None` is all.
         scaling: "standardise" to mean 0 and standard deviation 1; "bounds" clips to fixed bounds and maps them
             to 0 and 1; "none" takes the numbers as they are. `None` divides bytes by 255 and standardises
             what is no bytes.
         bounds: (low, high) for all features, or by the name of a column; only with scaling "bounds".
+        all_classes: Whether to take all 62 classes of TFF's file of both variants of Federated EMNIST.
 
     Raises:
         InvalidValueError: If a value is out of range or two of them contradict each other.
     """
 
-    user: str
-    label: str
+    user: str | None = None
+    label: str | None = None
     features: tuple[str, ...] = ()
     image_shape: tuple[int, ...] | None = None
     split: str | None = None
     test_fraction: float = 0.1
+    test_users: float | None = None
     seed: int = 0
     max_examples_per_user: int | None = None
     scaling: str | None = None
     bounds: tuple[float, float] | dict[str, tuple[float, float]] | None = None
+    all_classes: bool = False
 
     def __post_init__(self):
+        if self.test_users is not None and not 0 < self.test_users < 1:
+            message = _("Expected test_users in (0, 1), found {value}.")
+            raise InvalidValueError("test_users", message.format(value=self.test_users))
+        if self.test_users is not None and self.split is not None:
+            message = _("Expected a split column or test_users, found both: either says who tests.")
+            raise InvalidValueError("test_users", message)
         if not 0 < self.test_fraction < 1:
             message = _("Expected test_fraction in (0, 1), found {value}.")
             raise InvalidValueError("test_fraction", message.format(value=self.test_fraction))
@@ -90,7 +107,10 @@ class _Rows:
         in_test: Of each row, or `None` where the table does not say.
         features: [num_rows, num_features], uint8, float32 or float64, mapped to a file.
         names: The columns that the features come from.
-        shape: The shape of a row's array or image, if there is one.
+        axes: Of a row's array or image, if it is one.
+        image_shape: Of a row, if it is an image.
+        notes: What a reader should know of how they were read, in English.
+        class_names: What the classes are called.
     """
 
     users: list[str]
@@ -100,18 +120,30 @@ class _Rows:
     in_test: np.ndarray | None
     features: np.ndarray
     names: list[str]
-    shape: tuple[int, ...] | None
+    axes: tuple[int, ...] | None
+    image_shape: tuple[int, ...] | None
+    notes: tuple[str, ...]
+    class_names: tuple[str, ...]
 
 
-def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, name: str) -> None:
+def convert(
+    path: Path,
+    mapping: Mapping,
+    folder: Path,
+    progress: Progress,
+    *,
+    name: str,
+    test_path: Path | None = None,
+) -> None:
     """Writes a table to a new folder. Memory holds some 100 bytes a row, and never all features.
 
     Args:
-        path: A file that ends in .parquet, .csv, .tsv or .npz.
+        path: A file of one of the `dpcore.datasets.forms`, or a folder of them.
         mapping: What its columns stand for.
         folder: Where the data set goes; must not exist.
         progress: Told what is being done, and the fraction that is done.
         name: The data set's name.
+        test_path: A second file, of test examples; that in `path` is then of training examples.
 
     Raises:
         InvalidValueError: If the mapping names a column that is not there.
@@ -119,15 +151,27 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
     """
     with federated.new_folder(folder) as partial:
         spool = partial / "rows"
-        rows = _read(path, mapping, spool, progress)
+        with table_files.opened(
+            path, partial, progress, test_path=test_path, all_classes=mapping.all_classes
+        ) as table:
+            mapping = _completed(mapping, table.roles)
+            rows = _read(table, path.name, mapping, spool, progress)
         chosen = _choose(rows, mapping)
-        scaler = scaling.fit(rows.features, rows.names, chosen["train"], mapping.scaling, mapping.bounds)
+        scaler = scaling.fit(
+            rows.features,
+            rows.names,
+            chosen["train"],
+            mapping.scaling,
+            mapping.bounds,
+            image=rows.image_shape is not None,
+            as_it_is=table.roles.as_it_is,
+        )
         written, outside = {}, 0
         for split, order in chosen.items():
             *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
             outside += clipped
         spool.unlink()
-        warnings = [*findings.sentences(tuple(rows.classes), written), *scaler.warnings]
+        warnings = [*findings.sentences(rows.class_names, written), *rows.notes, *scaler.warnings]
         if outside:
             share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
             words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
@@ -140,25 +184,31 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
                 source=_source(path, mapping),
                 scaling=scaler.scaling,
                 access_note=scaler.access_note,
-                class_names=tuple(rows.classes),
-                feature_names=tuple(rows.names) if rows.shape is None else (),
-                image_shape=_image_shape(rows, mapping),
+                class_names=rows.class_names,
+                feature_names=tuple(rows.names) if rows.axes is None else (),
+                image_shape=rows.image_shape,
                 warnings=tuple(warnings),
             ),
         )
 
 
-def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Rows:
-    """Reads the whole table once; the features go to the file `spool`."""
-    table = table_files.open_table(path)
+def _completed(mapping: Mapping, roles: Roles) -> Mapping:
+    """Returns a mapping in which the form of the file has said what nobody else has."""
+    split = mapping.split or (roles.split if mapping.test_users is None else None)
+    return dataclasses.replace(
+        mapping, user=mapping.user or roles.user, label=mapping.label or roles.label, split=split
+    )
+
+
+def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
+    """Returns the columns of user, label and split, if there is one, and those of the features."""
     there = [column.name for column in table.columns]
-    columns.check_name("user", mapping.user, there)
-    columns.check_name("label", mapping.label, there)
-    text = [mapping.user, mapping.label]
+    text = [columns.check_name("user", mapping.user, there), columns.check_name("label", mapping.label, there)]
     if mapping.split is not None:
         text.append(columns.check_name("split", mapping.split, there))
     names = [columns.check_name("features", name, there) for name in mapping.features]
-    names = names or [name for name in there if name not in text and not _INDEX.fullmatch(name)]
+    others = (*text, table.roles.user, table.roles.label, table.roles.split)
+    names = names or [name for name in there if name not in others and not _INDEX.fullmatch(name)]
     if not names:
         message = _("Expected columns besides {columns}, found none.")
         raise InvalidValueError("features", message.format(columns=", ".join(text)))
@@ -169,9 +219,15 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
             "Choose {name!r} alone, or leave it out."
         )
         raise InvalidValueError("features", message.format(name=wide[0], count=len(names)))
+    return text, names
+
+
+def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress: Progress) -> _Rows:
+    """Reads the whole table once; the features go to the file `spool`."""
+    text, names = _chosen(table, mapping)
     user, label, split = (columns.Codes(name) for name in (mapping.user, mapping.label, mapping.split or ""))
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    count, width, dtype, shape = 0, None, None, None
+    features, count = Spool(table, names, mapping.image_shape), 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
             if not len(batch[mapping.user]):
@@ -180,19 +236,8 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
             codes["label"].append(label(batch[mapping.label], count))
             if mapping.split is not None:
                 codes["split"].append(split(batch[mapping.split], count))
-            values, array_shape = columns.block({name: batch[name] for name in names}, count)
-            if width is None:
-                width, dtype, shape = values.shape[1], values.dtype, array_shape
-                if not width:
-                    message = _("Expected numbers in column {column!r}, found arrays of length 0.")
-                    raise DatasetError(message.format(column=names[0]))
-            if (values.shape[1], array_shape) != (width, shape):
-                message = _(
-                    "Expected arrays of shape {shape} in column {column!r}, found {other} from row {row:,} on."
-                )
-                raise DatasetError(message.format(shape=shape, column=names[0], other=array_shape, row=count + 1))
-            values.astype(dtype, copy=False).tofile(file)
-            count += len(values)
+            features.append(file, batch, count)
+            count += len(batch[mapping.user])
             if len(label.values) > federated.MAX_CLASSES:
                 message = _(
                     "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
@@ -202,7 +247,7 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
                 raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
             progress(_("Reading the table"), fraction)
     if not count:
-        raise DatasetError(_("{file} has no rows.").format(file=path.name))
+        raise DatasetError(_("{file} has no rows.").format(file=file_name))
     too_few = (
         _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
         _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
@@ -210,35 +255,62 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
     for column, found, message in zip((mapping.user, mapping.label), (user, label), too_few, strict=True):
         if len(found.values) < 2:
             raise DatasetError(message.format(column=column, value=found.values[0]))
-    users, classes = sorted(user.values), columns.in_order(label.values)
+    users, (classes, class_names) = sorted(user.values), _classes(label.values, mapping.label, table.roles)
+    in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
     return _Rows(
         users=users,
         classes=classes,
         user=_renumbered(user.values, users)[np.concatenate(codes["user"])],
         label=_renumbered(label.values, classes)[np.concatenate(codes["label"])],
-        in_test=_tests(mapping.split, split.values)[np.concatenate(codes["split"])] if mapping.split else None,
-        features=np.memmap(spool, dtype, "r", shape=(count, width)),
-        names=names,
-        shape=shape,
+        in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
+        features=features.array(spool),
+        names=features.names,
+        axes=features.axes,
+        image_shape=features.layout.shape,
+        notes=(
+            *table.notes,
+            *filter(None, (note, features.layout.note, _of_groups(mapping.user, len(users), count))),
+        ),
+        class_names=class_names,
     )
+
+
+def _of_groups(column: str, num_users: int, num_rows: int) -> str:
+    """Returns what to ask where a column of users has so few values that it may be one of groups; in English."""
+    if num_users >= _GROUPS or num_rows < _ROWS_OF_A_GROUP * num_users:
+        return ""
+    words = N_(
+        "Column {column} has {users:,} values in {rows:,} rows. Does it say whose a row is, and not of which group?"
+    )
+    return words.format(column=repr(column), users=num_users, rows=num_rows)
+
+
+def _classes(values: list[str], column: str, roles: Roles) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the classes in order, as the column spells them, and what they are called."""
+    known = roles.class_names.get(column)
+    numbers = {value for value in values if re.fullmatch("0|[1-9][0-9]{0,8}", value)}
+    if known is not None:
+        wrong = [value for value in values if value not in numbers or int(value) >= len(known)]
+        if wrong or len(known) > federated.MAX_CLASSES:
+            message = _(
+                "Expected numbers of the {count:,} classes that the file names, at most {most:,}, in column {column!r}, "
+                "found {value!r}. Leave out the rows that have no class."
+            )
+            found = wrong[0] if wrong else str(len(known))
+            words = message.format(count=len(known), most=federated.MAX_CLASSES, column=column, value=found)
+            raise DatasetError(words)
+        return [*map(str, range(len(known)))], known
+    if roles.numbered and column == roles.label and len(numbers) == len(values):
+        count = 1 + max(map(int, values))
+        if count <= federated.MAX_CLASSES:
+            return [*map(str, range(count))], tuple(map(str, range(count)))
+    return (order := columns.in_order(values)), tuple(order)
 
 
 def _renumbered(values: list[str], order: list[str]) -> np.ndarray:
     """Returns the place in `order` of each of `values`."""
     places = {value: place for place, value in enumerate(order)}
     return np.array([places[value] for value in values], np.int32)
-
-
-def _tests(column: str, values: list[str]) -> np.ndarray:
-    """Returns which of a split column's values means testing."""
-    for value in values:
-        if value.strip().lower() not in ("train", "test"):
-            message = _(
-                "Expected 'train' or 'test' in column {column!r}, found {value!r}. Rename the values, or "
-                "choose no split column: each user's examples are then split by a seed."
-            )
-            raise DatasetError(message.format(column=column, value=value[:40]))
-    return np.array([value.strip().lower() == "test" for value in values])
 
 
 def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
@@ -248,18 +320,20 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
     rank = splitting.ranks(rows.users, np.concatenate([[0], np.cumsum(counts)]), mapping.seed)
     most = np.minimum(counts, mapping.max_examples_per_user or counts.max())
     kept = rank < np.repeat(most, counts)
-    if rows.in_test is None:
+    if mapping.test_users is not None:
+        in_test = np.repeat(splitting.held_out(rows.users, mapping.test_users, mapping.seed), counts)
+    elif rows.in_test is None:
         in_test = rank < np.repeat(splitting.num_tests(most, mapping.test_fraction), counts)
     else:
         in_test = rows.in_test[order]
     chosen = {"train": order[kept & ~in_test], "test": order[kept & in_test]}
     for split, found in chosen.items():
         if not len(found):
-            reason = (
-                _("every user has one")
-                if mapping.split is None
-                else _("column {column!r} says so").format(column=mapping.split)
-            )
+            reason = _("every user has one")
+            if mapping.split is not None:
+                reason = _("column {column!r} says so").format(column=mapping.split)
+            elif mapping.test_users is not None:
+                reason = _("no user is drawn for that")
             message = (
                 _(
                     "Expected examples to train and to test on, found none to train on: {reason}. "
@@ -268,7 +342,7 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
                 if split == "train"
                 else _(
                     "Expected examples to train and to test on, found none to test on: {reason}. "
-                    "Add some, or split in another way."
+                    "Add some, or split in another way: test_users=0.1 tests on a tenth of the users."
                 )
             )
             raise DatasetError(message.format(reason=reason))
@@ -296,7 +370,11 @@ def _write(
 
 def _source(path: Path, mapping: Mapping) -> str:
     """Returns where a data set comes from, in English: pages tell it again."""
-    if mapping.split is not None:
+    if mapping.test_users is not None:
+        testing = N_("all examples of {share:.3g} of the users for testing, by seed {seed}").format(
+            share=mapping.test_users, seed=mapping.seed
+        )
+    elif mapping.split is not None:
         testing = N_("test examples by {column}").format(column=repr(mapping.split))
     else:
         testing = N_("{share:.3g} of each user's examples for testing, by seed {seed}").format(
@@ -316,16 +394,3 @@ def _source(path: Path, mapping: Mapping) -> str:
         seed=mapping.seed,
         testing=testing,
     )
-
-
-def _image_shape(rows: _Rows, mapping: Mapping) -> tuple[int, ...] | None:
-    given, width = mapping.image_shape, rows.features.shape[1]
-    if given is not None:
-        if len(given) not in (2, 3) or math.prod(given) != width:
-            message = _(
-                "Expected image_shape to be (height, width) or (height, width, channels) of {width:,} features, "
-                "found {given}."
-            )
-            raise InvalidValueError("image_shape", message.format(width=width, given=given))
-        return tuple(given)
-    return rows.shape if rows.shape is not None and len(rows.shape) in (2, 3) else None

@@ -1,14 +1,23 @@
-"""Tables in files, by the end of their name."""
+"""Tables in files and folders, by their form."""
 
-from collections.abc import Iterator
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet
 
 from dpcore.datasets.csv_table import CsvTable
+from dpcore.datasets.forms import folders, recognition, unpacking
+from dpcore.datasets.forms.arrow_table import ArrowTable, class_names
+from dpcore.datasets.forms.arrow_types import plain, plain_field
+from dpcore.datasets.forms.json_rows import JsonRows, open_json
+from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
+from dpcore.datasets.forms.tff_records import SqliteTable
 from dpcore.datasets.npz_table import NpzTable
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Table, described, reading
+from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Roles, Table, described, reading
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -19,7 +28,9 @@ class ParquetTable(Table):
     def __init__(self, path: Path):
         super().__init__(path)
         with self._opened() as file:
-            self.columns = tuple(described(field) for field in file.schema_arrow)
+            schema = file.schema_arrow
+        self.columns = tuple(described(plain_field(field)) for field in schema)
+        self.roles = Roles(class_names=class_names(schema))
 
     def _opened(self):
         return pyarrow.parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=BYTES)
@@ -31,43 +42,93 @@ class ParquetTable(Table):
             step = ROWS // 16 if wide else min(ROWS, BYTES // len(names))
             for batch in file.iter_batches(step, columns=names):
                 done += len(batch)
-                yield dict(zip(batch.schema.names, batch.columns, strict=True)), done / rows
+                yield {name: plain(batch.column(name)) for name in names}, done / rows
 
 
-_READERS = {".parquet": ParquetTable, ".csv": CsvTable, ".tsv": CsvTable, ".npz": NpzTable}
-SUFFIXES = tuple(_READERS)
+_READERS = {
+    "Parquet": ParquetTable,
+    "CSV": CsvTable,
+    "TSV": CsvTable,
+    "NPZ": NpzTable,
+    "Feather and Arrow IPC": ArrowTable,
+    "JSON lines": JsonRows,
+    "LEAF's JSON": open_json,
+    "TFF's HDF5": Hdf5Table,
+    "TFF's SQLite": SqliteTable,
+}
 
 
-def open_table(path: Path) -> Table:
-    """Returns the table in a file.
+def open_table(path: Path, *, all_classes: bool = False) -> Table:
+    """Returns the table in a file that is not packed; `all_classes` as of `opened`.
 
     Raises:
         DatasetError: If it is none of the kinds that are read, missing or damaged.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        message = _("Expected a file that ends in {endings}, found {file}.")
-        raise DatasetError(message.format(endings=", ".join(SUFFIXES), file=path.name))
     with reading(path):
-        return reader(path)
+        form = recognition.form_of(path)
+        options = {"all_classes": all_classes} if _READERS[form] is SqliteTable else {}
+        table = _READERS[form](path, **options)
+    for name, count in Counter(column.name for column in table.columns).items():
+        if count > 1:
+            message = _("{file} has two columns called {name!r}. Rename one of them.")
+            raise DatasetError(message.format(file=path.name, name=name))
+    return table
+
+
+@contextmanager
+def opened(
+    path: Path,
+    scratch: Path,
+    progress: Callable[[str, float], None] = lambda what, fraction: None,
+    *,
+    test_path: Path | None = None,
+    all_classes: bool = False,
+) -> Iterator[Table]:
+    """Yields the table in a file, or in the files of a folder.
+
+    Args:
+        path: The file, which may be packed, or the folder.
+        scratch: Where to put what is unpacked; it is gone afterwards.
+        progress: Told what is being done, and the fraction that is done.
+        test_path: The file of test examples, if that in `path` is of training examples alone.
+        all_classes: As of `dpcore.datasets.forms.tff_records.SqliteTable`.
+
+    Raises:
+        DatasetError: If a file is none of the kinds that are read, missing or damaged, or they do not go together.
+    """
+    parts = folders.parts_of(path) if path.is_dir() else [(None, path)]
+    if test_path is not None:
+        parts = [("train", path), ("test", test_path)]
+    with ExitStack() as stack:
+        files = [stack.enter_context(unpacking.plain(file, scratch, progress)) for _split, file in parts]
+        tables = [open_table(file, all_classes=all_classes) for file in files]
+        if len(tables) == 1:
+            yield tables[0]
+        else:
+            yield folders.PartedTable([(split, table) for (split, _), table in zip(parts, tables, strict=True)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a page shows of a file before it is imported: its columns, and their first values, arrays in words."""
+    """What a page shows of a file before it is imported: its columns, and their first values, arrays in words.
+
+    Attributes:
+        roles: What its form says of the columns.
+    """
 
     columns: tuple[Column, ...]
     rows: dict[str, list]
+    roles: Roles
 
 
-def preview(path: Path, rows: int = 5) -> Preview:
-    """Returns the columns of a file and its first rows.
+def preview(path: Path, rows: int = 5, test_path: Path | None = None) -> Preview:
+    """Returns the columns of a file or a folder, and its first rows.
 
     Raises:
         DatasetError: If the file cannot be read.
     """
-    file = open_table(path)
-    batch, _fraction = next(file.batches([column.name for column in file.columns]), ({}, 1.0))
+    with tempfile.TemporaryDirectory() as scratch, opened(path, Path(scratch), test_path=test_path) as file:
+        batch, _fraction = next(file.batches([column.name for column in file.columns]), ({}, 1.0))
     shown = {
         column.name: (
             batch[column.name][:rows].to_pylist()
@@ -77,4 +138,4 @@ def preview(path: Path, rows: int = 5) -> Preview:
         for column in file.columns
         if column.name in batch
     }
-    return Preview(columns=file.columns, rows=shown)
+    return Preview(columns=file.columns, rows=shown, roles=file.roles)

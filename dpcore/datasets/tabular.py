@@ -1,16 +1,18 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
 import csv
+import math
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dpcore.datasets.forms.names import Flat
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -40,17 +42,49 @@ class Column:
     kind: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What a form itself says of its columns: it stands where nobody says otherwise.
+
+    Attributes:
+        user: The column that says whose example a row is; `None` where the form does not say. So are the others.
+        label: The column of classes.
+        split: The column of "train" and "test".
+        numbered: Whether whole numbers as labels count the classes from 0, also those that no example is of.
+        class_names: By column, what the whole numbers in it stand for.
+        image_shape: (height, width) of features that come as one row of pixels.
+        as_it_is: Whether its images are numbers as models see them.
+    """
+
+    user: str | None = None
+    label: str | None = None
+    split: str | None = None
+    numbered: bool = False
+    class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    image_shape: tuple[int, ...] | None = None
+    as_it_is: bool = False
+
+
 class Table:
-    """A file that is read.
+    """A file that is read, or several that are one table.
 
     Attributes:
         columns: Its columns, in order.
+        roles: What its form says of them.
+        notes: What a reader should know of how it is read, in English.
     """
 
     columns: tuple[Column, ...]
+    roles: Roles = Roles()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path):
         self._path = path
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first of several."""
+        return self._path
 
     def batches(self, names: list[str], text: list[str] | None = None) -> Iterator[tuple[Batch, float]]:
         """Yields some rows of the columns `names`, and the fraction of the file that is then read.
@@ -60,8 +94,12 @@ class Table:
         Raises:
             DatasetError: If the file is damaged or is no table.
         """
+        flat, done = {name: Flat(name) for name in text or []}, 0
         with reading(self._path):
-            yield from self._batches(names, text)
+            for batch, fraction in self._batches(names, text):
+                batch |= {name: flatten(batch[name], done) for name, flatten in flat.items()}
+                done += len(next(iter(batch.values()), ()))
+                yield batch, fraction
 
 
 @contextmanager
@@ -104,6 +142,12 @@ def not_a_number(name: str, row: int, value) -> DatasetError:
         "Expected numbers in column {column!r}, found {value!r} in row {row:,}. Leave the column out "
         "of the features, or turn it into numbers."
     )
+    with suppress(TypeError, ValueError):
+        if isinstance(value, str) and math.isfinite(float(value)):
+            message = _(
+                "Expected numbers in column {column!r}, found the text {value!r} in row {row:,}. Give the column a type "
+                "of numbers, or leave it out of the features."
+            )
     return DatasetError(message.format(column=name, value=str(value)[:40], row=row + 1))
 
 

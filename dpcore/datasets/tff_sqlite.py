@@ -59,8 +59,10 @@ def _example_class() -> type:
 
     add("FloatList", value=(1, kind.TYPE_BYTES, False, None))
     add("Int64List", value=(1, kind.TYPE_INT64, True, None))
+    add("BytesList", value=(1, kind.TYPE_BYTES, True, None))
     add(
         "Feature",
+        bytes_list=(1, kind.TYPE_MESSAGE, False, ".lab.BytesList"),
         float_list=(2, kind.TYPE_MESSAGE, False, ".lab.FloatList"),
         int64_list=(3, kind.TYPE_MESSAGE, False, ".lab.Int64List"),
     )
@@ -77,14 +79,15 @@ def _example_class() -> type:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.Example"))
 
 
-_Example = _example_class()
+Example = _example_class()
 
 
 class _NotBytesError(Exception):
     """A pixel is no multiple of 1/255."""
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Returns a connection that only reads."""
     # Immutable: no lock file or journal is looked for, so a read-only folder will do.
     return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
 
@@ -96,13 +99,16 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
         DatasetError: If it is no such file.
     """
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect(path)) as connection:
+            views = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
+            if views:  # which compute whatever they like, for as long as they like
+                raise ValueError(_("it has views ({names})").format(names=", ".join(views[:5])))
             rows = connection.execute(
                 "SELECT split_name, client_id, SUM(num_examples) FROM client_metadata GROUP BY 1, 2"
             )
             found: dict[str, dict[str, int]] = {}
             for split, user, count in rows:
-                found.setdefault(split, {})[str(user)] = int(count)
+                found.setdefault(str(split), {})[str(user)] = int(count)
     except (sqlite3.Error, TypeError, ValueError) as err:
         message = _(
             "{file} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {reason}."
@@ -260,7 +266,7 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
     numbers = {user: number for number, user in enumerate(layout.user_ids)}
     width = None
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect(path)) as connection:
             for split, starts in layout.splits.items():
                 # In the order of the file, each example straight to its place: nothing to sort.
                 cursor = connection.execute(
@@ -300,7 +306,7 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
 
 def _parsed(record: bytes) -> tuple[bytes, int]:
     """Returns the pixels of a serialised tf.Example, float32 as bytes, and its label."""
-    feature = _Example.FromString(record).features.feature
+    feature = Example.FromString(record).features.feature
     labels = feature["label"].int64_list.value if "label" in feature else []
     pixels = feature["pixels"].float_list.value if "pixels" in feature else b""
     if len(labels) != 1 or not pixels or len(pixels) % 4:

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from dpcore import rng
+from dpcore.datasets import images
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.errors import InvalidValueError
 from dpcore.learning.engine import Weights
 from dpcore.plan import Plan
 
@@ -21,7 +21,6 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 # The widths of the hidden layers of models that have only dense ones.
 _HIDDEN = {"mlp": (200, 200), "linear": ()}
 _FILTERS, _KERNEL, _CNN_HIDDEN = (32, 64), 5, 128
-_CNN_SIDE = 16  # the smallest that leaves a pixel after both convolutions and poolings
 
 
 def is_dense(plan: Plan) -> bool:
@@ -41,14 +40,8 @@ def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
     name, shape = plan.training.model, dataset.image_shape
     keras = tf.keras.layers
     layers = [keras.Input(shape=(dataset.num_features,))]
+    images.check_model(name, shape, dataset.name)
     if name == "cnn":
-        if shape is None or min(shape[:2]) < _CNN_SIDE:
-            found = "no images" if shape is None else f"{shape[0]} x {shape[1]} pixels"
-            raise InvalidValueError(
-                "model",
-                f"Expected images of at least {_CNN_SIDE} x {_CNN_SIDE} pixels for model cnn, found {found} in "
-                f"{dataset.name}. Use mlp or linear.",
-            )
         layers.append(keras.Reshape(shape if len(shape) == 3 else (*shape, 1)))
         for filters in _FILTERS:
             layers += [keras.Conv2D(filters, _KERNEL, activation="relu"), keras.MaxPooling2D()]

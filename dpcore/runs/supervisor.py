@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from dpcore import datasets
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
@@ -50,8 +51,10 @@ def start(
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
     Raises:
+        InvalidValueError: If its model needs images, and its data set has none.
         BudgetExceededError: If its data set's budget does not allow it.
     """
+    datasets.check_model(plan.training.dataset, store.home, plan.training.model)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from dpcore import datasets
+from dpcore import datasets, language
+from dpcore.datasets import images
+from dpcore.datasets.forms import ALL, ENDINGS, PACKED
+from dpcore.datasets.forms.folders import parts_of
 from dpcore.datasets.table import Mapping
-from dpcore.datasets.table_files import SUFFIXES, preview
+from dpcore.datasets.table_files import Preview, preview
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 from dpcore.ui import controls, data, visitors
 
-_SQLITE = ".sqlite"
 _SCALINGS = {
     None: N_("usual: standardise, bytes by 255"),
     "standardise": N_("standardise"),
@@ -44,64 +46,83 @@ def section(home: Path) -> None:
             "are sent a copy."
         )
     )
-    kinds = [suffix[1:] for suffix in (*SUFFIXES, _SQLITE)]
     place = st.text_input(
-        _("Path of a file on that machine"),
+        _("Path of a file or folder on that machine"),
         key="import_path",
         placeholder="/home/me/table.parquet",
-        help=_("Its whole path. What it may be: {kinds}.").format(kinds=" ".join(f"`{kind}`" for kind in kinds)),
+        help=_(
+            "Its whole path. What it may be: {forms}; packed as {packed}; or a folder of files that go together."
+        ).format(forms=ALL, packed=", ".join(PACKED)),
     )
     sent = st.file_uploader(
         _("Or send it"),
-        kinds,
+        [ending[1:] for ending in (*ENDINGS, *PACKED)],
+        accept_multiple_files=True,
         key="import_file",
-        help=_("From the machine that you sit at; it is not kept as it is."),
+        help=_(
+            "From the machine that you sit at; it is not kept as it is. Several are one table: of training and of "
+            "testing, by their names, or parts of one."
+        ),
     )
-    if not place and sent is None:
+    if not place and not sent:
         return
     with tempfile.TemporaryDirectory() as folder, controls.explain():
-        path = Path(place).expanduser()
-        if not place:
-            path = Path(folder) / Path(sent.name).name
-            path.write_bytes(sent.getbuffer())
-        if not path.is_file():
+        path = Path(place).expanduser() if place else _received(sent, Path(folder))
+        if not path.exists():
             raise DatasetError(_("Expected a file at {path}, found none. Give its whole path.").format(path=path))
         name = st.text_input(
             _("Name"),
-            datasets.name_for(path),
+            datasets.name_for(path if place else Path(sent[0].name)),
             key=f"import_name_{path.name}",
             help=_("What the data set is called: at most 63 small letters, digits, - and _."),
         )
-        if path.suffix == _SQLITE:
-            _import(name, lambda tell: datasets.import_sqlite(path, home, name=name, progress=tell))
-        else:
-            mapping = _mapping(path)
-            _import(name, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
+        content = tuple(file.file_id for file in sent) if not place else _content(path)
+        mapping = _mapping(_seen(path, content, language.current()))
+        _import(name, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
 
 
-def _mapping(path: Path) -> Mapping:
-    seen = preview(path)
+def _received(sent: list, folder: Path) -> Path:
+    """Writes what was sent to a folder; returns the file, or the folder if they are several."""
+    for file in sent:
+        (folder / Path(file.name).name).write_bytes(file.getbuffer())
+    return folder if len(sent) > 1 else folder / Path(sent[0].name).name
+
+
+def _content(path: Path) -> tuple:
+    """Returns what changes if a file does, or a file of a folder."""
+    files = [file for _split, file in parts_of(path)] if path.is_dir() else [path]
+    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+@st.cache_data(max_entries=5, show_spinner=False)
+def _seen(_path: Path, content: tuple, code: str) -> Preview:
+    """Cached by content and language: a page is drawn anew at every choice, and a packed file unpacked each time."""
+    return preview(_path)
+
+
+def _mapping(seen: Preview) -> Mapping:
     st.dataframe(seen.rows, hide_index=True)
-    names = [column.name for column in seen.columns]
+    names, roles = [column.name for column in seen.columns], seen.roles
     one, two, three = st.columns(3)
     user = one.selectbox(
         _("Who: the column of users"),
         names,
+        index=names.index(roles.user) if roles.user else 0,
         key="import_user",
         help=_("Rows with the same value are one user's: the unit of privacy."),
     )
     label = two.selectbox(
         _("The column of labels"),
         names,
-        index=min(1, len(names) - 1),
+        index=names.index(roles.label) if roles.label else min(1, len(names) - 1),
         key="import_label",
         help=_("What a model is to say of an example: a class."),
     )
     split = three.selectbox(
         _("A column of train and test"),
-        [None, *names],
+        [None, *(name for name in names if name != roles.split)],
         key="import_split",
-        format_func=lambda name: name or _("none"),
+        format_func=lambda name: name or roles.split or _("none"),
         help=_("Which examples are for testing; without such a column, some of each user's are."),
     )
     features = st.multiselect(
@@ -133,7 +154,30 @@ def _mapping(path: Path) -> Mapping:
         disabled=scaling != "bounds",
         help=_("In the features' own unit, above the lower bound; it becomes 1, and so does what lies above."),
     )
-    cap = st.number_input(
+    one, two, three = st.columns(3)
+    shape = one.text_input(
+        _("Image shape"),
+        key="import_shape",
+        placeholder="28x28",
+        help=_(
+            "Height x width, or height x width x channels, of features that are an image and do not say so: as 28x28 or "
+            "32x32x3. Channels that come first are moved to the end."
+        ),
+    )
+    test_users = two.number_input(
+        _("Share of users who only test"),
+        value=None,
+        min_value=0.01,
+        max_value=0.99,
+        step=0.05,
+        key="import_test_users",
+        placeholder=_("none"),
+        help=_(
+            "From 0.01 to 0.99, for users of one example each: who tests is drawn by the user alone, and all others only "
+            "train. Not together with a column of train and test."
+        ),
+    )
+    cap = three.number_input(
         _("Examples per user, at most"),
         value=None,
         min_value=1,
@@ -148,7 +192,9 @@ def _mapping(path: Path) -> Mapping:
         user=user,
         label=label,
         split=split,
+        test_users=test_users,
         features=tuple(features),
+        image_shape=images.parsed(shape),
         scaling=scaling,
         bounds=(low, high) if scaling == "bounds" else None,
         max_examples_per_user=cap,

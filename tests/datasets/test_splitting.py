@@ -32,3 +32,13 @@ def test_how_many_are_for_testing():
     counts = np.array([0, 1, 2, 3, 10, 14, 16, 100])
     assert splitting.num_tests(counts, 0.1).tolist() == [0, 0, 1, 1, 1, 1, 2, 10]
     assert splitting.num_tests(counts, 0.99).tolist() == [0, 0, 1, 2, 9, 13, 15, 99]
+
+
+def test_held_out_users_are_a_share_of_them_each_by_itself():
+    people = [f"p{n}" for n in range(4000)]
+    held = splitting.held_out(people, 0.25, seed=0)
+    assert held.mean() == pytest.approx(0.25, abs=0.03)
+    np.testing.assert_array_equal(splitting.held_out(people[1000:], 0.25, seed=0), held[1000:])
+    assert (splitting.held_out(people, 0.25, seed=1) & held).mean() == pytest.approx(0.0625, abs=0.02)
+    assert (held <= splitting.held_out(people, 0.5, seed=0)).all()  # a larger share holds more users, and the same
+    assert splitting.held_out([], 0.5, seed=0).shape == (0,)

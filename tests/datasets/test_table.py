@@ -302,8 +302,9 @@ def test_a_file_that_is_cut_off(tmp_path, suffix):
 
 
 def test_other_files_are_refused(tmp_path):
-    (tmp_path / "t.xlsx").write_bytes(b"")
-    assert "ends in .parquet, .csv, .tsv, .npz, found t.xlsx" in refused(tmp_path / "t.xlsx")
+    (tmp_path / "t.txt").write_bytes(b"")
+    assert "ends in .parquet, .pq, .csv, .tsv, .tab, .npz, .feather, " in (said := refused(tmp_path / "t.txt"))
+    assert said.endswith("found t.txt.")
     with pytest.raises(DatasetError, match=r"cannot be read as CSV: .*No such file"):
         convert(tmp_path / "none.csv")
 
@@ -319,8 +320,8 @@ def test_amounts_are_no_classes(tmp_path):
 
 
 def test_a_split_column_of_other_words(tmp_path):
-    path = write(people().assign(part=["train", "dev"] * 100), tmp_path / "t.csv")
-    assert "found 'dev'" in refused(path, Mapping(user="who", label="answer", split="part"))
+    path = write(people().assign(part=["train", "fold 2"] * 100), tmp_path / "t.csv")
+    assert "found 'fold 2'" in refused(path, Mapping(user="who", label="answer", split="part"))
     path = write(people().assign(part="train"), tmp_path / "t.csv")
     mapping = Mapping(user="who", label="answer", split="part")
     assert "found none to test on: column 'part' says so" in refused(path, mapping)
@@ -438,3 +439,234 @@ def test_a_million_values_in_bounded_time_and_order(tmp_path):
         ids = sorted(map(str, np.unique(who)))
         owners = np.repeat(np.arange(len(ids)), np.diff(dataset.train.offsets))
         assert np.array_equal(np.array(ids)[owners], who[x[: len(owners)]].astype(str))
+
+
+def of_one_example(people=400):
+    return pd.DataFrame(
+        {"who": [f"p{n}" for n in range(people)], "x": np.arange(people) / 4, "answer": ["a", "b"] * (people // 2)}
+    )
+
+
+def test_users_of_one_example_test_or_train_as_a_whole(tmp_path):
+    mapping = Mapping(user="who", label="answer", test_users=0.2, scaling="none")
+    dataset = convert(write(of_one_example(), tmp_path / "t.csv"), mapping)
+    train, test = np.diff(dataset.train.offsets), np.diff(dataset.test.offsets)
+    assert (train + test == 1).all()
+    assert 50 < test.sum() < 110
+    assert "all examples of 0.2 of the users for testing, by seed 0" in dataset.description.source
+    (tmp_path / "made").rename(tmp_path / "first")
+    several = pd.concat([of_one_example(40)] * 3)
+    dataset = convert(write(several, tmp_path / "t.csv"), mapping)
+    assert {*np.diff(dataset.test.offsets)} == {0, 3}
+    assert (np.diff(dataset.train.offsets) + np.diff(dataset.test.offsets) == 3).all()
+
+
+def test_who_is_held_out_depends_on_nobody_else(tmp_path):
+    frame, held = of_one_example(), []
+    for place, rows in enumerate((frame, frame[frame.index != 7][::-1])):
+        (folder := tmp_path / str(place)).mkdir()
+        mapping = Mapping(user="who", label="answer", test_users=0.2, scaling="none")
+        held.append({*convert(write(rows, folder / "t.csv"), mapping).test.features[:, 0]} - {7 / 4})
+    assert held[0] == held[1]
+
+
+def test_shares_of_users_that_leave_nobody(tmp_path):
+    path = write(of_one_example(4), tmp_path / "t.csv")
+    said = refused(path, Mapping(user="who", label="answer", test_users=1e-9))
+    assert "found none to test on: no user is drawn for that" in said
+    assert "test_users" in refused(path)  # what would help
+    for values in ({"test_users": 0.0}, {"test_users": 1.0}, {"test_users": 0.5, "split": "x"}):
+        with pytest.raises(InvalidValueError) as error:
+            Mapping(user="who", label="answer", **values)
+        assert error.value.field == "test_users"
+
+
+CELLS = "who{0}x{0}answer\n" + "".join(f"u{n}{{0}}{n % 3}.5{{0}}{'ab'[n % 2]}\n" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (CELLS.format(";"), ""),
+        (CELLS.format("|").replace("\n", "\r\n"), ""),
+        (CELLS.format("\t").replace("\n", "\r"), ""),
+        ("\ufeff" + CELLS.format(","), ""),
+        (CELLS.format(";").replace(".5", ",5"), "a comma before their decimals"),
+        (CELLS.format(";").replace(".5", ",500"), "a comma before their decimals"),
+        (CELLS.format("\t").replace(".5", ",5"), "a comma before their decimals"),
+        (re.sub(r"(\d)\.5", r'"\1,5"', CELLS.format(",")), "a comma before their decimals"),
+        (CELLS.format(",").replace("who", '"a;b;c;d"').replace(",x,", ", x ,"), ""),
+    ],
+)
+def test_text_as_people_have_it(tmp_path, content, note):
+    (tmp_path / "t.csv").write_bytes(content.encode())
+    user = "a;b;c;d" if "a;b" in content else "who"
+    dataset = convert(
+        tmp_path / "t.csv", Mapping(user=user, label="answer", scaling="none", test_users=0.5, features=("x",))
+    )
+    assert sorted([*dataset.train.features[:, 0], *dataset.test.features[:, 0]]) == sorted(
+        n % 3 + 0.5 for n in range(20)
+    )
+    said = " ".join(dataset.description.warnings)
+    assert ("decimals" in said, note in said) == (bool(note), True)
+
+
+def test_yes_and_no_are_numbers(tmp_path):
+    frame = people().assign(age=[True, False] * 100, income=["TRUE", "false"] * 100)
+    dataset = convert(write(frame, tmp_path / "t.csv"), Mapping(user="who", label="answer", scaling="none"))
+    assert dataset.train.features.mean(0).tolist() == pytest.approx([0.5, 0.5], abs=0.1)
+    assert {*dataset.train.features.ravel()} == {0.0, 1.0}
+    frame = people().assign(answer=[True, False] * 100)
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    assert convert(write(frame, tmp_path / "t.csv")).class_names == ("False", "True")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("who,age,answer\nJosé,1,x\nb,2,y\n".encode("latin-1"), "line 2 is not UTF-8. Save it as UTF-8"),
+        ("who,alter,Größe\na,1,x\n".encode("latin-1"), "line 1 is not UTF-8. Save it as UTF-8"),
+        (CELLS.format(",").encode("utf-16-le"), "it seems to be UTF-16. Save it as UTF-8"),
+        (b"\nwho,x,answer\n", "t.csv is empty, or its first line is"),
+        (b"# by me\nwho,x,answer\na,1,x\n", "begins with a comment: '# by me'. Take lines that begin with # out"),
+        (b"who,x,answer\na,1,x\n# by me\nb,2,y\n", "in line 3 of t.csv, found 1: '# by me'. Take lines that begin"),
+        (b"who,x,answer\na\t1\tx\n", "Has it tabs between its values, and commas between its names?"),
+        (b"who,x,answer\na;1;x\n", "Has it semicolons between its values, and commas between its names?"),
+        (b"who,x,answer\nMiller, A,1,x\n", "found 4: 'Miller, A,1,x'. Put values with commas in them into double quotes"),
+        (b"who x answer\na 1 x\n", "found one: 'who x answer'"),
+        (b"who,x, x,answer\na,1,2,x\n", "two columns called 'x'"),
+        (b"who,x,answer\na,0.5,x\nb,True,y\n", "found 'True' in row 2"),
+        (b"who,x,answer\na,True,x\nb,maybe,y\n", "found 'maybe' in row 2"),
+        (b'who,x,answer\na,"1,234",x\nb,"5,678",y\n', "found '1,234' in row 1"),
+        (b'who;x;answer\na;1,5;x\nb;2.5;y\n', "found '1,5' in row 1"),
+        (b'who;x;z;answer\na;1,5;2.5;x\nb;2,5;2.5;y\n', "found '1,5' in row 1"),
+    ],
+)  # fmt: skip
+def test_text_that_has_to_be_mended_first(tmp_path, content, message):
+    (tmp_path / "t.csv").write_bytes(content)
+    assert message in refused(tmp_path / "t.csv", Mapping(user="who", label="answer"))
+
+
+def test_names_with_blanks_are_said_as_they_are_typed(tmp_path):
+    path = write(people().rename(columns={"income": "income in EUR"}), tmp_path / "t.csv")
+    assert "There is 'income in EUR'." in refused(path, Mapping(user="who", label="answer", features=("income",)))
+    assert "Expected user to name a column of the table, found none. There is who, age," in refused(
+        path, Mapping(label="answer")
+    )
+
+
+def test_numbers_kept_as_text_are_told_as_that(tmp_path):
+    path = write(people().assign(age="4.5"), tmp_path / "t.parquet")
+    assert "found the text '4.5' in row 1. Give the column a type of numbers" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no picture at all", "found 17 bytes that are none in row 4: b'no pictu'"),
+        (png(images(1)[0])[:-40], "Expected an image in column 'picture' of row 4"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "bytes that are none in row 4"),  # would run Ghostscript
+        (png(np.zeros((20, 17), np.uint8)), "images of (20, 16) pixels in column 'picture', found (20, 17) in row 4"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_picture(tmp_path, content, message):
+    cells = [png(image) for image in images(10)]
+    cells[3] = content
+    frame = pd.DataFrame({"who": np.arange(10) % 3, "answer": np.arange(10) % 2, "picture": cells})
+    mapping = Mapping(user="who", label="answer", features=("picture",))
+    assert message in refused(write(frame, tmp_path / "t.parquet"), mapping)
+
+
+def test_pictures_that_are_elsewhere(tmp_path):
+    cells = [{"bytes": None, "path": f"{n}.png"} for n in range(10)]
+    frame = pd.DataFrame({"who": np.arange(10) % 3, "answer": np.arange(10) % 2, "picture": cells})
+    said = refused(write(frame, tmp_path / "t.parquet"), Mapping(user="who", label="answer", features=("picture",)))
+    assert "found names of files and no bytes from row 1 on" in said
+
+
+@pytest.mark.parametrize("kind", ["L", "P", "RGB", "RGBA", "1"])
+def test_pictures_of_every_mode(tmp_path, kind):
+    buffers = [io.BytesIO() for _ in range(12)]
+    for buffer, image in zip(buffers, images(12), strict=True):
+        Image.fromarray(image).convert(kind).save(buffer, "PNG")
+    cells = [buffer.getvalue() for buffer in buffers]
+    frame = pd.DataFrame({"who": np.arange(12) % 3, "answer": np.arange(12) % 2, "picture": cells})
+    dataset = convert(
+        write(frame, tmp_path / "t.parquet"), Mapping(user="who", label="answer", features=("picture",))
+    )
+    assert dataset.image_shape == ((20, 16) if kind in ("L", "1") else (20, 16, 3))
+
+
+def test_a_series_is_no_image_and_says_so(tmp_path):
+    series = np.random.default_rng(0).normal(size=(60, 100, 3))
+    np.savez(tmp_path / "t.npz", who=np.arange(60) % 7, answer=np.arange(60) % 3, x=series)
+    dataset = convert(tmp_path / "t.npz")
+    assert dataset.image_shape is None
+    assert any("Arrays of 100x3 are taken for rows of numbers" in said for said in dataset.description.warnings)
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    assert convert(tmp_path / "t.npz", Mapping(user="who", label="answer", image_shape=(100, 3))).image_shape == (
+        100,
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "scaling", "noted"),
+    [
+        (np.arange(240).reshape(60, 2, 2), np.uint8, "Bytes divided by 255", True),
+        (np.arange(240).reshape(60, 2, 2) / 255, np.uint8, "in steps of 1/255", True),
+        ((np.arange(240) % 2).reshape(60, 2, 2), np.uint8, "in steps of 1/255", True),
+        ((np.arange(240) % 17).reshape(60, 2, 2), np.float32, "Standardised", True),
+        (np.arange(240).reshape(60, 2, 2) + 20, np.float32, "Standardised", True),
+        (np.arange(240).reshape(60, 2, 2) - 1, np.float32, "Standardised", True),
+        (np.arange(240).reshape(60, 4), np.float32, "Standardised", True),
+        (np.arange(240, dtype=np.uint8).reshape(60, 2, 2), np.uint8, "Bytes divided by 255", False),
+    ],
+)
+def test_pixels_are_bytes_where_all_of_them_can_be(tmp_path, values, kept, scaling, noted):
+    np.savez(tmp_path / "t.npz", who=np.arange(60) % 7, answer=np.arange(60) % 3, x=values)
+    dataset = convert(tmp_path / "t.npz")
+    assert dataset.train.features.dtype == kept
+    assert scaling in dataset.description.scaling
+    assert ("does not cover" in dataset.description.access_note) == noted
+    if kept == np.uint8:
+        rows = np.concatenate([dataset.train.features, dataset.test.features])
+        expected = values.reshape(60, -1) * (1 if values.max() > 1 else 255)
+        assert sorted(rows.tolist()) == sorted(np.rint(expected).astype(int).tolist())
+
+
+def test_an_array_among_constants_is_counted(tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, 5))
+    values[:, [1, 3]] = 7
+    np.savez(tmp_path / "t.npz", who=np.arange(60) % 7, answer=np.arange(60) % 3, x=values)
+    assert "Of the 5 numbers in column x, 2 are the same" in " ".join(
+        convert(tmp_path / "t.npz").description.warnings
+    )
+    frame = people().assign(age=7)[["who", "age", "answer"]]
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    said = " ".join(convert(write(frame, tmp_path / "t.csv")).description.warnings)
+    assert "the same in every training example: age." in said
+
+
+def test_a_column_of_few_values_is_asked_about(tmp_path):
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"sex": draw.choice(["f", "m"], 2000), "x": draw.normal(size=2000), "answer": draw.integers(3, size=2000)}
+    )
+    said = convert(write(frame, tmp_path / "t.csv"), Mapping(user="sex", label="answer")).description.warnings
+    assert "Column 'sex' has 2 values in 2,000 rows. Does it say whose a row is, and not of which group?" in said
+    (tmp_path / "made").rename(tmp_path / "first")
+    said = " ".join(convert(write(people(), tmp_path / "t.csv")).description.warnings)
+    assert "which group" not in said
+
+
+def test_many_batches_of_pixels_in_columns_are_moved_once_each(tmp_path, monkeypatch):
+    monkeypatch.setattr("dpcore.datasets.csv_table.BYTES", 1 << 12)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 3, 4, 5))
+    columns = pd.DataFrame(pixels.reshape(300, -1)).rename(columns=str)
+    frame = columns.assign(who=np.arange(300) % 7, answer=np.arange(300) % 2)
+    mapping = Mapping(user="who", label="answer", image_shape=(3, 4, 5))
+    dataset = convert(write(frame, tmp_path / "t.csv"), mapping)
+    rows = np.concatenate([dataset.train.features, dataset.test.features]).tolist()
+    assert sorted(rows) == sorted(pixels.transpose(0, 2, 3, 1).reshape(300, -1).tolist())
+    assert dataset.description.feature_names[:4] == ("0", "20", "40", "1")

@@ -1,6 +1,7 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
@@ -23,6 +25,7 @@ from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
 from dpcore.ui import live
+from tests.datasets.forms import small_files
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -843,6 +846,54 @@ def test_a_table_is_imported_shown_trained_on_and_removed(home, table):
     assert not test.exception
     assert "own-table" not in datasets.names(home)
     assert test.selectbox(key="dataset").value == "writers"
+
+
+@pytest.mark.parametrize("form", ["leaf, train and test", "tff hdf5", "saved datasets", "utf-16"])
+def test_every_form_is_taken_by_its_path(home, form):
+    write, options, _split = small_files.FORMS[form]
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(write(home))).run()
+    said = {test.selectbox(key=f"import_{part}").value for part in ("user", "label")}
+    assert said == {"leaf, train and test": {"user", "y"}, "tff hdf5": {"client_id", "label"}}.get(
+        form, {"who", "x1"}
+    )
+    if options:
+        test.selectbox(key="import_label").set_value("answer").run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert "is imported" in test.success[0].value
+    assert metric(test, "Users") == "12"
+
+
+def test_images_look_as_they_are(home):
+    """Channels first, and not said to be."""
+    write, _options = small_files.IMAGE_FORMS["channels first"]
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(write(home))).run()
+    test.selectbox(key="import_user").set_value("who").run()
+    test.selectbox(key="import_label").set_value("answer").run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert any("Arrays of 3x8x9 have their channels first" in warning.value for warning in test.warning)
+    shown = re.search('base64,([^"]+)', next(html.body for html in test.get("html") if "<img" in html.body))
+    with Image.open(io.BytesIO(base64.b64decode(shown[1]))) as sheet:
+        pixels = np.asarray(sheet)
+    first = pixels[:8, :9].tolist()
+    assert first in small_files.pixels(8, 9, 3).tolist()
+
+
+def test_a_shape_that_does_not_fit_is_told_beside_it(home, table):
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(table)).run()
+    test.selectbox(key="import_label").set_value("kind").run()
+    test.text_input(key="import_shape").set_value("2*1").run()
+    assert "Expected image_shape to be numbers with 'x' between them, as 28x28, found '2*1'." in test.error[0].value
+    test.text_input(key="import_shape").set_value("1x2").run()
+    assert not test.error
+    test.number_input(key="import_test_users").set_value(0.3).run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert any("0.3 of the users for testing" in caption.value for caption in test.caption)
 
 
 def test_uploads_can_be_switched_off(monkeypatch):

@@ -1,9 +1,13 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
+import pytest
+
+from dpcore.errors import InvalidValueError
 from dpcore.locks import lock
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs import processes, supervisor
 
 
@@ -49,6 +53,19 @@ def test_a_claimed_run_forgets_who_had_it_so_that_nobody_else_is_killed_for_it(s
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_a_model_for_images_is_refused_where_there_are_none_before_a_worker_starts(store, float_table):
+    folder = store.home / "datasets" / "imported" / "table"
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(Path(float_table.train.features.filename).parent, folder)
+    privacy = PrivacyPlan(population=60, clients_per_round=10, rounds=3, noise_multiplier=0.3)
+    plan = Plan(privacy=privacy, training=TrainingPlan(dataset="table", model="cnn"))
+    with pytest.raises(
+        InvalidValueError, match="16 x 16 pixels for model cnn, found no images in table"
+    ) as refused:
+        supervisor.start(store, plan, engine="vectorized", eval_every=1)
+    assert (refused.value.field, store.queue()) == ("model", [])
 
 
 def test_what_a_person_ended_does_not_go_on_by_itself(store, monkeypatch):
