@@ -210,7 +210,7 @@ def _iso_line(
 
 def at_most(who: str, accused: float, found: float) -> str:
     """Returns what somebody finds at most where they accuse a fraction by mistake, in words beside a chart."""
-    words = _("{who}: at most {found} found, at {accused} wrongly accused")
+    words = _("{who}: at most {found}, at {accused} accused")
     return words.format(who=who, found=rounding.percent(found), accused=rounding.given_percent(accused))
 
 
