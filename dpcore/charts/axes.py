@@ -10,8 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 _LEAST_SPAN = 0.2  # of an axis of fractions: a shorter one makes mountains of what another seed moves
-_MOST_TICKS = 10.0**4  # a span from which on each power of ten is enough
-_SHORT, _DECADE = 5.0, 10.0  # spans below which an axis by factors has steps as a linear one, or more of them
+# Spans of an axis by factors: below the first, steps are as on a linear one; from the last on, powers of ten are enough.
+_SHORT, _MEDIUM, _LONG = 5.0, 15.0, 1e4
 
 
 def whole_ticks(most: float) -> dict:
@@ -37,17 +37,20 @@ def begin_at_zero(drawn: go.Figure) -> None:
         drawn.update_yaxes(range=[0, 1], tickvals=[])
 
 
-def factors(low: float, high: float) -> dict:
-    """Returns how an axis by factors is ticked whose numbers reach from `low` to `high`, both above 0.
+def factors(values: Iterable[float]) -> dict:
+    """Returns how an axis by factors is ticked that has these numbers; those that it cannot have do not count.
 
     Plotly would name the steps between powers of ten by a single digit; or all of them, and put those that begin with a
     1 lower than the others.
     """
-    low, high = (low, high) if 0 < low < high < math.inf else (1.0, _DECADE)
+    known = [value for value in values if 0 < value < math.inf] or [1.0]
+    low, high = min(known), max(known)
+    if low == high:  # alone, it is in the middle of two decades
+        low, high = low / 10, high * 10
     span = high / low
     if span < _SHORT:
         return {"tickformat": "~g", "dtick": f"L{_step((high - low) / 4):.12g}"}
-    steps = (1, 2, 5) if span < _DECADE else (1, 3) if span < _MOST_TICKS else (1,)
+    steps = (1, 2, 5) if span < _MEDIUM else (1, 3) if span < _LONG else (1,)
     every = 1 + int(math.log10(span) / 8)  # of the powers of ten: names need room
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     # Some more on either side: for margins, and for those who zoom out.

@@ -49,7 +49,7 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     everything = everything[everything > 0]
     drawn.update_xaxes(range=[-1, len(norms) + 3])
     ends = everything.min() / 1.5, everything.max() * 1.5
-    drawn.update_yaxes(type="log", range=np.log10(ends).tolist(), **axes.factors(*ends))
+    drawn.update_yaxes(type="log", range=np.log10(ends).tolist(), **axes.factors(ends))
     show_legend(drawn, height=460)
     drawn.update_layout(hovermode="closest")
     return drawn
@@ -137,7 +137,7 @@ def sampling(
     drawn.update_xaxes(visible=False, row=1, col=1)
     drawn.update_yaxes(visible=False, autorange="reversed", row=1, col=1)
     drawn.update_xaxes(title={"text": _("Round"), "font": TITLE_FONT}, range=[0, 1.02 * len(cohorts)], row=2, col=1)
-    ticks = axes.factors(epsilons["sampled"].min(), epsilons["known"].max())
+    ticks = axes.factors([*epsilons["sampled"], *epsilons["known"]])
     drawn.update_yaxes(title={"text": _("Epsilon"), "font": TITLE_FONT}, type="log", **ticks, row=2, col=1)
     return drawn
 

@@ -75,8 +75,8 @@ def epsilon_against(
     found.update_layout(height=420, margin={"r": 50})
     found.update_yaxes(rangemode="tozero", range=[0, top])
     if logarithmic:
-        # At least over a decade: of few users, all ticks between them would be named.
-        ticks = axes.factors(x.min(), max(x.max(), 10 * x.min()))
+        # As of two decades at least: of few users, halves of them would have a tick.
+        ticks = axes.factors([*x, 100 * x.min()])
         if curve.columns[0] == "delta":
             ticks = {"exponentformat": "power"}
         found.update_xaxes(type="log", rangemode="normal", **ticks)
@@ -189,7 +189,7 @@ def surface(
     )
     for update, shown in ((found.update_xaxes, clients), (found.update_yaxes, noise)):
         ends = shown[[0, -1]]
-        update(type="log", rangemode="normal", range=np.log10(ends).tolist(), ticks="", **axes.factors(*ends))
+        update(type="log", rangemode="normal", range=np.log10(ends).tolist(), ticks="", **axes.factors(ends))
     found.update_layout(height=420, hovermode="closest", margin={"r": 0})
     return found
 
@@ -238,7 +238,7 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
     draw(_("accusing at random"), x, x, mode="lines", line={"dash": "dot"})
     marker = {"size": 12, "symbol": "diamond"}
     draw(_("spoken of"), [point[0]], [point[1]], mode="markers", marker=marker)
-    ticks = axes.factors(min(x.min(), point[0]), 1) | {"tickformat": "~%"}
+    ticks = axes.factors([*x, point[0]]) | {"tickformat": "~%"}
     found.update_xaxes(type="log", rangemode="normal", **ticks)
     found.update_yaxes(**axes.fractions())
     show_legend(found)

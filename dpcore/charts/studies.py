@@ -95,13 +95,13 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         light = single[single["noise"] == noise]
         if len(light):
             look = {"size": 6, "symbol": symbol, "line": {"width": 0}}
-            _points(drawn, light, axis, look, showlegend=False, opacity=0.4)
+            _points(drawn, light, axis, look, showlegend=False, opacity=0.5)
         shapes = [symbol + ("" if best else "-open") for best in rows["best"]]
         _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}})
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
     if axis != "noise":
-        drawn.update_xaxes(type="log", rangemode="normal", **axes.factors(known[axis].min(), known[axis].max()))
+        drawn.update_xaxes(type="log", rangemode="normal", **axes.factors([*known[axis], *single[axis]]))
     drawn.update_yaxes(**axes.fractions([*known["accuracy"], *single["accuracy"]]))
     return drawn
 
@@ -176,7 +176,6 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")
         )
     show_legend(drawn)
-    ticks = axes.factors(table["clients"].min(), table["clients"].max())
-    drawn.update_xaxes(type="log", rangemode="normal", **ticks)
+    drawn.update_xaxes(type="log", rangemode="normal", **axes.factors(table["clients"]))
     drawn.update_yaxes(**axes.fractions())
     return drawn

@@ -82,7 +82,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         ).format(delta=rounding.given(delta), fewest=settings["seeds"].min(), most=settings["seeds"].max())
     ]
     if left_out := len(settings) - len(drawn):
-        words.append(_("Not drawn, as their number is none, 0 or infinite: {settings}.").format(settings=left_out))
+        words.append(_("Not drawn, as they are at 0 or infinity: {settings}.").format(settings=left_out))
     st.caption(" ".join(words))
     if clicked:
         run_list.open_run(clicked)

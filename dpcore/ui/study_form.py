@@ -43,7 +43,7 @@ def ask(store: Store) -> None:
                 help=_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
             )
             clipping = plan_controls.clipping_control()
-            baseline = st.empty()
+            below = st.container()  # which baselines there are, the data set says
         with right:
             final = st.toggle(
                 _("Find the clients, and train the final run"),
@@ -61,7 +61,7 @@ def ask(store: Store) -> None:
                 _("By whose epsilon the clients are found. RDP asks for more of them than PLD."),
             )
             dataset, model = data.choose_to_train(store)
-        with baseline.container():
+        with below:
             baseline = _baseline(store, dataset)
         with controls.explain():
             asked = _numbers(_("Noise multipliers"), noises, float)

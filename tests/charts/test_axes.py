@@ -62,7 +62,7 @@ def seen(ticks, low, high):
 @pytest.mark.parametrize("span", [1.02, 1.5, 2, 3.4, 5, 9, 12, 100, 1e4, 1e7, 1e20])
 def test_an_axis_by_factors_has_some_ticks_and_not_too_many(span):
     for low in [digit * 10.0**power for digit in (1.0, 1.7, 4.9) for power in (-30, -7, 0, 1, 5, 9)]:
-        ticks = axes.factors(low, low * span)
+        ticks = axes.factors([low * span, low])
         # Plotly's own within a decade (D1) stand at two heights: these are given, or a step apart.
         assert "tickvals" in ticks or ticks["dtick"].startswith("L")
         margin = span**0.05
@@ -72,9 +72,13 @@ def test_an_axis_by_factors_has_some_ticks_and_not_too_many(span):
         assert len({f"{tick:.6g}" for tick in found}) == len(found)
 
 
-@pytest.mark.parametrize(("low", "high"), [(1.7, 1.7), (0.0, 3.0), (math.nan, math.nan), (1.0, math.inf)])
-def test_of_one_number_or_none_an_axis_by_factors_has_a_tick_in_each_half_of_a_decade(low, high):
-    assert {0.3, 1.0, 3.0, 10.0} <= set(axes.factors(low, high)["tickvals"])
+@pytest.mark.parametrize("value", [1e-7, 0.4, 1.7, 120, 3e8])
+def test_a_number_alone_stands_between_ticks(value):
+    for values in ([value], [value, value], [0.0, value, math.inf, math.nan]):
+        found = seen(axes.factors(values), value / 10, value * 10)
+        assert 3 <= len(found) <= 6
+        assert found[0] <= value <= found[-1]
+    assert {0.3, 1.0, 3.0} <= set(axes.factors([])["tickvals"])
 
 
 def test_what_is_counted_has_no_halves():

@@ -89,7 +89,7 @@ def test_runs_of_several_seeds_are_light_behind_their_mean():
     front, light, mean = studies.frontier(table, "epsilon", runs).data
     assert list(front.y) == list(mean.y) == [0.7]
     assert list(light.y) == [0.6, 0.65, 0.85]
-    assert (light.opacity, mean.opacity) == (0.4, None)
+    assert (light.opacity, mean.opacity) == (0.5, None)
     assert light.marker.size < mean.marker.size
     assert (light.showlegend, light.legendgroup) == (False, mean.legendgroup)
     assert mean.hovertext == ("accuracy 0.700, the mean of 3 seeds (0.600 to 0.850)",)
@@ -101,6 +101,8 @@ def test_the_axis_of_accuracy_ends_at_all_and_takes_in_single_runs():
     assert one.range == pytest.approx((0.45, 0.65))
     table, runs = settings((0.5, 50, 100, 8.0, 0.9)), settings((0.5, 50, 100, 8.0, 0.3), (0.5, 50, 100, 8.0, 1.0))
     assert studies.frontier(table, "epsilon", runs).layout.yaxis.range == pytest.approx((0.265, 1))
+    table, runs = table.assign(minutes=0.1), runs.assign(minutes=[0.02, 0.4])
+    assert 0.3 in studies.frontier(table, "minutes", runs).layout.xaxis.tickvals  # as wide as its runs
     for axis in studies.AXES:
         for few in (table, table.head(0)):
             low, high = studies.frontier(few, axis).layout.yaxis.range
