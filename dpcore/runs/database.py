@@ -135,7 +135,7 @@ class Database:
                 if old is None:
                     path.unlink()
                 else:
-                    files.write(path, old)
+                    files.write(path, old, private=True)
 
     def _change(self, sql: str, *values: Any) -> bool:
         """Runs one statement; whether it changed a row."""

@@ -226,11 +226,10 @@ def test_on_a_full_disk_nothing_is_half_done(store):
             change()
         with full_disk():
             assert state(store) == before  # one may still look
-    again = Store(store.home)
-    assert (state(again), again.recovered()) == (
-        before,
-        "",
-    )  # what was not said to be done is not done later either
+    with full_disk():
+        assert state(Store(store.home)) == before
+    again = Store(store.home)  # what was not said to be done is not done later either
+    assert (state(again), again.recovered()) == (before, "")
     assert again.begin(waits)
 
 
