@@ -1,5 +1,6 @@
 """Files that no crash leaves half written."""
 
+import functools
 import hashlib
 import json
 import os
@@ -12,14 +13,15 @@ _DIGEST = "sha256"
 _JSON = json.JSONEncoder(default=repr)  # a damaged table may hold bytes where it should hold a number
 
 
-def write(path: Path, content: bytes, *, lasting: bool = True) -> None:
+def write(path: Path, content: bytes, *, lasting: bool = True, private: bool = False) -> None:
     """Writes a file that is whole or not there, also after a power failure and with others who write it at once.
 
-    Without `lasting`, a power failure soon after may leave it empty: for what could be written once more.
+    Without `lasting`, a power failure soon after may leave it empty: for what could be written once more. What is
+    `private` nobody else on the machine can read.
     """
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=functools.partial(os.open, mode=0o600 if private else 0o666)) as file:
             file.write(content)
             file.flush()
             if lasting:

@@ -40,6 +40,12 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path, monkeypatch
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"before")]
 
 
+def test_what_is_private_is_for_its_owner_alone(tmp_path):
+    files.write(tmp_path / "file", b"before")
+    files.write(tmp_path / "file", b"after", private=True)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_damaged_file_is_told_from_a_whole_one(tmp_path):
     files.write_sealed(tmp_path / "file", b"content")
     assert files.read_sealed(tmp_path / "file") == b"content"

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from dpcore import files
-from dpcore.errors import StoreError
+from dpcore.errors import RunNotFoundError, StoreError
 from dpcore.language import _
 from dpcore.locks import lock
-from dpcore.runs import recovery, schema
+from dpcore.runs import folders, recovery, schema
+
+# A run that is known to train, and to have shown a round: no other round changes what its folder says of it.
+_IS_TRAINING = (
+    "SELECT 1 FROM runs WHERE run_id = ? AND status = 'running' "
+    "AND EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id)"
+)
 
 
 class Database:
@@ -129,12 +135,48 @@ class Database:
                 if old is None:
                     path.unlink()
                 else:
-                    files.write(path, old)
+                    files.write(path, old, private=True)
 
     def _change(self, sql: str, *values: Any) -> bool:
         """Runs one statement; whether it changed a row."""
         with self._changing() as db:
             return db.execute(sql, values).rowcount > 0
+
+    @contextmanager
+    def _changing_run(self, run_id: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that changes a run: what its folder has to say of it is there before the row is."""
+        runs = self.home / "runs"
+        with self._changing(runs / run_id / folders.FILE) as db:
+            recovery.agree(self.home, db, run_id)
+            before = db.total_changes
+            yield db
+            if db.total_changes > before:
+                folders.keep(db, runs, run_id)
+
+    def _change_run(self, run_id: str, sql: str, *values: Any) -> bool:
+        """Runs one statement that ends in a run's id; whether it changed the run."""
+        with self._changing_run(run_id) as db:
+            return db.execute(sql, (*values, run_id)).rowcount > 0
+
+    @contextmanager
+    def _in_a_round(self, run_id: str) -> Iterator[sqlite3.Connection]:
+        """A transaction of a run that trains: it waits for the disk once, but where the run was not known to train."""
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            known = db.execute(_IS_TRAINING, (run_id,)).fetchone()
+            if not known:
+                recovery.agree(self.home, db, run_id)
+                if folders.row(db, run_id) is None:
+                    raise not_found(run_id)
+            yield db
+            if not known:
+                folders.keep(db, self.home / "runs", run_id)
+
+
+def not_found(run_id: str) -> RunNotFoundError:
+    """Returns what is said of an id that no run has."""
+    message = _("No run has the id {run!r}. List them with: python -m dpcore runs list")
+    return RunNotFoundError(message.format(run=run_id))
 
 
 def _which(path: Path) -> tuple[int, int] | None:
@@ -146,4 +188,10 @@ def _which(path: Path) -> tuple[int, int] | None:
 
 
 def _contents(paths: Iterable[Path]) -> list[bytes | None]:
-    return [path.read_bytes() if path.exists() else None for path in paths]
+    found: list[bytes | None] = []
+    for path in paths:
+        try:
+            found.append(path.read_bytes())
+        except OSError:
+            found.append(None)
+    return found

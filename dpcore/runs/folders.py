@@ -65,7 +65,7 @@ def keep(db: sqlite3.Connection, runs: Path, run_id: str, *, lasting: bool = Tru
 def write(db: sqlite3.Connection, folder: Path, row: sqlite3.Row, *, lasting: bool = False) -> None:
     """Writes into a run's folder what a row says, and seals the row."""
     folder.mkdir(parents=True, exist_ok=True)
-    files.write(folder / FILE, files.sealed_json(facts(row)), lasting=lasting)
+    files.write(folder / FILE, files.sealed_json(facts(row)), lasting=lasting, private=True)
     db.execute("UPDATE runs SET seal = ? WHERE run_id = ?", (files.digest(facts(row)), row["run_id"]))
 
 

@@ -56,8 +56,11 @@ def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
         return
     with db:
         db.execute("BEGIN IMMEDIATE")  # who writes a folder is in such a transaction: nobody is in the middle of it
+        _forget_damaged_ids(db, runs)
         done, odd = Counter(), _odd(runs, folders.rows(db))
-        for run_id in sorted(odd, key=lambda run_id: folders.is_damaged(runs / run_id)):  # by then doubts are known
+        for run_id in sorted(
+            odd, key=lambda run_id: folders.told(runs / run_id) is None
+        ):  # by then doubts are known
             done[_mend(db, runs, run_id, doubt=bool(found) or done[_READ_BACK] > 0)] += 1
         del done[""]
         if found is not None:
@@ -153,14 +156,24 @@ def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = Fals
     if intact:
         if row["seal"] is None and row["status"] in ACTIVE:
             return ""  # an older version may still train it, and would break a seal
+        if doubt and row["status"] == "queued" and not folder.exists():  # it may have been thrown away since
+            _put(db, run_id, _UNKNOWN | {"status": "interrupted", "drawing": 1}, row)
+            folders.keep(db, runs, run_id, lasting=False)
+            return _READ_BACK
         with suppress(OSError):  # the table knows: on a full disk one may still look
             folders.write(db, folder, row)
         return _NOTED if damaged else ""
-    if not folders.is_of_a_run(folder) and (row is None or folders.say(runs, str(row["seal"]))):
-        db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))  # its id is damaged: another folder has that run
+    if row is None and not folders.is_of_a_run(folder):
         return ""
     _mark_unreadable(db, runs, run_id, row)
     return _UNREADABLE
+
+
+def _forget_damaged_ids(db: sqlite3.Connection, runs: Path) -> None:
+    """Removes each row that is another run's, by its seal, and has only its id damaged."""
+    for run_id, row in folders.rows(db).items():
+        if not (folders.is_intact(row) or folders.is_of_a_run(runs / run_id)) and folders.say(runs, row["seal"]):
+            db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
 
 
 def _mend_renamed(db: sqlite3.Connection, runs: Path, told: dict[str, Any]) -> str:

@@ -1,30 +1,23 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
 import json
-import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from dpcore.cluster.setting import ClusterSetting
-from dpcore.errors import CheckpointError, InvalidValueError, RunNotFoundError
+from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.rounds import Round
-from dpcore.runs import folders, order, recovery
+from dpcore.runs import folders, order
+from dpcore.runs.database import not_found
 from dpcore.runs.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
 from dpcore.runs.settings import Settings
 from dpcore.runs.study_rows import StudyRows
-
-# A run that is known to train, and to have shown a round: no other round changes what its folder says of it.
-_IS_TRAINING = (
-    "SELECT 1 FROM runs WHERE run_id = ? AND status = 'running' "
-    "AND EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id)"
-)
 
 
 class Store(Settings, StudyRows):
@@ -62,35 +55,6 @@ class Store(Settings, StudyRows):
                 order.take_turns(db, run_id, owner)
         return run_id
 
-    @contextmanager
-    def _changing_run(self, run_id: str) -> Iterator[sqlite3.Connection]:
-        """A transaction that changes a run: what its folder has to say of it is there before the row is."""
-        with self._changing(self.folder(run_id) / folders.FILE) as db:
-            recovery.agree(self.home, db, run_id)
-            before = db.total_changes
-            yield db
-            if db.total_changes > before:
-                folders.keep(db, self.home / "runs", run_id)
-
-    def _change_run(self, run_id: str, sql: str, *values: Any) -> bool:
-        """Runs one statement that ends in a run's id; whether it changed the run."""
-        with self._changing_run(run_id) as db:
-            return db.execute(sql, (*values, run_id)).rowcount > 0
-
-    @contextmanager
-    def _in_a_round(self, run_id: str) -> Iterator[sqlite3.Connection]:
-        """A transaction of a run that trains: it waits for the disk once, but where the run was not known to train."""
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
-            known = db.execute(_IS_TRAINING, (run_id,)).fetchone()
-            if not known:
-                recovery.agree(self.home, db, run_id)
-                if folders.row(db, run_id) is None:
-                    raise _not_found(run_id)
-            yield db
-            if not known:
-                folders.keep(db, self.home / "runs", run_id)
-
     def run(self, run_id: str) -> Run:
         """Returns one run.
 
@@ -100,7 +64,7 @@ class Store(Settings, StudyRows):
         with self._connection() as db:
             row = db.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         return read_run(row)
 
     def runs(self, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
@@ -312,8 +276,3 @@ class Store(Settings, StudyRows):
             if run.may_have_released:
                 folders.clear(folder, charged=True)
         return freed
-
-
-def _not_found(run_id: str) -> RunNotFoundError:
-    message = _("No run has the id {run!r}. List them with: python -m dpcore runs list")
-    return RunNotFoundError(message.format(run=run_id))

@@ -95,6 +95,18 @@ def test_a_run_that_has_ended_is_not_begun_again_by_a_table_that_forgot_that(sto
     assert store.run(run_id).status == "finished"
 
 
+def test_a_run_that_was_thrown_away_is_not_begun_by_a_table_that_has_it_in_the_queue(store, older):
+    thrown, other = (store.create(plan(), engine="vectorized", eval_every=5) for _ in range(2))
+    shutil.copyfile(store.home / MAIN, older)
+    for run_id in (thrown, other):
+        store.request_stop(run_id)
+    store.delete(thrown)
+    store.empty_bin()
+    set_back(store.home, older)
+    assert Store(store.home).queue() == []
+    assert (store.run(thrown).status, store.run(other).status) == ("interrupted", "cancelled")
+
+
 def test_what_is_said_of_a_run_is_not_written_over_by_a_table_that_knows_less(store, older):
     run_id = train(store, engine="tff", status="interrupted")
     shutil.copyfile(store.home / MAIN, older)
@@ -214,11 +226,10 @@ def test_on_a_full_disk_nothing_is_half_done(store):
             change()
         with full_disk():
             assert state(store) == before  # one may still look
-    again = Store(store.home)
-    assert (state(again), again.recovered()) == (
-        before,
-        "",
-    )  # what was not said to be done is not done later either
+    with full_disk():
+        assert state(Store(store.home)) == before
+    again = Store(store.home)  # what was not said to be done is not done later either
+    assert (state(again), again.recovered()) == (before, "")
     assert again.begin(waits)
 
 
