@@ -1,7 +1,9 @@
 """Importing a user's own file in a page: choose it, say what its columns are, import it."""
 
 import os
+import re
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import streamlit as st
@@ -72,7 +74,7 @@ def section(home: Path) -> None:
             raise DatasetError(_("Expected a file at {path}, found none. Give its whole path.").format(path=path))
         name = st.text_input(
             _("Name"),
-            datasets.name_for(path if place else Path(sent[0].name)),
+            datasets.name_for(path if place else _in_common([file.name for file in sent])),
             key=f"import_name_{path.name}",
             help=_("What the data set is called: at most 63 small letters, digits, - and _."),
         )
@@ -81,8 +83,19 @@ def section(home: Path) -> None:
         _import(name, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
 
 
+def _in_common(names: list[str]) -> Path:
+    """Returns the words with which all names begin: those of x_train.h5 and x_test.h5 with x."""
+    words = zip(*(re.split("[-_. ]", name) for name in names), strict=False)
+    common = [one[0] for one in takewhile(lambda one: len({*one}) == 1, words)]
+    return Path("-".join(common) or "table") if len(names) > 1 else Path(names[0])
+
+
 def _received(sent: list, folder: Path) -> Path:
     """Writes what was sent to a folder; returns the file, or the folder if they are several."""
+    names = [Path(file.name).name for file in sent]
+    for name in names:
+        if names.count(name) > 1:
+            raise DatasetError(_("Two files are called {name}. Rename one of them.").format(name=name))
     for file in sent:
         (folder / Path(file.name).name).write_bytes(file.getbuffer())
     return folder if len(sent) > 1 else folder / Path(sent[0].name).name

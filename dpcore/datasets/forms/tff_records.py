@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ from dpcore.language import N_, _
 _USER, _SPLIT, _LABELS = "client_id", "split_name", ("label", "labels")
 _PICTURE, _EMNIST = re.compile("pixel|image|img", re.IGNORECASE), 784
 _RECORDS = 2048  # in a batch
+_EMPTY = tff_sqlite.Example().features.feature["nothing"]
+_LISTS = {"floats": "float_list", "integers": "int64_list", "bytes": "bytes_list"}
+_WIDTHS = {"floats": 4, "integers": 1, "bytes": 1}  # of one in what protobuf counts: floats are bytes there
 _KINDS = {
     "floats": N_("{count:,} floats"),
     "integers": N_("{count:,} integers"),
@@ -67,15 +71,10 @@ class SqliteTable(Table):
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         numbers = sum(count for name, (_kind, count) in self._features.items() if name in names)
         most, total = max(1, min(_RECORDS, BYTES // (8 * max(numbers, 1)))), max(sum(self._promised.values()), 1)
-        held, rows = Counter(), []
-        for row in self._records():
-            held[row[1], str(row[0])] += 1
-            rows.append(row)
-            if len(rows) == most:
-                yield self._columns(names, rows), min(held.total() / total, 1.0)
-                rows = []
-        if rows:
-            yield self._columns(names, rows), 1.0
+        held, records = Counter(), self._records()
+        while rows := list(islice(records, most)):
+            held.update((split, str(user)) for user, split, _record in rows)
+            yield self._columns(names, rows), min(held.total() / total, 1.0)
         for (split, user), count in self._promised.items():
             if held[split, user] != count:
                 message = _("{file} promises {count:,} examples of user {user} in {split}, and holds {held:,}.")
@@ -118,7 +117,19 @@ class SqliteTable(Table):
 
     def _column(self, name: str, parsed: list, users: tuple) -> pa.Array:
         kind, count = self._features[name]
-        features = [example.get(name) for example in parsed]
+        features = [example.get(name, _EMPTY) for example in parsed]
+        lists = [getattr(feature, _LISTS[kind]).value for feature in features]
+        if {*map(len, lists)} != {count * _WIDTHS[kind]}:
+            self._tell(name, features, users)
+        if kind == "floats":
+            values = np.frombuffer(b"".join(lists), "<f4")
+        else:
+            values = np.array([*chain.from_iterable(lists)], np.int64 if kind == "integers" else object)
+        return nested(values if count == 1 else values.reshape(-1, count))
+
+    def _tell(self, name: str, features: list, users: tuple) -> None:
+        """Raises for the first example whose feature is not of the kind of the others."""
+        kind, count = self._features[name]
         for feature, user in zip(features, users, strict=True):
             found = _kind_of(feature)
             if found != (kind, count):
@@ -128,24 +139,13 @@ class SqliteTable(Table):
                 expected, other = (_(_KINDS[what]).format(count=number) for what, number in ((kind, count), found))
                 words = message.format(expected=expected, name=name, file=self._path.name, found=other, user=user)
                 raise DatasetError(words)
-        if kind == "floats":
-            values = np.frombuffer(b"".join(feature.float_list.value for feature in features), "<f4")
-        elif kind == "integers":
-            values = np.array([value for feature in features for value in feature.int64_list.value], np.int64)
-        else:
-            values = np.array([value for feature in features for value in feature.bytes_list.value], object)
-        return nested(values if count == 1 else values.reshape(-1, count))
 
 
 def _kind_of(feature) -> tuple[str, int]:
     """Returns what a feature holds (a key of `_KINDS`), and how many of them."""
-    if feature is not None:
-        if floats := feature.float_list.value:
-            return "floats", len(floats) // 4
-        if integers := len(feature.int64_list.value):
-            return "integers", integers
-        if strings := len(feature.bytes_list.value):
-            return "bytes", strings
+    for kind, name in _LISTS.items():
+        if held := len(getattr(feature, name).value):
+            return kind, held // _WIDTHS[kind]
     return "nothing", 0
 
 
