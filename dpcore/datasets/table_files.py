@@ -90,15 +90,16 @@ def opened(
         path: The file, which may be packed, or the folder.
         scratch: Where to put what is unpacked; it is gone afterwards.
         progress: Told what is being done, and the fraction that is done.
-        test_path: The file of test examples, if that in `path` is of training examples alone.
+        test_path: The file or folder of test examples, if what is in `path` is for training alone.
         all_classes: As of `dpcore.datasets.forms.tff_records.SqliteTable`.
 
     Raises:
         DatasetError: If a file is none of the kinds that are read, missing or damaged, or they do not go together.
     """
-    parts = folders.parts_of(path) if path.is_dir() else [(None, path)]
+    parts = folders.parts_of(path)
     if test_path is not None:
-        parts = [("train", path), ("test", test_path)]
+        tests = folders.parts_of(test_path)
+        parts = [*(("train", file) for _split, file in parts), *(("test", file) for _split, file in tests)]
     with ExitStack() as stack:
         files = [stack.enter_context(unpacking.plain(file, scratch, progress)) for _split, file in parts]
         tables = [open_table(file, all_classes=all_classes) for file in files]

@@ -103,8 +103,8 @@ def _received(sent: list, folder: Path) -> Path:
 
 def _content(path: Path) -> tuple:
     """Returns what changes if a file does, or a file of a folder."""
-    files = [file for _split, file in parts_of(path)] if path.is_dir() else [path]
-    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    found = ((str(file), file.stat()) for _split, file in parts_of(path))
+    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in found)
 
 
 @st.cache_data(max_entries=5, show_spinner=False)

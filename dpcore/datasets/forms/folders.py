@@ -16,26 +16,22 @@ from dpcore.datasets.tabular import Batch, Column, Table
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
-Parts = list[
-    tuple[str | None, Path]
-]  # files, and what of the data each holds: "train", "test", ..., if that is known
+Parts = list[tuple[str | None, Path]]  # files, and what each is for: "train", "test", ..., if that is known
 
 _DEPTH, _MOST = 3, 10_000  # folders in folders, and files that are looked at
-_ABOUT = (
-    "dataset_info.json",
-    "dataset_infos.json",
-    "config.json",
-    "metadata.json",
-)  # about the data, and not of them
 _SAVED, _SPLITS = "state.json", "dataset_dict.json"  # by `save_to_disk` of Hugging Face's data sets
+# About the data, and not of them.
+_ABOUT = (_SAVED, _SPLITS, "dataset_info.json", "dataset_infos.json", "config.json", "metadata.json")
 
 
 def parts_of(folder: Path) -> Parts:
-    """Returns the files of a folder that are one table.
+    """Returns the files of a folder that are one table; a file as it is.
 
     Raises:
         DatasetError: If there are none, or if they do not go together.
     """
+    if not folder.is_dir():
+        return [(None, folder)]
     if (folder / _SPLITS).is_file():
         splits = _json(folder / _SPLITS).get("splits")
         if not splits or not isinstance(splits, list) or not all(map(_plain, splits)):

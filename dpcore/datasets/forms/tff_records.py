@@ -48,7 +48,9 @@ class SqliteTable(Table):
         self._splits = {source.train_split: "train"} | ({source.test_split: "test"} if source.test_split else {})
         promised = tff_sqlite.num_examples(path)
         self._promised = {(split, user): count for split in self._splits for user, count in promised[split].items()}
-        first = next(self._records())
+        first = next(self._records(), None)
+        if first is None:
+            raise DatasetError(_("{file} holds no examples.").format(file=path.name))
         kinds = {name: _kind_of(feature) for name, feature in sorted(self._parsed(first[2]).items())}
         self._features = {name: (kind, count) for name, (kind, count) in kinds.items() if count}
         for name in {_USER, _SPLIT} & self._features.keys():

@@ -152,6 +152,13 @@ def test_any_ending_will_do(tmp_path, name):
     assert made.description.access_note == ""
 
 
+def test_a_file_without_a_record_is_told(tmp_path):
+    path = own(tmp_path / "f.db", lambda u, n: record(x=np.zeros(3, np.float32), label=n))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM examples")
+    assert "f.db holds no examples" in refused(path)
+
+
 def test_other_databases_are_told(tmp_path):
     with closing(sqlite3.connect(tmp_path / "f.db")) as connection, connection:
         connection.execute("CREATE TABLE people (name TEXT)")
