@@ -208,6 +208,27 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
     assert command("data", "show", "own", home=tmp_path).returncode == 2
 
 
+def test_users_who_only_test_are_named_beside_the_population(tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"u{n % 40},{n % 3},{n},{'train' if n % 40 < 10 else 'test'}" for n in range(400)]
+    table.write_text("\n".join(["who,kind,size,part", *lines]))
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind", "--split", "part")
+    assert "own: 40 users, of whom 10 train and the others only test, 100" in command(*wanted, home=tmp_path).stdout
+    (listed,) = [
+        row for row in json_lines(command("data", "list", "--json", home=tmp_path).stdout) if row["name"] == "own"
+    ]
+    (shown,) = json_lines(command("data", "show", "own", "--json", home=tmp_path).stdout)
+    for told in (listed, shown):
+        assert (told["num_users"], told["users_without_train"]) == (10, 30)
+    assert (shown["suggested_delta"], shown["examples_per_user"]) == (1e-2, [10, 10.0, 10])
+    assert (
+        "40 users, of whom 10 train and the others only test"
+        in command("data", "show", "own", home=tmp_path).stdout
+    )
+    refused = command("train", "--dataset", "own", "--clients-per-round", "20", home=tmp_path)
+    assert (refused.returncode, "The population has 10 users" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

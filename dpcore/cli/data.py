@@ -13,7 +13,7 @@ from dpcore import datasets, home, limits
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
 from dpcore.datasets import summary
-from dpcore.datasets.federated import FederatedDataset
+from dpcore.datasets.federated import FederatedDataset, Manifest, users_in_words
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
 from dpcore.privacy.statement import epsilon_text
@@ -54,6 +54,7 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
                 size_bytes=entry.size_bytes,
                 problem=entry.problem,
                 num_users=datasets.num_users(name, where) if known or entry.built_in else None,
+                users_without_train=known.users_without_train if known else None,
                 num_examples=known.num_examples if known else None,
                 num_classes=known.num_classes if known else None,
                 fingerprint=known.fingerprint if known else None,
@@ -61,7 +62,7 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
             continue
         table.add_row(
             name,
-            f"{datasets.num_users(name, where):,}" if known or entry.built_in else "?",
+            _users(known, datasets.num_users(name, where)) if known or entry.built_in else "?",
             f"{known.num_examples['train']:,} + {known.num_examples['test']:,}" if known else "",
             str(known.num_classes) if known else "",
             f"{entry.size_bytes / 1e6:.0f}",
@@ -69,6 +70,12 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
         )
     if not as_json:
         out.print(table)
+
+
+def _users(known: Manifest | None, population: int) -> str:
+    """The population, and of how many users it is where some only test."""
+    others = known.users_without_train if known else 0
+    return f"{population:,} of {population + others:,}" if others else f"{population:,}"
 
 
 @app.command("show")
@@ -101,10 +108,13 @@ def show_data(
         print_json(**values)
         return
     fewest, median, most = found.examples_per_user
+    users = users_in_words(num_users=found.num_users, users_without_train=found.users_without_train)
     for line in (
         f"{name} ({dataset.fingerprint}): {dataset.description.source}",
-        f"{found.num_users:,} users; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
-        f"{fewest} to {most} examples a user, {median:g} in the middle",
+        f"{users}; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
+        f"{fewest} to {most} examples a user who trains, {median:g} in the middle"
+        if found.users_without_train
+        else f"{fewest} to {most} examples a user, {median:g} in the middle",
         f"{found.num_classes} classes, {found.num_features} features; label skew {found.label_skew:.3f}",
         dataset.description.scaling,
         dataset.description.access_note,
@@ -175,6 +185,7 @@ def import_data(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
             num_users=dataset.num_users,
+            users_without_train=dataset.users_without_train,
             num_train=len(dataset.train.labels),
             num_test=len(dataset.test.labels),
             num_classes=dataset.num_classes,
@@ -182,8 +193,9 @@ def import_data(
             warnings=list(dataset.description.warnings),
         )
         return
+    users = users_in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
     out.print(
-        f"{dataset.name}: {dataset.num_users:,} users, {len(dataset.train.labels):,} examples to train on and "
+        f"{dataset.name}: {users}, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "
         f"Train on it with --dataset {dataset.name}",
     )

@@ -66,7 +66,7 @@ def check_name(name: str, home: Path | None = None) -> str:
 
 
 def num_users(name: str, home: Path | None = None) -> int:
-    """Returns the population of a data set, without loading it; of an imported one, by what its home says.
+    """Returns the population of a data set, without loading it: how many users have examples to train on.
 
     Raises:
         InvalidValueError: If there is no data set of this name.
@@ -75,6 +75,16 @@ def num_users(name: str, home: Path | None = None) -> int:
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
     return federated.read_manifest(_folder(name, home)).num_users
+
+
+def check_population(name: str, home: Path, population: int) -> None:
+    """Refuses a plan for other users than those who train, as far as that is known before anything is loaded.
+
+    Raises:
+        InvalidValueError: If `population` is not their number.
+    """
+    if name in names(home) and (manifest := entry(name, home).manifest) is not None:
+        federated.check_population(name, manifest, population)
 
 
 def entry(name: str, home: Path) -> Entry:

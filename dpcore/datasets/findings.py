@@ -20,13 +20,13 @@ def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.n
     """
     found, num_classes = [], len(classes)
     counts = {split: np.diff(offsets) for split, (offsets, _) in splits.items()}
-    num_users = len(counts["train"])
-    if num_users < _FEW_USERS:
+    num_users, trainers = len(counts["train"]), int(np.count_nonzero(counts["train"]))
+    if trainers < _FEW_USERS:
         found.append(
             N_(
                 "{users:,} users are few: user-level privacy with a useful model takes thousands, because the noise does "
                 "not shrink with their number."
-            ).format(users=num_users)
+            ).format(users=trainers)
         )
     single = int((counts["train"] + counts["test"] == 1).sum())
     if single:

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dpcore import datasets, language, limits
 from dpcore.charts import data as charts
 from dpcore.datasets import summary
-from dpcore.datasets.federated import Description
+from dpcore.datasets.federated import Description, users_in_words
 from dpcore.language import _
 from dpcore.plan import MODELS
 from dpcore.privacy import calibration
@@ -200,6 +200,9 @@ def _figures(look: Look) -> None:
         border=True,
         help=_("How far a user's labels are from everybody's: the mean total variation distance, 0 to 1."),
     )
+    if found.users_without_train:
+        users = users_in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+        st.caption(_("{users}: those who train are the population, and all below is of them.").format(users=users))
     for warning in look.description.warnings:
         st.warning(language.retold(warning), icon=":material/warning:")
     if look.description.access_note:

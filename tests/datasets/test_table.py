@@ -318,6 +318,12 @@ def test_amounts_are_no_classes(tmp_path):
     assert "at most 1,000 classes in column 'answer'" in refused(write(frame, tmp_path / "t.csv"))
 
 
+def test_a_table_on_which_nobody_trains(tmp_path):
+    path = write(people().assign(part="test"), tmp_path / "t.csv")
+    said = refused(path, Mapping(user="who", label="answer", split="part"))
+    assert "found none to train on: column 'part' says so" in said
+
+
 def test_a_split_column_of_other_words(tmp_path):
     path = write(people().assign(part=["train", "dev"] * 100), tmp_path / "t.csv")
     assert "found 'dev'" in refused(path, Mapping(user="who", label="answer", split="part"))
@@ -438,3 +444,19 @@ def test_a_million_values_in_bounded_time_and_order(tmp_path):
         ids = sorted(map(str, np.unique(who)))
         owners = np.repeat(np.arange(len(ids)), np.diff(dataset.train.offsets))
         assert np.array_equal(np.array(ids)[owners], who[x[: len(owners)]].astype(str))
+
+
+def test_users_who_only_test_are_no_part_of_the_population(tmp_path):
+    frame = people(4000, users=400)
+    frame["part"] = np.where(frame.who < "p100", "train", "test")
+    dataset = convert(write(frame, tmp_path / "t.csv"), Mapping(user="who", label="answer", split="part"))
+    assert (dataset.num_users, dataset.users_without_train) == (100, 300)
+    assert len(dataset.test.offsets) == 401
+    said = " ".join(dataset.description.warnings)
+    assert "100 users are few" in said
+    assert "Users without examples to train on: 300." in said
+
+
+def test_a_user_of_one_example_trains(tmp_path):
+    frame = pd.concat([people(), pd.DataFrame({"who": ["x"], "age": 1.0, "income": 1.0, "answer": "no"})])
+    assert convert(write(frame, tmp_path / "t.csv")).users_without_train == 0
