@@ -208,6 +208,24 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
     assert command("data", "show", "own", home=tmp_path).returncode == 2
 
 
+def test_missing_and_odd_ids_are_refused_left_out_kept_or_joined(tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"{who},{n % 3},{n}" for who in ("a", "A", "None", "b") for n in range(9)]
+    table.write_text("\n".join(["who,kind,size", *lines]))
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind", "--json")
+    said = command(*wanted, home=tmp_path)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "found 'None' in row 19" in said.stderr
+    for more, users in (
+        (("--missing-user", "drop"), 3),
+        (("--missing-user", "keep"), 4),
+        (("--missing-user", "drop", "--join", "user", "--join", "label"), 2),
+    ):
+        (made,) = json_lines(command(*wanted, "--name", f"own-{users}", *more, home=tmp_path).stdout)
+        assert made["num_users"] == users
+        assert ("'A' = 'a'" in " ".join(made["warnings"])) == ("--join" not in more)
+
+
 def test_users_who_only_test_are_named_beside_the_population(tmp_path):
     table = tmp_path / "own.csv"
     lines = [f"u{n % 40},{n % 3},{n},{'train' if n % 40 < 10 else 'test'}" for n in range(400)]

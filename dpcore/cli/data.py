@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.datasets import summary
-from dpcore.datasets.federated import FederatedDataset, Manifest, users_in_words
+from dpcore.datasets import population, summary
+from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
 from dpcore.privacy.statement import epsilon_text
@@ -21,6 +21,8 @@ from dpcore.privacy.statement import epsilon_text
 app = typer.Typer(no_args_is_help=True, help="Data sets: built in, downloaded, or your own table.")
 
 Scaling = StrEnum("Scaling", ["standardise", "bounds", "none"])
+Missing = StrEnum("Missing", ["refuse", "drop", "keep"])
+Joined = StrEnum("Joined", ["user", "label"])
 Ratio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
 
 
@@ -72,10 +74,10 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
         out.print(table)
 
 
-def _users(known: Manifest | None, population: int) -> str:
+def _users(known: Manifest | None, count: int) -> str:
     """The population, and of how many users it is where some only test."""
     others = known.users_without_train if known else 0
-    return f"{population:,} of {population + others:,}" if others else f"{population:,}"
+    return f"{count:,} of {count + others:,}" if others else f"{count:,}"
 
 
 @app.command("show")
@@ -108,7 +110,7 @@ def show_data(
         print_json(**values)
         return
     fewest, median, most = found.examples_per_user
-    users = users_in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+    users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
     for line in (
         f"{name} ({dataset.fingerprint}): {dataset.description.source}",
         f"{users}; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
@@ -148,6 +150,17 @@ def import_data(
     image_shape: Annotated[str | None, typer.Option(help="Height x width of an image, as 28x28.")] = None,
     scaling: Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, and looks at nobody.")] = None,
     bounds: Annotated[str | None, typer.Option(help="Fixed bounds of all features, as -3,3.")] = None,
+    missing_user: Annotated[
+        Missing,
+        typer.Option(help="Rows without a user: drop them, or keep what stands for none (NA, -) as a name."),
+    ] = Missing.refuse,
+    missing_label: Annotated[Missing, typer.Option(help="The same of rows without a label.")] = Missing.refuse,
+    join: Annotated[
+        list[Joined] | None,
+        typer.Option(
+            help="Whose spellings that differ in case, in width, or as 1 and 1.0 do are one; once for each."
+        ),
+    ] = None,
     all_classes: Annotated[
         bool, typer.Option("--all-classes", help="SQLite: all 62 classes, not the digits.")
     ] = False,
@@ -177,6 +190,9 @@ def import_data(
             max_examples_per_user=max_examples_per_user,
             scaling=scaling.value if scaling else None,
             bounds=_numbers("bounds", bounds, ",", float),
+            missing_user=missing_user.value,
+            missing_label=missing_label.value,
+            join=tuple(column.value for column in join or ()),
         )
         dataset = _with_progress(lambda tell: datasets.import_table(file, mapping, where, name=name, progress=tell))
     warn(*dataset.description.warnings)
@@ -193,7 +209,7 @@ def import_data(
             warnings=list(dataset.description.warnings),
         )
         return
-    users = users_in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
+    users = population.in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
     out.print(
         f"{dataset.name}: {users}, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "

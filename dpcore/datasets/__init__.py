@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpcore.datasets import federated, federated_emnist, tff_sqlite, writers
+from dpcore.datasets import federated, federated_emnist, population, tff_sqlite, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import N_, _
@@ -77,14 +77,14 @@ def num_users(name: str, home: Path | None = None) -> int:
     return federated.read_manifest(_folder(name, home)).num_users
 
 
-def check_population(name: str, home: Path, population: int) -> None:
+def check_population(name: str, home: Path, planned: int) -> None:
     """Refuses a plan for other users than those who train, as far as that is known before anything is loaded.
 
     Raises:
-        InvalidValueError: If `population` is not their number.
+        InvalidValueError: If `planned` is not their number.
     """
     if name in names(home) and (manifest := entry(name, home).manifest) is not None:
-        federated.check_population(name, manifest, population)
+        population.check(name, manifest, planned)
 
 
 def entry(name: str, home: Path) -> Entry:

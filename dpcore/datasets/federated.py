@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore.errors import DatasetError, InvalidValueError
+from dpcore.errors import DatasetError
 from dpcore.language import _
 from dpcore.locks import lock, share
 
@@ -245,36 +245,6 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**values, **num_users, description=Description(**words))
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise _unreadable(folder, err) from err
-
-
-def users_in_words(*, num_users: int, users_without_train: int) -> str:
-    """Returns how many users there are, and how many of them are the population where some only test."""
-    if not users_without_train:
-        return _("{users:,} users").format(users=num_users)
-    return _("{users:,} users, of whom {trainers:,} train and the others only test").format(
-        users=num_users + users_without_train, trainers=num_users
-    )
-
-
-def check_population(name: str, known: Manifest | FederatedDataset, population: int) -> None:
-    """Refuses a plan for other users than those who train.
-
-    Raises:
-        InvalidValueError: If `population` is not their number.
-    """
-    if population == known.num_users:
-        return
-    message = _(
-        "Expected the plan's population to be that of {name}, {users:,} users with examples to train on, found "
-        "{population:,}: its epsilon would not be that of this training. Start a new run."
-    )
-    if population == known.num_users + known.users_without_train:
-        message = _(
-            "Expected the plan's population to be the {users:,} users of {name} who train, found {population:,}, which "
-            "also counts those who only test: cohorts are no longer drawn from them. What was trained is shown and "
-            "charged as it was; start a new run."
-        )
-    raise InvalidValueError("population", message.format(name=name, users=known.num_users, population=population))
 
 
 def _unreadable(folder: Path, err: Exception) -> DatasetError:

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
 def _arrow(values: np.ndarray) -> pa.Array:
     """An array of any number of axes, as nested lists of fixed size."""
     if values.dtype.kind == "S":
-        values = values.astype(str)
+        with suppress(UnicodeDecodeError):  # what is no text stays bytes
+            values = np.char.decode(values, "utf-8")
     column = pa.array(values.ravel())
     for size in reversed(values.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
 from dpcore.errors import DatasetError, InvalidValueError
@@ -14,6 +15,8 @@ from dpcore.language import N_, _
 from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]
+
+JOINED = ("user", "label")  # the columns whose spellings can be joined
 
 _INDEX = re.compile(r"(Unnamed: \d+)?|__index_level_\d+__")  # numbers of rows, as pandas writes them unasked
 
@@ -37,6 +40,10 @@ class Mapping:
             to 0 and 1; "none" takes the numbers as they are. `None` divides bytes by 255 and standardises
             what is no bytes.
         bounds: (low, high) for all features, or by the name of a column; only with scaling "bounds".
+        missing_user: One of `columns.MISSING`: what becomes of rows without a user.
+        missing_label: The same of rows without a label.
+        join: Of which columns, "user" and "label", names that differ only in case, in width, or in how a number is
+            written are one.
 
     Raises:
         InvalidValueError: If a value is out of range or two of them contradict each other.
@@ -52,6 +59,9 @@ class Mapping:
     max_examples_per_user: int | None = None
     scaling: str | None = None
     bounds: tuple[float, float] | dict[str, tuple[float, float]] | None = None
+    missing_user: str = columns.MISSING[0]
+    missing_label: str = columns.MISSING[0]
+    join: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not 0 < self.test_fraction < 1:
@@ -62,6 +72,10 @@ class Mapping:
             raise InvalidValueError("max_examples_per_user", message.format(value=self.max_examples_per_user))
         if self.scaling is not None:
             check_choice("scaling", self.scaling, scaling.NAMES)
+        check_choice("missing_user", self.missing_user, columns.MISSING)
+        check_choice("missing_label", self.missing_label, columns.MISSING)
+        for column in self.join:
+            check_choice("join", column, JOINED)
         if (self.scaling == "bounds") != (self.bounds is not None):
             raise InvalidValueError("bounds", _("Expected bounds with scaling 'bounds', and only with it."))
         pairs = self.bounds.values() if isinstance(self.bounds, dict) else [self.bounds] if self.bounds else []
@@ -91,6 +105,7 @@ class _Rows:
         features: [num_rows, num_features], uint8, float32 or float64, mapped to a file.
         names: The columns that the features come from.
         shape: The shape of a row's array or image, if there is one.
+        warnings: What was noticed of users and classes, a sentence each.
     """
 
     users: list[str]
@@ -101,6 +116,7 @@ class _Rows:
     features: np.ndarray
     names: list[str]
     shape: tuple[int, ...] | None
+    warnings: tuple[str, ...]
 
 
 def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, name: str) -> None:
@@ -127,7 +143,7 @@ def convert(path: Path, mapping: Mapping, folder: Path, progress: Progress, *, n
             *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
             outside += clipped
         spool.unlink()
-        warnings = [*findings.sentences(tuple(rows.classes), written), *scaler.warnings]
+        warnings = [*rows.warnings, *findings.sentences(tuple(rows.classes), written), *scaler.warnings]
         if outside:
             share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
             words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
@@ -169,18 +185,28 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
             "Choose {name!r} alone, or leave it out."
         )
         raise InvalidValueError("features", message.format(name=wide[0], count=len(names)))
-    user, label, split = (columns.Codes(name) for name in (mapping.user, mapping.label, mapping.split or ""))
+    user = columns.Codes(
+        mapping.user, option="missing_user", missing=mapping.missing_user, join="user" in mapping.join
+    )
+    label = columns.Codes(
+        mapping.label, option="missing_label", missing=mapping.missing_label, join="label" in mapping.join
+    )
+    split = columns.Codes(mapping.split or "")
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    count, width, dtype, shape = 0, None, None, None
+    count, read, width, dtype, shape = 0, 0, None, None, None
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
-            if not len(batch[mapping.user]):
+            first_row, read = read, read + len(batch[mapping.user])
+            users = user(batch[mapping.user], first_row)
+            labels = label(batch[mapping.label], first_row, users >= 0)
+            keep = (users >= 0) & (labels >= 0)
+            if not keep.any():
                 continue
-            codes["user"].append(user(batch[mapping.user], count))
-            codes["label"].append(label(batch[mapping.label], count))
+            codes["user"].append(users[keep])
+            codes["label"].append(labels[keep])
             if mapping.split is not None:
-                codes["split"].append(split(batch[mapping.split], count))
-            values, array_shape = columns.block({name: batch[name] for name in names}, count)
+                codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
+            values, array_shape = _features({name: batch[name] for name in names}, keep, first_row)
             if width is None:
                 width, dtype, shape = values.shape[1], values.dtype, array_shape
                 if not width:
@@ -190,7 +216,9 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
                 message = _(
                     "Expected arrays of shape {shape} in column {column!r}, found {other} from row {row:,} on."
                 )
-                raise DatasetError(message.format(shape=shape, column=names[0], other=array_shape, row=count + 1))
+                raise DatasetError(
+                    message.format(shape=shape, column=names[0], other=array_shape, row=first_row + 1)
+                )
             values.astype(dtype, copy=False).tofile(file)
             count += len(values)
             if len(label.values) > federated.MAX_CLASSES:
@@ -202,31 +230,54 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
                 raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
             progress(_("Reading the table"), fraction)
     if not count:
-        raise DatasetError(_("{file} has no rows.").format(file=path.name))
+        message = _("{file} has no rows.") if not read else _("Every row of {file} lacks a user or a label.")
+        raise DatasetError(message.format(file=path.name))
     too_few = (
         _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
         _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
     )
-    for column, found, message in zip((mapping.user, mapping.label), (user, label), too_few, strict=True):
-        if len(found.values) < 2:
-            raise DatasetError(message.format(column=column, value=found.values[0]))
-    users, classes = sorted(user.values), columns.in_order(label.values)
+    owners, answers = np.concatenate(codes["user"]), np.concatenate(codes["label"])
+    users, classes = sorted(_present(user.values, owners)), columns.in_order(_present(label.values, answers))
+    for column, found, message in zip((mapping.user, mapping.label), (users, classes), too_few, strict=True):
+        if len(found) < 2:
+            raise DatasetError(message.format(column=column, value=found[0]))
     return _Rows(
         users=users,
         classes=classes,
-        user=_renumbered(user.values, users)[np.concatenate(codes["user"])],
-        label=_renumbered(label.values, classes)[np.concatenate(codes["label"])],
+        user=_renumbered(user.values, users)[owners],
+        label=_renumbered(label.values, classes)[answers],
         in_test=_tests(mapping.split, split.values)[np.concatenate(codes["split"])] if mapping.split else None,
         features=np.memmap(spool, dtype, "r", shape=(count, width)),
         names=names,
         shape=shape,
+        warnings=findings.of_names(users, user, classes, label),
     )
 
 
+def _features(
+    batch: dict[str, pa.Array], keep: np.ndarray, first_row: int
+) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Returns `columns.block` of the rows to keep; an error names the row by its place among all."""
+    if keep.all():
+        return columns.block(batch, first_row)
+    try:
+        return columns.block({name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row)
+    except DatasetError:
+        edges = np.flatnonzero(np.diff(keep, prepend=False, append=False)).reshape(-1, 2)
+        for begin, end in edges:  # pieces without a gap, to find the row again that is meant
+            columns.block({name: column[begin:end] for name, column in batch.items()}, first_row + int(begin))
+        raise
+
+
+def _present(values: list[str], numbers: np.ndarray) -> list[str]:
+    """Returns those of `values` that some row has: a row that was left out may have had the only one."""
+    return [values[number] for number in np.unique(numbers)]
+
+
 def _renumbered(values: list[str], order: list[str]) -> np.ndarray:
-    """Returns the place in `order` of each of `values`."""
+    """Returns the place in `order` of each of `values`, of those that are in it."""
     places = {value: place for place, value in enumerate(order)}
-    return np.array([places[value] for value in values], np.int32)
+    return np.array([places.get(value, -1) for value in values], np.int32)
 
 
 def _tests(column: str, values: list[str]) -> np.ndarray:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from dpcore.datasets import federated, findings, splitting
+from dpcore.datasets import federated, findings, spelling, splitting
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
@@ -101,8 +102,15 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
                 "SELECT split_name, client_id, SUM(num_examples) FROM client_metadata GROUP BY 1, 2"
             )
             found: dict[str, dict[str, int]] = {}
-            for split, user, count in rows:
-                found.setdefault(split, {})[str(user)] = int(count)
+            for split, client_id, count in rows:
+                users = found.setdefault(split, {})
+                user = spelling.spelled(client_id)
+                if user is None or spelling.says_nothing(user):
+                    nobody = _(
+                        "{file} has examples of nobody, as the user {user!r}. Give them a name, or remove them."
+                    )
+                    raise DatasetError(nobody.format(file=path, user=client_id))
+                users[user] = users.get(user, 0) + int(count)
     except (sqlite3.Error, TypeError, ValueError) as err:
         message = _(
             "{file} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {reason}."
@@ -152,11 +160,14 @@ def convert(
                     np.save(partial / f"{split}_labels.npy", values.astype(federated.label_dtype(classes)))
                 side = math.isqrt(width)
                 splits = {split: (layout.offsets[split], values) for split, values in labels.items()}
+                warnings = findings.sentences(description.class_names or tuple(map(str, range(classes))), splits)
+                if same := findings.users_alike(layout.user_ids):
+                    warnings = (same, *warnings)
                 words = dataclasses.replace(
                     description,
                     image_shape=(side, side) if side * side == width else None,
                     scaling=scaling,
-                    warnings=findings.sentences(description.class_names or tuple(map(str, range(classes))), splits),
+                    warnings=warnings,
                 )
                 federated.write_manifest(partial, name=name, num_classes=classes, description=words)
             return
@@ -258,6 +269,7 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
 def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields numbers of examples (see `_Layout`), pixels float32 [examples, pixels] and labels int64 [examples]."""
     numbers = {user: number for number, user in enumerate(layout.user_ids)}
+    known: dict[Any, int | None] = {}  # as the file has them: other spellings among them
     width = None
     try:
         with closing(_connect(path)) as connection:
@@ -270,7 +282,9 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                 while rows := cursor.fetchmany(_BATCH):
                     slots, pixels, labels = [], [], []
                     for client_id, record in rows:
-                        user = numbers.get(str(client_id))
+                        if client_id not in known:
+                            known[client_id] = numbers.get(spelling.spelled(client_id) or "")
+                        user = known[client_id]
                         if user is None or following[user] == ends[user]:
                             more = _("{file} holds more examples of user {user} than it promises.")
                             raise DatasetError(more.format(file=path, user=client_id))

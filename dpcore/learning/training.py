@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dpcore.datasets import federated
+from dpcore.datasets import population
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
@@ -60,7 +60,7 @@ def run(
         InvalidValueError: If the plan accounts for another population than the data set has.
     """
     privacy = plan.privacy
-    federated.check_population(dataset.name, dataset, privacy.population)
+    population.check(dataset.name, dataset, privacy.population)
     charged = replace(privacy, rounds=privacy.rounds + redrawn)
     planned = accounting.epsilon(charged).value
     if resume is None:

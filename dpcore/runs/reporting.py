@@ -1,7 +1,7 @@
 """The statement of a run: its plan's, with what is known of its data and of the other runs on them."""
 
 from dpcore import datasets, limits
-from dpcore.datasets import federated
+from dpcore.datasets import federated, population
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.privacy import accounting, statement
@@ -21,9 +21,7 @@ def rows(
     )
     manifest = _manifest(store, training.dataset)
     if manifest and manifest.users_without_train:
-        users = federated.users_in_words(
-            num_users=manifest.num_users, users_without_train=manifest.users_without_train
-        )
+        users = population.in_words(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
         data += f" {users}."
     return statement.table(
         plan,

@@ -20,6 +20,13 @@ _SCALINGS = {
     "bounds": N_("bounds"),
     "none": N_("none"),
 }
+_MISSING = {
+    "refuse": N_("refuse the file"),
+    "drop": N_("leave the rows out (drop)"),
+    "keep": N_("take NA or - for a name (keep)"),
+}
+_JOINED = {"user": N_("users"), "label": N_("classes")}
+_TIP = N_("NA, null, None, a dash or nothing at all: the file is refused, such rows are left out, or it is a name.")
 
 
 def allowed() -> bool:
@@ -144,6 +151,24 @@ def _mapping(path: Path) -> Mapping:
             "A whole number from 1; of who has more, so many are kept, drawn by the user alone. Empty keeps all."
         ),
     )
+    one, two, three = st.columns(3)
+    missing_user, missing_label = (
+        place.selectbox(label, list(_MISSING), format_func=lambda kind: _(_MISSING[kind]), key=key, help=_(_TIP))
+        for place, label, key in (
+            (one, _("Rows without a user"), "import_missing_user"),
+            (two, _("Rows without a label"), "import_missing_label"),
+        )
+    )
+    join = three.multiselect(
+        _("Join spellings of"),
+        list(_JOINED),
+        format_func=lambda column: _(_JOINED[column]),
+        placeholder=_("nothing"),
+        key="import_join",
+        help=_(
+            "Names that differ only in case, in width, or in how a number is written (1, 1.0, 01) are then one."
+        ),
+    )
     return Mapping(
         user=user,
         label=label,
@@ -152,6 +177,9 @@ def _mapping(path: Path) -> Mapping:
         scaling=scaling,
         bounds=(low, high) if scaling == "bounds" else None,
         max_examples_per_user=cap,
+        missing_user=missing_user,
+        missing_label=missing_label,
+        join=tuple(join),
     )
 
 

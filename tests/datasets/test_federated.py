@@ -6,7 +6,7 @@ import stat
 import numpy as np
 import pytest
 
-from dpcore.datasets import federated
+from dpcore.datasets import federated, population
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.locks import lock
 
@@ -169,11 +169,11 @@ def test_the_population_are_those_who_train(tmp_path):
     assert dataset.trainers.tolist() == [0, 2]
     for known in (dataset, manifest):
         assert (known.num_users, known.users_without_train) == (2, 1)
-        federated.check_population("tiny", known, 2)
+        population.check("tiny", known, 2)
         with pytest.raises(InvalidValueError, match="the 2 users of tiny who train, found 3, which also counts"):
-            federated.check_population("tiny", known, 3)
+            population.check("tiny", known, 3)
         with pytest.raises(InvalidValueError, match="2 users with examples to train on, found 4"):
-            federated.check_population("tiny", known, 4)
+            population.check("tiny", known, 4)
 
 
 def test_a_folder_of_before_has_its_population_too(tmp_path):

@@ -130,6 +130,27 @@ def test_other_files_are_refused(tmp_path):
         convert(path, tmp_path / "d")
 
 
+def test_one_person_is_one_user_however_their_id_is_written(tmp_path):
+    train = {"u1": [image(0.2), image(0.4)], "u1 ": [image(0.6)], "U1": [image(0.8)], "b": [image()]}
+    dataset = convert(
+        sqlite_files.write(tmp_path / "f", {"train": train, "test": {"\u00a0u1": [image()], "b": [image()]}}),
+        tmp_path / "d",
+    )
+    assert np.diff(dataset.train.offsets).tolist() == [1, 1, 3]  # of U1, b, u1
+    assert np.diff(dataset.test.offsets).tolist() == [0, 1, 1]
+    assert (
+        "Users that may be the same people in other spellings: 2 ('U1' = 'u1')." in dataset.description.warnings[0]
+    )
+
+
+@pytest.mark.parametrize("nobody", [None, "", " ", "NA", "None"])
+def test_examples_of_nobody_are_refused(tmp_path, nobody):
+    users = {"u": [image(), image()], nobody: [image()]}
+    path = sqlite_files.write(tmp_path / "f", {"train": users, "test": users})
+    with pytest.raises(DatasetError, match=f"has examples of nobody, as the user {nobody!r}"):
+        convert(path, tmp_path / "d")
+
+
 TFF_WRITES_AND_READS = """
 import sys
 import numpy as np

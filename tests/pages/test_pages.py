@@ -630,6 +630,20 @@ def test_a_table_is_imported_shown_trained_on_and_removed(home, table):
     assert test.selectbox(key="dataset").value == "writers"
 
 
+def test_rows_of_nobody_are_left_out_where_the_page_is_asked_to(home, table):
+    table.write_text(table.read_text().replace("person-7,", "None,").replace("person-8,", "PERSON-9,"))
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(table)).run()
+    test.selectbox(key="import_label").set_value("kind").run()
+    test.button(key="import").click().run()
+    assert "choose missing_user drop" in test.error[0].value
+    test.selectbox(key="import_missing_user").set_value("drop").run()
+    test.multiselect(key="import_join").set_value(["user"]).run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert metric(test, "Users") == "198"
+
+
 def test_uploads_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("EPSILON_LAB_UPLOADS", "off")
     test = page("data")
