@@ -15,6 +15,7 @@ from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 
 LARGEST = float(np.finfo(np.float32).max)  # what models compute with
+_INFINITE = -2  # the number of what names nothing and may not be left out
 MISSING = ("refuse", "drop", "keep")  # what becomes of rows without a user, or without a label
 
 
@@ -29,6 +30,34 @@ def check_name(field: str, name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=3) or names[:20]
     message = _("Expected {field} to be a column of the table, found {name!r}. There is {near}.")
     raise InvalidValueError(field, message.format(field=field, name=name, near=", ".join(near)))
+
+
+def _distinct(column: pa.Array) -> tuple[list, np.ndarray]:
+    """Returns the distinct values of a column, which `spelling.spelled` takes, and the place of each row's among them.
+
+    Raises:
+        pa.ArrowException: If the column is of a kind that names nothing.
+    """
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_float16(column.type):
+        column = pc.cast(column, pa.float32())
+    kind = column.type
+    plain = any(test(kind) for test in (pa.types.is_floating, pa.types.is_decimal, _is_bytes))
+    if not plain and not pa.types.is_string(kind):
+        column = pc.cast(column, pa.string())
+    encoded = column.dictionary_encode(null_encoding="encode")
+    values = encoded.dictionary
+    listed = list(values.to_numpy(zero_copy_only=False)) if pa.types.is_floating(kind) else values.to_pylist()
+    return listed, encoded.indices.to_numpy()
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
 
 
 class Codes:
@@ -71,14 +100,14 @@ class Codes:
             DatasetError: If a name is missing, or of a kind that names nothing.
         """
         try:
-            values, places = spelling.distinct(column)
+            values, places = _distinct(column)
         except pa.ArrowException as err:
             message = _("Expected text or numbers in column {column!r}, found {found}.")
             raise DatasetError(message.format(column=self._name, found=column.type)) from err
         numbers = np.array([self._number(value) for value in values], np.int64)[places]
         nameless = np.flatnonzero((numbers < 0) & among)
-        if len(nameless) and self._missing != "drop":
-            raise self._nameless(first_row + int(nameless[0]), values[places[nameless[0]]])
+        for row in nameless if self._missing != "drop" else nameless[numbers[nameless] == _INFINITE]:
+            raise self._nameless(first_row + int(row), values[places[row]])
         self.dropped += len(nameless)
         return numbers
 
@@ -87,8 +116,7 @@ class Codes:
             return self._seen[value]
         if isinstance(value, float | np.floating):
             if np.isinf(value):
-                message = _("Expected text or finite numbers in column {column!r}, found {value}.")
-                raise DatasetError(message.format(column=self._name, value=value))
+                return _INFINITE
             self.inexact |= abs(value) > 2 ** (np.finfo(type(value)).nmant + 1)
         name = spelling.spelled(value)
         if name is None or (self._missing != "keep" and spelling.says_nothing(name)):
@@ -99,7 +127,9 @@ class Codes:
     def _nameless(self, row: int, value: Any) -> DatasetError:
         """The error about the first row that has no name, from 0."""
         name = spelling.spelled(value)
-        if not self._option:
+        if isinstance(value, float | np.floating) and np.isinf(value):
+            message = _("Expected text or finite numbers in column {column!r}, found {value} in row {row:,}.")
+        elif not self._option:
             message = _(
                 "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, "
                 "or leave the row out."
@@ -166,6 +196,12 @@ def _check_finite(values: np.ndarray, names: list[str], first_row: int) -> None:
 
 def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     """Returns a column as numbers [rows, ...]."""
+    if isinstance(column.type, pa.FixedShapeTensorType):
+        if column.null_count:
+            raise _empty(name, first_row + first_null(column))
+        return column.to_numpy_ndarray()
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
         column = pc.struct_field(column, "bytes")  # as Hugging Face's data sets keep images
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):

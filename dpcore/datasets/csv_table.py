@@ -20,7 +20,12 @@ class CsvTable(Table):
     def __init__(self, path: Path):
         super().__init__(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(BYTES)
+            if len(first) == BYTES:  # more than a row may have, and perhaps all of a large file
+                message = _(
+                    "Expected a line with the names of the columns in {file}, found no end of its first line."
+                )
+                raise DatasetError(message.format(file=path.name))
             if not first.strip():
                 raise DatasetError(
                     _("{file} is empty: expected a line with the names of its columns.").format(file=path.name)

@@ -14,8 +14,6 @@ from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?")
 _WRITTEN_OUT = 40  # digits; a larger number keeps its exponent
@@ -133,31 +131,3 @@ def alike(spellings: Iterable[str]) -> list[list[str]]:
         if first.setdefault(common, spelling) is not spelling:
             groups.setdefault(common, [first[common]]).append(spelling)
     return list(groups.values())
-
-
-def distinct(column: pa.Array) -> tuple[list, np.ndarray]:
-    """Returns the distinct values of a column, which `spelled` takes, and the place of each row's among them.
-
-    Raises:
-        pa.ArrowException: If the column is of a kind that names nothing.
-    """
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    if pa.types.is_run_end_encoded(column.type):
-        column = pc.run_end_decode(column)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_float16(column.type):
-        column = pc.cast(column, pa.float32())
-    kind = column.type
-    plain = any(test(kind) for test in (pa.types.is_floating, pa.types.is_decimal, _is_bytes))
-    if not plain and not pa.types.is_string(kind):
-        column = pc.cast(column, pa.string())
-    encoded = column.dictionary_encode(null_encoding="encode")
-    values = encoded.dictionary
-    listed = list(values.to_numpy(zero_copy_only=False)) if pa.types.is_floating(kind) else values.to_pylist()
-    return listed, encoded.indices.to_numpy()
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)

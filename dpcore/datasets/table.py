@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
+from dpcore.datasets.reading import reading
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import N_, _
 from dpcore.limits import check_choice
@@ -197,16 +198,17 @@ def _read(path: Path, mapping: Mapping, spool: Path, progress: Progress) -> _Row
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
             first_row, read = read, read + len(batch[mapping.user])
-            users = user(batch[mapping.user], first_row)
-            labels = label(batch[mapping.label], first_row, users >= 0)
-            keep = (users >= 0) & (labels >= 0)
-            if not keep.any():
-                continue
-            codes["user"].append(users[keep])
-            codes["label"].append(labels[keep])
-            if mapping.split is not None:
-                codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
-            values, array_shape = _features({name: batch[name] for name in names}, keep, first_row)
+            with reading(path):  # not of the spool file: what goes wrong there is not wrong in here
+                users = user(batch[mapping.user], first_row)
+                labels = label(batch[mapping.label], first_row, users >= 0)
+                keep = (users >= 0) & (labels >= 0)
+                if not keep.any():
+                    continue
+                codes["user"].append(users[keep])
+                codes["label"].append(labels[keep])
+                if mapping.split is not None:
+                    codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
+                values, array_shape = _features({name: batch[name] for name in names}, keep, first_row)
             if width is None:
                 width, dtype, shape = values.shape[1], values.dtype, array_shape
                 if not width:

@@ -8,7 +8,8 @@ import pyarrow.parquet
 
 from dpcore.datasets.csv_table import CsvTable
 from dpcore.datasets.npz_table import NpzTable
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Table, described, reading
+from dpcore.datasets.reading import check_is_file, reading
+from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Table, described
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -49,6 +50,7 @@ def open_table(path: Path) -> Table:
         message = _("Expected a file that ends in {endings}, found {file}.")
         raise DatasetError(message.format(endings=", ".join(SUFFIXES), file=path.name))
     with reading(path):
+        check_is_file(path)
         return reader(path)
 
 

@@ -1,9 +1,6 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
-import csv
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dpcore.datasets.reading import reading
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -64,21 +62,12 @@ class Table:
             yield from self._batches(names, text)
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns what libraries say of a file that is not what its name says into a sentence."""
-    try:
-        yield
-    except DatasetError:
-        raise
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, csv.Error, pa.ArrowException) as err:
-        kind = path.suffix.lower().removeprefix(".").upper()
-        message = _("{file} cannot be read as {kind}: {reason}")
-        raise DatasetError(message.format(file=path.name, kind=kind, reason=err)) from err
-
-
 def described(field: pa.Field) -> Column:
     kind, inner, axes = field.type, field.type, 0
+    if isinstance(kind, pa.FixedShapeTensorType):
+        inner, axes = kind.value_type, len(kind.shape)
+    elif isinstance(kind, pa.BaseExtensionType):
+        return described(field.with_type(kind.storage_type))
     while any(test(inner) for test in _LIST):
         inner, axes = inner.value_type, axes + 1
     if axes:
