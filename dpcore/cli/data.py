@@ -70,6 +70,22 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
             f"{entry.size_bytes / 1e6:.0f}",
             entry.problem or (str(entry.folder) if known else "made or downloaded on first use"),
         )
+    for left in datasets.unfinished(where):
+        if as_json:
+            print_json(
+                name=left.name,
+                built_in=False,
+                folder=str(left.folder),
+                size_bytes=left.size_bytes,
+                problem=left.problem,
+                num_users=None,
+                users_without_train=None,
+                num_examples=None,
+                num_classes=None,
+                fingerprint=None,
+            )
+        else:
+            table.add_row(left.name, "?", "", "", f"{left.size_bytes / 1e6:.0f}", left.problem)
     if not as_json:
         out.print(table)
 
@@ -169,6 +185,7 @@ def import_data(
 ) -> None:
     """Import your own table: one row an example, a column that says who, and a label."""
     where = home.folder(home_folder)
+    warn(*datasets.clear(where))
     if file.suffix == ".sqlite":
         dataset = _with_progress(
             lambda tell: datasets.import_sqlite(file, where, name=name, only_digits=not all_classes, progress=tell)
@@ -234,7 +251,8 @@ def remove_data(
 ) -> None:
     """Remove a data set's files. Its runs stay, and stay in the ledger."""
     where = home.folder(home_folder)
-    entry = datasets.entry(name, where)
+    left = [entry for entry in datasets.unfinished(where) if entry.name == name]
+    entry = left[0] if left and name not in datasets.names(where) else datasets.entry(name, where)
     if not yes:
         typer.confirm(f"Remove {entry.folder} ({entry.size_bytes / 1e6:.0f} MB)?", abort=True, err=True)
     datasets.remove(name, where)

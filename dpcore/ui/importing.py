@@ -1,12 +1,14 @@
 """Importing a user's own file in a page: choose it, say what its columns are, import it."""
 
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
 
 from dpcore import datasets
+from dpcore.datasets.reading import check_is_file, reason
 from dpcore.datasets.table import Mapping
 from dpcore.datasets.table_files import SUFFIXES, preview
 from dpcore.errors import DatasetError
@@ -66,13 +68,7 @@ def section(home: Path) -> None:
     )
     if not place and sent is None:
         return
-    with tempfile.TemporaryDirectory() as folder, controls.explain():
-        path = Path(place).expanduser()
-        if not place:
-            path = Path(folder) / Path(sent.name).name
-            path.write_bytes(sent.getbuffer())
-        if not path.is_file():
-            raise DatasetError(_("Expected a file at {path}, found none. Give its whole path.").format(path=path))
+    with controls.explain(), _at(place) if place else datasets.sent(sent.name, sent.getbuffer(), home) as path:
         name = st.text_input(
             _("Name"),
             datasets.name_for(path),
@@ -80,10 +76,22 @@ def section(home: Path) -> None:
             help=_("What the data set is called: at most 63 small letters, digits, - and _."),
         )
         if path.suffix == _SQLITE:
-            _import(name, lambda tell: datasets.import_sqlite(path, home, name=name, progress=tell))
+            _import(name, home, lambda tell: datasets.import_sqlite(path, home, name=name, progress=tell))
         else:
             mapping = _mapping(path)
-            _import(name, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
+            _import(name, home, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
+
+
+@contextmanager
+def _at(place: str) -> Iterator[Path]:
+    """Yields the file at a path that somebody has typed."""
+    try:
+        path = Path(place).expanduser()
+        check_is_file(path)
+    except (OSError, ValueError, RuntimeError) as err:
+        message = _("Expected a file at {path}, found none ({reason}). Give its whole path.")
+        raise DatasetError(message.format(path=place, reason=reason(err))) from err
+    yield path
 
 
 def _mapping(path: Path) -> Mapping:
@@ -183,11 +191,12 @@ def _mapping(path: Path) -> Mapping:
     )
 
 
-def _import(name: str, work) -> None:
+def _import(name: str, home: Path, work) -> None:
     if not st.button(
         _("Import"), type="primary", key="import", help=_("Reads the file, and keeps it as a data set.")
     ):
         return
+    datasets.clear(home)
     bar = st.progress(0.0, text=_("Reading"))
     work(lambda what, fraction: data.told(bar, what, fraction))
     st.session_state["data_changed"] = (name, _("{name} is imported.").format(name=name))

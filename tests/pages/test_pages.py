@@ -1,6 +1,7 @@
 """Every page without a browser: what it shows, and what one interaction changes."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -628,6 +629,30 @@ def test_a_table_is_imported_shown_trained_on_and_removed(home, table):
     assert not test.exception
     assert "own-table" not in datasets.names(home)
     assert test.selectbox(key="dataset").value == "writers"
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("pipe.csv", "Expected a file, found a named pipe: pipe.csv."),
+        ("odd.npz", "odd.npz cannot be read as NPZ"),
+        ("odd.sqlite", "is not a data set as TensorFlow Federated's SqlClientData reads it"),
+        ("~nobody-of-this-name/own.csv", "Expected a file at ~nobody-of-this-name/own.csv, found none"),
+        (f"/{'o' * 300}.csv", "found none (File name too long)"),
+        ("/proc/self/mem.csv", "found none (No such file or directory)"),
+    ],
+)
+def test_what_cannot_be_imported_is_a_sentence(home, tmp_path, monkeypatch, place, words):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    for name in ("odd.npz", "odd.sqlite"):
+        Path(name).write_bytes(b"PK\3\4" * 50)
+    test = page("data")
+    test.text_input(key="import_path").set_value(place).run()
+    if not test.error:
+        test.button(key="import").click().run()
+    assert not test.exception
+    assert words in test.error[0].value
 
 
 def test_rows_of_nobody_are_left_out_where_the_page_is_asked_to(home, table):
