@@ -33,7 +33,12 @@ class CsvTable(Table):
     def __init__(self, path: Path):
         super().__init__(path)
         with self._text() as file:
-            first = file.readline(_LONGEST)
+            first = file.readline(BYTES)
+            if len(first) == BYTES:  # more than a row may have, and perhaps all of a large file
+                message = _(
+                    "Expected a line with the names of the columns in {file}, found no end of its first line."
+                )
+                raise DatasetError(message.format(file=path.name))
             if not first.strip():
                 message = _("{file} is empty, or its first line is: expected a line with the names of its columns.")
                 raise DatasetError(message.format(file=path.name))

@@ -17,7 +17,8 @@ from dpcore.datasets.forms.json_rows import JsonRows, open_json
 from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
 from dpcore.datasets.forms.tff_records import SqliteTable
 from dpcore.datasets.npz_table import NpzTable
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Roles, Table, described, reading
+from dpcore.datasets.reading import check_is_file, reading
+from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Roles, Table, described
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -65,6 +66,7 @@ def open_table(path: Path, *, all_classes: bool = False) -> Table:
         DatasetError: If it is none of the kinds that are read, missing or damaged.
     """
     with reading(path):
+        check_is_file(path)
         form = recognition.form_of(path)
         options = {"all_classes": all_classes} if _READERS[form] is SqliteTable else {}
         table = _READERS[form](path, **options)

@@ -1,10 +1,8 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
-import csv
 import math
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpcore.datasets.forms.names import Flat
+from dpcore.datasets.reading import reading
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -100,19 +99,6 @@ class Table:
                 batch |= {name: flatten(batch[name], done) for name, flatten in flat.items()}
                 done += len(next(iter(batch.values()), ()))
                 yield batch, fraction
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns what libraries say of a file that is not what its name says into a sentence."""
-    try:
-        yield
-    except DatasetError:
-        raise
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, csv.Error, pa.ArrowException) as err:
-        kind = path.suffix.lower().removeprefix(".").upper()
-        message = _("{file} cannot be read as {kind}: {reason}")
-        raise DatasetError(message.format(file=path.name, kind=kind, reason=err)) from err
 
 
 def described(field: pa.Field) -> Column:

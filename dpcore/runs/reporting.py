@@ -1,6 +1,7 @@
 """The statement of a run: its plan's, with what is known of its data and of the other runs on them."""
 
 from dpcore import datasets, limits
+from dpcore.datasets import federated, population
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.privacy import accounting, statement
@@ -18,6 +19,10 @@ def rows(
     data = _("{dataset}, content {content}.").format(
         dataset=training.dataset, content=run.dataset_fingerprint or _("not read yet")
     )
+    manifest = _manifest(store, training.dataset)
+    if manifest and manifest.users_without_train:
+        users = population.in_words(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
+        data += f" {users}."
     return statement.table(
         plan,
         accounting.account(plan),
@@ -25,7 +30,7 @@ def rows(
         false_positive_rate=false_positive_rate,
         training=training,
         ledger=budget.sentence(budget.balance(store, training.dataset)),
-        data=f"{data} {_access(store, training.dataset)}",
+        data=f"{data} {_(manifest.description.access_note) if manifest else ''}",
     )
 
 
@@ -37,10 +42,9 @@ def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
     )
 
 
-def _access(store: Store, dataset: str) -> str:
-    """What was looked at when the data were prepared, outside the guarantee; empty if nothing, or if they are gone."""
+def _manifest(store: Store, dataset: str) -> federated.Manifest | None:
+    """What is known of a data set; `None` if it is gone."""
     try:
-        manifest = datasets.entry(dataset, store.home).manifest
+        return datasets.entry(dataset, store.home).manifest
     except EpsilonLabError:
-        return ""
-    return _(manifest.description.access_note) if manifest else ""
+        return None

@@ -15,6 +15,8 @@ from dpcore.errors import InvalidValueError
         ((3, 100), None, False, "rows of numbers"),
         ((128, 9), None, False, "rows of numbers"),
         ((50, 6), None, False, "rows of numbers"),
+        ((24, 6), None, False, "rows of numbers"),
+        ((2, 3), (2, 3), False, ""),
         ((5,), None, False, ""),
         ((), None, False, ""),
         ((1, 28, 28), (28, 28, 1), True, "channels first"),

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -680,6 +681,44 @@ def test_a_shape_that_does_not_fit_is_told_beside_it(home, table):
     test.button(key="import").click().run()
     assert not test.exception
     assert any("0.3 of the users for testing" in caption.value for caption in test.caption)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("pipe.csv", "Expected a file, found a named pipe: pipe.csv."),
+        ("odd.npz", "odd.npz cannot be read as NPZ"),
+        ("odd.sqlite", "is not a data set as TensorFlow Federated's SqlClientData reads it"),
+        ("~nobody-of-this-name/own.csv", "Expected a file at ~nobody-of-this-name/own.csv, found none"),
+        (f"/{'o' * 300}.csv", "found none (File name too long)"),
+        ("/proc/self/mem.csv", "found none (No such file or directory)"),
+    ],
+)
+def test_what_cannot_be_imported_is_a_sentence(home, tmp_path, monkeypatch, place, words):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    for name, content in (("odd.npz", b"PK\3\4"), ("odd.sqlite", b"none")):
+        Path(name).write_bytes(content * 50)
+    test = page("data")
+    test.text_input(key="import_path").set_value(place).run()
+    if not test.error:
+        test.button(key="import").click().run()
+    assert not test.exception
+    assert words in test.error[0].value
+
+
+def test_rows_of_nobody_are_left_out_where_the_page_is_asked_to(home, table):
+    table.write_text(table.read_text().replace("person-7,", "None,").replace("person-8,", "PERSON-9,"))
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(table)).run()
+    test.selectbox(key="import_label").set_value("kind").run()
+    test.button(key="import").click().run()
+    assert "choose missing_user drop" in test.error[0].value
+    test.selectbox(key="import_missing_user").set_value("drop").run()
+    test.multiselect(key="import_join").set_value(["user"]).run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert metric(test, "Users") == "198"
 
 
 def test_uploads_can_be_switched_off(monkeypatch):

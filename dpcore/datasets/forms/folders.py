@@ -30,8 +30,8 @@ def parts_of(folder: Path) -> Parts:
     Raises:
         DatasetError: If there are none, or if they do not go together.
     """
-    if not folder.is_dir():
-        return [(None, folder)]
+    if not _is_folder(folder):
+        return [(None, folder)]  # who reads it will say if it is none
     if (folder / _SPLITS).is_file():
         splits = _json(folder / _SPLITS).get("splits")
         if not splits or not isinstance(splits, list) or not all(map(_plain, splits)):
@@ -59,6 +59,13 @@ def parts_of(folder: Path) -> Parts:
         files = [*map(str, forms.values())] if len(forms) > 1 else [str(path) for path in unclear[:5]]
         raise DatasetError(message.format(folder=_called(folder), files=", ".join(files)))
     return _told_apart(parts)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name too long, or with a zero in it
+        return False
 
 
 def _called(folder: Path) -> str:

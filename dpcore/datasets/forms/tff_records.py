@@ -1,5 +1,6 @@
 """TFF's SQLite form, with features of any names: each of a tf.Example record is a column."""
 
+import functools
 import math
 import re
 import sqlite3
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from google.protobuf import message as protobuf
 
-from dpcore.datasets import federated_emnist, tff_sqlite
+from dpcore.datasets import federated_emnist, spelling, tff_sqlite
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described
 from dpcore.errors import DatasetError
@@ -74,8 +75,9 @@ class SqliteTable(Table):
         numbers = sum(count for name, (_kind, count) in self._features.items() if name in names)
         most, total = max(1, min(_RECORDS, BYTES // (8 * max(numbers, 1)))), max(sum(self._promised.values()), 1)
         held, records = Counter(), self._records()
+        spelled = functools.cache(lambda user: spelling.spelled(user) or "")
         while rows := list(islice(records, most)):
-            held.update((split, str(user)) for user, split, _record in rows)
+            held.update((split, spelled(user)) for user, split, _record in rows)
             yield self._columns(names, rows), min(held.total() / total, 1.0)
         for (split, user), count in self._promised.items():
             if held[split, user] != count:
