@@ -18,9 +18,11 @@ from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
 from dpcore.datasets.forms.tff_records import SqliteTable
 from dpcore.datasets.npz_table import NpzTable
 from dpcore.datasets.reading import check_is_file, reading
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Roles, Table, described
+from dpcore.datasets.tabular import BYTES, Batch, Column, Roles, Table, described, rows_at_once
 from dpcore.errors import DatasetError
 from dpcore.language import _
+
+_SOME = 16  # rows that say how large all are
 
 
 class ParquetTable(Table):
@@ -39,8 +41,8 @@ class ParquetTable(Table):
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         with self._opened() as file:
             done, rows = 0, max(file.metadata.num_rows, 1)
-            wide = any(column.kind in ("array", "image") for column in self.columns if column.name in names)
-            step = ROWS // 16 if wide else min(ROWS, BYTES // len(names))
+            some = next(file.iter_batches(_SOME, columns=names), None)
+            step = rows_at_once(some, self.columns) if some else 1
             for batch in file.iter_batches(step, columns=names):
                 done += len(batch)
                 yield {name: plain(batch.column(name)) for name in names}, done / rows

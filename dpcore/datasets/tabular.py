@@ -1,7 +1,7 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ _NUMBER = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.ty
 _LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary)
+
+_IMAGES = 64  # encoded ones in a batch: nobody knows how large they are before they are decoded
 
 Batch = dict[str, pa.Array]
 
@@ -99,6 +101,18 @@ class Table:
                 batch |= {name: flatten(batch[name], done) for name, flatten in flat.items()}
                 done += len(next(iter(batch.values()), ()))
                 yield batch, fraction
+
+
+def rows_at_once(some: pa.RecordBatch, columns: Iterable[Column]) -> int:
+    """Returns how many rows of some columns memory should hold, by the size of the first of them.
+
+    Args:
+        some: Those first rows.
+        columns: The columns of the table.
+    """
+    images = any(column.kind == "image" for column in columns if column.name in some.schema.names)
+    most = BYTES * len(some) // max(some.nbytes, 1)
+    return max(1, min(most, _IMAGES if images else ROWS))
 
 
 def described(field: pa.Field) -> Column:

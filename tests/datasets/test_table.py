@@ -824,7 +824,7 @@ def test_ids_that_may_be_one_person_are_named_and_joined_where_that_is_asked(tmp
 
 def test_large_and_odd_floats_are_one_user_in_all_batches(tmp_path, monkeypatch):
     """Beside a fraction, 1e16 was written in another way than alone, and -0 in another way than 0."""
-    monkeypatch.setattr(table_files, "ROWS", 2)
+    monkeypatch.setattr("dpcore.datasets.tabular.ROWS", 2)
     frame = spelt([1e16, 0.0, 2.5, 3.0], each=6)
     frame["who"] = frame.who.astype(float)
     frame.loc[[7, 9], "who"] = -0.0
@@ -848,3 +848,18 @@ def test_labels_that_are_large_numbers_or_not_all_numbers_are_in_one_order(tmp_p
             assert (
                 convert(write(spelt(["a", "b"], written, each=9), folder / "t.csv"), mapping).class_names == order
             )
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_wide_rows_come_a_few_at_a_time(tmp_path, monkeypatch, suffix):
+    """And so do pictures, whose size shows only when they are decoded."""
+    monkeypatch.setattr("dpcore.datasets.tabular.BYTES", 1 << 16)
+    frame = pd.DataFrame({"who": np.arange(600) % 7, "answer": 1, "wide": [[float(n)] * 400 for n in range(600)]})
+    frame["picture"] = [png(image) for image in images(600)]
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_feather(tmp_path / "t.feather")
+    opened = table_files.open_table(tmp_path / f"t{suffix}")
+    wide = [batch["wide"].to_pylist() for batch, _ in opened.batches(["who", "wide"])]
+    assert max(map(len, wide)) <= (1 << 16) // 3200
+    assert [row[0] for rows in wide for row in rows] == list(range(600))
+    assert max(len(batch["picture"]) for batch, _ in opened.batches(["picture", "answer"])) <= 64

@@ -22,7 +22,7 @@ from dpcore.language import N_, _
 
 _USER, _SPLIT, _LABELS = "client_id", "split_name", ("label", "labels")
 _PICTURE, _EMNIST = re.compile("pixel|image|img", re.IGNORECASE), 784
-_RECORDS = 2048  # in a batch
+_RECORDS, _IMAGES = 2048, 64  # in a batch
 _EMPTY = tff_sqlite.Example().features.feature["nothing"]
 _LISTS = {"floats": "float_list", "integers": "int64_list", "bytes": "bytes_list"}
 _WIDTHS = {"floats": 4, "integers": 1, "bytes": 1}  # of one in what protobuf counts: floats are bytes there
@@ -72,8 +72,12 @@ class SqliteTable(Table):
         )
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
-        numbers = sum(count for name, (_kind, count) in self._features.items() if name in names)
-        most, total = max(1, min(_RECORDS, BYTES // (8 * max(numbers, 1)))), max(sum(self._promised.values()), 1)
+        chosen = [self._features[name] for name in names if name in self._features and name not in (text or [])]
+        images = any(kind == "bytes" for kind, _count in chosen)  # or text, which is no feature
+        most = max(
+            1, min(_IMAGES if images else _RECORDS, BYTES // (8 * max(sum(count for _, count in chosen), 1)))
+        )
+        total = max(sum(self._promised.values()), 1)
         held, records = Counter(), self._records()
         spelled = functools.cache(lambda user: spelling.spelled(user) or "")
         while rows := list(islice(records, most)):
