@@ -42,6 +42,11 @@ class CsvTable(Table):
             if not first.strip():
                 message = _("{file} is empty, or its first line is: expected a line with the names of its columns.")
                 raise DatasetError(message.format(file=path.name))
+            if first.startswith("sep="):
+                message = _(
+                    "{file} begins with {text!r}, which only a spreadsheet understands. Take that line out."
+                )
+                raise DatasetError(message.format(file=path.name, text=first.strip()[:9]))
             if "\0" in first:
                 message = _("{file} cannot be read as CSV: it seems to be UTF-16. Save it as UTF-8.")
                 raise DatasetError(message.format(file=path.name))

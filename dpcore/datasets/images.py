@@ -97,13 +97,19 @@ def layout(
             "found {given}."
         )
         raise InvalidValueError("image_shape", message.format(width=width, given=given))
-    told = guessed(tuple(given), told=True)
-    if axes == told.shape:
-        return Layout(shape=told.shape)
-    if len(told.shape) == 3 and axes == (told.shape[2], *told.shape[:2]):
-        note = _MOVED.format(axes=_by(axes), shape=_by(told.shape))
-        return Layout(shape=told.shape, first=True, note=note)
-    return told
+    given, flat = tuple(given), len(_without_ones(axes or ())) < 2
+    if len(given) == 3 and axes == (given[2], *given[:2]) != given:
+        return Layout(shape=given, first=True, note=_MOVED.format(axes=_by(axes), shape=_by(given)))
+    if axes is not None and len(axes) == 3 and given == (axes[2], *axes[:2]) != axes:
+        return Layout(shape=axes)
+    if not flat and _without_ones(given) != _without_ones(axes):
+        message = _("Expected image_shape to be that of the arrays, {axes}, found {given}. Leave it out.")
+        raise InvalidValueError("image_shape", message.format(axes=_by(axes), given=_by(given)))
+    return guessed(given, told=True)
+
+
+def _without_ones(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in axes if size > 1)
 
 
 def check_model(model: str, shape: tuple[int, ...] | None, dataset: str) -> None:

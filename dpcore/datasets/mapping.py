@@ -95,8 +95,22 @@ class Mapping:
                 raise InvalidValueError("features", message.format(name=name))
 
 
-def completed(mapping: Mapping, roles: Roles) -> Mapping:
-    """Returns a mapping in which the form of the file has said what nobody else has."""
+def completed(mapping: Mapping, roles: Roles, *, test_file: bool) -> Mapping:
+    """Returns a mapping in which the form of the file has said what nobody else has.
+
+    Args:
+        mapping: What somebody has said.
+        roles: What the form says.
+        test_file: Whether a second file has the test examples.
+
+    Raises:
+        InvalidValueError: If somebody has said twice who tests.
+    """
+    if test_file and (mapping.split is not None or mapping.test_users is not None):
+        message = _(
+            "Expected one of a second file, a split column and test_users, found several: each says who tests."
+        )
+        raise InvalidValueError("split" if mapping.split is not None else "test_users", message)
     split = mapping.split or (roles.split if mapping.test_users is None else None)
     return dataclasses.replace(
         mapping, user=mapping.user or roles.user, label=mapping.label or roles.label, split=split

@@ -65,9 +65,10 @@ class Spool:
         if not self._width:
             message = _("Expected numbers in column {column!r}, found arrays of length 0.")
             raise DatasetError(message.format(column=self.names[0]))
-        # The channels of pictures that were encoded are where they belong.
-        usual, guessed = (axes, None) if self._encoded else (self._roles.image_shape, axes)
-        self.layout = images.layout(guessed, self._width, given=self._image_shape, usual=usual)
+        if self._encoded and self._image_shape is None:  # their channels are where they belong
+            self.layout = images.Layout(shape=axes)
+        else:
+            self.layout = images.layout(axes, self._width, given=self._image_shape, usual=self._roles.image_shape)
         if len(self.names) == self._width:
             self.names = [self._columns[place] for place in self.layout(np.arange(self._width)[None])[0]]
 

@@ -82,7 +82,7 @@ def convert(
         with table_files.opened(
             path, partial, progress, test_path=test_path, all_classes=mapping.all_classes
         ) as table:
-            mapping = completed(mapping, table.roles)
+            mapping = completed(mapping, table.roles, test_file=test_path is not None)
             rows = _read(table, path.name, mapping, spool, progress)
         chosen = _choose(rows, mapping)
         scaler = scaling.fit(

@@ -151,6 +151,14 @@ def not_a_number(name: str, row: int, value) -> DatasetError:
     return DatasetError(message.format(column=name, value=str(value)[:40], row=row + 1))
 
 
+def only_text(path: Path, names: Iterable[str]) -> DatasetError:
+    """The error about a file that has nothing to learn from."""
+    message = _(
+        "{file} holds text and no numbers ({names}). Models here learn from images and vectors, not from text."
+    )
+    return DatasetError(message.format(file=path.name, names=", ".join(list(names)[:5])))
+
+
 def first_null(column: pa.Array) -> int | None:
     """The first row, from 0, that has no value."""
     return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0]) if column.null_count else None

@@ -534,6 +534,7 @@ def test_yes_and_no_are_numbers(tmp_path):
         ("who,alter,Größe\na,1,x\n".encode("latin-1"), "line 1 is not UTF-8. Save it as UTF-8"),
         (CELLS.format(",").encode("utf-16-le"), "it seems to be UTF-16. Save it as UTF-8"),
         (b"\nwho,x,answer\n", "t.csv is empty, or its first line is"),
+        (b"sep=;\r\nwho;x;answer\r\n", "begins with 'sep=;', which only a spreadsheet understands. Take that line out"),
         (b"# by me\nwho,x,answer\na,1,x\n", "begins with a comment: '# by me'. Take lines that begin with # out"),
         (b"who,x,answer\na,1,x\n# by me\nb,2,y\n", "in line 3 of t.csv, found 1: '# by me'. Take lines that begin"),
         (b"who,x,answer\na\t1\tx\n", "Has it tabs between its values, and commas between its names?"),
@@ -863,3 +864,32 @@ def test_wide_rows_come_a_few_at_a_time(tmp_path, monkeypatch, suffix):
     assert max(map(len, wide)) <= (1 << 16) // 3200
     assert [row[0] for rows in wide for row in rows] == list(range(600))
     assert max(len(batch["picture"]) for batch, _ in opened.batches(["picture", "answer"])) <= 64
+
+
+@pytest.mark.parametrize("given", [None, (3, 5, 4), (5, 4, 3)])
+def test_colours_of_encoded_pictures_stay_where_they_are(tmp_path, given):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 5, 4, 3), np.uint8)
+    frame = pd.DataFrame(
+        {"who": np.arange(30) % 7, "answer": np.arange(30) % 2, "picture": [png(image) for image in pixels]}
+    )
+    mapping = Mapping(user="who", label="answer", features=("picture",), image_shape=given)
+    dataset = convert(write(frame, tmp_path / "t.parquet"), mapping)
+    assert dataset.image_shape == (5, 4, 3)
+    flat = pixels.reshape(30, -1)
+    np.testing.assert_array_equal(sorted_images(dataset), flat[np.lexsort(flat.T)])
+
+
+@pytest.mark.parametrize("values", [{"split": "answer"}, {"test_users": 0.5}])
+def test_who_tests_is_said_once(tmp_path, values):
+    path = write(people(), tmp_path / "t.csv")
+    with pytest.raises(InvalidValueError, match="Expected one of a second file, a split column and test_users"):
+        table.convert(
+            path,
+            Mapping(
+                **{"user": "who", "label": "answer"} | ({"label": "income"} if "split" in values else {}) | values
+            ),
+            tmp_path / "made",
+            lambda what, fraction: None,
+            name="t",
+            test_path=path,
+        )

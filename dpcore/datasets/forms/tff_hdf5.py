@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.unpacking import check_size
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described
+from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -32,6 +32,8 @@ class Hdf5Table(Table):
                 raise DatasetError(_("{file} holds no examples.").format(file=path.name))
             batch = self._joined([self._read(*first, list(first[1]), slice(0, 1))])
         self.columns = tuple(described(pa.field(name, column.type)) for name, column in batch.items())
+        if all(column.kind == "text" for column in self.columns):
+            raise only_text(path, list(batch)[1:])
         label = next((name for name in batch if name in _LABELS), None)
         # As TFF publishes them: pixels of EMNIST between 0 and 1, bytes of CIFAR-100.
         self.roles = Roles(user=_USER, label=label, numbered=True, as_it_is=True)

@@ -16,7 +16,7 @@ from google.protobuf import message as protobuf
 
 from dpcore.datasets import federated_emnist, spelling, tff_sqlite
 from dpcore.datasets.forms.arrow_types import nested
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described
+from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
@@ -60,6 +60,8 @@ class SqliteTable(Table):
         names = [_USER, *[_SPLIT] * (len(self._splits) > 1), *self._features]
         columns = self._columns(names, [first])
         self.columns = tuple(described(pa.field(name, column.type)) for name, column in columns.items())
+        if all(kind == "bytes" and _is_text(columns[name][0]) for name, (kind, _count) in self._features.items()):
+            raise only_text(path, self._features)
         label = next((name for name in self._features if name in _LABELS), None)
         self.roles = Roles(
             user=_USER,
@@ -147,6 +149,16 @@ class SqliteTable(Table):
                 expected, other = (_(_KINDS[what]).format(count=number) for what, number in ((kind, count), found))
                 words = message.format(expected=expected, name=name, file=self._path.name, found=other, user=user)
                 raise DatasetError(words)
+
+
+def _is_text(value: pa.Scalar) -> bool:
+    """Whether bytes, or the first of a list of them, are text and no picture."""
+    while isinstance(value, pa.FixedSizeListScalar):
+        value = value.values[0]
+    try:
+        return value.as_py().decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _kind_of(feature) -> tuple[str, int]:

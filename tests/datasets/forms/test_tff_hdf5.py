@@ -77,8 +77,13 @@ def test_users_who_do_not_fit(tmp_path, features, message):
     assert message in refused(write(tmp_path / "t.h5", {"a": user(), "b": features}))
 
 
-def test_text_is_no_feature(tmp_path):
+def test_text_alone_is_refused_with_the_reason(tmp_path):
     """Shakespeare's snippets, as TFF published them."""
+    path = write(tmp_path / "t.h5", {name: {"snippets": [b"To be", b"or not"]} for name in "ab"})
+    assert "t.h5 holds text and no numbers (snippets). Models here learn from images and vectors" in refused(path)
+
+
+def test_text_is_no_feature(tmp_path):
     path = write(tmp_path / "t.h5", {name: user(x=[b"To be", b"or not"]) for name in "ab"})
     with pytest.raises(DatasetError, match="Expected numbers in column 'x', found 'To be' in row 1"):
         table.convert(path, Mapping(), tmp_path / "made", lambda what, fraction: None, name="t")
