@@ -46,17 +46,17 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
     table = Table(
         Column("name", no_wrap=True), "users", "examples", "classes", "MB", Column("where", overflow="fold")
     )
-    for name in datasets.names(where):
-        entry = datasets.entry(name, where)
+    for entry in [*(datasets.entry(name, where) for name in datasets.names(where)), *datasets.unfinished(where)]:
         known = entry.manifest
+        users = datasets.num_users(entry.name, where) if known or entry.built_in else None
         if as_json:
             print_json(
-                name=name,
+                name=entry.name,
                 built_in=entry.built_in,
                 folder=str(entry.folder),
                 size_bytes=entry.size_bytes,
                 problem=entry.problem,
-                num_users=datasets.num_users(name, where) if known or entry.built_in else None,
+                num_users=users,
                 users_without_train=known.users_without_train if known else None,
                 num_examples=known.num_examples if known else None,
                 num_classes=known.num_classes if known else None,
@@ -64,29 +64,13 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
             )
             continue
         table.add_row(
-            name,
-            _users(known, datasets.num_users(name, where)) if known or entry.built_in else "?",
+            entry.name,
+            "?" if users is None else _users(known, users),
             f"{known.num_examples['train']:,} + {known.num_examples['test']:,}" if known else "",
             str(known.num_classes) if known else "",
             f"{entry.size_bytes / 1e6:.0f}",
             entry.problem or (str(entry.folder) if known else "made or downloaded on first use"),
         )
-    for left in datasets.unfinished(where):
-        if as_json:
-            print_json(
-                name=left.name,
-                built_in=False,
-                folder=str(left.folder),
-                size_bytes=left.size_bytes,
-                problem=left.problem,
-                num_users=None,
-                users_without_train=None,
-                num_examples=None,
-                num_classes=None,
-                fingerprint=None,
-            )
-        else:
-            table.add_row(left.name, "?", "", "", f"{left.size_bytes / 1e6:.0f}", left.problem)
     if not as_json:
         out.print(table)
 

@@ -183,7 +183,7 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
     try:
         return federated.open_in_use(folder)
     except DatasetError as err:
-        if isinstance(err.__cause__, PermissionError):
+        if isinstance(err.__cause__, PermissionError):  # to import it again would not help
             raise
         raise DatasetError(
             _("{problem} Remove {name} and import it again.").format(problem=err, name=name)

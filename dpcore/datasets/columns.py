@@ -117,8 +117,9 @@ class Codes:
             raise DatasetError(message.format(column=self._name, found=column.type)) from err
         numbers = np.array([self._number(value) for value in values], np.int64)[places]
         nameless = np.flatnonzero((numbers < 0) & among)
-        for row in nameless if self._missing != "drop" else nameless[numbers[nameless] == _INFINITE]:
-            raise self._nameless(first_row + int(row), values[places[row]])
+        refused = nameless if self._missing != "drop" else nameless[numbers[nameless] == _INFINITE]
+        if len(refused):
+            raise self._nameless(first_row + int(refused[0]), values[places[refused[0]]])
         self.dropped += len(nameless)
         return numbers
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from dpcore.datasets import federated, findings, spelling, splitting
 from dpcore.datasets.reading import check_is_file, reason
@@ -326,15 +326,9 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                 if lacking:
                     fewer = _("{file} lacks {lacking:,} of the examples that it promises in {split}.")
                     raise DatasetError(fewer.format(file=path, lacking=lacking, split=split))
-    except (
-        sqlite3.Error,
-        message.DecodeError,
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        MemoryError,
-    ) as err:
+    except DatasetError:
+        raise
+    except Exception as err:
         raise DatasetError(_("{file} is damaged: {reason}.").format(file=path, reason=reason(err))) from err
 
 
