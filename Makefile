@@ -21,7 +21,12 @@ help: ## List the targets
 run: $(VENV)/.run ## Set up what is missing and start the dashboard (PORT=8501)
 	@$(VENV)/bin/python -m dpcore serve --port $(PORT)
 
-test: $(VENV)/.dev ## Set up what is missing and run every test (needs Chromium)
+test: $(VENV)/.dev ## Set up what is missing and run every test (installs Chromium where it may)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing Chromium (once) ..." && \
+		apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		echo "Found no Chromium, and may not install it: the tests that need a browser are skipped. Type: \
+	sudo apt install chromium"
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "dpcore").rglob("*.py"))]
 
@@ -21,6 +19,7 @@ ALLOWED = {
     "runs": {"cluster", "datasets", "learning", "privacy"},
     "reports": {"runs", "charts", "datasets", "privacy"},
     "ui": {"cluster", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
+    "cli": {"cluster", "reports", "runs", "ui", "lesson", "learning", "privacy", "datasets"},
 }
 TOP = {
     "language": set(),
@@ -41,12 +40,6 @@ TOP = {
 }
 
 
-def part_of(path: Path) -> str:
-    """The part of dpcore that a file belongs to, also in a folder of that part; or the folder that it is in."""
-    inside = path.relative_to(ROOT).parts[:-1]
-    return inside[1] if inside[:1] == ("dpcore",) and len(inside) > 1 else path.parent.name
-
-
 def imports(path: Path, whole_file: bool = True) -> set[str]:
     """Modules that a file imports; at its top level only, unless `whole_file`."""
     tree = ast.parse(path.read_text())
@@ -59,37 +52,62 @@ def imports(path: Path, whole_file: bool = True) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_pages_and_ui_import_streamlit(path):
-    allowed = path.name == "app.py" or part_of(path) in ("pages", "ui")
-    assert allowed or not any(name.split(".")[0] == "streamlit" for name in imports(path))
+def part(path: Path) -> str:
+    """The part of the program that a file belongs to, however deep it lies: a folder of dpcore, or what is beside it."""
+    inside = path.relative_to(ROOT).parts
+    if inside[0] != "dpcore":
+        return "pages"
+    return inside[1] if len(inside) > 2 else "top"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_learning_imports_tensorflow(path):
-    heavy = {name for name in imports(path) if name.split(".")[0].startswith("tensorflow")}
-    assert part_of(path) == "learning" or not heavy
+def uses(path: Path) -> set[str]:
+    """The parts, and the modules at the top of dpcore, that a file imports."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("dpcore.")}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if part_of(p) in ALLOWED], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_parts_import_downwards(path):
-    part = part_of(path)
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("dpcore.")}
-    assert used & set(ALLOWED) <= ALLOWED[part] | {part}
+def packages(path: Path) -> set[str]:
+    """The packages that a file imports."""
+    return {name.split(".")[0] for name in imports(path)}
 
 
-@pytest.mark.parametrize("name", TOP)
-def test_top_modules_import_downwards(name):
-    used = {n.split(".")[1] for n in imports(ROOT / "dpcore" / f"{name}.py") if n.startswith("dpcore.")}
-    assert used <= TOP[name] | {name}
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_everything_has_a_place_among_the_layers():
+    assert {part(path) for path in FILES} - {"pages", "top"} == set(ALLOWED)
+    assert {path.stem for path in FILES if part(path) == "top"} - {"__init__", "__main__"} == set(TOP)
+
+
+def test_only_pages_and_ui_import_streamlit():
+    assert [named(p) for p in FILES if part(p) not in ("pages", "ui") and "streamlit" in packages(p)] == []
+
+
+def test_only_learning_imports_tensorflow():
+    heavy = {"tensorflow", "tensorflow_federated", "tensorflow_privacy"}
+    assert [named(path) for path in FILES if part(path) != "learning" and packages(path) & heavy] == []
+
+
+def test_parts_import_downwards():
+    upwards = {
+        named(path): sorted(found)
+        for path in FILES
+        if part(path) in ALLOWED and (found := uses(path) & set(ALLOWED) - ALLOWED[part(path)] - {part(path)})
+    }
+    assert upwards == {}
+
+
+def test_top_modules_import_downwards():
+    upwards = {
+        name: sorted(found) for name in TOP if (found := uses(ROOT / "dpcore" / f"{name}.py") - TOP[name] - {name})
+    }
+    assert upwards == {}
 
 
 def test_the_dashboard_process_never_loads_tensorflow():
     """Imports all that pages import, in a process of its own, and looks."""
     modules = sorted(
-        {name for path in FILES if part_of(path) in ("pages", "ui") for name in imports(path)} | {"dpcore.cli"}
+        {name for path in FILES if part(path) in ("pages", "ui") for name in imports(path)} | {"dpcore.cli"}
     )
     program = "import importlib.util, sys\n" + "\n".join(
         f"try: import {name}\nexcept ModuleNotFoundError: pass" for name in modules

@@ -41,6 +41,13 @@ def free_port() -> int:
 def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = None):
     """The dashboard as `make run` starts it."""
     command = [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home), *options]
+    with answering(command, port, env) as server:
+        yield server
+
+
+@contextmanager
+def answering(command: list[str], port: int, env: dict[str, str] | None = None):
+    """A server, from when it answers until the end of the block."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=env)
     try:
         for _ in range(600):
