@@ -11,7 +11,7 @@ import streamlit as st
 
 from dpcore import datasets, language
 from dpcore.datasets import images
-from dpcore.datasets.forms import ALL, ENDINGS, PACKED
+from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
 from dpcore.datasets.forms.folders import parts_of
 from dpcore.datasets.reading import check_is_file, reason
 from dpcore.datasets.table import Mapping
@@ -63,7 +63,9 @@ def section(home: Path) -> None:
         placeholder="/home/me/table.parquet",
         help=_(
             "Its whole path. What it may be: {forms}; packed as {packed}; or a folder of files that go together."
-        ).format(forms=ALL, packed=", ".join(PACKED)),
+        ).format(
+            forms=", ".join(f"`{form}`" for form in FORMS), packed=", ".join(f"`{ending}`" for ending in PACKED)
+        ),
     )
     sent = st.file_uploader(
         _("Or send it"),

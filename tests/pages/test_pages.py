@@ -18,6 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
+from dpcore.datasets.forms import FORMS, PACKED
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
@@ -650,6 +651,11 @@ def test_every_form_is_taken_by_its_path(home, form):
     assert not test.exception
     assert "is imported" in test.success[0].value
     assert metric(test, "Users") == "12"
+
+
+def test_the_page_names_every_form():
+    box = page("data").text_input(key="import_path")
+    assert [form for form in (*FORMS, *PACKED) if form not in box.help] == []
 
 
 def test_images_look_as_they_are(home):
