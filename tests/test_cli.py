@@ -332,6 +332,100 @@ def test_a_table_is_imported_listed_shown_and_removed(tmp_path):
     assert command("data", "show", "own", home=tmp_path).returncode == 2
 
 
+def test_what_a_killed_import_has_left_is_listed_removed_and_told(tmp_path):
+    imported = tmp_path / "datasets" / "imported"
+    for name in ("mine", "other"):
+        (imported / f"{name}.partial").mkdir(parents=True)
+        (imported / f"{name}.partial" / "rows").write_bytes(bytes(3_000_000))
+    rows = {row["name"]: row for row in json_lines(command("data", "list", "--json", home=tmp_path).stdout)}
+    assert (rows["mine"]["size_bytes"], rows["mine"]["num_users"]) == (3_000_000, None)
+    assert "data remove mine" in rows["mine"]["problem"]
+    assert "cut off" in command("data", "list", home=tmp_path).stdout
+    assert command("data", "remove", "mine", "--yes", home=tmp_path).stdout == "mine is removed.\n"
+    assert not (imported / "mine.partial").exists()
+    table = tmp_path / "own.csv"
+    table.write_text("\n".join(["who,kind,size", *(f"u{n % 9},{n % 2},{n}" for n in range(90))]))
+    done = command("data", "import", str(table), "--user", "who", "--label", "kind", home=tmp_path)
+    assert "Warning: Removed what an import that was cut off had left: other, 3 MB." in done.stderr
+    assert [path.name for path in imported.glob("*") if path.is_dir()] == ["own"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "import", "TABLE", "--user", "who", "--label", "kind"),
+        ("data", "show", "writers"),
+        ("ledger",),
+        ("ledger", "--public"),
+        ("runs", "list"),
+        ("runs", "queue", "--parallel-runs", "2"),
+        ("runs", "resume", "x"),
+        ("runs", "prune", "--yes"),
+        ("train", "--rounds", "1"),
+        ("study", "list"),
+        ("study", "run"),
+        ("cluster", "show"),
+        ("cluster", "certificates", "/proc/nowhere"),
+    ],
+)
+def test_a_home_that_cannot_be_written_to_is_a_sentence(tmp_path, arguments):
+    """Nobody can make a folder there, root neither."""
+    table = tmp_path / "own.csv"
+    table.write_text("\n".join(["who,kind,size", *(f"u{n % 9},{n % 2},{n}" for n in range(90))]))
+    done = command(*(str(table) if one == "TABLE" else one for one in arguments), home="/proc/nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    *warnings, said = done.stderr.splitlines()
+    assert said.startswith("Error: ")
+    assert "/proc/nowhere" in said
+    assert all(line.startswith("Warning: ") for line in warnings)
+
+
+def test_the_server_says_so_too_and_nothing_follows():
+    done = process("serve", home="/proc/nowhere")  # its standard error is read until no process has it open
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("Error: /proc/nowhere")
+
+
+def test_missing_and_odd_ids_are_refused_left_out_kept_or_joined(tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"{who},{n % 3},{n}" for who in ("a", "A", "None", "b") for n in range(9)]
+    table.write_text("\n".join(["who,kind,size", *lines]))
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind", "--json")
+    said = command(*wanted, home=tmp_path)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "found 'None' in row 19" in said.stderr
+    for more, users in (
+        (("--missing-user", "drop"), 3),
+        (("--missing-user", "keep"), 4),
+        (("--missing-user", "drop", "--join", "user", "--join", "label"), 2),
+    ):
+        (made,) = json_lines(command(*wanted, "--name", f"own-{users}", *more, home=tmp_path).stdout)
+        assert made["num_users"] == users
+        assert ("'A' = 'a'" in " ".join(made["warnings"])) == ("--join" not in more)
+
+
+def test_users_who_only_test_are_named_beside_the_population(tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"u{n % 40},{n % 3},{n},{'train' if n % 40 < 10 else 'test'}" for n in range(400)]
+    table.write_text("\n".join(["who,kind,size,part", *lines]))
+    wanted = ("data", "import", str(table), "--user", "who", "--label", "kind", "--split", "part")
+    assert "own: 40 users, of whom 10 train and the others only test, 100" in command(*wanted, home=tmp_path).stdout
+    (listed,) = [
+        row for row in json_lines(command("data", "list", "--json", home=tmp_path).stdout) if row["name"] == "own"
+    ]
+    (shown,) = json_lines(command("data", "show", "own", "--json", home=tmp_path).stdout)
+    for told in (listed, shown):
+        assert (told["num_users"], told["users_without_train"]) == (10, 30)
+    assert (shown["suggested_delta"], shown["examples_per_user"]) == (1e-2, [10, 10.0, 10])
+    assert (
+        "40 users, of whom 10 train and the others only test"
+        in command("data", "show", "own", home=tmp_path).stdout
+    )
+    refused = command("train", "--dataset", "own", "--clients-per-round", "20", home=tmp_path)
+    assert (refused.returncode, "The population has 10 users" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

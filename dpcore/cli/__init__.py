@@ -35,7 +35,9 @@ class _Commands(typer.core.TyperGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except EpsilonLabError as error:
+        except BrokenPipeError:  # whoever read our output has seen enough
+            raise
+        except (EpsilonLabError, OSError) as error:
             from dpcore.cli import options  # each command has imported it by now
 
             options.complain(str(error))

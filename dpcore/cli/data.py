@@ -13,14 +13,16 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.datasets import forms, images, summary
-from dpcore.datasets.federated import FederatedDataset
+from dpcore.datasets import forms, images, population, summary
+from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: built in, downloaded, or your own table.")
 
 Scaling = StrEnum("Scaling", ["standardise", "bounds", "none"])
+Missing = StrEnum("Missing", ["refuse", "drop", "keep"])
+Joined = StrEnum("Joined", ["user", "label"])
 Ratio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
 
 
@@ -43,25 +45,26 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
     table = Table(
         Column("name", no_wrap=True), "users", "examples", "classes", "MB", Column("where", overflow="fold")
     )
-    for name in datasets.names(where):
-        entry = datasets.entry(name, where)
+    for entry in [*(datasets.entry(name, where) for name in datasets.names(where)), *datasets.unfinished(where)]:
         known = entry.manifest
+        users = datasets.num_users(entry.name, where) if known or entry.built_in else None
         if as_json:
             print_json(
-                name=name,
+                name=entry.name,
                 built_in=entry.built_in,
                 folder=str(entry.folder),
                 size_bytes=entry.size_bytes,
                 problem=entry.problem,
-                num_users=datasets.num_users(name, where) if known or entry.built_in else None,
+                num_users=users,
+                users_without_train=known.users_without_train if known else None,
                 num_examples=known.num_examples if known else None,
                 num_classes=known.num_classes if known else None,
                 fingerprint=known.fingerprint if known else None,
             )
             continue
         table.add_row(
-            name,
-            f"{datasets.num_users(name, where):,}" if known or entry.built_in else "?",
+            entry.name,
+            "?" if users is None else _users(known, users),
             f"{known.num_examples['train']:,} + {known.num_examples['test']:,}" if known else "",
             str(known.num_classes) if known else "",
             f"{entry.size_bytes / 1e6:.0f}",
@@ -69,6 +72,12 @@ def list_data(home_folder: options.HomeFolder = None, as_json: options.AsJson = 
         )
     if not as_json:
         out.print(table)
+
+
+def _users(known: Manifest | None, count: int) -> str:
+    """The population, and of how many users it is where some only test."""
+    others = known.users_without_train if known else 0
+    return f"{count:,} of {count + others:,}" if others else f"{count:,}"
 
 
 @app.command("show")
@@ -101,10 +110,13 @@ def show_data(
         print_json(**values)
         return
     fewest, median, most = found.examples_per_user
+    users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
     for line in (
         f"{name} ({dataset.fingerprint}): {dataset.description.source}",
-        f"{found.num_users:,} users; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
-        f"{fewest} to {most} examples a user, {median:g} in the middle",
+        f"{users}; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
+        f"{fewest} to {most} examples a user who trains, {median:g} in the middle"
+        if found.users_without_train
+        else f"{fewest} to {most} examples a user, {median:g} in the middle",
         f"{found.num_classes} classes, {found.num_features} features; label skew {found.label_skew:.3f}",
         dataset.description.scaling,
         dataset.description.access_note,
@@ -148,6 +160,17 @@ def import_data(
     ] = None,
     scaling: Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, and looks at nobody.")] = None,
     bounds: Annotated[str | None, typer.Option(help="Fixed bounds of all features, as -3,3.")] = None,
+    missing_user: Annotated[
+        Missing,
+        typer.Option(help="Rows without a user: drop them, or keep what stands for none (NA, -) as a name."),
+    ] = Missing.refuse,
+    missing_label: Annotated[Missing, typer.Option(help="The same of rows without a label.")] = Missing.refuse,
+    join: Annotated[
+        list[Joined] | None,
+        typer.Option(
+            help="Whose spellings that differ in case, in width, or as 1 and 1.0 do are one; once for each."
+        ),
+    ] = None,
     all_classes: Annotated[
         bool, typer.Option("--all-classes", help="SQLite: all 62 classes, not the digits.")
     ] = False,
@@ -156,6 +179,7 @@ def import_data(
 ) -> None:
     """Import your own table: one row an example, a column that says who, and a label."""
     where = home.folder(home_folder)
+    warn(*datasets.clear(where))
     from dpcore.datasets.table import Mapping  # pyarrow: a third of a second that no other command needs
 
     mapping = Mapping(
@@ -170,6 +194,9 @@ def import_data(
         max_examples_per_user=max_examples_per_user,
         scaling=scaling.value if scaling else None,
         bounds=_bounds(bounds),
+        missing_user=missing_user.value,
+        missing_label=missing_label.value,
+        join=tuple(column.value for column in join or ()),
         all_classes=all_classes,
     )
     dataset = _with_progress(
@@ -181,6 +208,7 @@ def import_data(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
             num_users=dataset.num_users,
+            users_without_train=dataset.users_without_train,
             num_train=len(dataset.train.labels),
             num_test=len(dataset.test.labels),
             num_classes=dataset.num_classes,
@@ -188,8 +216,9 @@ def import_data(
             warnings=list(dataset.description.warnings),
         )
         return
+    users = population.in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
     out.print(
-        f"{dataset.name}: {dataset.num_users:,} users, {len(dataset.train.labels):,} examples to train on and "
+        f"{dataset.name}: {users}, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "
         f"Train on it with --dataset {dataset.name}",
     )
@@ -214,7 +243,8 @@ def remove_data(
 ) -> None:
     """Remove a data set's files. Its runs stay, and stay in the ledger."""
     where = home.folder(home_folder)
-    entry = datasets.entry(name, where)
+    left = [entry for entry in datasets.unfinished(where) if entry.name == name]
+    entry = left[0] if left and name not in datasets.names(where) else datasets.entry(name, where)
     if not yes:
         typer.confirm(f"Remove {entry.folder} ({entry.size_bytes / 1e6:.0f} MB)?", abort=True, err=True)
     datasets.remove(name, where)

@@ -5,12 +5,13 @@ All live under `home / "datasets"`, which only its user can read; imported ones 
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpcore.datasets import federated, federated_emnist, images, writers
+from dpcore.datasets import federated, federated_emnist, images, leftovers, population, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
@@ -39,6 +40,7 @@ class Entry:
         size_bytes: What it takes on disk; 0 if it is not there yet.
         manifest: What is known of it; `None` if it is not there, or if there is a problem.
         problem: Why it cannot be read, or empty.
+        live: Whether it is being made right now.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Entry:
     size_bytes: int = 0
     manifest: Manifest | None = None
     problem: str = ""
+    live: bool = False
 
 
 def names(home: Path) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ def check_name(name: str, home: Path | None = None) -> str:
 
 
 def num_users(name: str, home: Path | None = None) -> int:
-    """Returns the population of a data set, without loading it; of an imported one, by what its home says.
+    """Returns the population of a data set, without loading it: how many users have examples to train on.
 
     Raises:
         InvalidValueError: If there is no data set of this name.
@@ -87,6 +90,16 @@ def check_model(name: str, home: Path, model: str) -> None:
         images.check_model(model, manifest.description.image_shape, name)
 
 
+def check_population(name: str, home: Path, planned: int) -> None:
+    """Refuses a plan for other users than those who train, as far as that is known before anything is loaded.
+
+    Raises:
+        InvalidValueError: If `planned` is not their number.
+    """
+    if name in names(home) and (manifest := entry(name, home).manifest) is not None:
+        population.check(name, manifest, planned)
+
+
 def entry(name: str, home: Path) -> Entry:
     """Returns what is known of a data set without loading it.
 
@@ -96,12 +109,44 @@ def entry(name: str, home: Path) -> Entry:
     folder, built_in = _folder(check_name(name, home), home), name in NAMES
     if not folder.exists():
         return Entry(name=name, built_in=built_in, folder=folder)
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    size = leftovers.size_of(folder)
     try:
         manifest, problem = federated.read_manifest(folder), ""
     except DatasetError as err:
         manifest, problem = None, str(err)
     return Entry(name=name, built_in=built_in, folder=folder, size_bytes=size, manifest=manifest, problem=problem)
+
+
+def unfinished(home: Path) -> list[Entry]:
+    """Returns what there is of data sets that are being made, or that a process was making when it was killed."""
+    return [
+        Entry(
+            name=left.name,
+            built_in=False,
+            folder=left.path,
+            size_bytes=left.size_bytes,
+            problem=_("It is being made right now.")
+            if left.live
+            else _("An import that was cut off has left this. Remove it: data remove {name}").format(
+                name=left.name
+            ),
+            live=left.live,
+        )
+        for left in leftovers.found(_root(home))
+    ]
+
+
+def clear(home: Path) -> list[str]:
+    """Removes what imports that were cut off have left, and says so, a sentence each.
+
+    What is being made right now stays. Where nothing can be removed, nothing is.
+    """
+    try:
+        removed = leftovers.clear(_root(home))
+    except OSError:
+        return []
+    message = _("Removed what an import that was cut off had left: {name}, {size:,.0f} MB.")
+    return [message.format(name=left.name, size=left.size_bytes / 1e6) for left in removed]
 
 
 def fingerprint(name: str, home: Path) -> str | None:
@@ -149,6 +194,8 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
     try:
         return federated.open_in_use(folder)
     except DatasetError as err:
+        if isinstance(err.__cause__, PermissionError):  # to import it again would not help
+            raise
         raise DatasetError(
             _("{problem} Remove {name} and import it again.").format(problem=err, name=name)
         ) from err
@@ -218,13 +265,36 @@ def import_sqlite(
     return import_table(path, Mapping(all_classes=not only_digits), home, name=name, progress=progress)
 
 
+@contextmanager
+def sent(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
+    """Yields a file that somebody has sent, or a folder of several, for as long as the block takes.
+
+    Raises:
+        DatasetError: If there is no room for it.
+    """
+    with federated.disk_errors(_root(home)):
+        root = _private(home)
+    with leftovers.sent(root, {Path(name).name: content for name, content in files.items()}) as path:
+        yield path
+
+
 def remove(name: str, home: Path) -> None:
-    """Removes a data set from the disk. A built-in one stays in the list and can be made again.
+    """Removes a data set from the disk, or what is left of one. A built-in one stays in the list and can be made again.
 
     Raises:
         InvalidValueError: If there is no data set of this name.
-        DatasetError: If a run is using it.
+        DatasetError: If a run is using it, if it is being made, or if the disk does not allow it.
     """
+    with federated.disk_errors(_root(home)):
+        left = [entry for entry in unfinished(home) if entry.name == name]
+        if any(entry.live for entry in left):
+            raise DatasetError(_("{name} is being made right now. Stop that first.").format(name=name))
+        if leftovers.clear(_root(home), name) and name not in names(home):
+            return
+        _remove(name, home)
+
+
+def _remove(name: str, home: Path) -> None:
     folder = _folder(check_name(name, home), home)
     with lock(federated.lock_of(folder), wait=False) as free:
         if not free:

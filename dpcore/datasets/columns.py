@@ -6,12 +6,15 @@ import re
 import struct
 import warnings
 import zlib
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image, UnidentifiedImageError
 
+from dpcore.datasets import spelling
+from dpcore.datasets.forms.arrow_types import plain
 from dpcore.datasets.tabular import first_null, not_a_number
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
@@ -20,6 +23,8 @@ _PICTURES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")  # others run programs
 _GREY = ("1", "L", "LA", "I;16")
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 LARGEST = float(np.finfo(np.float32).max)  # what models compute with
+_INFINITE = -2  # the number of what names nothing and may not be left out
+MISSING = ("refuse", "drop", "keep")  # what becomes of rows without a user, or without a label
 
 
 def check_name(field: str, name: str | None, names: list[str]) -> str:
@@ -43,60 +48,127 @@ def _listed(names: list[str]) -> str:
     return ", ".join(repr(name) if re.search(r"[\s,'\"]|^$", name) else name for name in names) or _("nothing")
 
 
-class Codes:
-    """Numbers the distinct values of a column, in the order of their appearance, over many batches."""
+def _distinct(column: pa.Array) -> tuple[list, np.ndarray]:
+    """Returns the distinct values of a column, which `spelling.spelled` takes, and the place of each row's among them.
 
-    def __init__(self, name: str):
-        self._name = name
+    Raises:
+        pa.ArrowException: If the column is of a kind that names nothing.
+    """
+    column = plain(column)
+    if pa.types.is_float16(column.type):
+        column = pc.cast(column, pa.float32())
+    kind = column.type
+    as_it_is = any(test(kind) for test in (pa.types.is_floating, pa.types.is_decimal, _is_bytes))
+    if not as_it_is and not pa.types.is_string(kind):
+        column = pc.cast(column, pa.string())
+    encoded = column.dictionary_encode(null_encoding="encode")
+    values = encoded.dictionary
+    listed = list(values.to_numpy(zero_copy_only=False)) if pa.types.is_floating(kind) else values.to_pylist()
+    return listed, encoded.indices.to_numpy()
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+
+
+class Codes:
+    """Numbers the names in a column (`spelling.spelled`), in the order of their appearance, over many batches.
+
+    Attributes:
+        dropped: Rows without a name, that are to be left out.
+        inexact: Whether a name is a floating-point number so large that several whole ones may have become it.
+    """
+
+    def __init__(self, name: str, *, option: str = "", missing: str = MISSING[0], join: bool = False):
+        """Begins without a name.
+
+        Args:
+            name: The column.
+            option: What the choice of `missing` is called; empty where there is none.
+            missing: One of `MISSING`: "refuse" rows without a name, "drop" them, or "keep" what says that there is
+                none ("NA", "-") as a name.
+            join: Whether names that have a `spelling.key` in common are one.
+        """
+        self._name, self._option, self._missing, self._join = name, option, missing, join
         self._numbers: dict[str, int] = {}
+        self._seen: dict[Any, int] = {}
+        self.dropped = 0
+        self.inexact = False
 
     @property
     def values(self) -> list[str]:
         return list(self._numbers)
 
-    def __call__(self, column: pa.Array, first_row: int) -> np.ndarray:
-        """Returns each row's number, int32 [rows].
+    def __call__(self, column: pa.Array, first_row: int, among: np.ndarray | bool = True) -> np.ndarray:
+        """Returns each row's number, int64 [rows]; -1 where it has no name and is to be left out.
+
+        Args:
+            column: Some rows.
+            first_row: The place of the first of them in the file, from 0.
+            among: Which of them matter, bool [rows].
 
         Raises:
-            DatasetError: If a value is missing, or of a kind that names nothing.
+            DatasetError: If a name is missing, or of a kind that names nothing.
         """
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if column.null_count:
-            raise self._missing(first_row + first_null(column))
-        if pa.types.is_floating(column.type):
-            values = column.to_numpy(zero_copy_only=False)
-            missing = np.flatnonzero(np.isnan(values))
-            if len(missing):
-                raise self._missing(first_row + int(missing[0]))
-            if np.array_equal(values, np.rint(values)):  # 3.0 is 3, written by a program that knows no integers
-                column = pc.cast(column, pa.int64())
         try:
-            text = pc.cast(column, pa.string()).dictionary_encode()
+            values, places = _distinct(column)
         except pa.ArrowException as err:
             message = _("Expected text or numbers in column {column!r}, found {found}.")
             raise DatasetError(message.format(column=self._name, found=column.type)) from err
-        distinct, places = text.dictionary.to_pylist(), text.indices.to_numpy()
-        if "" in distinct:
-            raise self._missing(first_row + int(np.flatnonzero(places == distinct.index(""))[0]))
-        return np.array([self._numbers.setdefault(value, len(self._numbers)) for value in distinct], np.int64)[
-            places
-        ]
+        numbers = np.array([self._number(value) for value in values], np.int64)[places]
+        nameless = np.flatnonzero((numbers < 0) & among)
+        refused = nameless if self._missing != "drop" else nameless[numbers[nameless] == _INFINITE]
+        if len(refused):
+            raise self._nameless(first_row + int(refused[0]), values[places[refused[0]]])
+        self.dropped += len(nameless)
+        return numbers
 
-    def _missing(self, row: int) -> DatasetError:
-        message = _(
-            "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, "
-            "or leave the row out."
-        )
-        return DatasetError(message.format(column=self._name, row=row + 1))
+    def _number(self, value: Any) -> int:
+        if value in self._seen:
+            return self._seen[value]
+        if isinstance(value, float | np.floating):
+            if np.isinf(value):
+                return _INFINITE
+            self.inexact |= abs(value) > 2 ** (np.finfo(type(value)).nmant + 1)
+        name = spelling.spelled(value)
+        if name is None or (self._missing != "keep" and spelling.says_nothing(name)):
+            return -1
+        name = spelling.key(name) if self._join else name
+        return self._seen.setdefault(value, self._numbers.setdefault(name, len(self._numbers)))
+
+    def _nameless(self, row: int, value: Any) -> DatasetError:
+        """The error about the first row that has no name, from 0."""
+        name = spelling.spelled(value)
+        if isinstance(value, float | np.floating) and np.isinf(value):
+            message = _("Expected text or finite numbers in column {column!r}, found {value} in row {row:,}.")
+        elif not self._option:
+            message = _(
+                "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, "
+                "or leave the row out."
+            )
+        elif name is None:
+            message = _(
+                "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, or choose "
+                "{option} drop, which leaves such rows out."
+            )
+        else:
+            message = _(
+                "Expected a value in column {column!r} of every row, found {value!r} in row {row:,}, which stands for "
+                "none. Fill it in, or choose {option} drop, which leaves such rows out, or {option} keep, which takes it "
+                "for a name."
+            )
+        return DatasetError(message.format(column=self._name, row=row + 1, value=name, option=self._option))
 
 
 def in_order(values: list[str]) -> list[str]:
     """Returns distinct values sorted: as numbers if all of them are, else as text."""
     try:
-        return sorted(values, key=float)
+        numbers = {value: float(value) for value in values}
     except ValueError:
         return sorted(values)
+    if not np.isfinite(list(numbers.values())).all():
+        return sorted(values)
+    return sorted(values, key=lambda value: (numbers[value], value))
 
 
 def block(columns: dict[str, pa.Array], first_row: int) -> tuple[np.ndarray, tuple[int, ...] | None]:

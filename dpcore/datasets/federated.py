@@ -1,6 +1,7 @@
 """A federated data set: flat arrays sorted by user, memory-mapped, with offsets."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -69,10 +70,22 @@ class Description:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of a data set without reading its arrays: examples of "train" and "test", SHA-256 by file."""
+    """What is known of a data set without reading its examples.
+
+    Attributes:
+        name: Its name in `dpcore.datasets`.
+        num_users: The population: users with examples to train on.
+        users_without_train: The others, who only test: no cohort is drawn from them.
+        num_classes: Labels are 0 to num_classes - 1.
+        num_features: The width of an example.
+        num_examples: Examples of "train" and of "test".
+        description: What its numbers stand for.
+        sha256: By file.
+    """
 
     name: str
     num_users: int
+    users_without_train: int
     num_classes: int
     num_features: int
     num_examples: dict[str, int]
@@ -89,6 +102,9 @@ class Manifest:
 class FederatedDataset:
     """Users with their own examples, to train on and to evaluate on.
 
+    Some may have none to train on. They are no part of the population: to draw cohorts from them would hide nobody, and
+    their empty updates would pull the clip norm down.
+
     Attributes:
         name: Its name in `dpcore.datasets`.
         fingerprint: 16 hexadecimal digits of the SHA-256 of its content.
@@ -102,9 +118,20 @@ class FederatedDataset:
     test: Split
     description: Description = field(default_factory=Description)
 
+    @functools.cached_property
+    def trainers(self) -> np.ndarray:
+        """The users that cohorts are drawn from, those with examples to train on: int64 [num_users], ascending."""
+        return np.flatnonzero(np.diff(self.train.offsets))
+
     @property
     def num_users(self) -> int:
-        return len(self.train.offsets) - 1
+        """The population: how many have examples to train on."""
+        return len(self.trainers)
+
+    @property
+    def users_without_train(self) -> int:
+        """How many only test."""
+        return len(self.train.offsets) - 1 - self.num_users
 
     @property
     def num_features(self) -> int:
@@ -166,16 +193,17 @@ def write_manifest(partial: Path, *, name: str, num_classes: int, description: D
     """Completes a folder whose six arrays are written."""
     keys = sorted(f"{split}_{kind}" for split in _SPLITS for kind in _KINDS)
     shapes = {key: np.load(partial / f"{key}.npy", mmap_mode="r").shape for key in keys}
-    manifest = Manifest(
-        name=name,
-        num_users=shapes["train_offsets"][0] - 1,
-        num_classes=num_classes,
-        num_features=shapes["train_features"][1],
-        num_examples={split: shapes[f"{split}_labels"][0] for split in _SPLITS},
-        description=description,
-        sha256={key: _digest(partial / f"{key}.npy") for key in keys},
-    )
-    (partial / _MANIFEST).write_text(json.dumps({"format": _FORMAT, **asdict(manifest)}, indent=1))
+    values = {
+        "format": _FORMAT,
+        "name": name,
+        "num_users": shapes["train_offsets"][0] - 1,  # all; `read_manifest` tells who trains
+        "num_classes": num_classes,
+        "num_features": shapes["train_features"][1],
+        "num_examples": {split: shapes[f"{split}_labels"][0] for split in _SPLITS},
+        "description": asdict(description),
+        "sha256": {key: _digest(partial / f"{key}.npy") for key in keys},
+    }
+    (partial / _MANIFEST).write_text(json.dumps(values, indent=1))
 
 
 def save(
@@ -200,7 +228,7 @@ def save(
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Returns what a folder says of its data set, without reading the data.
+    """Returns what a folder says of its data set, without reading the examples.
 
     Raises:
         DatasetError: If there is none, or one that this version cannot read.
@@ -211,8 +239,11 @@ def read_manifest(folder: Path) -> Manifest:
             message = _("The data set in {folder} was written by another version. Make or import it again.")
             raise DatasetError(message.format(folder=folder))
         words = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("description").items()}
-        return Manifest(**values, description=Description(**words))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        # Counted and not written down, so that it also holds for what was imported before anybody counted.
+        trains = np.count_nonzero(np.diff(np.load(folder / "train_offsets.npy", mmap_mode="r")))
+        num_users = {"num_users": int(trains), "users_without_train": values.pop("num_users") - int(trains)}
+        return Manifest(**values, **num_users, description=Description(**words))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise _unreadable(folder, err) from err
 
 

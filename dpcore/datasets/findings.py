@@ -1,14 +1,67 @@
 """What a reader should know of a table: warnings, which forbid nothing. In English: pages tell them again."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from dpcore.datasets import spelling
 from dpcore.language import N_
+
+if TYPE_CHECKING:
+    from dpcore.datasets.columns import Codes
 
 _FEW_USERS = 1000
 _WITHOUT = {
     "train": N_("Users without examples to train on: {users:,}."),
     "test": N_("Users without examples to test on: {users:,}."),
 }
+
+
+def of_names(users: list[str], user: "Codes", classes: list[str], label: "Codes") -> tuple[str, ...]:
+    """Returns what is remarkable of the names of users and classes, and of their columns, a sentence each."""
+    found = []
+    if user.dropped:
+        found.append(N_("Rows without a user, which were left out: {rows:,}.").format(rows=user.dropped))
+    if label.dropped:
+        found.append(N_("Rows without a label, which were left out: {rows:,}.").format(rows=label.dropped))
+    if user.inexact:
+        found.append(
+            N_(
+                "User ids are floating-point numbers so large that several may have become one: save them as whole "
+                "numbers or as text."
+            )
+        )
+    if same := users_alike(users):
+        again = N_("If they are the same, remove the data set and import it again with join user.")
+        found.append(f"{same} {again}")
+    if same := _examples(classes):
+        found.append(
+            N_(
+                "Classes that may be the same in other spellings: {classes}. If they are, remove the data set and import "
+                "it again with join label."
+            ).format(classes=same)
+        )
+    return tuple(found)
+
+
+def users_alike(ids: Iterable[str]) -> str:
+    """Returns what there is to say of ids that may be one person's; empty if there are none."""
+    same = _examples(ids)
+    if not same:
+        return ""
+    return N_(
+        "Users that may be the same people in other spellings: {users}. Who has two ids is protected as two."
+    ).format(users=same)
+
+
+def _examples(names: Iterable[str]) -> str:
+    """How many names may be others as well, and two examples; quoted, so that what cannot be seen is seen."""
+    groups = spelling.alike(names)
+    if not groups:
+        return ""
+    shown = ", ".join(" = ".join(repr(name[:40]) for name in group[:3]) for group in groups[:2])
+    return f"{sum(map(len, groups)):,} ({shown})"
 
 
 def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
@@ -20,13 +73,13 @@ def sentences(classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.n
     """
     found, num_classes = [], len(classes)
     counts = {split: np.diff(offsets) for split, (offsets, _) in splits.items()}
-    num_users = len(counts["train"])
-    if num_users < _FEW_USERS:
+    num_users, trainers = len(counts["train"]), int(np.count_nonzero(counts["train"]))
+    if trainers < _FEW_USERS:
         found.append(
             N_(
                 "{users:,} users are few: user-level privacy with a useful model takes thousands, because the noise does "
                 "not shrink with their number."
-            ).format(users=num_users)
+            ).format(users=trainers)
         )
     single = int((counts["train"] + counts["test"] == 1).sum())
     if single:

@@ -10,10 +10,8 @@ from dpcore.language import N_, _
 
 _CHANNELS = (1, 2, 3, 4)
 _CNN_SIDE = 16  # the smallest that leaves a pixel after both convolutions and poolings
-_NARROWEST, _LONGEST = (
-    8,
-    4,
-)  # a grey image has that many pixels a side, or is a square; and is so often as long as wide
+# Times as long as wide an image is at most; more where an axis of channels speaks for one.
+_GREY, _COLOUR = 3, 6
 _BOTH = N_(
     "Arrays of {axes} may have their channels first or last: they are taken for images of {shape} (height x width x "
     "channels)."
@@ -64,14 +62,13 @@ def guessed(axes: tuple[int, ...], *, told: bool = False) -> Layout:
     ((28, 28), (32, 32, 3), None)
     """
     if len(axes) == 2:
-        grey = axes[0] == axes[1] or (min(axes) >= _NARROWEST and _is_picture(axes))
-        return Layout(shape=axes) if told or grey else Layout(note=_NONE.format(axes=_by(axes)))
+        return Layout(shape=axes) if told or _is_picture(axes, _GREY) else Layout(note=_NONE.format(axes=_by(axes)))
     if len(axes) != 3:
         return Layout(note=_NONE.format(axes=_by(axes)) if len(axes) > 3 else "")
     first, last = axes[0] in _CHANNELS, axes[2] in _CHANNELS
     moved = first and (not last or (axes[1] == axes[2] and axes[0] != axes[1]))
     shape = (*axes[1:], axes[0]) if moved else axes
-    if not told and not ((first or last) and _is_picture(shape[:2])):
+    if not told and not ((first or last) and _is_picture(shape[:2], _COLOUR)):
         return Layout(note=_NONE.format(axes=_by(axes)))
     note = _BOTH if first and last else _MOVED if moved else ""
     return Layout(shape=shape, first=moved, note=note.format(axes=_by(axes), shape=_by(shape)))
@@ -100,13 +97,19 @@ def layout(
             "found {given}."
         )
         raise InvalidValueError("image_shape", message.format(width=width, given=given))
-    told = guessed(tuple(given), told=True)
-    if axes == told.shape:
-        return Layout(shape=told.shape)
-    if len(told.shape) == 3 and axes == (told.shape[2], *told.shape[:2]):
-        note = _MOVED.format(axes=_by(axes), shape=_by(told.shape))
-        return Layout(shape=told.shape, first=True, note=note)
-    return told
+    given, flat = tuple(given), len(_without_ones(axes or ())) < 2
+    if len(given) == 3 and axes == (given[2], *given[:2]) != given:
+        return Layout(shape=given, first=True, note=_MOVED.format(axes=_by(axes), shape=_by(given)))
+    if axes is not None and len(axes) == 3 and given == (axes[2], *axes[:2]) != axes:
+        return Layout(shape=axes)
+    if not flat and _without_ones(given) != _without_ones(axes):
+        message = _("Expected image_shape to be that of the arrays, {axes}, found {given}. Leave it out.")
+        raise InvalidValueError("image_shape", message.format(axes=_by(axes), given=_by(given)))
+    return guessed(given, told=True)
+
+
+def _without_ones(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in axes if size > 1)
 
 
 def check_model(model: str, shape: tuple[int, ...] | None, dataset: str) -> None:
@@ -144,8 +147,8 @@ def parsed(text: str | None) -> tuple[int, ...] | None:
         raise InvalidValueError("image_shape", message.format(text=text)) from err
 
 
-def _is_picture(sides: tuple[int, ...]) -> bool:
-    return max(sides) <= _LONGEST * min(sides)
+def _is_picture(sides: tuple[int, ...], most: int) -> bool:
+    return max(sides) <= most * min(sides)
 
 
 def _by(axes: tuple[int, ...]) -> str:

@@ -127,22 +127,19 @@ def fit(
     )
 
 
-def _of_bytes(features: np.ndarray) -> float | None:
+def _of_bytes(features: np.ndarray) -> int | None:
     """Returns what makes bytes of all numbers, 1 or 255; `None` if they are no bytes."""
-    factors, most = {1.0, 255.0}, 0.0
-    for part in chunks(features, len(features)):
-        values = features[part].astype(np.float64)
-        if values.min() < 0 or values.max() > _MOST:
+    parts = [*chunks(features, len(features))]
+    low, high = (reach([reach(features[part]) for part in parts]) for reach in (np.min, np.max))
+    factor = 1 if high > 1 else _MOST
+    # Images of few grey levels from 0 on would become almost nothing.
+    if low < 0 or not _HALF <= high * factor <= _MOST + _ROUNDING:
+        return None
+    for part in parts:
+        wide = features[part] * features.dtype.type(factor)
+        if np.abs(wide - np.rint(wide)).max() > _ROUNDING:
             return None
-        most = max(most, values.max())
-        for factor in tuple(factors):
-            wide = values * factor
-            if most * factor > _MOST + 0.5 or np.abs(wide - np.rint(wide)).max() > _ROUNDING:
-                factors.discard(factor)
-        if not factors:
-            return None
-    # Images of few grey levels, as 0 and 1, would become almost nothing.
-    return next((factor for factor in sorted(factors) if most * factor >= _HALF), None)
+    return factor
 
 
 def _part(features: np.ndarray, rows: np.ndarray) -> np.ndarray:

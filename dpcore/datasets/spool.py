@@ -1,7 +1,6 @@
 """The features of a table on their way: in a file, in the order of its rows, as one array of numbers."""
 
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from dpcore.language import _
 
 
 class Spool:
-    """Takes batches of columns, all alike.
+    """Makes rows of numbers of batches of columns, all alike.
 
     Args:
         table: What they are read from.
@@ -32,16 +31,21 @@ class Spool:
         self.layout = images.Layout()
         self._roles, self._image_shape = table.roles, image_shape
         self._encoded = any(column.kind == "image" for column in table.columns if column.name == names[0])
-        self._width, self._dtype, self._rows = 0, None, 0
+        self._width, self._dtype = 0, None
 
-    def append(self, file: BinaryIO, batch: dict[str, pa.Array], first_row: int) -> None:
-        """Writes the features of some rows, of which the first is `first_row` of the table, from 0.
+    def __call__(self, batch: dict[str, pa.Array], keep: np.ndarray, first_row: int) -> np.ndarray:
+        """Returns the features of some rows as they are written.
+
+        Args:
+            batch: The columns.
+            keep: Which of their rows are not left out, bool [rows].
+            first_row: The place of the first of them in the table, from 0.
 
         Raises:
             InvalidValueError: If they have not the shape that was said.
             DatasetError: If they are no numbers, or not like those before.
         """
-        values, axes = columns.block({name: batch[name] for name in self._columns}, first_row)
+        values, axes = _kept({name: batch[name] for name in self._columns}, keep, first_row)
         if self._dtype is None:
             self._begin(values, axes)
         if (values.shape[1], axes) != (self._width, self.axes):
@@ -54,20 +58,35 @@ class Spool:
             raise DatasetError(
                 message.format(column=self.names[0], one=self._dtype, row=first_row + 1, other=values.dtype)
             )
-        self.layout(values).astype(self._dtype, copy=False).tofile(file)
-        self._rows += len(values)
+        return self.layout(values).astype(self._dtype, copy=False)
 
     def _begin(self, values: np.ndarray, axes: tuple[int, ...] | None) -> None:
         self._width, self._dtype, self.axes = values.shape[1], values.dtype, axes
         if not self._width:
             message = _("Expected numbers in column {column!r}, found arrays of length 0.")
             raise DatasetError(message.format(column=self.names[0]))
-        # The channels of pictures that were encoded are where they belong.
-        usual, guessed = (axes, None) if self._encoded else (self._roles.image_shape, axes)
-        self.layout = images.layout(guessed, self._width, given=self._image_shape, usual=usual)
+        if self._encoded and self._image_shape is None:  # their channels are where they belong
+            self.layout = images.Layout(shape=axes)
+        else:
+            self.layout = images.layout(axes, self._width, given=self._image_shape, usual=self._roles.image_shape)
         if len(self.names) == self._width:
             self.names = [self._columns[place] for place in self.layout(np.arange(self._width)[None])[0]]
 
-    def array(self, path: Path) -> np.ndarray:
-        """Returns what was written, [num_rows, num_features], mapped to its file."""
-        return np.memmap(path, self._dtype, "r", shape=(self._rows, self._width))
+    def array(self, path: Path, num_rows: int) -> np.ndarray:
+        """Returns what was written to a file, [num_rows, num_features], mapped to it."""
+        return np.memmap(path, self._dtype, "r", shape=(num_rows, self._width))
+
+
+def _kept(
+    batch: dict[str, pa.Array], keep: np.ndarray, first_row: int
+) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Returns `columns.block` of the rows to keep; an error names the row by its place among all."""
+    if keep.all():
+        return columns.block(batch, first_row)
+    try:
+        return columns.block({name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row)
+    except DatasetError:
+        edges = np.flatnonzero(np.diff(keep, prepend=False, append=False)).reshape(-1, 2)
+        for begin, end in edges:  # pieces without a gap, to find the row again that is meant
+            columns.block({name: column[begin:end] for name, column in batch.items()}, first_row + int(begin))
+        raise

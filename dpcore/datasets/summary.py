@@ -17,16 +17,16 @@ class Summary:
     """Figures of a data set. None of them is private: they are for who may see the data.
 
     Attributes:
-        num_users: The population.
+        num_users: The population: users with something to train on.
         num_classes: How many labels there are.
         num_features: The width of an example.
         num_train: Training examples of all users.
         num_test: Test examples of all users.
-        users_without_train: Users with nothing to train on.
+        users_without_train: Users who only test, beside the population.
         users_without_test: Users with nothing to test on.
-        examples_per_user: The fewest, the median and the most training examples of a user.
+        examples_per_user: The fewest, the median and the most training examples of a user who trains.
         histogram_edges: int64 [bins + 1]; a bin holds users with at least its left and less than its right edge
-            of training examples.
+            of training examples, of those who train.
         histogram_users: int64 [bins], the users in each bin.
         label_balance: float64 [num_classes], the fraction of training examples of each class.
         label_skew: How far users' labels are from everybody's: the mean over users of the total variation
@@ -51,7 +51,7 @@ class Summary:
 
 def summarise(dataset: FederatedDataset) -> Summary:
     """Returns the figures of a data set."""
-    counts, test_counts = np.diff(dataset.train.offsets), np.diff(dataset.test.offsets)
+    counts, test_counts = np.diff(dataset.train.offsets)[dataset.trainers], np.diff(dataset.test.offsets)
     width = max(1, math.ceil((counts.max() - counts.min() + 1) / _BINS))
     edges = np.arange(counts.min(), counts.max() + width + 1, width)
     users, _ = np.histogram(counts, edges - 0.5)  # half a step down: a count is inside a bin, never on its edge
@@ -62,7 +62,7 @@ def summarise(dataset: FederatedDataset) -> Summary:
         num_features=dataset.num_features,
         num_train=len(dataset.train.labels),
         num_test=len(dataset.test.labels),
-        users_without_train=int((counts == 0).sum()),
+        users_without_train=dataset.users_without_train,
         users_without_test=int((test_counts == 0).sum()),
         examples_per_user=(int(counts.min()), float(np.median(counts)), int(counts.max())),
         histogram_edges=edges,

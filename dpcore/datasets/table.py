@@ -1,7 +1,5 @@
 """A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row an example."""
 
-import dataclasses
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,88 +9,18 @@ import numpy as np
 
 from dpcore.datasets import columns, federated, findings, scaling, splitting, table_files
 from dpcore.datasets.forms import split_words
+from dpcore.datasets.mapping import Mapping, completed
+from dpcore.datasets.reading import reading
 from dpcore.datasets.spool import Spool
 from dpcore.datasets.tabular import Roles, Table
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import N_, _
-from dpcore.limits import check_choice
 
 Progress = Callable[[str, float], None]
 
 _INDEX = re.compile(r"(Unnamed: \d+)?|__index_level_\d+__")  # numbers of rows, as pandas writes them unasked
 
 _GROUPS, _ROWS_OF_A_GROUP = 20, 500  # fewer users than these, of more rows than these each, may be groups of users
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mapping:
-    """What the columns of a table stand for, and what becomes of them.
-
-    Attributes:
-        user: The column that says whose example a row is; `None` is that which the form of the file has for it.
-        label: The column that says its class: text, or numbers; `None` as for `user`.
-        features: The columns of numbers, or one column of arrays or images; empty takes all others
-            but numbers of rows.
-        image_shape: (height, width) or (height, width, channels) of the features, where they are an image and
-            the file does not tell; or (channels, height, width), if one of them can only be channels.
-        split: A column of "train" and "test", or of yes and no; `None` is that of the form, if it has one, and else
-            splits each user's examples by the seed.
-        test_fraction: How many of a user's examples are for testing, where no column says; one of two at least.
-        test_users: The share of users who only test, while all others only train; `None` is nobody.
-        seed: Fixes which.
-        max_examples_per_user: How many examples a user may have, chosen by the seed; `None` is all.
-        scaling: "standardise" to mean 0 and standard deviation 1; "bounds" clips to fixed bounds and maps them
-            to 0 and 1; "none" takes the numbers as they are. `None` divides bytes by 255 and standardises
-            what is no bytes.
-        bounds: (low, high) for all features, or by the name of a column; only with scaling "bounds".
-        all_classes: Whether to take all 62 classes of TFF's file of both variants of Federated EMNIST.
-
-    Raises:
-        InvalidValueError: If a value is out of range or two of them contradict each other.
-    """
-
-    user: str | None = None
-    label: str | None = None
-    features: tuple[str, ...] = ()
-    image_shape: tuple[int, ...] | None = None
-    split: str | None = None
-    test_fraction: float = 0.1
-    test_users: float | None = None
-    seed: int = 0
-    max_examples_per_user: int | None = None
-    scaling: str | None = None
-    bounds: tuple[float, float] | dict[str, tuple[float, float]] | None = None
-    all_classes: bool = False
-
-    def __post_init__(self):
-        if self.test_users is not None and not 0 < self.test_users < 1:
-            message = _("Expected test_users in (0, 1), found {value}.")
-            raise InvalidValueError("test_users", message.format(value=self.test_users))
-        if self.test_users is not None and self.split is not None:
-            message = _("Expected a split column or test_users, found both: either says who tests.")
-            raise InvalidValueError("test_users", message)
-        if not 0 < self.test_fraction < 1:
-            message = _("Expected test_fraction in (0, 1), found {value}.")
-            raise InvalidValueError("test_fraction", message.format(value=self.test_fraction))
-        if self.max_examples_per_user is not None and self.max_examples_per_user < 1:
-            message = _("Expected max_examples_per_user to be at least 1, found {value}.")
-            raise InvalidValueError("max_examples_per_user", message.format(value=self.max_examples_per_user))
-        if self.scaling is not None:
-            check_choice("scaling", self.scaling, scaling.NAMES)
-        if (self.scaling == "bounds") != (self.bounds is not None):
-            raise InvalidValueError("bounds", _("Expected bounds with scaling 'bounds', and only with it."))
-        pairs = self.bounds.values() if isinstance(self.bounds, dict) else [self.bounds] if self.bounds else []
-        for low, high in pairs:
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                message = _("Expected bounds low < high, found {low} and {high}.")
-                raise InvalidValueError("bounds", message.format(low=low, high=high))
-        chosen = [name for name in (self.user, self.label, self.split, *self.features) if name is not None]
-        for name in chosen:
-            if chosen.count(name) > 1:
-                message = _(
-                    "Expected each column to be used once, found {name!r} twice among user, label, split and features."
-                )
-                raise InvalidValueError("features", message.format(name=name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +37,7 @@ class _Rows:
         names: The columns that the features come from.
         axes: Of a row's array or image, if it is one.
         image_shape: Of a row, if it is an image.
-        notes: What a reader should know of how they were read, in English.
+        warnings: What was noticed of the file, of users and of classes, a sentence each, in English.
         class_names: What the classes are called.
     """
 
@@ -122,7 +50,7 @@ class _Rows:
     names: list[str]
     axes: tuple[int, ...] | None
     image_shape: tuple[int, ...] | None
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     class_names: tuple[str, ...]
 
 
@@ -154,7 +82,7 @@ def convert(
         with table_files.opened(
             path, partial, progress, test_path=test_path, all_classes=mapping.all_classes
         ) as table:
-            mapping = _completed(mapping, table.roles)
+            mapping = completed(mapping, table.roles, test_file=test_path is not None)
             rows = _read(table, path.name, mapping, spool, progress)
         chosen = _choose(rows, mapping)
         scaler = scaling.fit(
@@ -171,7 +99,7 @@ def convert(
             *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
             outside += clipped
         spool.unlink()
-        warnings = [*findings.sentences(rows.class_names, written), *rows.notes, *scaler.warnings]
+        warnings = [*rows.warnings, *findings.sentences(rows.class_names, written), *scaler.warnings]
         if outside:
             share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
             words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
@@ -190,14 +118,6 @@ def convert(
                 warnings=tuple(warnings),
             ),
         )
-
-
-def _completed(mapping: Mapping, roles: Roles) -> Mapping:
-    """Returns a mapping in which the form of the file has said what nobody else has."""
-    split = mapping.split or (roles.split if mapping.test_users is None else None)
-    return dataclasses.replace(
-        mapping, user=mapping.user or roles.user, label=mapping.label or roles.label, split=split
-    )
 
 
 def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
@@ -225,19 +145,34 @@ def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
 def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress: Progress) -> _Rows:
     """Reads the whole table once; the features go to the file `spool`."""
     text, names = _chosen(table, mapping)
-    user, label, split = (columns.Codes(name) for name in (mapping.user, mapping.label, mapping.split or ""))
+    user, label = (
+        columns.Codes(
+            getattr(mapping, role),
+            option=f"missing_{role}",
+            missing=getattr(mapping, f"missing_{role}"),
+            join=role in mapping.join,
+        )
+        for role in ("user", "label")
+    )
+    split, features = columns.Codes(mapping.split or ""), Spool(table, names, mapping.image_shape)
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    features, count = Spool(table, names, mapping.image_shape), 0
+    count = read = 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
-            if not len(batch[mapping.user]):
-                continue
-            codes["user"].append(user(batch[mapping.user], count))
-            codes["label"].append(label(batch[mapping.label], count))
-            if mapping.split is not None:
-                codes["split"].append(split(batch[mapping.split], count))
-            features.append(file, batch, count)
-            count += len(batch[mapping.user])
+            first_row, read = read, read + len(batch[mapping.user])
+            with reading(table.path):  # not of the spool file: what goes wrong there is not wrong in here
+                users = user(batch[mapping.user], first_row)
+                labels = label(batch[mapping.label], first_row, users >= 0)
+                keep = (users >= 0) & (labels >= 0)
+                if not keep.any():
+                    continue
+                codes["user"].append(users[keep])
+                codes["label"].append(labels[keep])
+                if mapping.split is not None:
+                    codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
+                values = features(batch, keep, first_row)
+            values.tofile(file)
+            count += len(values)
             if len(label.values) > federated.MAX_CLASSES:
                 message = _(
                     "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
@@ -247,30 +182,31 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
                 raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
             progress(_("Reading the table"), fraction)
     if not count:
-        raise DatasetError(_("{file} has no rows.").format(file=file_name))
+        message = _("{file} has no rows.") if not read else _("Every row of {file} lacks a user or a label.")
+        raise DatasetError(message.format(file=file_name))
     too_few = (
         _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
         _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
     )
-    for column, found, message in zip((mapping.user, mapping.label), (user, label), too_few, strict=True):
-        if len(found.values) < 2:
-            raise DatasetError(message.format(column=column, value=found.values[0]))
-    users, (classes, class_names) = sorted(user.values), _classes(label.values, mapping.label, table.roles)
+    owners, answers = np.concatenate(codes["user"]), np.concatenate(codes["label"])
+    users, found = sorted(_present(user.values, owners)), _present(label.values, answers)
+    for column, there, message in zip((mapping.user, mapping.label), (users, found), too_few, strict=True):
+        if len(there) < 2:
+            raise DatasetError(message.format(column=column, value=there[0]))
+    classes, class_names = _classes(found, mapping.label, table.roles)
     in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
+    notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), count))
     return _Rows(
         users=users,
         classes=classes,
-        user=_renumbered(user.values, users)[np.concatenate(codes["user"])],
-        label=_renumbered(label.values, classes)[np.concatenate(codes["label"])],
+        user=_renumbered(user.values, users)[owners],
+        label=_renumbered(label.values, classes)[answers],
         in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
-        features=features.array(spool),
+        features=features.array(spool, count),
         names=features.names,
         axes=features.axes,
         image_shape=features.layout.shape,
-        notes=(
-            *table.notes,
-            *filter(None, (note, features.layout.note, _of_groups(mapping.user, len(users), count))),
-        ),
+        warnings=(*findings.of_names(users, user, columns.in_order(found), label), *filter(None, notes)),
         class_names=class_names,
     )
 
@@ -307,10 +243,15 @@ def _classes(values: list[str], column: str, roles: Roles) -> tuple[list[str], t
     return (order := columns.in_order(values)), tuple(order)
 
 
+def _present(values: list[str], numbers: np.ndarray) -> list[str]:
+    """Returns those of `values` that some row has: a row that was left out may have had the only one."""
+    return [values[number] for number in np.unique(numbers)]
+
+
 def _renumbered(values: list[str], order: list[str]) -> np.ndarray:
-    """Returns the place in `order` of each of `values`."""
+    """Returns the place in `order` of each of `values`, of those that are in it."""
     places = {value: place for place, value in enumerate(order)}
-    return np.array([places[value] for value in values], np.int32)
+    return np.array([places.get(value, -1) for value in values], np.int32)
 
 
 def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:

@@ -17,9 +17,12 @@ from dpcore.datasets.forms.json_rows import JsonRows, open_json
 from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
 from dpcore.datasets.forms.tff_records import SqliteTable
 from dpcore.datasets.npz_table import NpzTable
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Column, Roles, Table, described, reading
+from dpcore.datasets.reading import check_is_file, reading
+from dpcore.datasets.tabular import BYTES, Batch, Column, Roles, Table, described, rows_at_once
 from dpcore.errors import DatasetError
 from dpcore.language import _
+
+_SOME = 16  # rows that say how large all are
 
 
 class ParquetTable(Table):
@@ -38,8 +41,8 @@ class ParquetTable(Table):
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         with self._opened() as file:
             done, rows = 0, max(file.metadata.num_rows, 1)
-            wide = any(column.kind in ("array", "image") for column in self.columns if column.name in names)
-            step = ROWS // 16 if wide else min(ROWS, BYTES // len(names))
+            some = next(file.iter_batches(_SOME, columns=names), None)
+            step = rows_at_once(some, self.columns) if some else 1
             for batch in file.iter_batches(step, columns=names):
                 done += len(batch)
                 yield {name: plain(batch.column(name)) for name in names}, done / rows
@@ -65,6 +68,7 @@ def open_table(path: Path, *, all_classes: bool = False) -> Table:
         DatasetError: If it is none of the kinds that are read, missing or damaged.
     """
     with reading(path):
+        check_is_file(path)
         form = recognition.form_of(path)
         options = {"all_classes": all_classes} if _READERS[form] is SqliteTable else {}
         table = _READERS[form](path, **options)
@@ -90,15 +94,16 @@ def opened(
         path: The file, which may be packed, or the folder.
         scratch: Where to put what is unpacked; it is gone afterwards.
         progress: Told what is being done, and the fraction that is done.
-        test_path: The file of test examples, if that in `path` is of training examples alone.
+        test_path: The file or folder of test examples, if what is in `path` is for training alone.
         all_classes: As of `dpcore.datasets.forms.tff_records.SqliteTable`.
 
     Raises:
         DatasetError: If a file is none of the kinds that are read, missing or damaged, or they do not go together.
     """
-    parts = folders.parts_of(path) if path.is_dir() else [(None, path)]
+    parts = folders.parts_of(path)
     if test_path is not None:
-        parts = [("train", path), ("test", test_path)]
+        tests = folders.parts_of(test_path)
+        parts = [*(("train", file) for _split, file in parts), *(("test", file) for _split, file in tests)]
     with ExitStack() as stack:
         files = [stack.enter_context(unpacking.plain(file, scratch, progress)) for _split, file in parts]
         tables = [open_table(file, all_classes=all_classes) for file in files]

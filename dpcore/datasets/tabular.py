@@ -1,10 +1,8 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
-import csv
 import math
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpcore.datasets.forms.names import Flat
+from dpcore.datasets.reading import reading
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -23,6 +22,8 @@ _NUMBER = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.ty
 _LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary)
+
+_IMAGES = 64  # encoded ones in a batch: nobody knows how large they are before they are decoded
 
 Batch = dict[str, pa.Array]
 
@@ -102,17 +103,16 @@ class Table:
                 yield batch, fraction
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns what libraries say of a file that is not what its name says into a sentence."""
-    try:
-        yield
-    except DatasetError:
-        raise
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, csv.Error, pa.ArrowException) as err:
-        kind = path.suffix.lower().removeprefix(".").upper()
-        message = _("{file} cannot be read as {kind}: {reason}")
-        raise DatasetError(message.format(file=path.name, kind=kind, reason=err)) from err
+def rows_at_once(some: pa.RecordBatch, columns: Iterable[Column]) -> int:
+    """Returns how many rows of some columns memory should hold, by the size of the first of them.
+
+    Args:
+        some: Those first rows.
+        columns: The columns of the table.
+    """
+    images = any(column.kind == "image" for column in columns if column.name in some.schema.names)
+    most = BYTES * len(some) // max(some.nbytes, 1)
+    return max(1, min(most, _IMAGES if images else ROWS))
 
 
 def described(field: pa.Field) -> Column:
@@ -149,6 +149,14 @@ def not_a_number(name: str, row: int, value) -> DatasetError:
                 "of numbers, or leave it out of the features."
             )
     return DatasetError(message.format(column=name, value=str(value)[:40], row=row + 1))
+
+
+def only_text(path: Path, names: Iterable[str]) -> DatasetError:
+    """The error about a file that has nothing to learn from."""
+    message = _(
+        "{file} holds text and no numbers ({names}). Models here learn from images and vectors, not from text."
+    )
+    return DatasetError(message.format(file=path.name, names=", ".join(list(names)[:5])))
 
 
 def first_null(column: pa.Array) -> int | None:

@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from dpcore.datasets import federated, findings, splitting
+from dpcore.datasets import federated, findings, spelling, splitting
+from dpcore.datasets.reading import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
 Progress = Callable[[str, float], None]
 
-_BATCH = 2048
+_BATCH, _BATCH_BYTES = 2048, 1 << 25
 _TEST_FRACTION = 0.1  # of a file that has no split of its own
 
 
@@ -99,6 +101,7 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
         DatasetError: If it is no such file.
     """
     try:
+        check_is_file(path)
         with closing(connect(path)) as connection:
             views = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
             if views:  # which compute whatever they like, for as long as they like
@@ -107,13 +110,26 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
                 "SELECT split_name, client_id, SUM(num_examples) FROM client_metadata GROUP BY 1, 2"
             )
             found: dict[str, dict[str, int]] = {}
-            for split, user, count in rows:
-                found.setdefault(str(split), {})[str(user)] = int(count)
-    except (sqlite3.Error, TypeError, ValueError) as err:
+            for split, client_id, count in rows:
+                users = found.setdefault(str(split), {})
+                user = spelling.spelled(client_id)
+                if user is None or spelling.says_nothing(user):
+                    nobody = _(
+                        "{file} has examples of nobody, as the user {user!r}. Give them a name, or remove them."
+                    )
+                    raise DatasetError(nobody.format(file=path, user=client_id))
+                users[user] = users.get(user, 0) + int(count)
+    except DatasetError:
+        raise
+    except Exception as err:  # as of any other file, nobody can list what libraries raise
         message = _(
             "{file} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {reason}."
         )
-        raise DatasetError(message.format(file=path, reason=err)) from err
+        raise DatasetError(message.format(file=path, reason=reason(err))) from err
+    promised = [count for users in found.values() for count in users.values()]
+    if min(promised, default=0) < 0 or sum(promised) > path.stat().st_size:
+        message = _("{file} promises {count:,} examples, more than it can hold.")
+        raise DatasetError(message.format(file=path, count=sum(map(abs, promised))))
     if not any(sum(users.values()) for users in found.values()):
         raise DatasetError(_("{file} holds no examples.").format(file=path))
     return found
@@ -158,11 +174,14 @@ def convert(
                     np.save(partial / f"{split}_labels.npy", values.astype(federated.label_dtype(classes)))
                 side = math.isqrt(width)
                 splits = {split: (layout.offsets[split], values) for split, values in labels.items()}
+                warnings = findings.sentences(description.class_names or tuple(map(str, range(classes))), splits)
+                if same := findings.users_alike(layout.user_ids):
+                    warnings = (same, *warnings)
                 words = dataclasses.replace(
                     description,
                     image_shape=(side, side) if side * side == width else None,
                     scaling=scaling,
-                    warnings=findings.sentences(description.class_names or tuple(map(str, range(classes))), splits),
+                    warnings=warnings,
                 )
                 federated.write_manifest(partial, name=name, num_classes=classes, description=words)
             return
@@ -254,9 +273,11 @@ def _write(
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:
     """Returns 255 times the pixels, uint8, if they are whole but for rounding of float32."""
+    if pixels.min() < -1e-6 or pixels.max() > 1 + 1e-6:
+        raise _NotBytesError
     wide = pixels * np.float32(255)
     whole = np.rint(wide)
-    if np.abs(wide - whole).max() > 1e-4 or whole.min() < 0 or whole.max() > 255:
+    if np.abs(wide - whole).max() > 1e-4:
         raise _NotBytesError
     return whole.astype(np.uint8)
 
@@ -264,6 +285,7 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
 def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields numbers of examples (see `_Layout`), pixels float32 [examples, pixels] and labels int64 [examples]."""
     numbers = {user: number for number, user in enumerate(layout.user_ids)}
+    known: dict[Any, int | None] = {}  # as the file has them: other spellings among them
     width = None
     try:
         with closing(connect(path)) as connection:
@@ -273,10 +295,14 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                     "SELECT client_id, serialized_example_proto FROM examples WHERE split_name = ?", [split]
                 )
                 following, ends = starts[:-1].tolist(), starts[1:].tolist()
-                while rows := cursor.fetchmany(_BATCH):
+                size = 1
+                while rows := cursor.fetchmany(size):
+                    size = max(1, min(_BATCH, _BATCH_BYTES // max(1, len(rows[0][1]))))
                     slots, pixels, labels = [], [], []
                     for client_id, record in rows:
-                        user = numbers.get(str(client_id))
+                        if client_id not in known:
+                            known[client_id] = numbers.get(spelling.spelled(client_id) or "")
+                        user = known[client_id]
                         if user is None or following[user] == ends[user]:
                             more = _("{file} holds more examples of user {user} than it promises.")
                             raise DatasetError(more.format(file=path, user=client_id))
@@ -300,8 +326,10 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                 if lacking:
                     fewer = _("{file} lacks {lacking:,} of the examples that it promises in {split}.")
                     raise DatasetError(fewer.format(file=path, lacking=lacking, split=split))
-    except (sqlite3.Error, message.DecodeError, TypeError) as err:
-        raise DatasetError(_("{file} is damaged: {reason}.").format(file=path, reason=err)) from err
+    except DatasetError:
+        raise
+    except Exception as err:
+        raise DatasetError(_("{file} is damaged: {reason}.").format(file=path, reason=reason(err))) from err
 
 
 def _parsed(record: bytes) -> tuple[bytes, int]:

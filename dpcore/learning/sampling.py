@@ -9,6 +9,8 @@ from dpcore.plan import Plan
 def poisson_cohort(plan: Plan, round_num: int, *, seeded: bool = True) -> np.ndarray:
     """Returns the users of a round, int64 [cohort_size], each one in it independently with `sampling_prob`.
 
+    They are counted among those who train: user i is `FederatedDataset.trainers[i]`.
+
     This is the sampling that the accountant assumes: the size varies from round to round, and an empty
     cohort is a round like any other.
 

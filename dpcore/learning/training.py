@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from dpcore.datasets import population
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.errors import InvalidValueError
 from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
@@ -60,12 +60,7 @@ def run(
         InvalidValueError: If the plan accounts for another population than the data set has.
     """
     privacy = plan.privacy
-    if dataset.num_users != privacy.population:
-        raise InvalidValueError(
-            "population",
-            f"Expected the plan's population to be that of {dataset.name}, {dataset.num_users:,} users, found "
-            f"{privacy.population:,}: its epsilon would not be that of this training.",
-        )
+    population.check(dataset.name, dataset, privacy.population)
     charged = replace(privacy, rounds=privacy.rounds + redrawn)
     planned = accounting.epsilon(charged).value
     if resume is None:
@@ -78,7 +73,7 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            cohort = sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts)
+            cohort = dataset.trainers[sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts)]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)

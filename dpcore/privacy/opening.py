@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -65,10 +66,11 @@ def _asked() -> list[tuple[PrivacyPlan, float]]:
 def _main(home: Path) -> None:
     file = kept(home)
     answers = json.dumps([asdict(accounting.account(plan, grid)) for plan, grid in _asked()]).encode()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    for old in file.parent.glob("*.json"):
-        old.unlink(missing_ok=True)
-    files.write_sealed(file, answers)
+    with suppress(OSError):  # in a home that cannot be written to, the next start computes it again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for old in file.parent.glob("*.json"):
+            old.unlink(missing_ok=True)
+        files.write_sealed(file, answers)
 
 
 if __name__ == "__main__":

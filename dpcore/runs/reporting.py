@@ -1,6 +1,7 @@
 """The statement of a run: its plan's, with what is known of its data and of the other runs on them."""
 
 from dpcore import datasets, limits
+from dpcore.datasets import population
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.learning import engines
@@ -74,4 +75,7 @@ def _data(store: Store, run: Run) -> str:
         ).format(content=manifest.fingerprint)
     else:
         more = _(manifest.description.access_note)
+        if manifest.users_without_train:
+            users = population.in_words(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
+            more = f"{users}. {more}"
     return f"{words} {more}".rstrip()

@@ -51,9 +51,11 @@ def start(
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
     Raises:
-        InvalidValueError: If its model needs images, and its data set has none.
+        InvalidValueError: If it is for another population than its data set has, or its model needs images, and
+            there are none.
         BudgetExceededError: If its data set's budget does not allow it.
     """
+    datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
@@ -75,7 +77,8 @@ def resume(store: Store, run_id: str) -> None:
     A round that was being drawn and cannot be repeated exactly is drawn again: the ledger charges it twice.
 
     Raises:
-        InvalidValueError: If the run has not ended, or has nothing to go on with.
+        InvalidValueError: If the run has not ended, has nothing to go on with, or its cohorts were drawn from users
+            who only test as well.
         BudgetExceededError: If the budget has no room for a round drawn again.
     """
     with lock(store.home / "ledger.lock", wait=True):
@@ -88,6 +91,7 @@ def resume(store: Store, run_id: str) -> None:
             )
             raise InvalidValueError("run", message)
         redrawn = run.redrawn + _draws_again(run)
+        datasets.check_population(run.plan.training.dataset, store.home, run.plan.privacy.population)
         replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes
         if new := charge_of_resuming(run):
             budget.check(store, new)

@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import datasets, language, limits, rounding
 from dpcore.charts import data as charts
-from dpcore.datasets import summary
+from dpcore.datasets import population, summary
 from dpcore.datasets.federated import Description
 from dpcore.language import _
 from dpcore.plan import MODELS
@@ -95,10 +95,11 @@ def show(name: str, home: Path) -> None:
         return
     with controls.explain(), st.spinner(_("Looking at the data")):
         look = _look(name, home, entry.manifest.fingerprint)
-    _figures(look)
+    private = visitors.hosted() and not entry.built_in  # somebody's own table: rows and ids are its users'
+    _figures(look, warnings=() if private else look.description.warnings)
     _reach(look.summary)
     st.header(_("A look at it"))
-    if visitors.hosted() and not entry.built_in:  # somebody's own table: its rows are its users'
+    if private:
         st.caption(_("What its users' examples are is shown to whoever runs this dashboard alone."))
     elif look.sheet is not None:
         _picture(look.sheet, _("A user a row."))
@@ -171,7 +172,7 @@ def _remove(entry: datasets.Entry, home: Path) -> None:
             st.rerun()
 
 
-def _figures(look: Look) -> None:
+def _figures(look: Look, warnings: tuple[str, ...]) -> None:
     found = look.summary
     fewest, median, most = found.examples_per_user
     one, two, three, four = st.columns(4)
@@ -199,7 +200,10 @@ def _figures(look: Look) -> None:
         border=True,
         help=_("How far a user's labels are from everybody's: the mean total variation distance, 0 to 1."),
     )
-    for warning in look.description.warnings:
+    if found.users_without_train:
+        users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+        st.caption(_("{users}: those who train are the population, and all below is of them.").format(users=users))
+    for warning in warnings:
         st.warning(language.retold(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")

@@ -1,15 +1,19 @@
 """Importing a user's own file in a page: choose it, say what its columns are, import it."""
 
 import os
-import tempfile
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import streamlit as st
 
 from dpcore import datasets, language
 from dpcore.datasets import images
-from dpcore.datasets.forms import ALL, ENDINGS, PACKED
+from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
 from dpcore.datasets.forms.folders import parts_of
+from dpcore.datasets.reading import check_is_file, reason
 from dpcore.datasets.table import Mapping
 from dpcore.datasets.table_files import Preview, preview
 from dpcore.errors import DatasetError
@@ -22,6 +26,13 @@ _SCALINGS = {
     "bounds": N_("bounds"),
     "none": N_("none"),
 }
+_MISSING = {
+    "refuse": N_("refuse the file"),
+    "drop": N_("leave the rows out (drop)"),
+    "keep": N_("take NA or - for a name (keep)"),
+}
+_JOINED = {"user": N_("users"), "label": N_("classes")}
+_TIP = N_("NA, null, None, a dash or nothing at all: the file is refused, such rows are left out, or it is a name.")
 
 
 def allowed() -> bool:
@@ -52,7 +63,9 @@ def section(home: Path) -> None:
         placeholder="/home/me/table.parquet",
         help=_(
             "Its whole path. What it may be: {forms}; packed as {packed}; or a folder of files that go together."
-        ).format(forms=ALL, packed=", ".join(PACKED)),
+        ).format(
+            forms=", ".join(f"`{form}`" for form in FORMS), packed=", ".join(f"`{ending}`" for ending in PACKED)
+        ),
     )
     sent = st.file_uploader(
         _("Or send it"),
@@ -66,32 +79,50 @@ def section(home: Path) -> None:
     )
     if not place and not sent:
         return
-    with tempfile.TemporaryDirectory() as folder, controls.explain():
-        path = Path(place).expanduser() if place else _received(sent, Path(folder))
-        if not path.exists():
-            raise DatasetError(_("Expected a file at {path}, found none. Give its whole path.").format(path=path))
+    with controls.explain(), _at(place) if place else datasets.sent(_received(sent), home) as path:
         name = st.text_input(
             _("Name"),
-            datasets.name_for(path if place else Path(sent[0].name)),
+            datasets.name_for(path if place else _in_common([file.name for file in sent])),
             key=f"import_name_{path.name}",
             help=_("What the data set is called: at most 63 small letters, digits, - and _."),
         )
         content = tuple(file.file_id for file in sent) if not place else _content(path)
         mapping = _mapping(_seen(path, content, language.current()))
-        _import(name, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
+        _import(name, home, lambda tell: datasets.import_table(path, mapping, home, name=name, progress=tell))
 
 
-def _received(sent: list, folder: Path) -> Path:
-    """Writes what was sent to a folder; returns the file, or the folder if they are several."""
+@contextmanager
+def _at(place: str) -> Iterator[Path]:
+    """Yields the file or folder at a path that somebody has typed."""
+    try:
+        path = Path(place).expanduser()
+        if not path.is_dir():
+            check_is_file(path)
+    except (OSError, ValueError, RuntimeError) as err:
+        message = _("Expected a file at {path}, found none ({reason}). Give its whole path.")
+        raise DatasetError(message.format(path=place, reason=reason(err))) from err
+    yield path
+
+
+def _in_common(names: list[str]) -> Path:
+    """Returns the words with which all names begin: those of x_train.h5 and x_test.h5 with x."""
+    words = zip(*(re.split("[-_. ]", name) for name in names), strict=False)
+    common = [one[0] for one in takewhile(lambda one: len({*one}) == 1, words)]
+    return Path("-".join(common) or "table") if len(names) > 1 else Path(names[0])
+
+
+def _received(sent: list) -> dict[str, memoryview]:
+    """Returns what was sent, by the names of the files."""
     for file in sent:
-        (folder / Path(file.name).name).write_bytes(file.getbuffer())
-    return folder if len(sent) > 1 else folder / Path(sent[0].name).name
+        if [other.name for other in sent].count(file.name) > 1:
+            raise DatasetError(_("Two files are called {name}. Rename one of them.").format(name=file.name))
+    return {file.name: file.getbuffer() for file in sent}
 
 
 def _content(path: Path) -> tuple:
     """Returns what changes if a file does, or a file of a folder."""
-    files = [file for _split, file in parts_of(path)] if path.is_dir() else [path]
-    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    found = ((str(file), file.stat()) for _split, file in parts_of(path))
+    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in found)
 
 
 @st.cache_data(max_entries=5, show_spinner=False)
@@ -188,6 +219,24 @@ def _mapping(seen: Preview) -> Mapping:
             "A whole number from 1; of who has more, so many are kept, drawn by the user alone. Empty keeps all."
         ),
     )
+    one, two, three = st.columns(3)
+    missing_user, missing_label = (
+        place.selectbox(label, list(_MISSING), format_func=lambda kind: _(_MISSING[kind]), key=key, help=_(_TIP))
+        for place, label, key in (
+            (one, _("Rows without a user"), "import_missing_user"),
+            (two, _("Rows without a label"), "import_missing_label"),
+        )
+    )
+    join = three.multiselect(
+        _("Join spellings of"),
+        list(_JOINED),
+        format_func=lambda column: _(_JOINED[column]),
+        placeholder=_("nothing"),
+        key="import_join",
+        help=_(
+            "Names that differ only in case, in width, or in how a number is written (1, 1.0, 01) are then one."
+        ),
+    )
     return Mapping(
         user=user,
         label=label,
@@ -198,14 +247,18 @@ def _mapping(seen: Preview) -> Mapping:
         scaling=scaling,
         bounds=(low, high) if scaling == "bounds" else None,
         max_examples_per_user=cap,
+        missing_user=missing_user,
+        missing_label=missing_label,
+        join=tuple(join),
     )
 
 
-def _import(name: str, work) -> None:
+def _import(name: str, home: Path, work) -> None:
     if not st.button(
         _("Import"), type="primary", key="import", help=_("Reads the file, and keeps it as a data set.")
     ):
         return
+    datasets.clear(home)
     bar = st.progress(0.0, text=_("Reading"))
     work(lambda what, fraction: data.told(bar, what, fraction))
     st.session_state["data_changed"] = (name, _("{name} is imported.").format(name=name))

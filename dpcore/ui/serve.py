@@ -88,6 +88,7 @@ def _prepare(store, beside: subprocess.Popen | None) -> None:
     while time.process_time() - used > _QUIET_LOAD * _QUIET_SECONDS and time.monotonic() < until:
         used = time.process_time()
         time.sleep(_QUIET_SECONDS)
+    from dpcore import datasets
     from dpcore.runs import supervisor
     from dpcore.ui import (  # noqa: F401
         answer,
@@ -104,6 +105,8 @@ def _prepare(store, beside: subprocess.Popen | None) -> None:
         study,
     )
 
+    for sentence in datasets.clear(store.home):
+        print(sentence)
     for run_id in supervisor.resume_interrupted(store):
         print(f"Run {run_id} was interrupted; it goes on.")
     # Streamlit collects garbage after every script run, over every object ever imported: on a polled page

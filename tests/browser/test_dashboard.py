@@ -10,6 +10,7 @@ from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from tests.browser.conftest import free_port, serving, settled
+from tests.datasets.forms import small_files
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +151,23 @@ def test_a_table_is_sent_and_shown(tab, url, tmp_path):
     expect(tab.get_by_text("The link names nowhere")).to_be_visible()
     tab.goto(f"{url}/data?dataset=people")
     settled(tab)  # what opens where a page still grows is left behind, out of sight
+    tab.get_by_role("button", name="Remove this data set").click()
+    tab.get_by_role("button", name="Remove it").click()
+    expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")
+
+
+def test_files_that_are_one_table_are_sent_together(tab, url, tmp_path):
+    write, _options, _split = small_files.FORMS["tff hdf5"]
+    tab.goto(f"{url}/data")
+    tab.get_by_role("tab", name="Import your own").click()
+    tab.locator("input[type=file]").set_input_files(sorted(write(tmp_path).iterdir()))
+    expect(tab.get_by_role("combobox", name="A column of train and test")).to_have_value("split")
+    tab.get_by_role("button", name="Import", exact=True).click()
+    expect(tab.get_by_text("small is imported.")).to_be_visible()
+    tab.get_by_role("tab", name="The data sets").click()
+    expect(metric(tab, "Users")).to_have_text("12")
+    tab.goto(f"{url}/data?dataset=small")
+    settled(tab)
     tab.get_by_role("button", name="Remove this data set").click()
     tab.get_by_role("button", name="Remove it").click()
     expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")

@@ -6,8 +6,8 @@ import stat
 import numpy as np
 import pytest
 
-from dpcore.datasets import federated
-from dpcore.errors import DatasetError
+from dpcore.datasets import federated, population
+from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.locks import lock
 
 
@@ -151,3 +151,34 @@ def test_room_is_asked_for_before_it_is_used(tmp_path):
     """A sparse file would be made at once, and the process killed by SIGBUS where the disk ends."""
     with pytest.raises(DatasetError, match="Free some room"), federated.disk_errors(tmp_path):
         federated.new_array(tmp_path, "train_features", np.uint8, (2**46, 1))
+
+
+def with_one_who_only_tests(folder):
+    """Three users; the second has nothing to train on."""
+    split = arrays() | {
+        "train_features": np.arange(16, dtype=np.uint8).reshape(4, 4),
+        "train_labels": np.arange(4, dtype=np.uint8),
+        "train_offsets": np.array([0, 2, 2, 4], np.int64),
+    }
+    federated.save(folder, split, name="tiny", num_classes=6)
+
+
+def test_the_population_are_those_who_train(tmp_path):
+    with_one_who_only_tests(tmp_path / "d")
+    dataset, manifest = federated.open_folder(tmp_path / "d"), federated.read_manifest(tmp_path / "d")
+    assert dataset.trainers.tolist() == [0, 2]
+    for known in (dataset, manifest):
+        assert (known.num_users, known.users_without_train) == (2, 1)
+        population.check("tiny", known, 2)
+        with pytest.raises(InvalidValueError, match="the 2 users of tiny who train, found 3, which also counts"):
+            population.check("tiny", known, 3)
+        with pytest.raises(InvalidValueError, match="2 users with examples to train on, found 4"):
+            population.check("tiny", known, 4)
+
+
+def test_a_folder_of_before_has_its_population_too(tmp_path):
+    """Its manifest says how many users there are, and nobody had counted who trains."""
+    with_one_who_only_tests(tmp_path / "d")
+    written = json.loads((tmp_path / "d" / "manifest.json").read_text())
+    assert written["num_users"] == 3
+    assert "users_without_train" not in written

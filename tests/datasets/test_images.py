@@ -15,6 +15,8 @@ from dpcore.errors import InvalidValueError
         ((3, 100), None, False, "rows of numbers"),
         ((128, 9), None, False, "rows of numbers"),
         ((50, 6), None, False, "rows of numbers"),
+        ((24, 6), None, False, "rows of numbers"),
+        ((2, 3), (2, 3), False, ""),
         ((5,), None, False, ""),
         ((), None, False, ""),
         ((1, 28, 28), (28, 28, 1), True, "channels first"),
@@ -55,6 +57,10 @@ def test_what_arrays_of_some_axes_are(axes, shape, first, said):
         ((100, 3), (100, 3), (100, 3), False),
         ((1, 28, 28), (28, 28), (28, 28), False),
         ((5, 28, 28), (5, 28, 28), (5, 28, 28), False),
+        ((5, 4, 3), (3, 5, 4), (5, 4, 3), False),
+        ((3, 5, 4), (5, 4, 3), (5, 4, 3), True),
+        ((1, 784), (28, 28), (28, 28), False),
+        ((28, 28), (28, 28, 1), (28, 28, 1), False),
     ],
 )
 def test_what_is_said_is_held_against_what_is_there(axes, given, shape, first):
@@ -66,6 +72,12 @@ def test_what_is_said_is_held_against_what_is_there(axes, given, shape, first):
 def test_shapes_that_do_not_fit(given):
     with pytest.raises(InvalidValueError, match="of 784 features"):
         images.layout(None, 784, given=given, usual=None)
+
+
+@pytest.mark.parametrize(("axes", "given"), [((16, 20), (20, 16)), ((56, 14), (28, 28)), ((4, 6, 8), (6, 4, 8))])
+def test_what_is_said_does_not_contradict_what_is_there(axes, given):
+    with pytest.raises(InvalidValueError, match="to be that of the arrays"):
+        images.layout(axes, int(np.prod(given)), given=given, usual=None)
 
 
 def test_channels_are_moved_pixel_by_pixel():

@@ -29,14 +29,14 @@ def dataset(labels, *, features=None, num_classes=2, tests=None, **described):
 
 def test_figures_by_hand():
     found = summary.summarise(dataset([[0, 0], [1, 1, 1, 1], [], [0, 1]], tests=[0, 2, 1, 1]))
-    assert (found.num_users, found.num_train, found.num_test, found.num_features) == (4, 8, 4, 4)
+    assert (found.num_users, found.num_train, found.num_test, found.num_features) == (3, 8, 4, 4)
     assert (found.users_without_train, found.users_without_test) == (1, 1)
-    assert found.examples_per_user == (0, 2.0, 4)
+    assert found.examples_per_user == (2, 2.0, 4)  # of those who train
     assert found.label_balance.tolist() == [3 / 8, 5 / 8]
     # Users' shares of class 0: 1, 0, (none), 1/2; everybody's: 3/8.
     assert found.label_skew == pytest.approx((5 / 8 + 3 / 8 + 1 / 8) / 3)
-    assert found.histogram_edges.tolist() == [0, 1, 2, 3, 4, 5]
-    assert found.histogram_users.tolist() == [1, 0, 2, 0, 1]
+    assert found.histogram_edges.tolist() == [2, 3, 4, 5]
+    assert found.histogram_users.tolist() == [2, 0, 1]
 
 
 def test_users_who_are_alike_have_no_skew_and_who_own_a_class_each_have_all():

@@ -319,6 +319,12 @@ def test_amounts_are_no_classes(tmp_path):
     assert "at most 1,000 classes in column 'answer'" in refused(write(frame, tmp_path / "t.csv"))
 
 
+def test_a_table_on_which_nobody_trains(tmp_path):
+    path = write(people().assign(part="test"), tmp_path / "t.csv")
+    said = refused(path, Mapping(user="who", label="answer", split="part"))
+    assert "found none to train on: column 'part' says so" in said
+
+
 def test_a_split_column_of_other_words(tmp_path):
     path = write(people().assign(part=["train", "fold 2"] * 100), tmp_path / "t.csv")
     assert "found 'fold 2'" in refused(path, Mapping(user="who", label="answer", split="part"))
@@ -528,6 +534,7 @@ def test_yes_and_no_are_numbers(tmp_path):
         ("who,alter,Größe\na,1,x\n".encode("latin-1"), "line 1 is not UTF-8. Save it as UTF-8"),
         (CELLS.format(",").encode("utf-16-le"), "it seems to be UTF-16. Save it as UTF-8"),
         (b"\nwho,x,answer\n", "t.csv is empty, or its first line is"),
+        (b"sep=;\r\nwho;x;answer\r\n", "begins with 'sep=;', which only a spreadsheet understands. Take that line out"),
         (b"# by me\nwho,x,answer\na,1,x\n", "begins with a comment: '# by me'. Take lines that begin with # out"),
         (b"who,x,answer\na,1,x\n# by me\nb,2,y\n", "in line 3 of t.csv, found 1: '# by me'. Take lines that begin"),
         (b"who,x,answer\na\t1\tx\n", "Has it tabs between its values, and commas between its names?"),
@@ -670,3 +677,219 @@ def test_many_batches_of_pixels_in_columns_are_moved_once_each(tmp_path, monkeyp
     rows = np.concatenate([dataset.train.features, dataset.test.features]).tolist()
     assert sorted(rows) == sorted(pixels.transpose(0, 2, 3, 1).reshape(300, -1).tolist())
     assert dataset.description.feature_names[:4] == ("0", "20", "40", "1")
+
+
+def test_users_who_only_test_are_no_part_of_the_population(tmp_path):
+    frame = people(4000, users=400)
+    frame["part"] = np.where(frame.who < "p100", "train", "test")
+    dataset = convert(write(frame, tmp_path / "t.csv"), Mapping(user="who", label="answer", split="part"))
+    assert (dataset.num_users, dataset.users_without_train) == (100, 300)
+    assert len(dataset.test.offsets) == 401
+    said = " ".join(dataset.description.warnings)
+    assert "100 users are few" in said
+    assert "Users without examples to train on: 300." in said
+
+
+def test_a_user_of_one_example_trains(tmp_path):
+    frame = pd.concat([people(), pd.DataFrame({"who": ["x"], "age": 1.0, "income": 1.0, "answer": "no"})])
+    assert convert(write(frame, tmp_path / "t.csv")).users_without_train == 0
+
+
+def owners(dataset):
+    """The numbers of features by user, in order: who has which rows, whatever they are called."""
+    return [
+        sorted(
+            value
+            for split in (dataset.train, dataset.test)
+            for value in split.features[split.rows(user), 0].tolist()
+        )
+        for user in range(dataset.num_users)
+    ]
+
+
+def spelt(ids, labels=("x", "y"), each=4):
+    """Some rows of each id, numbered by `age`."""
+    frame = pd.DataFrame({"who": np.repeat(np.array(ids, object), each)})
+    return frame.assign(age=np.arange(float(len(frame))), answer=np.resize(np.array(labels, object), len(frame)))
+
+
+PLAIN = Mapping(user="who", label="answer", scaling="none")
+SUFFIXES = [".csv", ".parquet", ".npz"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_one_person_is_one_user_however_blanks_and_accents_are_written(tmp_path, suffix):
+    ids = ["u1", "u1 ", "\u00a0u1", "u1\u200b", "José", "Jose\u0301", "Jose"]
+    labels = ["cat", "cat ", "\u3000cat", "dog"]
+    dataset = convert(write(spelt(ids, labels), tmp_path / f"t{suffix}"), PLAIN)
+    assert sorted(owners(dataset)) == [list(range(16)), list(range(16, 24)), list(range(24, 28))]
+    assert dataset.class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("ids", [["7", "007", "b"], [7, 8, 2**53 + 1], ["a ", "b", "Ångström"]])
+def test_the_same_people_are_the_same_data_set_in_every_form(tmp_path, ids):
+    prints = set()
+    for suffix in SUFFIXES:
+        (tmp_path / suffix[1:]).mkdir()
+        frame = spelt(ids, ["x", "y "], each=12).infer_objects()
+        prints.add(convert(write(frame, tmp_path / suffix[1:] / f"t{suffix}"), PLAIN).fingerprint)
+    assert len(prints) == 1
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "NULL", "None", "<NA>", "n/a", "-", " "])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("column", ["who", "answer"])
+def test_a_missing_name_is_no_user_and_no_class(tmp_path, column, suffix, word):
+    frame = spelt(["a", "b", "c"])
+    frame.loc[6, column] = word
+    said = refused(write(frame, tmp_path / f"t{suffix}"))
+    option = {"who": "missing_user", "answer": "missing_label"}[column]
+    assert f"Expected a value in column '{column}' of every row, found" in said
+    assert "in row 7" in said
+    assert f"choose {option} drop" in said
+    assert (word == " ") != (f"{option} keep, which takes it for a name" in said)
+
+
+def test_rows_without_a_name_are_left_out_where_that_is_asked(tmp_path):
+    frame = spelt(["a", "b", "NA", None, "c"])
+    frame.loc[0, "answer"] = "-"
+    frame.loc[1, "answer"] = "only here"
+    frame.loc[1, "who"] = ""
+    path = write(frame, tmp_path / "t.csv")
+    mapping = Mapping(user="who", label="answer", scaling="none", missing_user="drop", missing_label="drop")
+    dataset = convert(path, mapping)
+    assert owners(dataset) == [[2, 3], [4, 5, 6, 7], [16, 17, 18, 19]]
+    assert dataset.class_names == ("x", "y")
+    said = " ".join(dataset.description.warnings)
+    assert "Rows without a user, which were left out: 9." in said
+    assert "Rows without a label, which were left out: 1." in said
+
+
+def test_nobody_is_left_who_has_no_row(tmp_path):
+    """Who has none but rows without a label is no user: neither in the population nor beside it."""
+    frame = spelt(["a", "b", "c"])
+    frame.loc[8:, "answer"] = None
+    dataset = convert(
+        write(frame, tmp_path / "t.parquet"), Mapping(user="who", label="answer", missing_label="drop")
+    )
+    assert (dataset.num_users, dataset.users_without_train) == (2, 0)
+    frame["answer"] = None
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    mapping = Mapping(user="who", label="answer", missing_label="drop")
+    assert "Every row of t.parquet lacks a user or a label" in refused(
+        write(frame, tmp_path / "t.parquet"), mapping
+    )
+
+
+def test_a_row_that_is_left_out_moves_no_other_in_what_is_said(tmp_path):
+    """Blank lines of a spreadsheet: what they lack beside the user does not matter, and rows keep their numbers."""
+    lines = ["who,age,answer,part", "a,1,x,train", ",,,", "a,2,y,test", ",,,", "b,3,x,train", "b,{},y,test"]
+    mapping = Mapping(user="who", label="answer", split="part", scaling="none", missing_user="drop")
+    (tmp_path / "t.csv").write_text("\n".join(lines).format("inf"))
+    assert "found inf in row 6" in refused(tmp_path / "t.csv", mapping)
+    (tmp_path / "t.csv").write_text("\n".join(lines).format("4"))
+    assert owners(convert(tmp_path / "t.csv", mapping)) == [[1, 2], [3, 4]]
+
+
+def test_somebody_who_is_called_none_can_be_kept(tmp_path):
+    frame = spelt(["None", "Null", "a"], ["None", "-"])
+    mapping = Mapping(user="who", label="answer", scaling="none", missing_user="keep", missing_label="keep")
+    dataset = convert(write(frame, tmp_path / "t.csv"), mapping)
+    assert (dataset.num_users, dataset.class_names) == (3, ("-", "None"))
+    frame.loc[2, "who"] = " "
+    (tmp_path / "made").rename(tmp_path.parent / f"{tmp_path.name}-first")
+    assert "found none in row 3" in refused(write(frame, tmp_path / "t.csv"), mapping)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_ids_that_may_be_one_person_are_named_and_joined_where_that_is_asked(tmp_path, suffix):
+    frame = spelt(["u1", "U1", "1", "1.0", "01", "\uff11", "a"], ["cat", "Cat"])
+    path = write(frame, tmp_path / f"t{suffix}")
+    dataset = convert(path, PLAIN)
+    assert (dataset.num_users, dataset.num_classes) == (7, 2)
+    said = " ".join(dataset.description.warnings)
+    assert "Users that may be the same people in other spellings: 6 (" in said
+    assert "'U1' = 'u1'" in said
+    assert "'01' = '1' = '1.0'" in said
+    assert "import it again with join user" in said
+    assert "Classes that may be the same in other spellings: 2 ('Cat' = 'cat')" in said
+    (tmp_path / "made").rename(tmp_path / "first")
+    joined = convert(path, Mapping(user="who", label="answer", scaling="none", join=("user",)))
+    assert owners(joined) == [list(range(8, 24)), list(range(24, 28)), list(range(8))]
+    assert joined.num_classes == 2
+    said = " ".join(joined.description.warnings)
+    assert "same people" not in said
+    with pytest.raises(InvalidValueError, match="join"):
+        Mapping(user="who", label="answer", join=("features",))
+
+
+def test_large_and_odd_floats_are_one_user_in_all_batches(tmp_path, monkeypatch):
+    """Beside a fraction, 1e16 was written in another way than alone, and -0 in another way than 0."""
+    monkeypatch.setattr("dpcore.datasets.tabular.ROWS", 2)
+    frame = spelt([1e16, 0.0, 2.5, 3.0], each=6)
+    frame["who"] = frame.who.astype(float)
+    frame.loc[[7, 9], "who"] = -0.0
+    frame = frame.sample(frac=1, random_state=1)
+    dataset = convert(write(frame, tmp_path / "t.parquet"), PLAIN)
+    assert owners(dataset) == [list(range(6, 12)), list(range(6)), list(range(12, 18)), list(range(18, 24))]
+    assert any("several may have become one" in warning for warning in dataset.description.warnings)
+
+
+def test_labels_that_are_large_numbers_or_not_all_numbers_are_in_one_order(tmp_path):
+    """Whatever comes first in the file."""
+    for labels, order in (
+        (["1.0", "1", "01"], ("01", "1", "1.0")),
+        (["nan", "10", "9"], ("10", "9", "nan")),
+        (["inf", "10", "9"], ("10", "9", "inf")),
+    ):
+        for place, written in enumerate((labels, labels[::-1])):
+            folder = tmp_path / f"{'-'.join(order)}-{place}"
+            folder.mkdir()
+            mapping = Mapping(user="who", label="answer", missing_label="keep")
+            assert (
+                convert(write(spelt(["a", "b"], written, each=9), folder / "t.csv"), mapping).class_names == order
+            )
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_wide_rows_come_a_few_at_a_time(tmp_path, monkeypatch, suffix):
+    """And so do pictures, whose size shows only when they are decoded."""
+    monkeypatch.setattr("dpcore.datasets.tabular.BYTES", 1 << 16)
+    frame = pd.DataFrame({"who": np.arange(600) % 7, "answer": 1, "wide": [[float(n)] * 400 for n in range(600)]})
+    frame["picture"] = [png(image) for image in images(600)]
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_feather(tmp_path / "t.feather")
+    opened = table_files.open_table(tmp_path / f"t{suffix}")
+    wide = [batch["wide"].to_pylist() for batch, _ in opened.batches(["who", "wide"])]
+    assert max(map(len, wide)) <= (1 << 16) // 3200
+    assert [row[0] for rows in wide for row in rows] == list(range(600))
+    assert max(len(batch["picture"]) for batch, _ in opened.batches(["picture", "answer"])) <= 64
+
+
+@pytest.mark.parametrize("given", [None, (3, 5, 4), (5, 4, 3)])
+def test_colours_of_encoded_pictures_stay_where_they_are(tmp_path, given):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 5, 4, 3), np.uint8)
+    frame = pd.DataFrame(
+        {"who": np.arange(30) % 7, "answer": np.arange(30) % 2, "picture": [png(image) for image in pixels]}
+    )
+    mapping = Mapping(user="who", label="answer", features=("picture",), image_shape=given)
+    dataset = convert(write(frame, tmp_path / "t.parquet"), mapping)
+    assert dataset.image_shape == (5, 4, 3)
+    flat = pixels.reshape(30, -1)
+    np.testing.assert_array_equal(sorted_images(dataset), flat[np.lexsort(flat.T)])
+
+
+@pytest.mark.parametrize("values", [{"split": "answer"}, {"test_users": 0.5}])
+def test_who_tests_is_said_once(tmp_path, values):
+    path = write(people(), tmp_path / "t.csv")
+    with pytest.raises(InvalidValueError, match="Expected one of a second file, a split column and test_users"):
+        table.convert(
+            path,
+            Mapping(
+                **{"user": "who", "label": "answer"} | ({"label": "income"} if "split" in values else {}) | values
+            ),
+            tmp_path / "made",
+            lambda what, fraction: None,
+            name="t",
+            test_path=path,
+        )

@@ -33,10 +33,10 @@ def test_users_are_sorted_and_their_examples_in_order(tmp_path):
     train = {"b": [image(0.2, 3), image(0.4, 2)], "a": [image(0.6, 1)]}
     path = sqlite_files.write(tmp_path / "f", {"train": train, "test": {"c": [image(1.0, 0)], "a": [image(0, 4)]}})
     dataset = convert(path, tmp_path / "d")
-    assert dataset.num_users == 3
+    assert (dataset.num_users, dataset.users_without_train) == (2, 1)  # "c" only tests
     assert dataset.num_classes == 5
     assert dataset.image_shape == (2, 2)
-    assert "3 users are few" in dataset.description.warnings[0]
+    assert "2 users are few" in dataset.description.warnings[0]
     assert dataset.train.offsets.tolist() == [0, 1, 3, 3]
     assert dataset.test.offsets.tolist() == [0, 1, 1, 2]
     assert dataset.train.labels.tolist() == [1, 3, 2]
@@ -130,6 +130,27 @@ def test_other_files_are_refused(tmp_path):
         convert(path, tmp_path / "d")
 
 
+def test_one_person_is_one_user_however_their_id_is_written(tmp_path):
+    train = {"u1": [image(0.2), image(0.4)], "u1 ": [image(0.6)], "U1": [image(0.8)], "b": [image()]}
+    dataset = convert(
+        sqlite_files.write(tmp_path / "f", {"train": train, "test": {"\u00a0u1": [image()], "b": [image()]}}),
+        tmp_path / "d",
+    )
+    assert np.diff(dataset.train.offsets).tolist() == [1, 1, 3]  # of U1, b, u1
+    assert np.diff(dataset.test.offsets).tolist() == [0, 1, 1]
+    assert (
+        "Users that may be the same people in other spellings: 2 ('U1' = 'u1')." in dataset.description.warnings[0]
+    )
+
+
+@pytest.mark.parametrize("nobody", [None, "", " ", "NA", "None"])
+def test_examples_of_nobody_are_refused(tmp_path, nobody):
+    users = {"u": [image(), image()], nobody: [image()]}
+    path = sqlite_files.write(tmp_path / "f", {"train": users, "test": users})
+    with pytest.raises(DatasetError, match=f"has examples of nobody, as the user {nobody!r}"):
+        convert(path, tmp_path / "d")
+
+
 TFF_WRITES_AND_READS = """
 import sys
 import numpy as np
@@ -166,7 +187,7 @@ def test_what_tff_writes_is_read_as_tff_reads_it(tmp_path):
             timeout=400,
         )
     dataset, theirs = convert(path, tmp_path / "d"), np.load(read)
-    assert dataset.num_users == 2
+    assert (dataset.num_users, dataset.users_without_train) == (1, 1)
     for split in ("train", "test"):
         ours = getattr(dataset, split)
         np.testing.assert_array_equal(ours.features.reshape(-1, 28, 28), theirs[f"{split}_pixels"])

@@ -86,3 +86,46 @@ def test_the_noise_norm_is_that_of_the_noise(small_plan, few_writers):
     assert reports[0].noise_norm is None
     assert reports[1].noise_norm == pytest.approx(privacy.value_noise_multiplier * 0.1 / 10)  # one weight
     assert reports[3].noise_norm == pytest.approx(privacy.value_noise_multiplier * 0.2 / 10)
+
+
+class RememberingEngine(CountingEngine):
+    """Knows who came, round by round."""
+
+    def initialize(self):
+        self.came = []
+        return 0
+
+    def next(self, state, cohort, round_num):
+        self.came.append(cohort.tolist())
+        return super().next(state, cohort, round_num)
+
+
+def came(plan, dataset):
+    engine = RememberingEngine()
+    list(training.run(plan, dataset, engine, evaluate, eval_every=50))
+    return engine.came
+
+
+def test_cohorts_are_of_those_who_train(small_plan, float_table, with_privacy):
+    """Of 60 users four have nothing to train on."""
+    plan = with_privacy(small_plan, population=56, clients_per_round=20, rounds=100)
+    assert float_table.trainers.tolist() == [3, 4, *range(6, 60)]
+    cohorts = came(plan, float_table)
+    assert {user for cohort in cohorts for user in cohort} == set(float_table.trainers.tolist())
+    assert np.mean([len(cohort) for cohort in cohorts]) == pytest.approx(20, abs=4 * np.sqrt(13 / 100))
+    whole = with_privacy(plan, clients_per_round=56, rounds=1)
+    assert came(whole, float_table) == [float_table.trainers.tolist()]
+
+
+def test_a_plan_that_counts_those_who_only_test_is_refused(small_plan, float_table):
+    with pytest.raises(InvalidValueError, match="the 56 users of table who train, found 60"):
+        came(small_plan, float_table)
+
+
+def test_where_all_train_the_seeded_cohorts_are_as_ever(small_plan, few_writers):
+    """Written down before users who only test were left out."""
+    assert came(small_plan, few_writers) == [
+        [4, 6, 22, 23, 26, 28, 37, 43, 47],
+        [2, 6, 14, 22, 27, 37, 38, 41, 49, 51, 57],
+        [1, 7, 10, 11, 14, 15, 19, 20, 30, 39, 41, 45, 47, 54, 56],
+    ]

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
+from dpcore.datasets.forms import FORMS, PACKED
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
@@ -865,6 +867,11 @@ def test_every_form_is_taken_by_its_path(home, form):
     assert metric(test, "Users") == "12"
 
 
+def test_the_page_names_every_form():
+    box = page("data").text_input(key="import_path")
+    assert [form for form in (*FORMS, *PACKED) if form not in box.help] == []
+
+
 def test_images_look_as_they_are(home):
     """Channels first, and not said to be."""
     write, _options = small_files.IMAGE_FORMS["channels first"]
@@ -894,6 +901,43 @@ def test_a_shape_that_does_not_fit_is_told_beside_it(home, table):
     test.button(key="import").click().run()
     assert not test.exception
     assert any("0.3 of the users for testing" in caption.value for caption in test.caption)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("pipe.csv", "Expected a file, found a named pipe: pipe.csv."),
+        ("odd.npz", "odd.npz cannot be read as NPZ"),
+        ("odd.sqlite", "is not a data set as TensorFlow Federated's SqlClientData reads it"),
+        ("~nobody-of-this-name/own.csv", "Expected a file at ~nobody-of-this-name/own.csv, found none"),
+        (f"/{'o' * 300}.csv", "found none (File name too long)"),
+        ("/proc/self/mem.csv", "found none (No such file or directory)"),
+    ],
+)
+def test_what_cannot_be_imported_is_a_sentence(home, tmp_path, place, words):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, content in (("odd.npz", b"PK\3\4"), ("odd.sqlite", b"none")):
+        (tmp_path / name).write_bytes(content * 50)
+    test = page("data")
+    test.text_input(key="import_path").set_value(place if place[0] in "/~" else str(tmp_path / place)).run()
+    if not test.error:
+        test.button(key="import").click().run()
+    assert not test.exception
+    assert words in test.error[0].value
+
+
+def test_rows_of_nobody_are_left_out_where_the_page_is_asked_to(home, table):
+    table.write_text(table.read_text().replace("person-7,", "None,").replace("person-8,", "PERSON-9,"))
+    test = page("data")
+    test.text_input(key="import_path").set_value(str(table)).run()
+    test.selectbox(key="import_label").set_value("kind").run()
+    test.button(key="import").click().run()
+    assert "choose missing_user drop" in test.error[0].value
+    test.selectbox(key="import_missing_user").set_value("drop").run()
+    test.multiselect(key="import_join").set_value(["user"]).run()
+    test.button(key="import").click().run()
+    assert not test.exception
+    assert metric(test, "Users") == "198"
 
 
 def test_uploads_can_be_switched_off(monkeypatch):

@@ -168,6 +168,7 @@ def imported(home, tmp_path_factory):
     """Whoever has the machine has imported a table of their own."""
     file = tmp_path_factory.mktemp("own") / "people.csv"
     rows = [f"p{number % 20},{'ant' if number % 3 else 'bee'},{number}.25" for number in range(200)]
+    rows += ["P7,ant,0.5", "P7,bee,0.5"]
     file.write_text("\n".join(["who,kind,x", *rows]))
     datasets.import_table(file, Mapping(user="who", label="kind"), home, name="people")
 
@@ -187,9 +188,11 @@ def test_rows_that_were_imported_are_shown_to_whoever_has_the_machine_alone(home
     hers = page("data", HER, dataset="people")
     assert any("to whoever runs this dashboard alone" in caption.value for caption in hers.caption)
     assert not hers.dataframe
+    assert not hers.warning  # whose ids look alike
     monkeypatch.delenv(visitors.HOSTED)
     own = page("data", dataset="people")
     assert not any("to whoever runs this dashboard alone" in caption.value for caption in own.caption)
+    assert any("'P7' = 'p7'" in warning.value for warning in own.warning)
     assert {"ant", "bee"} >= set(own.dataframe[0].value["label"]) > set()
 
 

@@ -1,5 +1,8 @@
 """What the opening page says, computed in a process beside, and kept."""
 
+import subprocess
+import sys
+
 import pytest
 
 from dpcore.plan import PrivacyPlan
@@ -55,3 +58,16 @@ def test_without_it_the_accountant_answers_itself(tmp_path):
     beside.kill()
     opening.take_over(tmp_path, beside)
     assert accounting._remembered == {}
+
+
+def test_a_home_that_cannot_be_written_to_is_no_matter():
+    """It would print a traceback below what the server has just said of that home."""
+    nowhere = "/proc/nowhere"
+    done = subprocess.run(
+        [sys.executable, "-m", "dpcore.privacy.opening", nowhere],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,8 @@ import pytest
 from dpcore.errors import InvalidValueError
 from dpcore.locks import lock
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
-from dpcore.runs import processes, supervisor
+from dpcore.rounds import Round
+from dpcore.runs import budget, processes, reporting, supervisor
 
 
 def running(store):
@@ -59,7 +60,7 @@ def test_a_model_for_images_is_refused_where_there_are_none_before_a_worker_star
     folder = store.home / "datasets" / "imported" / "table"
     folder.parent.mkdir(parents=True)
     shutil.copytree(Path(float_table.train.features.filename).parent, folder)
-    privacy = PrivacyPlan(population=60, clients_per_round=10, rounds=3, noise_multiplier=0.3)
+    privacy = PrivacyPlan(population=56, clients_per_round=10, rounds=3, noise_multiplier=0.3)
     plan = Plan(privacy=privacy, training=TrainingPlan(dataset="table", model="cnn"))
     with pytest.raises(
         InvalidValueError, match="16 x 16 pixels for model cnn, found no images in table"
@@ -90,3 +91,46 @@ def test_no_runner_is_started_for_an_empty_queue_or_beside_another(store, monkey
 class _Done:
     def wait(self):
         return 0
+
+
+@pytest.fixture
+def some_only_test(store, float_table):
+    """Puts a data set into the home of which 4 of 60 users only test, and returns a plan for it."""
+    folder = store.home / "datasets" / "imported" / "table"
+    shutil.copytree(Path(float_table.train.features.filename).parent, folder)
+
+    def plan(population):
+        training = TrainingPlan(dataset="table", dataset_fingerprint=float_table.fingerprint)
+        return Plan(
+            privacy=PrivacyPlan(population=population, clients_per_round=10, noise_multiplier=0.3),
+            training=training,
+        )
+
+    return plan
+
+
+def test_a_run_of_before_that_sampled_users_who_only_test_stays_charged_and_is_not_resumed(
+    store, some_only_test, no_processes
+):
+    """Its guarantee at 10 / 60 was valid, so the ledger has it as it was; its cohorts cannot be drawn any more."""
+    run_id = store.create(some_only_test(60), engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    store.append(
+        run_id,
+        Round(round=1, accuracy=0.5, loss=1.0, clip_norm=0.1, cohort_size=3, epsilon=0.5, seconds=1.0),
+    )
+    store.end(run_id, "stopped")
+    with pytest.raises(InvalidValueError, match="the 56 users of table who train, found 60"):
+        supervisor.resume(store, run_id)
+    assert store.run(run_id).status == "stopped"
+    (charged,) = budget.charged(store, "table")
+    assert charged.plan.privacy.population == 60
+    data = dict(reporting.rows(store, charged))["Data"]
+    assert "60 users, of whom 56 train and the others only test." in data
+
+
+def test_only_plans_for_those_who_train_are_queued(store, some_only_test, no_processes):
+    with pytest.raises(InvalidValueError, match="found 60"):
+        supervisor.start(store, some_only_test(60), engine="vectorized", eval_every=5)
+    assert store.runs() == []
+    assert store.run(supervisor.start(store, some_only_test(56), engine="vectorized", eval_every=5))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from dpcore.datasets.forms.arrow_types import plain, plain_field
-from dpcore.datasets.tabular import BYTES, ROWS, Batch, Roles, Table, described
+from dpcore.datasets.tabular import Batch, Roles, Table, described, rows_at_once
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -41,13 +41,13 @@ class ArrowTable(Table):
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         source, reader = self._opened(names)
-        wide = any(column.kind in ("array", "image") for column in self.columns if column.name in names)
-        step, size = ROWS // 16 if wide else min(ROWS, BYTES // len(names)), max(source.size(), 1)
+        size = max(source.size(), 1)
         with reader:
             count = reader.num_record_batches if self._random else 0
             parts = (reader.get_batch(place) for place in range(count)) if self._random else reader
             for place, part in enumerate(parts):
                 part.validate(full=True)  # a damaged file would lead outside of it
+                step = rows_at_once(part, self.columns)
                 for start in range(0, len(part), step):
                     rows = part.slice(start, step)
                     fraction = (place + 1) / count if count else source.tell() / size

@@ -47,7 +47,8 @@ def plain_field(field: pa.Field) -> pa.Field:
 
 def nested(values: np.ndarray) -> pa.Array:
     """Returns an array of any number of axes as lists of fixed size in lists of fixed size."""
-    column = pa.array(values.ravel())
+    plain = np.dtype(np.float64) if values.dtype == np.longdouble else values.dtype.newbyteorder("=")
+    column = pa.array(values.astype(plain, copy=False).ravel())
     for size in reversed(values.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)
     return column

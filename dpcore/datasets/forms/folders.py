@@ -16,26 +16,22 @@ from dpcore.datasets.tabular import Batch, Column, Table
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
-Parts = list[
-    tuple[str | None, Path]
-]  # files, and what of the data each holds: "train", "test", ..., if that is known
+Parts = list[tuple[str | None, Path]]  # files, and what each is for: "train", "test", ..., if that is known
 
 _DEPTH, _MOST = 3, 10_000  # folders in folders, and files that are looked at
-_ABOUT = (
-    "dataset_info.json",
-    "dataset_infos.json",
-    "config.json",
-    "metadata.json",
-)  # about the data, and not of them
 _SAVED, _SPLITS = "state.json", "dataset_dict.json"  # by `save_to_disk` of Hugging Face's data sets
+# About the data, and not of them.
+_ABOUT = (_SAVED, _SPLITS, "dataset_info.json", "dataset_infos.json", "config.json", "metadata.json")
 
 
 def parts_of(folder: Path) -> Parts:
-    """Returns the files of a folder that are one table.
+    """Returns the files of a folder that are one table; a file as it is.
 
     Raises:
         DatasetError: If there are none, or if they do not go together.
     """
+    if not _is_folder(folder):
+        return [(None, folder)]  # who reads it will say if it is none
     if (folder / _SPLITS).is_file():
         splits = _json(folder / _SPLITS).get("splits")
         if not splits or not isinstance(splits, list) or not all(map(_plain, splits)):
@@ -63,6 +59,13 @@ def parts_of(folder: Path) -> Parts:
         files = [*map(str, forms.values())] if len(forms) > 1 else [str(path) for path in unclear[:5]]
         raise DatasetError(message.format(folder=_called(folder), files=", ".join(files)))
     return _told_apart(parts)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name too long, or with a zero in it
+        return False
 
 
 def _called(folder: Path) -> str:

@@ -44,7 +44,7 @@ class JsonStream:
         """Takes the next value, whole."""
         self.peek()
         if len(self._text) - self._place < self._longest:
-            self._more(2 * self._longest)  # or most values would be tried twice
+            self._more(max(_CHARACTERS, 2 * self._longest))  # or most values would be tried twice
         while True:
             try:
                 found, end = _DECODER.raw_decode(self._text, self._place)

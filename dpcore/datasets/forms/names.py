@@ -1,6 +1,4 @@
-"""Ids and labels in whatever type a file has them, as one text or number a row."""
-
-import uuid
+"""Ids and labels in whatever shape a file has them, as one value a row."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +8,10 @@ from dpcore.errors import DatasetError
 from dpcore.language import _
 
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-_UUID_BYTES = 16
 
 
 class Flat:
-    """Makes a column flat, over many batches: arrays of one value, one-hot rows, and bytes."""
+    """Makes a column flat, over many batches: arrays of one value, and one-hot rows."""
 
     def __init__(self, name: str):
         self._name = name
@@ -32,8 +28,6 @@ class Flat:
             if (lengths != 1).any():
                 return self._places(column, lengths, first_row)
             column = column.flatten()
-        if any(test(column.type) for test in _BYTES):
-            return _spelled(column)
         return column
 
     def _places(self, column: pa.Array, lengths: np.ndarray, first_row: int) -> pa.Array:
@@ -60,27 +54,3 @@ class Flat:
             "row {row:,}."
         )
         return DatasetError(message.format(column=self._name, value=str(value.as_py())[:60], row=row + 1))
-
-
-def _spelled(column: pa.Array) -> pa.Array:
-    """Returns bytes as text: UUIDs and other ids that are no text in the spelling that people know."""
-    raw = pa.types.is_fixed_size_binary(column.type) and column.type.byte_width == _UUID_BYTES
-    spelled = [value if value is None else _text(value, raw=raw) for value in column.to_pylist()]
-    return pa.array(spelled, pa.string())
-
-
-def _text(value: bytes, *, raw: bool) -> str:
-    """Returns how one id is written. It depends on its bytes alone, so that no id has two spellings.
-
-    Args:
-        value: The id.
-        raw: Whether it is no text even if it could be read as such.
-    """
-    if not raw:
-        try:
-            text = value.decode()
-            if text.isprintable():
-                return text
-        except UnicodeDecodeError:
-            pass
-    return str(uuid.UUID(bytes=value)) if len(value) == _UUID_BYTES else f"0x{value.hex()}"

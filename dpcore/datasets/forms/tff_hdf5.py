@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.unpacking import check_size
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described
+from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -32,17 +32,20 @@ class Hdf5Table(Table):
                 raise DatasetError(_("{file} holds no examples.").format(file=path.name))
             batch = self._joined([self._read(*first, list(first[1]), slice(0, 1))])
         self.columns = tuple(described(pa.field(name, column.type)) for name, column in batch.items())
+        if all(column.kind == "text" for column in self.columns):
+            raise only_text(path, list(batch)[1:])
         label = next((name for name in batch if name in _LABELS), None)
         # As TFF publishes them: pixels of EMNIST between 0 and 1, bytes of CIFAR-100.
         self.roles = Roles(user=_USER, label=label, numbered=True, as_it_is=True)
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
         with self._examples() as examples:
-            parts, size = [], 0
+            parts, size, total = [], 0, 0
             for number, user in enumerate(examples):
                 features, rows = self._features(examples, user)
                 whole = sum(feature.nbytes for feature in features.values())
-                check_size(self._path, whole)
+                total += whole
+                check_size(self._path, total)  # what was never written takes no room in the file
                 step = max(1, BYTES * rows // max(1, whole))
                 for start in range(0, rows, step):
                     chosen = [name for name in names if name != _USER]

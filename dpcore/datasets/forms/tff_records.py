@@ -1,26 +1,31 @@
 """TFF's SQLite form, with features of any names: each of a tf.Example record is a column."""
 
+import functools
 import math
 import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from google.protobuf import message as protobuf
 
-from dpcore.datasets import federated_emnist, tff_sqlite
+from dpcore.datasets import federated_emnist, spelling, tff_sqlite
 from dpcore.datasets.forms.arrow_types import nested
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described
+from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
 _USER, _SPLIT, _LABELS = "client_id", "split_name", ("label", "labels")
 _PICTURE, _EMNIST = re.compile("pixel|image|img", re.IGNORECASE), 784
-_RECORDS = 2048  # in a batch
+_RECORDS, _IMAGES = 2048, 64  # in a batch
+_EMPTY = tff_sqlite.Example().features.feature["nothing"]
+_LISTS = {"floats": "float_list", "integers": "int64_list", "bytes": "bytes_list"}
+_WIDTHS = {"floats": 4, "integers": 1, "bytes": 1}  # of one in what protobuf counts: floats are bytes there
 _KINDS = {
     "floats": N_("{count:,} floats"),
     "integers": N_("{count:,} integers"),
@@ -44,7 +49,9 @@ class SqliteTable(Table):
         self._splits = {source.train_split: "train"} | ({source.test_split: "test"} if source.test_split else {})
         promised = tff_sqlite.num_examples(path)
         self._promised = {(split, user): count for split in self._splits for user, count in promised[split].items()}
-        first = next(self._records())
+        first = next(self._records(), None)
+        if first is None:
+            raise DatasetError(_("{file} holds no examples.").format(file=path.name))
         kinds = {name: _kind_of(feature) for name, feature in sorted(self._parsed(first[2]).items())}
         self._features = {name: (kind, count) for name, (kind, count) in kinds.items() if count}
         for name in {_USER, _SPLIT} & self._features.keys():
@@ -53,6 +60,8 @@ class SqliteTable(Table):
         names = [_USER, *[_SPLIT] * (len(self._splits) > 1), *self._features]
         columns = self._columns(names, [first])
         self.columns = tuple(described(pa.field(name, column.type)) for name, column in columns.items())
+        if all(kind == "bytes" and _is_text(columns[name][0]) for name, (kind, _count) in self._features.items()):
+            raise only_text(path, self._features)
         label = next((name for name in self._features if name in _LABELS), None)
         self.roles = Roles(
             user=_USER,
@@ -65,17 +74,17 @@ class SqliteTable(Table):
         )
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
-        numbers = sum(count for name, (_kind, count) in self._features.items() if name in names)
-        most, total = max(1, min(_RECORDS, BYTES // (8 * max(numbers, 1)))), max(sum(self._promised.values()), 1)
-        held, rows = Counter(), []
-        for row in self._records():
-            held[row[1], str(row[0])] += 1
-            rows.append(row)
-            if len(rows) == most:
-                yield self._columns(names, rows), min(held.total() / total, 1.0)
-                rows = []
-        if rows:
-            yield self._columns(names, rows), 1.0
+        chosen = [self._features[name] for name in names if name in self._features and name not in (text or [])]
+        images = any(kind == "bytes" for kind, _count in chosen)  # or text, which is no feature
+        most = max(
+            1, min(_IMAGES if images else _RECORDS, BYTES // (8 * max(sum(count for _, count in chosen), 1)))
+        )
+        total = max(sum(self._promised.values()), 1)
+        held, records = Counter(), self._records()
+        spelled = functools.cache(lambda user: spelling.spelled(user) or "")
+        while rows := list(islice(records, most)):
+            held.update((split, spelled(user)) for user, split, _record in rows)
+            yield self._columns(names, rows), min(held.total() / total, 1.0)
         for (split, user), count in self._promised.items():
             if held[split, user] != count:
                 message = _("{file} promises {count:,} examples of user {user} in {split}, and holds {held:,}.")
@@ -118,7 +127,19 @@ class SqliteTable(Table):
 
     def _column(self, name: str, parsed: list, users: tuple) -> pa.Array:
         kind, count = self._features[name]
-        features = [example.get(name) for example in parsed]
+        features = [example.get(name, _EMPTY) for example in parsed]
+        lists = [getattr(feature, _LISTS[kind]).value for feature in features]
+        if {*map(len, lists)} != {count * _WIDTHS[kind]}:
+            self._tell(name, features, users)
+        if kind == "floats":
+            values = np.frombuffer(b"".join(lists), "<f4")
+        else:
+            values = np.array([*chain.from_iterable(lists)], np.int64 if kind == "integers" else object)
+        return nested(values if count == 1 else values.reshape(-1, count))
+
+    def _tell(self, name: str, features: list, users: tuple) -> None:
+        """Raises for the first example whose feature is not of the kind of the others."""
+        kind, count = self._features[name]
         for feature, user in zip(features, users, strict=True):
             found = _kind_of(feature)
             if found != (kind, count):
@@ -128,24 +149,23 @@ class SqliteTable(Table):
                 expected, other = (_(_KINDS[what]).format(count=number) for what, number in ((kind, count), found))
                 words = message.format(expected=expected, name=name, file=self._path.name, found=other, user=user)
                 raise DatasetError(words)
-        if kind == "floats":
-            values = np.frombuffer(b"".join(feature.float_list.value for feature in features), "<f4")
-        elif kind == "integers":
-            values = np.array([value for feature in features for value in feature.int64_list.value], np.int64)
-        else:
-            values = np.array([value for feature in features for value in feature.bytes_list.value], object)
-        return nested(values if count == 1 else values.reshape(-1, count))
+
+
+def _is_text(value: pa.Scalar) -> bool:
+    """Whether bytes, or the first of a list of them, are text and no picture."""
+    while isinstance(value, pa.FixedSizeListScalar):
+        value = value.values[0]
+    try:
+        return value.as_py().decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _kind_of(feature) -> tuple[str, int]:
     """Returns what a feature holds (a key of `_KINDS`), and how many of them."""
-    if feature is not None:
-        if floats := feature.float_list.value:
-            return "floats", len(floats) // 4
-        if integers := len(feature.int64_list.value):
-            return "integers", integers
-        if strings := len(feature.bytes_list.value):
-            return "bytes", strings
+    for kind, name in _LISTS.items():
+        if held := len(getattr(feature, name).value):
+            return kind, held // _WIDTHS[kind]
     return "nothing", 0
 
 

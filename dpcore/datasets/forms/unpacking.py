@@ -9,13 +9,13 @@ import gzip
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
+from dpcore.datasets.reading import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -35,7 +35,7 @@ def plain(path: Path, scratch: Path, progress: Progress) -> Iterator[Path]:
         DatasetError: If it cannot be unpacked, holds several files, or far more than its size.
     """
     ending = path.suffix.lower()
-    packed = ending in PACKED and path.is_file()
+    packed = ending in PACKED and _is_file(path)
     if not packed and not _in_utf_16(path):
         yield path
         return
@@ -65,8 +65,16 @@ def check_size(path: Path, num_bytes: int) -> None:
         raise DatasetError(message.format(file=path.name, size=size, ratio=_RATIO))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        check_is_file(path)
+    except (OSError, ValueError, DatasetError):
+        return False  # who reads it will say why
+    return True
+
+
 def _in_utf_16(path: Path) -> bool:
-    if path.suffix.lower() not in _TEXT or not path.is_file():
+    if path.suffix.lower() not in _TEXT or not _is_file(path):
         return False
     try:
         with path.open("rb") as file:
@@ -134,8 +142,10 @@ def _recoded(path: Path, folder: Path, progress: Progress) -> Path:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, ValueError) as err:
+    except DatasetError:
+        raise
+    except Exception as err:  # nobody can list what libraries raise on bytes that nobody has written on purpose
         if isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # of what is written
         message = _("{file} cannot be unpacked: {reason}. Unpack it yourself, and import what comes out.")
-        raise DatasetError(message.format(file=path.name, reason=str(err).rstrip("."))) from err
+        raise DatasetError(message.format(file=path.name, reason=reason(err).rstrip("."))) from err

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -136,6 +137,20 @@ def test_a_second_file_is_of_test_examples(tmp_path):
     assert rows == [{"who": "u", "split": "train"}, {"who": "v", "split": "test"}]
 
 
-def test_a_folder_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(DatasetError, match="gone cannot be read as a folder: No such file or directory"):
-        folders.parts_of(tmp_path / "gone")
+def test_folders_saved_one_by_one_are_of_what_they_are_called(tmp_path):
+    for split, rows in {"train": ~small_files.in_test(), "test": small_files.in_test()}.items():
+        saved = pa.Table.from_pandas(small_files.frame()[rows], preserve_index=False)
+        small_files.saved_to_disk(tmp_path / split, saved, shards=1)
+    assert [split for split, _path in folders.parts_of(tmp_path)] == ["test", "train"]
+    with table_files.opened(tmp_path / "train", tmp_path, test_path=tmp_path / "test") as table:
+        splits = [name for batch, _ in table.batches(["who", "split"]) for name in batch["split"].to_pylist()]
+    assert splits == ["train"] * 48 + ["test"] * 12
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(DatasetError, match=r"cannot be read as a folder: Permission denied"):
+        folders.parts_of(tmp_path)

@@ -1,12 +1,8 @@
-import uuid
-
 import pyarrow as pa
 import pytest
 
 from dpcore.datasets.forms.names import Flat
 from dpcore.errors import DatasetError
-
-IDS = [uuid.uuid5(uuid.NAMESPACE_DNS, name) for name in "ab"]
 
 
 def flat(values, kind=None):
@@ -22,10 +18,6 @@ def flat(values, kind=None):
         ([[0, 1], [1, 0]], None, [1, 0]),
         ([[False, True, False], [True, False, False]], pa.list_(pa.bool_(), 3), [1, 0]),
         ([[0.0, 1.0]], pa.large_list(pa.float32()), [1]),
-        ([b"ab", "\u00e9".encode(), b"\xff\x00", None], None, ["ab", "\u00e9", "0xff00", None]),
-        ([one.bytes for one in IDS], None, [str(one) for one in IDS]),
-        ([b"sixteen letters!"] * 2, None, ["sixteen letters!"] * 2),
-        ([b"sixteen letters!"], pa.binary(16), [str(uuid.UUID(bytes=b"sixteen letters!"))]),
         ([], pa.list_(pa.int64()), []),
     ],
 )

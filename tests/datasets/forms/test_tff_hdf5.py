@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from dpcore.datasets import federated, table
+from dpcore.datasets.forms import unpacking
 from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
 from dpcore.datasets.table import Mapping
 from dpcore.datasets.table_files import open_table
@@ -76,8 +77,13 @@ def test_users_who_do_not_fit(tmp_path, features, message):
     assert message in refused(write(tmp_path / "t.h5", {"a": user(), "b": features}))
 
 
-def test_text_is_no_feature(tmp_path):
+def test_text_alone_is_refused_with_the_reason(tmp_path):
     """Shakespeare's snippets, as TFF published them."""
+    path = write(tmp_path / "t.h5", {name: {"snippets": [b"To be", b"or not"]} for name in "ab"})
+    assert "t.h5 holds text and no numbers (snippets). Models here learn from images and vectors" in refused(path)
+
+
+def test_text_is_no_feature(tmp_path):
     path = write(tmp_path / "t.h5", {name: user(x=[b"To be", b"or not"]) for name in "ab"})
     with pytest.raises(DatasetError, match="Expected numbers in column 'x', found 'To be' in row 1"):
         table.convert(path, Mapping(), tmp_path / "made", lambda what, fraction: None, name="t")
@@ -104,14 +110,17 @@ def test_other_files_are_never_looked_into(tmp_path):
     assert "Expected a group 'examples' in t.h5" in refused(tmp_path / "t.h5")
 
 
-def test_numbers_that_nobody_has_written_do_not_fill_the_disk(tmp_path):
-    def huge(group):
-        group.create_dataset("x", (10**9, 3), float, chunks=(1024, 3))
-
-    def labels(group):
-        group.create_dataset("label", (10**9,), int, chunks=(1024,))
-
-    assert "unpacks to more than" in refused(write(tmp_path / "t.h5", {"a": {"x": huge, "label": labels}}))
+@pytest.mark.parametrize(
+    ("users", "rows"), [(1, 10**9), (40, 50_000)]
+)  # one, or many of whom none is a danger alone
+def test_numbers_that_nobody_has_written_do_not_fill_the_disk(tmp_path, monkeypatch, users, rows):
+    monkeypatch.setattr(unpacking, "_FREE", 1 << 20)
+    features = {
+        "x": lambda group: group.create_dataset("x", (rows, 3), float, chunks=(1024, 3)),
+        "label": lambda group: group.create_dataset("label", (rows,), int, chunks=(1024,)),
+    }
+    said = refused(write(tmp_path / "t.h5", {f"u{n}": features for n in range(users)}))
+    assert "unpacks to more than" in said
 
 
 def test_other_hdf5_is_told(tmp_path):

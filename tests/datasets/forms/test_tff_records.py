@@ -125,6 +125,17 @@ def test_text_in_records_is_a_label_and_no_feature(tmp_path):
     assert "3 bytes that are none in row 1: b'dog'" in refused(path, Mapping(label="n", features=("animal",)))
 
 
+def test_text_alone_is_refused_with_the_reason(tmp_path):
+    def example(user, number):
+        snippet = sqlite_files._field(1, sqlite_files._field(1, b"To be, or not to be"))
+        return sqlite_files._field(
+            1, sqlite_files._field(1, sqlite_files._field(1, b"snippets") + sqlite_files._field(2, snippet))
+        )
+
+    said = refused(own(tmp_path / "f.sqlite", example))
+    assert "f.sqlite holds text and no numbers (snippets). Models here learn from images and vectors" in said
+
+
 @pytest.mark.parametrize("promised", [3, 5])
 def test_a_file_that_does_not_keep_its_promise(tmp_path, promised):
     splits = sqlite_files.writers({"train": 2, "test": 2}, users=2)
@@ -150,6 +161,13 @@ def test_any_ending_will_do(tmp_path, name):
     assert (made.name, made.num_users, made.num_classes, made.image_shape) == ("small", 4, 10, (28, 28))
     assert made.train.features.dtype == np.uint8
     assert made.description.access_note == ""
+
+
+def test_a_file_without_a_record_is_told(tmp_path):
+    path = own(tmp_path / "f.db", lambda u, n: record(x=np.zeros(3, np.float32), label=n))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM examples")
+    assert "f.db holds no examples" in refused(path)
 
 
 def test_other_databases_are_told(tmp_path):
