@@ -148,9 +148,8 @@ def prepare(path: Path) -> str | None:
                     "version of Epsilon Lab. Use that one, or another --home."
                 )
                 raise StoreError(message.format(file=path, version=VERSION, found=version))
-            found = db.execute("PRAGMA integrity_check(1)").fetchone()[
-                0
-            ]  # indexes too: rows of two times look whole
+            # Of indexes too: with a part of its log, a file has pages of two times, each of which looks whole.
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found == "ok" and version > 0:
                 _migrate(db, version)
                 return None

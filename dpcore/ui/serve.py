@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dpcore.errors import InvalidValueError
+from dpcore.errors import InvalidValueError, StoreError
 from dpcore.hosting import Rules
 from dpcore.privacy import opening
 
 APP = Path(__file__).parents[2] / "app.py"
 _QUIET_SECONDS, _QUIET_LOAD, _LONGEST_SECONDS = 1.0, 0.1, 30.0
+_LOOK_SECONDS = 60.0
 
 
 # By whatever name they reach it, visitors send no files and no message larger than a page's controls (in megabytes), and
@@ -68,7 +69,9 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     from dpcore.runs.store import Store
     from dpcore.ui import plotly_js
 
-    threading.Thread(target=_prepare, args=(Store(home), beside), daemon=True).start()
+    store = Store(home)
+    threading.Thread(target=_prepare, args=(store, beside), daemon=True).start()
+    threading.Thread(target=_look_now_and_then, args=(store,), daemon=True).start()
     told = {"server.port": port, "server.address": address, **settings}
     # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
     sys.argv = [str(APP)]
@@ -78,6 +81,14 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     gc.enable()
     with suppress(KeyboardInterrupt):
         app.run(config=told)
+
+
+def _look_now_and_then(store) -> None:
+    """Sees to it that the log of the file of runs is not the only place of anything for long, nor the file behind."""
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        with suppress(StoreError):  # whoever asks for a page is told
+            store.look_again()
 
 
 def _prepare(store, beside: subprocess.Popen | None) -> None:

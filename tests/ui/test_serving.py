@@ -6,7 +6,10 @@ import itertools
 import json
 import os
 import re
+import shutil
 import socket
+import sqlite3
+import threading
 import time
 import types
 import urllib.request
@@ -30,6 +33,7 @@ from dpcore.runs.store import Store
 from dpcore.ui import plotly_js, serve
 from tests.browser import conftest
 from tests.browser.conftest import browser, free_port  # noqa: F401
+from tests.runs.damage import train
 from tests.ui import openid
 
 pytestmark = pytest.mark.slow
@@ -97,6 +101,22 @@ def test_a_class_that_never_rests_does_not_keep_interrupted_runs_from_going_on(t
     serve._prepare(store, None)
     assert woken == [store]
     assert next(now) < 200  # half a minute, and not for ever
+
+
+def test_a_dashboard_leaves_nothing_in_the_log_alone_and_reads_back_what_the_file_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "_LOOK_SECONDS", 0.05)
+    store, run_id = Store(tmp_path), train(Store(tmp_path), status="running")
+    log = tmp_path / "runs.sqlite-wal"
+    assert log.stat().st_size  # its rounds, and nobody is there to bring them into the file
+    with sqlite3.connect(tmp_path / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET status = 'cancelled'")
+    threading.Thread(target=serve._look_now_and_then, args=(store,), daemon=True).start()
+    until = time.monotonic() + 60
+    while log.stat().st_size or store.run(run_id).status == "cancelled":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert store.run(run_id).status == "running"
+    shutil.rmtree(tmp_path)  # it may fail at that, and goes on
 
 
 def test_by_default_only_this_machine_can_connect_and_by_its_own_name(tmp_path):
