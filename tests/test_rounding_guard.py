@@ -38,6 +38,7 @@ EXCEPTIONS = {
     "charts/studies.py": dict.fromkeys(("y", "low", "high"), "accuracy"),
     "cli/study.py": {"value": "accuracy, band or difference"},
     "cli/tools.py": {"check.measured": "a check of the engines", "check.limit": "a check of the engines"},
+    "datasets/spelling.py": {"number": "an id, in all digits that a float has"},
     "datasets/summary.py": {"np.linspace(0, len(able) - 1, users).round()": "which users are shown"},
     "hosting.py": {"least": "gigabytes", "found": "gigabytes"},
     "limits.py": {
