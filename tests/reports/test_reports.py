@@ -177,11 +177,15 @@ def test_every_script_is_a_program(values):
 
 
 @pytest.mark.slow
-def test_the_script_trains_on_tff_alone(tmp_path, few_writers):
-    plan = Plan(privacy=PrivacyPlan(population=60, clients_per_round=10, rounds=2, noise_multiplier=0.3))
+@pytest.mark.parametrize(
+    ("data", "population", "classes", "shape"), [("few_writers", 60, 10, (28, 28)), ("float_table", 56, 300, None)]
+)
+def test_the_script_trains_on_tff_alone(tmp_path, request, data, population, classes, shape):
+    """Of the 60 users of the table, four only test."""
+    plan = Plan(privacy=PrivacyPlan(population=population, clients_per_round=10, rounds=2, noise_multiplier=0.3))
     script = tmp_path / "run_on_tff.py"
-    script.write_text(report.tff_script(plan, num_classes=10, image_shape=(28, 28)))
-    folder = Path(few_writers.train.features.filename).parent
+    script.write_text(report.tff_script(plan, num_classes=classes, image_shape=shape))
+    folder = Path(request.getfixturevalue(data).train.features.filename).parent
     with (tmp_path / "output").open("w+") as output:
         done = subprocess.run(
             [sys.executable, str(script), str(folder)],
