@@ -4,7 +4,6 @@ Caldas et al. (2018), "LEAF: A Benchmark for Federated Settings" <https://arxiv.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +40,11 @@ class LeafTable(Table):
         for batch, fraction in self._users():
             yield {name: batch[name] for name in names}, fraction
 
-    @contextmanager
-    def _stream(self) -> Iterator[JsonStream]:
-        with self._path.open(encoding="utf-8-sig") as file:
-            yield JsonStream(file, self._path)
-
     def _users(self) -> Iterator[tuple[Batch, float]]:
         """Yields the examples of each user who has some, and the fraction of the file that is then read."""
         size, promised, held = max(self._path.stat().st_size, 1), {}, {}
-        with self._stream() as stream:
+        with self._path.open(encoding="utf-8-sig") as file:
+            stream = JsonStream(file, self._path)
             for key in stream.items():
                 if key == "user_data":
                     for user in stream.items():
