@@ -48,7 +48,7 @@ def asking(
             _mark_public(store, name)
         if more:
             st.write(more)
-        yield _("{label} all the same").format(label=label)
+        yield _("{label} even so").format(label=label)
 
 
 def _mark_public(store: Store, name: str) -> None:

@@ -107,10 +107,8 @@ def ask(store: Store) -> None:
                 st.write(outlook.sentence(one))
             refused = _refused(store, found)
             charges = [plan for one in found for plan in one.plans]
-            more = _("Or leave the noise-free run out, or train it on others: see Noise-free run.")
-            with once_more.asking(
-                store, _("Run all"), charges, primary=True, disabled=refused, more=more if 0.0 in asked else ""
-            ) as label:
+            more = _("Or choose another noise-free run above, or none.") if 0.0 in asked else ""
+            with once_more.asking(store, _("Run all"), charges, primary=True, disabled=refused, more=more) as label:
                 tip = _("Queues the sweep; what follows is queued when it is known.")
                 if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
                     with controls.explain():

@@ -648,7 +648,7 @@ def test_a_study_that_leaves_no_guarantee_asks_once_more_and_offers_the_ways_out
     assert "no guarantee any more; now they have epsilon 0.000" in words
     assert "Neither the bin nor any later run takes that back" in words
     assert "The Writers are made up" in words
-    assert test.button(key="run_all").label == "Run all all the same"
+    assert test.button(key="run_all").label == "Run all even so"
     test.radio(key="baseline").set_value("none").run()  # one way out: left out
     assert 8 < float(metric(test, LARGE)) < 8.5
     assert test.button(key="run_all").label == "Run all"
@@ -681,7 +681,7 @@ def test_the_writers_stand_in_only_for_data_like_them(home):
 @pytest.mark.parametrize("how", [{"noise_multiplier": "0"}, {"zeroing": "true"}])
 def test_train_asks_once_more_before_a_run_that_leaves_no_guarantee(home, how):
     test = page("train", **how)
-    assert test.button(key="train").label == "Train all the same"
+    assert test.button(key="train").label == "Train even so"
     assert metric(test, LARGE) == "∞"
     test.button(key="train").click().run()
     assert len(Store(home).queue()) == 1
@@ -694,7 +694,7 @@ def test_run_again_of_a_noise_free_run_asks_once_more(home):
     run_id = store.create(Plan(privacy=PrivacyPlan(noise_multiplier=0.0)), engine="vectorized", eval_every=5)
     store.request_stop(run_id)
     test = page("runs", runs=run_id)
-    assert test.button(key="retry").label == "Run again all the same"
+    assert test.button(key="retry").label == "Run again even so"
     test.button(key="retry").click().run()
     assert len(store.queue()) == 1
     noisy = store.create(Plan(), engine="vectorized", eval_every=5)

@@ -269,6 +269,6 @@ def test_a_link_that_sets_a_page_anew_leaves_who_visits(home):
 def test_a_visitor_is_asked_once_more_and_told_who_can_mark_data_as_public(home):
     for name, key in (("study", "run_all"), ("train", "train")):
         test = page(name, HER, noise_multiplier="0")
-        assert test.button(key=key).label.endswith("all the same")
+        assert test.button(key=key).label.endswith("even so")
         assert any("Whoever runs this dashboard can mark writers as public" in one.value for one in test.caption)
         assert not any("public" in label for label in buttons(test))
