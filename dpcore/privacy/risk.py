@@ -13,7 +13,8 @@ import numpy as np
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 
-_POINTS = 1_001
+# Rates and priors that can be asked for are above e^-28: what is beyond tells nothing of them.
+_POINTS, _HIGHEST = 1_001, 40.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,5 +95,5 @@ def risk(plan: PrivacyPlan) -> Risk:
     (0.136, 0.026)
     """
     top = accounting.epsilon_by_round(plan, [plan.rounds])[0].value + 12
-    epsilons = np.linspace(0, min(top, 700), _POINTS)
+    epsilons = np.linspace(0, min(top, _HIGHEST), _POINTS)
     return Risk(epsilons=epsilons, deltas=accounting.deltas(plan, epsilons))

@@ -66,7 +66,8 @@ def show(store: Store, dataset: str, grid: float) -> Balance:
         border=True,
         help=_("Composed for each user at delta {delta!r}, rounded up. {accountant}.").format(
             delta=policy.budget_delta, accountant=accounting.VERSION
-        ),
+        )
+        + f" {account.headline.note}",
     )
     two.metric(
         _("By RDP"),
