@@ -14,13 +14,13 @@ with turns.turn(turns.AT_ONCE):
     found = None
     with left, controls.refusals():
         question = plan.ask()
-        found = question.answer(accounting.COARSE)
+        found, short = question.answer(accounting.COARSE)
     answers = top.empty()
     with answers.container():
         if found is None:
             answer.none()
             st.stop()
-        answer.show(found, accounting.COARSE)
+        answer.show(found, accounting.COARSE, short)
     question.show(found)
 
 with turns.turn(turns.SOON):
@@ -42,10 +42,10 @@ report = st.container()
 
 with turns.turn(turns.TO_KEEP):
     with controls.explain():
-        found = question.answer(accounting.FINE)
+        found, short = question.answer(accounting.FINE)
     question.show(found)
     with answers.container():
-        answer.show(found, accounting.FINE)
+        answer.show(found, accounting.FINE, short)
     with meaning.container():
         risk.show(found, attack)
 with noise:

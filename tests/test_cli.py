@@ -162,6 +162,43 @@ def test_calibrate_solves_for_each_number(arguments, expected):
         assert answer["risk"]["true_positive_rate"] <= 0.9
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name", "words"),
+    [
+        (
+            ("--solve", "rounds", "--noise-multiplier", "5", "--target-epsilon", "400"),
+            "most_rounds",
+            "1,000,000 rounds",
+        ),
+        (("--target-epsilon", "300"), "whole_clients", "clients are whole, and 8 of them would reach 32"),
+        (("--true-positive-rate", "0.999"), "least_noise", "0.001 is the least noise multiplier"),
+        (("--solve", "noise", "--target-epsilon", "690", "--clients-per-round", "100"), None, ""),
+    ],
+)
+def test_calibrate_says_what_keeps_it_below_the_target(arguments, name, words):
+    (answer,) = json_lines(command("calibrate", *arguments, "--json").stdout)
+    assert answer["limited_by_name"] == name
+    shown = " ".join(command("calibrate", *arguments).stdout.split())
+    if name:
+        assert words in answer["limited_by"]
+        assert answer["limited_by"] in shown
+    else:
+        assert answer["limited_by"] is None
+        assert 689 < answer["epsilon"] <= 690
+        assert "below the" not in shown
+
+
+@pytest.mark.parametrize("arguments", [("--noise-multiplier", "0.1"), ("--delta", "1e-30")])
+def test_account_says_whose_number_it_is_where_it_is_not_the_librarys(arguments):
+    (answer,) = json_lines(command("account", *arguments, "--json").stdout)
+    assert answer["epsilon"] == answer["pld"]["epsilon"] < answer["rdp"]["epsilon"]
+    assert answer["pld"]["problem"] == ""
+    assert "Epsilon Lab" in answer["pld"]["note"]
+    assert answer["pld"]["note"] in " ".join(command("account", *arguments).stdout.split())
+    (usual,) = json_lines(command("account", "--json").stdout)
+    assert usual["pld"]["note"] == ""
+
+
 def test_statement_is_markdown():
     text = command("statement", "--clipping", "fixed", "--clip-norm", "0.3").stdout
     assert text.startswith("(1.708, 1e-05)-differential privacy")

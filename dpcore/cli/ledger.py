@@ -50,6 +50,7 @@ def ledger(
             pld={
                 "epsilon": now.account.pld.value if now.account.pld else None,
                 "problem": now.account.pld_problem,
+                "note": now.account.pld.note if now.account.pld else "",
             },
             rdp={"epsilon": now.account.rdp.value, "order": now.account.rdp.order},
             budget_epsilon=policy.budget_epsilon,

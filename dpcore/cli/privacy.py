@@ -50,6 +50,7 @@ def described(
             "epsilon": account.pld.value if account.pld else None,
             "grid": account.pld.grid if account.pld else None,
             "problem": account.pld_problem,
+            "note": account.pld.note if account.pld else "",
         },
         "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
         "epsilon_without_amplification": None if plan.zeroing else accounting.without_amplification(plan),
@@ -85,6 +86,8 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
     out.print(f"RDP: epsilon {rounding.epsilon(rdp['epsilon'])}{order}")
     out.print(f"Without amplification by sampling: {'not stated' if known is None else rounding.epsilon(known)}")
     out.print(words.attack(plan, risk(plan), values["risk"]["false_positive_rate"]))
+    if pld["note"]:
+        out.print(pld["note"])
 
 
 @takes_plan()
@@ -145,14 +148,14 @@ def calibrate(
     with options.err.status("Looking for it: with millions of rounds or users, a minute"):
         if true_positive_rate is not None:
             rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
-            found, asked = calibration.noise_for_risk(plan, **rates), {"solve": unknown, **rates}
+            (found, short), asked = calibration.answer_for_risk(plan, **rates), {"solve": unknown, **rates}
         else:
             given = {
                 "noise_to_clients_ratio": noise_to_clients_ratio,
                 "accountant": (accountant or options.AccountantName.pld).value,
             }
             target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
-            found = calibration.solve(plan, unknown, target_epsilon=target_epsilon, **given)
+            found, short = calibration.answer(plan, unknown, target_epsilon=target_epsilon, **given)
             floor = calibration.floor(plan, unknown, **given)
             asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
         values = described(found, accountant, false_positive_rate=false_positive_rate)
@@ -161,7 +164,10 @@ def calibrate(
             f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
             f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
         )
-    _show({**values, **asked}, found, as_json)
+    limited = {"limited_by": short and short.sentence, "limited_by_name": short and short.name}
+    _show({**values, **asked, **limited}, found, as_json)
+    if not as_json and short:
+        out.print(short.sentence)
     if not as_json and "floor" in asked:
         out.print(f"The lowest epsilon in reach: {rounding.epsilon(asked['floor'])}")
 

@@ -1,6 +1,7 @@
 """The epsilon of a plan, by `dp-accounting`: by PLD, which is tight, and by RDP, as the tutorial has it.
 
-Both are upper bounds, so the smaller one is the headline. Without sampling, PLD needs no grid (`gaussian.py`).
+Both are upper bounds, so the smaller one is the headline. Without sampling, PLD needs no grid (`gaussian.py`); where the
+library's does not reach, the program composes the losses itself (`composition.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
+    COMPOSED_LEAST_DELTA,
     FFT_ERROR,
     LOG_A_ERROR,
     PLD_LEAST_DELTA,
@@ -51,12 +53,19 @@ class Epsilon:
         accountant: Which of `ACCOUNTANTS` gave it.
         order: The Renyi order that gave it, where one did.
         grid: The step of the grid of privacy losses, where there was one.
+        own: Whether `composition.py` gave it, since the library's PLD does not reach there.
     """
 
     value: float
     accountant: str
     order: float | None = None
     grid: float | None = None
+    own: bool = False
+
+    @property
+    def note(self) -> str:
+        """Whose it is, where it is not the library's, in a sentence."""
+        return _("PLD's epsilon is composed by Epsilon Lab: the library's does not reach here.") if self.own else ""
 
     @property
     def warning(self) -> str:
@@ -174,22 +183,19 @@ def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     return [_by_rdp({one: count} if count else {}, plan.delta) for count in rounds]
 
 
-def _refusal(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> tuple[str, float]:
-    """Why PLD is not asked, as `Account` has it; empty where it is."""
-    least = max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
-    if delta < least:
-        return N_(
-            "PLD needs a delta of at least {bound:g} here: its own rounding is of that size. RDP stands in."
-        ), least
-    if by_rdp > PLD_MOST_EPSILON:
-        return N_(
-            "PLD is not asked where RDP's epsilon is above {bound:g}: that is no guarantee to anybody."
-        ), PLD_MOST_EPSILON
-    if any(one.noise_multiplier < PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs):
-        return N_(
-            "PLD needs a noise multiplier of at least {bound:g}; below, it takes minutes. RDP stands in."
-        ), PLD_LEAST_NOISE
-    return "", 0.0
+def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bool:
+    """Whether the library's PLD does not reach there: `composition.py` answers."""
+    return (
+        delta < max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
+        or by_rdp > PLD_MOST_EPSILON
+        or any(one.noise_multiplier < PLD_LEAST_NOISE and one.sampling_prob < 1 for one in runs)
+    )
+
+
+def _is_coarse(runs: Mapping[Mechanism, int]) -> bool:
+    """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
+    spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
+    return max(spreads) < 10 * FINE
 
 
 @functools.lru_cache(maxsize=128)  # some 5 MB each; a ledger of sixty kinds of runs, on both grids
@@ -280,25 +286,42 @@ def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float
 
 def _by_both(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Account:
     rdp = _by_rdp(runs, delta)
-    refusal, bound = _refusal(runs, delta, rdp.value) if 0 < rdp.value < math.inf else ("", 0.0)
-    if refusal:
-        return Account(rdp=rdp, pld=None, refusal=refusal, bound=bound)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
     if noise := _one_gaussian(runs):
         from dpcore.privacy import gaussian
 
         return Account(rdp=rdp, pld=Epsilon(value=float(gaussian.epsilons(noise, delta)), accountant="pld"))
+    if delta < COMPOSED_LEAST_DELTA:
+        refusal = N_("PLD needs a delta of at least {bound:g} here: a smaller tail is no float. RDP stands in.")
+        return Account(rdp=rdp, pld=None, refusal=refusal, bound=COMPOSED_LEAST_DELTA)
+    if _is_beyond(runs, delta, rdp.value):
+        return Account(rdp=rdp, pld=_by_composition(runs, delta, grid))
+    pld = _by_library(runs, delta, grid, rdp.value)
+    if pld.value and _is_coarse(runs):
+        own = _by_composition(runs, delta, grid)
+        pld = own if own.value < pld.value else pld
+    return Account(rdp=rdp, pld=pld)
+
+
+def _by_composition(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Epsilon:
+    from dpcore.privacy import composition
+
+    closeness = 3e-5 if grid == FINE else 3e-4
+    value, step = composition.epsilon([(*one, rounds) for one, rounds in runs.items()], delta, closeness=closeness)
+    return Epsilon(value=value, accountant="pld", grid=step, own=True)
+
+
+def _by_library(runs: Mapping[Mechanism, int], delta: float, grid: float, by_rdp: float) -> Epsilon:
     if grid == COARSE and len(runs) == 1:
         from dpcore.privacy import curves
 
         ((one, rounds),) = runs.items()
         value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
-        if math.isfinite(value):
-            return Account(rdp=rdp, pld=Epsilon(value=value, accountant="pld"))
-    grid = _pld_grid(runs, rdp.value, grid)
+        return Epsilon(value=value, accountant="pld")
+    grid = _pld_grid(runs, by_rdp, grid)
     value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
-    return Account(rdp=rdp, pld=Epsilon(value=float(value), accountant="pld", grid=grid))
+    return Epsilon(value=float(value), accountant="pld", grid=grid)
 
 
 def _runs(plans: Iterable[PrivacyPlan]) -> Counter[Mechanism]:
@@ -337,8 +360,6 @@ def without_amplification(plan: PrivacyPlan) -> float:
 def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
     """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
 
-    By PLD, or by RDP where that cannot answer.
-
     Args:
         plan: Any plan; its own delta does not matter.
         epsilons: At least 0, float64 [num_epsilons].
@@ -346,11 +367,10 @@ def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
     runs, usual = _runs([plan]), limits.DELTA.default
     if not runs or plan.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    if _refusal(runs, usual, _by_rdp(runs, usual).value)[0]:
-        from dp_accounting.rdp.rdp_privacy_accountant import compute_delta
+    if plan.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
+        from dpcore.privacy import composition
 
-        rdp = plan.rounds * round_rdp(mechanism(plan))
-        return np.array([compute_delta(RDP_ORDERS, rdp, epsilon)[0] for epsilon in epsilons])
+        return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
     return curves.pld_deltas(**mechanism(plan)._asdict(), rounds=plan.rounds, epsilons=epsilons)

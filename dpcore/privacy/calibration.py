@@ -5,14 +5,13 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.risk import rate_from_pair, risk
+from dpcore.privacy.risk import risk
+from dpcore.privacy.shortfall import TOLERATED, Shortfall
 
 UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
 
@@ -35,11 +34,17 @@ class _Axis:
         at: The plan at a step.
         steps: The last step.
         advice: What else to change where no step reaches a target.
+        number: The number of a plan in which they differ.
+        between: What keeps an answer from lying between two steps, as `Shortfall` names it.
+        end: What keeps it from lying before the first, and the numbers of that.
     """
 
     at: Callable[[int], PrivacyPlan]
     steps: int
     advice: str
+    number: str
+    between: str
+    end: tuple[str, dict[str, float]]
 
 
 def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
@@ -78,6 +83,9 @@ def _clients(plan: PrivacyPlan, ratio: float) -> _Axis:
             "even with all {population:,} users in each of {rounds:,} rounds at a ratio of {ratio}. "
             "Raise the target or the ratio, or train fewer rounds"
         ).format(population=plan.population, rounds=plan.rounds, ratio=rounding.given(ratio)),
+        number="clients_per_round",
+        between="whole_clients",
+        end=("fewest_clients", {}) if fewest == 1 else ("noise_of_fewer_clients", {"least": limits.LEAST_NOISE}),
     )
 
 
@@ -93,6 +101,9 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
             "even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
             "noise, or train fewer rounds"
         ).format(fewest=fewest),
+        number="clients_per_round",
+        between="whole_clients",
+        end=("all_users", {"population": plan.population}),
     )
 
 
@@ -112,6 +123,9 @@ def _noise(plan: PrivacyPlan) -> _Axis:
         steps=bisect_left(range(2_000_000), most * (1 - 1e-8), key=lambda s: _five_digits(s, limits.LEAST_NOISE))
         - 1,
         advice=advice,
+        number="noise_multiplier",
+        between="noise_jump",
+        end=("least_noise", {"least": limits.LEAST_NOISE}),
     )
 
 
@@ -121,6 +135,9 @@ def _rounds(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, rounds=most - step),
         steps=most - 1,
         advice=_("even in a single round. Raise the target or the noise"),
+        number="rounds",
+        between="whole_rounds",
+        end=("most_rounds", {"most": most}),
     )
 
 
@@ -130,6 +147,9 @@ def _delta(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, delta=_five_digits(step, least)),
         steps=bisect_left(range(3_000_000), 1.0, key=lambda s: _five_digits(s, least)) - 1,
         advice=_("at any delta. Raise the target or the noise, or train fewer rounds"),
+        number="delta",
+        between="delta_jump",
+        end=("least_delta", {"least": least}),
     )
 
 
@@ -141,6 +161,9 @@ def _population(plan: PrivacyPlan) -> _Axis:
         advice=_("even with {most:,} users. Raise the target or the noise, or train fewer rounds").format(
             most=most
         ),
+        number="population",
+        between="whole_users",
+        end=("smallest_population", {"population": plan.clients_per_round}),
     )
 
 
@@ -166,7 +189,7 @@ def _five_digits(step: int, least: float) -> float:
     return float(f"{10_000 + mantissa}e{round(math.log10(least)) - 4 + exponent}")
 
 
-def solve(
+def answer(
     plan: PrivacyPlan,
     unknown: str,
     *,
@@ -174,8 +197,8 @@ def solve(
     noise_to_clients_ratio: float = limits.NOISE_TO_CLIENTS_RATIO.default,
     accountant: str = "pld",
     finest: float = accounting.FINE,
-) -> PrivacyPlan:
-    """Returns the plan that reaches a target epsilon, all but one of its numbers held.
+) -> tuple[PrivacyPlan, Shortfall | None]:
+    """Returns the plan that reaches a target epsilon, all but one of its numbers held, and why it stays well below it.
 
     The answer is on the safe side: the fewest clients at a constant noise-to-clients ratio (as in the tutorial
     "Differential Privacy in TFF": a model that bears the noise on the average at a small cohort bears it at a
@@ -193,10 +216,6 @@ def solve(
     Raises:
         InvalidValueError: If an argument is out of range.
         UnattainableTargetError: If not even the most private of the plans reaches the target.
-
-    >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
-    >>> found.clients_per_round, found.noise_multiplier
-    (120, 1.2)
     """
     target = limits.TARGET_EPSILON.check(target_epsilon)
     limits.check_choice("accountant", accountant, accounting.ACCOUNTANTS)
@@ -216,7 +235,18 @@ def solve(
                 lowest=rounding.epsilon(lowest), target=rounding.given(target), advice=advice
             ),
         )
-    return _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
+    step = _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
+    return axis.at(step), _shortfall(axis, step, measure, target, accountant)
+
+
+def solve(plan: PrivacyPlan, unknown: str, **wanted) -> PrivacyPlan:
+    """Returns the plan that `answer` finds; arguments and errors as there.
+
+    >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
+    >>> found.clients_per_round, found.noise_multiplier
+    (120, 1.2)
+    """
+    return answer(plan, unknown, **wanted)[0]
 
 
 def floor(
@@ -253,13 +283,13 @@ def lowest_epsilons(population: int, delta: float, noise_to_clients_ratio: float
     }
 
 
-def noise_for_risk(
+def answer_for_risk(
     plan: PrivacyPlan,
     *,
     true_positive_rate: float,
     false_positive_rate: float,
-) -> PrivacyPlan:
-    """Returns the plan with the least noise at which the best attack stays at a wanted rate.
+) -> tuple[PrivacyPlan, Shortfall | None]:
+    """Returns the plan with the least noise at which the best attack stays at a wanted rate, and why well below it.
 
     Args:
         plan: Gives all but the noise.
@@ -302,7 +332,25 @@ def noise_for_risk(
                 "Expected true_positive_rate of at least {lowest}, found {wanted}: that is the least, {advice}."
             ).format(lowest=rounding.up(lowest, 4), wanted=rounding.given(wanted), advice=axis.advice),
         )
-    return _search(axis, measure, lambda candidate: _estimated_rate(candidate, rate), wanted)
+    step = _first(0, axis.steps, lambda step: measure(axis.at(step)) <= wanted)
+    return axis.at(step), _shortfall(axis, step, measure, wanted, "true_positive_rate")
+
+
+def noise_for_risk(plan: PrivacyPlan, **wanted) -> PrivacyPlan:
+    """Returns the plan that `answer_for_risk` finds; arguments and errors as there."""
+    return answer_for_risk(plan, **wanted)[0]
+
+
+def _shortfall(axis: _Axis, step: int, measure: Measure, target: float, measured: str) -> Shortfall | None:
+    """Why a step of the axis misses the target; `None` where it hardly does."""
+    reached = measure(axis.at(step))
+    if reached >= target * (1 - TOLERATED):
+        return None
+    name, numbers = axis.end
+    if step:
+        following = axis.at(step - 1)
+        name, numbers = axis.between, {"next": getattr(following, axis.number), "beyond": measure(following)}
+    return Shortfall(name=name, numbers=numbers, measure=measured, reached=reached, target=target)
 
 
 def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
@@ -319,19 +367,8 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     return float(estimate(**curves.arguments(plan)))
 
 
-def _estimated_rate(plan: PrivacyPlan, false_positive_rate: float) -> float:
-    """A true-positive rate near the best attack's, in milliseconds."""
-    from dpcore.privacy import curves
-
-    deltas = np.geomspace(1e-9, 0.5, 200)
-    epsilons = curves.epsilons(**{**curves.arguments(plan), "delta": deltas})
-    return min(
-        rate_from_pair(epsilon, delta, false_positive_rate) for epsilon, delta in zip(epsilons, deltas, strict=True)
-    )
-
-
-def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> PrivacyPlan:
-    """Returns the least private plan whose measure, by the accountant itself, is at most the target.
+def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> int:
+    """Returns the step of the least private plan whose measure, by the accountant itself, is at most the target.
 
     The estimate takes milliseconds and finds the place; what it is off by there is measured and taken off, again where
     that leads elsewhere, so that one or two steps are left to the accountant.
@@ -346,7 +383,7 @@ def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> 
         if not 0 < estimated < math.inf:
             break
         off = measured / estimated
-    return axis.at(_first_near(near, axis.steps, lambda step: measure(axis.at(step)) <= target))
+    return _first_near(near, axis.steps, lambda step: measure(axis.at(step)) <= target)
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:

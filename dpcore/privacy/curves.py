@@ -8,8 +8,9 @@ import numpy as np
 from scipy import fft, signal, special
 
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import gaussian
+from dpcore.privacy import composition, gaussian
 from dpcore.privacy.bounds import (
+    COMPOSED_LEAST_DELTA,
     FFT_ERROR,
     LOG_A_ERROR,
     PLD_LEAST_DELTA,
@@ -199,16 +200,17 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float 
     Equal noise and sampling share the losses of a round, and with equal rounds the composition. Without sampling, the
     closed form, as `accounting`.
 
-    "Not a number" is no answer: noise below 0.15, delta below 1e-10 or 1e-14 a round, epsilon above 700.
+    Where the library's PLD has no answer (noise below 0.15, delta below 1e-10 or 1e-14 a round, epsilon above 700), each
+    point is composed on its own, in some milliseconds. "Not a number" where delta is below 1e-200.
 
     >>> pld_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.708, 0.593])
     """
     shape, (noise, prob, rounds, delta) = _flat(noise_multiplier, sampling_prob, rounds, delta)
     found = np.where(rounds == 0, 0, np.where(noise == 0, np.inf, np.nan))
-    least_delta = np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * rounds)
-    asked = (rounds > 0) & (noise >= PLD_LEAST_NOISE) & (delta >= least_delta)
-    plain, sampled = np.flatnonzero(asked & (prob == 1)), np.flatnonzero(asked & (prob < 1))
+    asked, least_delta = (rounds > 0) & (noise > 0), np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * rounds)
+    plain, given = np.flatnonzero(asked & (prob == 1)), delta
+    sampled = np.flatnonzero(asked & (prob < 1) & (noise >= PLD_LEAST_NOISE) & (delta >= least_delta))
     with np.errstate(all="ignore"):
         found[plain] = gaussian.epsilons(noise[plain] / np.sqrt(rounds[plain]), delta[plain])
         # What the library's rounding adds: in its Fourier transforms, and by clipping at 0 in each round.
@@ -217,10 +219,13 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float 
             places = sampled[places]
             sides = list(_sides(*setting, 1e-6 * np.min(delta[places] / rounds[places]), step))
             for (count,), alike in _groups(rounds[places]):
-                given = delta[places[alike]]
-                both = [_composed(*side, int(count), 1e-6 * given.min()).epsilons_at(given) for side in sides]
+                wanted = delta[places[alike]]
+                both = [_composed(*side, int(count), 1e-6 * wanted.min()).epsilons_at(wanted) for side in sides]
                 found[places[alike]] = np.maximum(*both)
-    found[(noise > 0) & (found > PLD_MOST_EPSILON)] = np.nan
+    unknown = asked & (prob < 1) & (given >= COMPOSED_LEAST_DELTA) & ~(found <= PLD_MOST_EPSILON)
+    for place in np.flatnonzero(unknown):
+        run = noise[place], prob[place], int(rounds[place])
+        found[place] = composition.epsilon([run], given[place], closeness=math.inf)[0]
     return found.reshape(shape)
 
 

@@ -14,7 +14,8 @@ from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
 
-_POINTS = 1_001
+# Rates and priors that can be asked for are above e^-28: what is beyond tells nothing of them.
+_POINTS, _HIGHEST = 1_001, 40.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,5 +107,5 @@ def risk(plan: PrivacyPlan) -> Risk:
     if unbounded(plan):
         return Risk(epsilons=np.zeros(1), deltas=np.ones(1))
     top = accounting.epsilon_by_round(plan, [plan.rounds])[0].value + 12
-    epsilons = np.linspace(0, min(top, 700), _POINTS)
+    epsilons = np.linspace(0, min(top, _HIGHEST), _POINTS)
     return Risk(epsilons=epsilons, deltas=accounting.deltas(plan, epsilons))

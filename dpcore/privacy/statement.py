@@ -192,9 +192,10 @@ def _accountants(account: Account) -> str:
         if rdp.order
         else _("RDP: {epsilon}")
     ).format(epsilon=epsilon_text(rdp.value), order=rounding.given(rdp.order or 0))
-    return _("{by_pld}; {by_rdp}. By {version}; each is an upper bound.").format(
+    bounds = _("{by_pld}; {by_rdp}. By {version}; each is an upper bound.").format(
         by_pld=by_pld, by_rdp=by_rdp, version=accounting.VERSION
     )
+    return f"{bounds} {pld.note}" if pld and pld.note else bounds
 
 
 def _seed(training: TrainingPlan | None, done: Conduct | None) -> str:

@@ -9,11 +9,12 @@ from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.risk import risk
+from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui import controls
 
 
-def show(plan: PrivacyPlan, grid: float) -> None:
-    """Shows epsilon by both accountants, and what the sampling is worth."""
+def show(plan: PrivacyPlan, grid: float, short: Shortfall | None = None) -> None:
+    """Shows epsilon by both accountants, what the sampling is worth, and why a target is missed, where one is."""
     account = accounting.account(plan, grid)
     pld, rdp, headline = account.pld, account.rdp, account.headline
     one, two, three, four = st.columns(4)
@@ -21,7 +22,12 @@ def show(plan: PrivacyPlan, grid: float) -> None:
         _("Epsilon, by {accountant}").format(accountant=headline.accountant.upper()),
         rounding.epsilon(headline.value),
         border=True,
-        help=_("The smaller of the two bounds, rounded up. {version}.").format(version=accounting.VERSION),
+        help=" ".join(
+            [
+                _("The smaller of the two bounds, rounded up. {version}.").format(version=accounting.VERSION),
+                headline.note,
+            ]
+        ),
     )
     other, by = (pld, "PLD") if headline is rdp else (rdp, "RDP")
     ordered = _("By {accountant}, order {order}") if other is rdp and rdp.order else _("By {accountant}")
@@ -29,7 +35,13 @@ def show(plan: PrivacyPlan, grid: float) -> None:
         ordered.format(accountant=by, order=rounding.given(rdp.order or 0)),
         rounding.epsilon(other.value) if other else "–",
         border=True,
-        help=" ".join([_("RDP with the orders of the TensorFlow Federated tutorial."), account.pld_problem]),
+        help=" ".join(
+            [
+                _("RDP with the orders of the TensorFlow Federated tutorial."),
+                account.pld_problem,
+                other.note if other else "",
+            ]
+        ),
     )
     three.metric(
         _("If cohorts were known"),
@@ -50,7 +62,8 @@ def show(plan: PrivacyPlan, grid: float) -> None:
     )
     show_sentence, icon = (st.info, "lock") if math.isfinite(headline.value) else (st.warning, "lock_open")
     show_sentence(statement.sentence(plan, headline.value), icon=f":material/{icon}:")
-    warnings = [*plan.warnings, account.pld_problem, rdp.warning if headline is rdp else ""]
+    missed = short.sentence if short else ""
+    warnings = [*plan.warnings, missed, account.pld_problem, rdp.warning if headline is rdp else ""]
     for warning in filter(None, warnings):
         st.warning(warning, icon=":material/warning:")
 

@@ -119,7 +119,8 @@ def show(store: Store, dataset: str, grid: float) -> Balance:
         border=True,
         help=_("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
             delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
-        ),
+        )
+        + f" {account.headline.note}",
     )
     two.metric(
         _("By RDP"),

@@ -8,6 +8,7 @@ from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
+from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui import choices, controls
 
 EPSILON = "epsilon"
@@ -46,7 +47,7 @@ class Question:
     Attributes:
         given: The plan, with a placeholder for the unknown.
         unknown: One of `calibration.UNKNOWNS`, or `EPSILON`.
-        target: What to reach, as keywords of `calibration.solve`; empty where epsilon is the unknown.
+        target: What to reach, as keywords of `calibration.answer`; empty where epsilon is the unknown.
         slots: Where the answer's numbers go.
     """
 
@@ -55,11 +56,11 @@ class Question:
     target: dict
     slots: dict
 
-    def answer(self, finest: float) -> PrivacyPlan:
-        """The plan that reaches the target; raises as `calibration.solve` does."""
+    def answer(self, finest: float) -> tuple[PrivacyPlan, Shortfall | None]:
+        """The plan that reaches the target, and why it stays well below it; raises as `calibration.answer` does."""
         if self.unknown == EPSILON:
-            return self.given
-        return _solve(self.given, self.unknown, finest=finest, **self.target)
+            return self.given, None
+        return _answer(self.given, self.unknown, finest=finest, **self.target)
 
     def show(self, plan: PrivacyPlan) -> None:
         """Puts the answer's numbers where their sliders would be."""
@@ -68,7 +69,7 @@ class Question:
                 controls.solved(setting, getattr(plan, setting.name))
 
 
-_solve = st.cache_data(calibration.solve, max_entries=1000, show_spinner=False)
+_answer = st.cache_data(calibration.answer, max_entries=1000, show_spinner=False)
 _floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
 
 

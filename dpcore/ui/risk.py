@@ -12,7 +12,7 @@ from dpcore.privacy import accounting, calibration, statement
 from dpcore.privacy.risk import risk
 from dpcore.ui import chart, controls, tables
 
-_noise = st.cache_data(calibration.noise_for_risk, max_entries=1000, show_spinner=False)
+_noise = st.cache_data(calibration.answer_for_risk, max_entries=1000, show_spinner=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def way_back(plan: PrivacyPlan, attack: Attack) -> None:
         return
     rates = {"true_positive_rate": attack.true_positive_rate, "false_positive_rate": attack.false_positive_rate}
     with st.spinner(_("Looking for the noise")), controls.explain():
-        found = _noise(plan, **rates)
+        found, short = _noise(plan, **rates)
     st.write(
         _(
             "At most {found} found, at {rate} wrongly accused, takes a noise multiplier of **{noise}**: epsilon "
@@ -116,3 +116,5 @@ def way_back(plan: PrivacyPlan, attack: Attack) -> None:
             epsilon=rounding.epsilon(accounting.epsilon(found).value),
         )
     )
+    if short:
+        st.warning(short.sentence, icon=":material/warning:")

@@ -131,6 +131,15 @@ def test_any_number_can_be_the_one_that_is_solved_for(unknown, solved):
     assert 1.97 < float(epsilons(test)[0]) <= 2.0  # the point stays where it was found
 
 
+def test_a_target_that_is_missed_is_said():
+    test = page("accountant", solve="rounds", target_epsilon="400", noise_multiplier="5")
+    said = "Epsilon is 55.5, below the target of 400: 1,000,000 rounds are the most that there may be."
+    assert said in [warning.value for warning in test.warning]
+    test.selectbox(key="solve").set_value("noise").run()
+    assert 396 < float(epsilons(test)[0]) <= 400
+    assert not any("below the target" in warning.value for warning in test.warning)
+
+
 def test_the_tutorials_search():
     test = page("accountant", solve="clients")
     test.radio(key="accountant").set_value("rdp").run()
@@ -168,6 +177,10 @@ def test_fixed_clipping_takes_what_an_adaptive_clip_refuses():
 def test_the_noise_for_a_wanted_attack():
     test = page("accountant", way_back="true", true_positive_rate="0.04", false_positive_rate="0.01")
     assert any("takes a noise multiplier of" in m.value for m in test.markdown)
+    assert not test.warning
+    test = page("accountant", way_back="true", true_positive_rate="0.999")
+    said = "At most 98.3% are found, below the 99.9% that may be: 0.001 is the least noise multiplier that there may be."
+    assert [warning.value for warning in test.warning] == [said]
 
 
 @pytest.mark.parametrize(

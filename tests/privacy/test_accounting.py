@@ -62,12 +62,74 @@ def test_golden_edges(name):
     assert close(answer.headline.value, CASES[name])
 
 
-@pytest.mark.parametrize("name", ["edge.delta1e-15", "edge.sigma0.1_rdp"])
-def test_rdp_stands_in_where_pld_cannot_answer(name):
+@pytest.mark.parametrize(("name", "tight"), [("edge.delta1e-15", 4.6774), ("edge.sigma0.1_rdp", 655.3132)])
+def test_where_the_librarys_pld_cannot_answer_the_programs_own_does(name, tight):
+    """At noise 0.1 the library's PLD says 655.3132, after 22 seconds; at delta 1e-15 it says infinity."""
     answer = accounting.account(plan(CASES[name]["inputs"]))
-    assert close(answer.headline.value, CASES[name])
+    assert close(answer.rdp.value, CASES[name])
+    assert tight <= answer.headline.value == answer.pld.value <= tight * (1 + 3e-5)
+    assert answer.pld.own
+    assert "Epsilon Lab" in answer.pld.note
+    assert answer.pld_problem == answer.rdp.note == accounting.account(PrivacyPlan()).headline.note == ""
+
+
+def test_rdp_stands_in_where_pld_cannot_answer():
+    answer = accounting.account(PrivacyPlan(delta=1e-250))
     assert answer.pld is None
+    assert answer.headline == answer.rdp
+    assert "1e-200" in answer.pld_problem
     assert "RDP" in answer.pld_problem
+    everybody = accounting.account(PrivacyPlan(delta=1e-250, clients_per_round=3383, noise_multiplier=30.0))
+    assert everybody.pld.value < everybody.rdp.value  # the closed form reaches on
+
+
+SWEEPS = {
+    # Through the least noise of the library's PLD and through its largest epsilon, by RDP; each both ways.
+    "noise": [{"clients_per_round": 100, "noise_multiplier": z} for z in np.geomspace(0.148, 0.168, 7).tolist()],
+    "one round": [{"rounds": 1, "noise_multiplier": z} for z in np.geomspace(0.147, 0.153, 5).tolist()],
+    "rare": [
+        {"population": 10**9, "rounds": 5000, "delta": 1e-6, "noise_multiplier": z}
+        for z in np.geomspace(0.145, 0.155, 5).tolist()
+    ],
+    "rounds": [{"noise_multiplier": 0.3, "rounds": r} for r in np.geomspace(2000, 6000, 6).astype(int).tolist()],
+    # Through its least delta, also that of many rounds.
+    "delta": [{"delta": d} for d in np.geomspace(3e-10, 3e-11, 9).tolist()],
+    "delta of many rounds": [
+        {"noise_multiplier": 9.0, "rounds": 100_000, "delta": d} for d in np.geomspace(3e-9, 3e-10, 5).tolist()
+    ],
+    # Epsilons that are mostly rounding on the library's grid, into where it does not reach.
+    "tiny": [
+        {"population": 10**8, "noise_multiplier": 5.0, "delta": d} for d in np.geomspace(1e-9, 1e-11, 7).tolist()
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_epsilon_does_not_jump_where_another_takes_over(name):
+    """Neighbours' slopes, in logarithms, differ by hardly more than those of the curve itself do."""
+    plans = [PrivacyPlan(clipping=FixedClipping(), **values) for values in SWEEPS[name]]
+    for grid in (accounting.COARSE, accounting.FINE):
+        accounts = [accounting.account(made, grid) for made in plans]
+        values = np.log([account.headline.value for account in accounts])
+        steps = np.diff(values)
+        assert (steps * np.sign(steps[0]) > 0).all(), (grid, np.exp(values))
+        assert (np.abs(np.diff(steps)) < 0.01 + 0.15 * np.abs(steps[1:])).all(), (grid, steps)
+    assert len({account.pld.own for account in accounts}) == 2 or name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("values", "delta", "at_most"),
+    [
+        ({"population": 10**9, "clients_per_round": 1, "noise_multiplier": 1.2}, 1e-12, 1e-6),
+        ({"population": 10**8, "clients_per_round": 10, "noise_multiplier": 3.0, "rounds": 10}, 1e-11, 1e-6),
+        ({"population": 10**8, "clients_per_round": 100, "noise_multiplier": 9.9}, 1e-12, 1e-5),
+    ],
+)
+def test_tiny_epsilons_are_not_rdps(values, delta, at_most):
+    """RDP's conversion leaves some hundredths, whatever the noise: ten million times too much."""
+    answer = accounting.account(PrivacyPlan(delta=delta, clipping=FixedClipping(), **values))
+    assert answer.rdp.value > 0.03
+    assert 0 < answer.headline.value < at_most
 
 
 @pytest.mark.parametrize("name", [n for n, c in CASES.items() if c["expected"] == {"error": "reject input"}])
@@ -117,10 +179,13 @@ def test_rounding_in_a_million_rounds_makes_no_epsilon_smaller(rounds, monkeypat
 
     noise, least = math.sqrt(rounds), max(1e-10, 1e-14 * rounds)
     made = PrivacyPlan(population=10**9, clients_per_round=10**9 - 1, rounds=rounds, noise_multiplier=noise)
-    assert accounting.account(replace(made, delta=least / 2)).pld is None
+    beyond = accounting.account(replace(made, delta=least / 2)).pld
+    assert beyond.own
+    assert exact(least / 2) <= beyond.value <= exact(least / 2) * 1.0001
     for delta in (1.01 * least, 1e-5):
-        found = accounting.account(replace(made, delta=delta)).pld.value
-        assert exact(delta - 1.6e-16 * rounds) <= found <= exact(delta) * 1.005
+        found = accounting.account(replace(made, delta=delta)).pld
+        assert not found.own
+        assert exact(delta - 1.6e-16 * rounds) <= found.value <= exact(delta) * 1.005
 
 
 def test_amplification_is_what_sampling_is_worth():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dpcore.errors import InvalidValueError, UnattainableTargetError
+from dpcore.language import speaking
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.risk import risk
@@ -90,7 +91,7 @@ def test_the_answer_reaches_the_target_and_the_next_does_not(unknown, accountant
         ("rounds", PrivacyPlan(noise_multiplier=0.2), "single round"),
         ("delta", PrivacyPlan(noise_multiplier=0), "at any delta"),
         ("population", PrivacyPlan(noise_multiplier=0.2), "1,000,000,000 users"),
-        ("noise", PrivacyPlan(rounds=1_000_000, delta=1e-20, clipping=FixedClipping()), "even with noise 1e+09"),
+        ("noise", PrivacyPlan(rounds=1_000_000, delta=1e-320, clipping=FixedClipping()), "even with noise 1e+09"),
         *((unknown, PrivacyPlan(delta=0), "Raise delta") for unknown in calibration.UNKNOWNS if unknown != "delta"),
         ("noise", PrivacyPlan(delta=0, clipping=FixedClipping()), "Raise delta"),
     ],
@@ -148,3 +149,82 @@ def test_the_noise_for_a_wanted_attack():
     assert rates[0] <= 0.05 < rates[1]
     with pytest.raises(InvalidValueError, match="accuses at random"):
         calibration.noise_for_risk(given, true_positive_rate=0.01, false_positive_rate=0.01)
+
+
+@pytest.mark.parametrize("target", [205, 300, 400, 690, 1000])
+@pytest.mark.parametrize("clients", [100, 3])
+def test_targets_up_to_the_largest_are_reached(target, clients):
+    """At 100 clients, noise 0.16363 and epsilon 205.4 was the answer to all of them."""
+    given = PrivacyPlan(clients_per_round=clients, noise_multiplier=0)
+    found, short = calibration.answer(given, "noise", target_epsilon=target)
+    assert short is None
+    assert 0.999 * target <= epsilon(found, "pld") <= target < epsilon(NEXT["noise"](found), "pld") * 1.0001
+
+
+RARE = {"population": 10**9, "clients_per_round": 1, "clipping": FixedClipping()}
+LITTLE = {"population": 1000, "noise_multiplier": 0.1, "clipping": FixedClipping()}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "plan", "target", "name", "words"),
+    [
+        ("rounds", PrivacyPlan(noise_multiplier=5), 400, "most_rounds", "1,000,000 rounds are the most"),
+        ("delta", PrivacyPlan(), 20, "least_delta", "1e-30 is the least delta"),
+        ("population", PrivacyPlan(), 100, "smallest_population", "fewer users than the 120"),
+        ("clients_at_noise", PrivacyPlan(), 900, "all_users", "all 3,383 users"),
+        ("clients", PrivacyPlan(rounds=1), 1000, "fewest_clients", "fewer clients than 1"),
+        ("clients", PrivacyPlan(rounds=0), 1, "fewest_clients", "Epsilon is 0.000"),
+        ("noise", PrivacyPlan(rounds=1, **RARE), 600, "least_noise", "0.001 is the least noise multiplier"),
+        ("clients", PrivacyPlan(), 2, "whole_clients", "clients are whole, and 6 of them would reach 2.14"),
+        ("clients_at_noise", PrivacyPlan(rounds=10, **LITTLE), 100, "whole_clients", "2 of them would reach 109.7"),
+        ("rounds", PrivacyPlan(noise_multiplier=1.0, rounds=9), 1.5, "whole_rounds", "rounds are whole, and "),
+        ("population", PrivacyPlan(rounds=1, noise_multiplier=1.0, **RARE), 4, "whole_users", "would reach 4.37"),
+        ("delta", PrivacyPlan(rounds=1, noise_multiplier=0.002, **RARE), 600, "delta_jump", "delta 1e-09 would reach"),
+    ],
+)  # fmt: skip
+def test_what_keeps_an_answer_below_its_target_is_said(unknown, plan, target, name, words):
+    plan = replace(plan, **calibration.PLACEHOLDERS.get(unknown, {}))
+    ratio = {"noise_to_clients_ratio": 0.09} if unknown == "clients" else {}
+    found, short = calibration.answer(plan, unknown, target_epsilon=target, **ratio)
+    assert found == calibration.solve(plan, unknown, target_epsilon=target, **ratio)
+    assert short.reached == epsilon(found, "pld") < 0.99 * target
+    assert short.name == name
+    assert words in short.sentence
+    assert f"below the target of {target:g}: " in short.sentence
+    if "beyond" in short.numbers:
+        assert short.numbers["beyond"] > target
+
+
+def test_rdp_alone_jumps_to_nothing_and_that_is_said():
+    given = PrivacyPlan(noise_multiplier=0, clipping=FixedClipping())
+    found, short = calibration.answer(given, "noise", target_epsilon=0.005, accountant="rdp")
+    assert epsilon(found, "rdp") == short.reached == 0
+    assert short.name == "noise_jump"
+    assert short.sentence.startswith(
+        "Epsilon by RDP is 0.000, below the target of 0.005: it jumps there, and noise "
+    )
+    assert short.sentence.endswith(" would reach 0.009.")
+
+
+def test_an_attack_that_cannot_find_as_many_is_said():
+    """Who is never drawn cannot be found, so little noise as there may be."""
+    given = PrivacyPlan(noise_multiplier=0)
+    found, short = calibration.answer_for_risk(given, true_positive_rate=0.999, false_positive_rate=0.01)
+    assert found.noise_multiplier == 0.001
+    assert short.name == "least_noise"
+    assert short.sentence.startswith(
+        "At most 98.3% are found, below the 99.9% that may be: 0.001 is the least noise"
+    )
+    found, short = calibration.answer_for_risk(given, true_positive_rate=0.98, false_positive_rate=0.01)
+    assert short is None
+    assert 0.1 < found.noise_multiplier < 0.2
+    assert float(risk(found).true_positive_rate(0.01)) == pytest.approx(0.98, rel=1e-3)
+
+
+def test_a_shortfall_speaks_to_each_reader_in_their_language():
+    _found, short = calibration.answer(PrivacyPlan(noise_multiplier=5), "rounds", target_epsilon=400)
+    with speaking("ja"):
+        assert (
+            short.sentence == "イプシロンは 55.5 で、目標の 400 を下回ります。ラウンド数の最大値は 1,000,000 です。"
+        )
+    assert short.sentence.startswith("Epsilon is 55.5, below the target of 400: ")

@@ -12,8 +12,8 @@ from dpcore.privacy import accounting, curves, gaussian
 NOISE = [0.03, 0.12, 1.2, 7.0, 40.0, 1000.0]
 
 
-def exact_delta(noise, epsilon):
-    with mpmath.workdps(60):
+def exact_delta(noise, epsilon, digits=60):
+    with mpmath.workdps(digits):
         noise, epsilon = mpmath.mpf(noise), mpmath.mpf(epsilon)
         above, below = 1 / (2 * noise) - noise * epsilon, -1 / (2 * noise) - noise * epsilon
         return mpmath.ncdf(above) - mpmath.exp(epsilon) * mpmath.ncdf(below)
@@ -34,8 +34,19 @@ def test_epsilons_are_never_below_and_hardly_above(noise, delta):
     assert found == 0 or exact_delta(noise, found) >= delta * (1 - 1e-4)
 
 
-def test_where_delta_is_below_what_can_be_told_no_epsilon_is_claimed():
-    assert math.isinf(gaussian.epsilons(1.2, 1e-30))
+@pytest.mark.parametrize("noise", [1e-6, 1e-3, *NOISE, 1e6])
+@pytest.mark.parametrize("delta", [0.9, 1e-20, 1e-100, 1e-300])
+def test_the_smallest_deltas_and_the_largest_epsilons_keep_their_digits(noise, delta):
+    found = float(gaussian.epsilons(noise, delta))
+    assert exact_delta(noise, found, digits=400) <= delta
+    assert found == 0 or exact_delta(noise, found, digits=400) >= delta * (1 - 1e-7)
+    if found:
+        exact = exact_delta(noise, found, digits=400)
+        assert exact <= gaussian.deltas(noise, found) <= exact * (1 + 1e-7)
+
+
+def test_where_delta_is_below_what_a_float_has_no_epsilon_is_claimed():
+    assert math.isinf(gaussian.epsilons(1.2, 9e-301))
 
 
 def test_accountant_and_curves_take_it_where_all_take_part():

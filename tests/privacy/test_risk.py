@@ -61,10 +61,23 @@ def test_with_zeroing_nothing_bounds_an_attack():
     assert unbounded(PrivacyPlan(zeroing=True, rounds=0)) == ""
 
 
-def test_rdp_stands_in_where_pld_cannot_answer():
-    little = PrivacyPlan(noise_multiplier=0.14)
-    assert accounting.account(little).pld is None
-    assert 0 < risk(little).advantage <= 1
+@pytest.mark.parametrize("noise", [0.001, 0.05, 0.1])
+def test_with_hardly_any_noise_all_are_found_that_took_part(noise):
+    """Of those that were ever drawn; whoever never was cannot be told from one that was not there."""
+    plan = PrivacyPlan(noise_multiplier=noise)
+    drawn = 1 - (1 - plan.sampling_prob) ** plan.rounds
+    assert drawn * (1 - 1e-4) <= risk(plan).advantage <= drawn * (1 + 1e-9)
+    assert risk(plan).true_positive_rate(0.01) <= drawn + 0.01 + 1e-9
+
+
+def test_what_attacks_achieve_does_not_jump_where_another_takes_over():
+    rates = [
+        risk(PrivacyPlan(clients_per_round=100, noise_multiplier=noise)).true_positive_rate(np.array([1e-6, 0.01]))
+        for noise in np.geomspace(0.14, 0.18, 15).tolist()
+    ]
+    falls = -np.diff(rates, axis=0)
+    assert (falls > 0).all()
+    assert (np.abs(np.diff(falls, axis=0)) < 0.0025).all()
 
 
 def test_guesses_and_suspicions():
