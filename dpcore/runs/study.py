@@ -4,8 +4,9 @@ import itertools
 import json
 import math
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from dpcore import limits
+from dpcore import limits, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
@@ -14,6 +15,7 @@ from dpcore.privacy import accounting
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 _VERSION = 1
+_AXES = ("seeds", "clients_per_round", "rounds", "client_learning_rates", "clippings", "noise_multipliers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Study:
 
     def __post_init__(self):
         limits.TOLERANCE.check(self.tolerance)
+        limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         engines.check_name(self.engine)
         runs = math.prod(map(len, self._axes))  # before any plan is made
@@ -99,14 +102,7 @@ class Study:
 
     @property
     def _axes(self) -> tuple[tuple, ...]:
-        return (
-            self.seeds,
-            self.clients_per_round,
-            self.rounds,
-            self.client_learning_rates,
-            self.clippings,
-            self.noise_multipliers,
-        )
+        return tuple(getattr(self, name) for name in _AXES)
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
@@ -121,16 +117,21 @@ class Study:
             InvalidValueError: If it is not such a text, or comes from a newer version.
         """
         try:
-            values = json.loads(text)
-            if values.pop("version") != _VERSION:
-                message = _("Expected a study of version {version}; update the program.")
-                raise InvalidValueError("study", message.format(version=_VERSION))
-            values["plan"] = Plan.from_json(json.dumps(values["plan"]))
-            values["clippings"] = [read_clipping(one) for one in values["clippings"]]
-            return cls(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            return cls.from_values(strict_json.loads(text))
+        except ValueError as err:
             raise InvalidValueError(
                 "study", _("Expected the JSON of a study: {reason}").format(reason=err)
             ) from err
+
+    @classmethod
+    def from_values(cls, values: Any) -> "Study":
+        """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
+        _version, values = strict_json.versioned(values, "study", _VERSION)
+        values = dict(strict_json.fields_of(cls, values, "study"))
+        for name in _AXES:
+            if not isinstance(values[name], list):
+                raise limits.refusal(name, _("Expected {name} to be a list, found {value}."), values[name])
+            values[name] = tuple(values[name])
+        values["plan"] = Plan.from_values(values["plan"])
+        values["clippings"] = tuple(map(read_clipping, values["clippings"]))
+        return cls(**values)
