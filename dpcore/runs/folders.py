@@ -9,7 +9,7 @@ from pathlib import Path
 from dpcore import files
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_
-from dpcore.plan import Plan
+from dpcore.runs import stored_plan
 
 _PLAN_FILE = "run.json"
 _KEPT = ("created", "plan", "engine", "eval_every", "redrawn")  # what is in it
@@ -28,7 +28,7 @@ def keep_missing(runs: Path, db: sqlite3.Connection) -> None:
         folder = runs / row["run_id"]
         if folder.exists() and not (folder / _PLAN_FILE).exists():
             with suppress(InvalidValueError):
-                keep(folder, dict(row) | {"plan": Plan.from_json(row["plan"])})
+                keep(folder, dict(row) | {"plan": stored_plan.read(row["plan"])})
 
 
 def read_back(runs: Path, db: sqlite3.Connection) -> None:

@@ -1,12 +1,14 @@
 """A run as the store knows it, and how it is read from its row."""
 
 import functools
+import math
 import sqlite3
 from dataclasses import dataclass, fields, replace
 
 from dpcore.language import N_
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan
 from dpcore.rounds import Round
+from dpcore.runs import stored_plan
 
 ACTIVE = (N_("queued"), N_("running"))
 RESUMABLE = (N_("interrupted"), N_("stopped"), N_("failed"))
@@ -32,6 +34,7 @@ class Run:
         accuracy: Of the last evaluated round.
         epsilon: Spent up to the last round.
         seconds: Spent on its rounds.
+        least_clip_norm: The lowest that its clip norm came to.
     """
 
     run_id: str
@@ -60,6 +63,7 @@ class Run:
     accuracy: float | None = None
     epsilon: float = 0.0
     seconds: float = 0.0
+    least_clip_norm: float | None = None
 
     @property
     def active(self) -> bool:
@@ -83,9 +87,20 @@ class Run:
         return self.active or self.status == "finished" or lost_in_a_round or known
 
     @property
+    def bounded(self) -> bool:
+        """Whether its clip norm bounded every update, in every round; not always in older versions."""
+        return self.plan.privacy.bounds_updates and (
+            self.least_clip_norm is None or self.least_clip_norm >= LEAST_BOUND
+        )
+
+    @property
     def charged(self) -> PrivacyPlan:
-        """The plan of all rounds that were drawn: planned, and drawn again."""
-        return replace(self.plan.privacy, rounds=self.plan.privacy.rounds + self.redrawn)
+        """The plan of all rounds that were drawn: planned, and drawn again; and clipped as low as they were."""
+        privacy = self.plan.privacy
+        clipping = privacy.clipping
+        if privacy.bounds_updates and not self.bounded:
+            clipping = stored_plan.came_down(clipping, self.least_clip_norm)
+        return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 
 _DERIVED = {
@@ -94,6 +109,7 @@ _DERIVED = {
     "ORDER BY round DESC LIMIT 1)",
     "epsilon": "coalesce((SELECT epsilon FROM rounds WHERE rounds.run_id = runs.run_id ORDER BY round DESC LIMIT 1), 0)",
     "seconds": "(SELECT coalesce(sum(seconds), 0) FROM rounds WHERE rounds.run_id = runs.run_id)",
+    "least_clip_norm": "(SELECT min(clip_norm) FROM rounds WHERE rounds.run_id = runs.run_id)",
 }
 RUN_COLUMNS = ", ".join(
     f"{_DERIVED[field.name]} AS {field.name}" if field.name in _DERIVED else field.name for field in fields(Run)
@@ -102,7 +118,7 @@ ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
 
 # Pages look at all runs every second or two, and a plan never changes.
-read_plan = functools.lru_cache(maxsize=4096)(Plan.from_json)
+read_plan = functools.lru_cache(maxsize=4096)(stored_plan.read)
 
 
 def read_run(row: sqlite3.Row) -> Run:
@@ -111,4 +127,5 @@ def read_run(row: sqlite3.Row) -> Run:
     values["plan"] = read_plan(values["plan"])
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])
-    return Run(**values)
+    run = Run(**values)
+    return run if run.bounded else replace(run, epsilon=math.inf)  # whatever was said of it then

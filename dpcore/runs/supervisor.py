@@ -50,8 +50,10 @@ def start(
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
     Raises:
+        InvalidValueError: If it is the plan of an older run, which is not trained any more.
         BudgetExceededError: If its data set's budget does not allow it.
     """
+    Plan.from_json(plan.to_json())
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
@@ -84,6 +86,7 @@ def resume(store: Store, run_id: str) -> None:
                 status=_("in the bin") if run.deleted else _(run.status),
             )
             raise InvalidValueError("run", message)
+        Plan.from_json(run.plan.to_json())  # an older version may have begun what this one refuses
         again = int(run.drawing is not None and not engines.replays(run.engine, run.plan))
         privacy, redrawn = run.plan.privacy, run.redrawn + again
         replace(privacy, rounds=privacy.rounds + redrawn)  # not more than an accountant takes

@@ -215,7 +215,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     private = {
         _("Epsilon of {planned}").format(planned=statement.epsilon_text(planned)): (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
-            statement.epsilon_text(min(last.epsilon, planned)) if last else "–",
+            statement.epsilon_text(min(run.epsilon, planned)) if last else "–",
             _("What the rounds so far have cost each user, an upper bound."),
         ),
         _("Clip norm"): (f"{last.clip_norm:.3g}" if last else "–", _("The L2 bound on a user's update.")),
