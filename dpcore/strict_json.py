@@ -31,6 +31,8 @@ def loads(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError as err:
         raise ValueError(_("it is nested too deeply")) from err
+    except TypeError as err:  # from a damaged row, say
+        raise ValueError(_("it is no text")) from err
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ def test_what_is_written_is_read():
     assert strict_json.loads(strict_json.dumps({"epsilon": math.inf})) == {"epsilon": "inf"}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "[" * 2000 + "]" * 2000, "1" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "[" * 2000 + "]" * 2000, "1" * 5000, b"\xff", None, 5]
+)
 def test_what_is_none_is_one_error(text):
     with pytest.raises(ValueError, match=r"."):
         strict_json.loads(text)
