@@ -6,12 +6,38 @@ that one of them accepts is accepted by all.
 
 import math
 import os
+import reprlib
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from dpcore import rounding
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
+
+_found = reprlib.Repr()
+_found.maxstring = _found.maxother = _found.maxlong = 80
+
+
+def found(value: Any) -> str:
+    """Returns what was found instead of what was expected, as a sentence has room for it.
+
+    >>> found("120"), found([[[0] * 1000]])
+    ("'120'", '[[[0, 0, 0, 0, 0, 0, ...]]]')
+    """
+    return _found.repr(value)
+
+
+def refusal(name: str, message: str, value: Any, **words: str) -> InvalidValueError:
+    """Returns the error that says what a value should be, and what it is.
+
+    Args:
+        name: What it is called.
+        message: A sentence with places for {name} and {value}.
+        value: What was found.
+        words: What goes into its other places.
+    """
+    return InvalidValueError(name, message.format(name=name, value=found(value), **words))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +93,8 @@ class Knob:
         Plain matters: `dp-accounting` miscounts composed Gaussian events whose noise is an `int` or a
         `numpy.float32` (measured: 1.96665 where 1.98888 is right).
 
+        Neither `True` nor "120" is a number here: a file that has one of them means something else.
+
         Args:
             value: The number to check.
             maximum: A tighter upper end, where another knob sets one.
@@ -77,26 +105,30 @@ class Knob:
                 range.
         """
         top = self.maximum if maximum is None else min(self.maximum, maximum)
-        left, right = "(" if self.above_minimum else "[", ")" if self.below_maximum else "]"
-        refusal = (
-            _("Expected {name} to be a whole number in {interval}, found {value}.")
-            if self.integer
-            else _("Expected {name} to be a number in {interval}, found {value}.")
-        ).format(
-            name=self.name,
-            interval=f"{left}{rounding.given(self.minimum)}, {rounding.given(top)}{right}",
-            value=str(value)[:40],
-        )
         try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError) as err:
-            raise InvalidValueError(self.name, refusal) from err
+            number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        except OverflowError:
+            number = math.inf
         inside = (self.minimum < number or (number == self.minimum and not self.above_minimum)) and (
             number < top or (number == top and not self.below_maximum)
         )
-        if not math.isfinite(number) or not inside or (self.integer and number != int(number)):
-            raise InvalidValueError(self.name, f"{refusal} {advice or ''}".rstrip())
-        return int(number) if self.integer else number
+        if inside and not (self.integer and number != int(number)):
+            return int(number) if self.integer else number
+        left, right = "(" if self.above_minimum else "[", ")" if self.below_maximum else "]"
+        message = (
+            _("Expected {name} to be a whole number in {interval}, found {value}.")
+            if self.integer
+            else _("Expected {name} to be a number in {interval}, found {value}.")
+        )
+        refused = refusal(
+            self.name,
+            message,
+            value,
+            interval=f"{left}{rounding.given(self.minimum)}, {rounding.given(top)}{right}",
+        )
+        if advice and math.isfinite(number):
+            raise InvalidValueError(self.name, f"{refused} {advice}")
+        raise refused
 
 
 NOISE_MULTIPLIER = Knob(
@@ -117,12 +149,8 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
         InvalidValueError: If it is not.
     """
     if value not in choices:
-        raise InvalidValueError(
-            name,
-            _("Expected {name} to be one of {choices}, found {value!r}.").format(
-                name=name, choices=", ".join(choices), value=value
-            ),
-        )
+        message = _("Expected {name} to be one of {choices}, found {value}.")
+        raise refusal(name, message, value, choices=", ".join(choices))
     return value
 
 
@@ -223,27 +251,86 @@ NOISE_TO_CLIENTS_RATIO = Knob(
         "average: a model that bears that at a small cohort bears it at a large one."
     ),
 )
+# A shorter average than the lowest moves no weight: one of 0.05 has its neighbours 4e-9 away, and a millionth on 200,000
+# weights is 2e-9 on each. From there on, what float32 loses to underflow is nothing (`dpcore.clipping`).
 CLIP_NORM = Knob(
     name="clip_norm",
     label=N_("Clip norm"),
-    minimum=0.0,
+    minimum=1e-6,
     maximum=1e6,
     default=0.1,
     step=0.01,
-    above_minimum=True,
     help=N_("The L2 bound on a user's update, where it is fixed: it then costs no privacy of its own."),
 )
 INITIAL_CLIP_NORM = Knob(
     name="initial_clip_norm",
     label=N_("Clip norm it starts from"),
-    minimum=0.0,
-    maximum=1e6,
+    minimum=CLIP_NORM.minimum,
+    maximum=CLIP_NORM.maximum,
     default=0.1,
     step=0.01,
-    above_minimum=True,
     help=N_(
         "The L2 bound on a user's update in round 1. From then on it follows the noisy count of those below it."
     ),
+)
+TARGET_UNCLIPPED_QUANTILE = Knob(
+    name="target_unclipped_quantile",
+    minimum=0.0,
+    maximum=1.0,
+    default=0.5,
+    step=0.01,
+    help="The fraction of updates that the clip norm should leave as they are.",
+)
+CLIP_LEARNING_RATE = Knob(
+    name="learning_rate",
+    minimum=0.001,  # below, float32 no longer tells what the count said from a step of the clip norm
+    maximum=10.0,
+    default=0.2,
+    step=0.01,
+    help="The clip norm's geometric step: a round changes it by a factor of at most exp(this).",
+)
+CLIPPED_COUNT_STDDEV = Knob(
+    name="clipped_count_stddev_per_client",
+    minimum=1e-6,
+    maximum=10.0,
+    default=0.05,
+    step=0.01,
+    help="Standard deviation of the noise on the count of unclipped updates, over clients per round.",
+)
+
+# How a model is trained. Within these, no sum of the server's leaves float32, whatever the users send: at noise 1e9
+# and clip norm 1e6, a million rounds at the largest step and momentum come to 1e30.
+CLIENT_LEARNING_RATE = Knob(
+    name="client_learning_rate",
+    minimum=1e-6,
+    maximum=1_000.0,
+    default=0.01,
+    step=0.01,
+    help="Step of a user's own SGD.",
+)
+SERVER_LEARNING_RATE = Knob(
+    name="server_learning_rate",
+    minimum=1e-6,
+    maximum=1_000.0,
+    default=1.0,
+    step=0.1,
+    help="Step of the server's SGD on the noisy average.",
+)
+SERVER_MOMENTUM = Knob(
+    name="server_momentum",
+    minimum=0.0,
+    maximum=0.999,
+    default=0.9,
+    step=0.01,
+    help="Momentum of the server's SGD.",
+)
+BATCH_SIZE = Knob(
+    name="batch_size",
+    minimum=1,
+    maximum=1_000_000,
+    default=32,
+    integer=True,
+    help="Examples in a user's batch; the last may be short.",
 )
 WRITER = Knob(
     name="writer",

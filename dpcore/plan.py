@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from dpcore import limits, rounding
+from dpcore import limits, rounding, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 
@@ -16,6 +17,8 @@ PLAN_VERSION = 2  # 1 had neither `adjacency` nor fixed clipping, and reads as t
 ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
 ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 MODELS = ("mlp", "linear", "cnn")
+# Of older versions, which had no lowest clip norm: below it they took for 0 the norms of updates that were longer.
+LEAST_BOUND = 1e-12
 REPLACE_REFUSED = N_(
     "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
     "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
@@ -26,14 +29,6 @@ def _set(plan, **values) -> None:
     """Writes checked values into a frozen dataclass while it is being made."""
     for name, value in values.items():
         object.__setattr__(plan, name, value)
-
-
-def _check_positive(plan, *names: str) -> None:
-    for name in names:
-        value = getattr(plan, name)
-        if not (isinstance(value, int | float) and 0 < value < math.inf):
-            message = _("Expected {name} to be a number above 0, found {value!r}.")
-            raise InvalidValueError(name, message.format(name=name, value=value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +46,19 @@ class AdaptiveClipping:
             clients_per_round.
     """
 
-    initial_clip_norm: float = 0.1
-    target_unclipped_quantile: float = 0.5
-    learning_rate: float = 0.2
-    clipped_count_stddev_per_client: float = 0.05
+    initial_clip_norm: float = limits.INITIAL_CLIP_NORM.default
+    target_unclipped_quantile: float = limits.TARGET_UNCLIPPED_QUANTILE.default
+    learning_rate: float = limits.CLIP_LEARNING_RATE.default
+    clipped_count_stddev_per_client: float = limits.CLIPPED_COUNT_STDDEV.default
 
     def __post_init__(self):
-        _check_positive(self, "initial_clip_norm", "learning_rate", "clipped_count_stddev_per_client")
-        if not 0 <= self.target_unclipped_quantile <= 1:
-            raise InvalidValueError(
-                "target_unclipped_quantile",
-                _("Expected target_unclipped_quantile in [0, 1], found {value!r}.").format(
-                    value=self.target_unclipped_quantile
-                ),
-            )
+        _set(
+            self,
+            initial_clip_norm=limits.INITIAL_CLIP_NORM.check(self.initial_clip_norm),
+            target_unclipped_quantile=limits.TARGET_UNCLIPPED_QUANTILE.check(self.target_unclipped_quantile),
+            learning_rate=limits.CLIP_LEARNING_RATE.check(self.learning_rate),
+            clipped_count_stddev_per_client=limits.CLIPPED_COUNT_STDDEV.check(self.clipped_count_stddev_per_client),
+        )
 
     def count_stddev(self, clients_per_round: int) -> float:
         """Standard deviation of the noise on the centred count of unclipped updates."""
@@ -132,6 +126,12 @@ class PrivacyPlan:
 
     def __post_init__(self):
         limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
+        if not isinstance(self.clipping, AdaptiveClipping | FixedClipping):
+            raise limits.refusal(
+                "clipping", _("Expected {name} to be adaptive or fixed clipping, found {value}."), self.clipping
+            )
+        if not isinstance(self.zeroing, bool):
+            raise limits.refusal("zeroing", _("Expected {name} to be true or false, found {value}."), self.zeroing)
         population = limits.POPULATION.check(self.population)
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
@@ -213,9 +213,16 @@ class PrivacyPlan:
     def accounted_noise_multiplier(self) -> float:
         """Noise over the most that neighbouring data sets can move a round's sum and count.
 
-        Replacing a user moves both twice as far as adding or removing one.
+        Replacing a user moves both twice as far as adding or removing one. Where nothing bounds that, it is 0.
         """
+        if not self.bounds_updates:
+            return 0.0
         return self.noise_multiplier / (2 if self.adjacency == REPLACE else 1)
+
+    @property
+    def bounds_updates(self) -> bool:
+        """Whether its clip norm bounds every update. Only older versions took one that does not."""
+        return self.clipping.initial_clip_norm >= LEAST_BOUND
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -236,6 +243,8 @@ class PrivacyPlan:
             found.append(
                 _("Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not cover it.")
             )
+        if not self.bounds_updates:
+            found.append(_("No privacy guarantee: the clip norm was so low that it bounded nothing."))
         return tuple(found)
 
 
@@ -258,25 +267,39 @@ class TrainingPlan:
     dataset: str = "writers"
     dataset_fingerprint: str | None = None
     model: str = "mlp"
-    client_learning_rate: float = 0.01
-    server_learning_rate: float = 1.0
-    server_momentum: float = 0.9
-    batch_size: int = 32
+    client_learning_rate: float = limits.CLIENT_LEARNING_RATE.default
+    server_learning_rate: float = limits.SERVER_LEARNING_RATE.default
+    server_momentum: float = limits.SERVER_MOMENTUM.default
+    batch_size: int = int(limits.BATCH_SIZE.default)
     seed: int | None = int(limits.SEED.default)
 
     def __post_init__(self):
         limits.check_choice("model", self.model, MODELS)
-        _check_positive(self, "client_learning_rate", "server_learning_rate", "batch_size")
-        if not 0 <= self.server_momentum < 1:
-            message = _("Expected server_momentum in [0, 1), found {value!r}.")
-            raise InvalidValueError("server_momentum", message.format(value=self.server_momentum))
-        if self.seed is not None:
-            _set(self, seed=limits.SEED.check(self.seed))
+        if not isinstance(self.dataset, str) or not self.dataset:
+            raise limits.refusal(
+                "dataset", _("Expected {name} to be the name of a data set, found {value}."), self.dataset
+            )
+        if not isinstance(self.dataset_fingerprint, str | None):
+            message = _("Expected {name} to be the content of a data set, or null, found {value}.")
+            raise limits.refusal("dataset_fingerprint", message, self.dataset_fingerprint)
+        _set(
+            self,
+            client_learning_rate=limits.CLIENT_LEARNING_RATE.check(self.client_learning_rate),
+            server_learning_rate=limits.SERVER_LEARNING_RATE.check(self.server_learning_rate),
+            server_momentum=limits.SERVER_MOMENTUM.check(self.server_momentum),
+            batch_size=limits.BATCH_SIZE.check(self.batch_size),
+            seed=None if self.seed is None else limits.SEED.check(self.seed),
+        )
 
 
-def read_clipping(values: dict) -> AdaptiveClipping | FixedClipping:
-    """Returns the way to clip whose fields these are."""
-    return (FixedClipping if "clip_norm" in values else AdaptiveClipping)(**values)
+def read_clipping(values: Any) -> AdaptiveClipping | FixedClipping:
+    """Returns the way to clip whose fields these are, as JSON has them.
+
+    Raises:
+        InvalidValueError: If they are those of none.
+    """
+    kind = FixedClipping if isinstance(values, dict) and "clip_norm" in values else AdaptiveClipping
+    return kind(**strict_json.fields_of(kind, values, "clipping"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,18 +327,25 @@ class Plan:
         """Reads what `to_json` wrote, checking every value again.
 
         Raises:
-            InvalidValueError: If it is not such a text, or comes from a newer version.
+            InvalidValueError: If it is not such a text, comes from a newer version, or says what cannot be trained.
         """
         try:
-            data = json.loads(text)
-            if data.pop("version") not in range(1, PLAN_VERSION + 1):
-                message = _("Expected a plan of version {version} or older; update the program.")
-                raise InvalidValueError("plan", message.format(version=PLAN_VERSION))
-            privacy = dict(data["privacy"])
-            privacy["clipping"] = read_clipping(privacy["clipping"])
-            return cls(privacy=PrivacyPlan(**privacy), training=TrainingPlan(**data["training"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            return cls.from_values(strict_json.loads(text))
+        except ValueError as err:
             raise InvalidValueError("plan", _("Expected the JSON of a plan: {reason}").format(reason=err)) from err
+
+    @classmethod
+    def from_values(cls, values: Any) -> "Plan":
+        """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
+        version, values = strict_json.versioned(values, "plan", PLAN_VERSION)
+        parts = strict_json.fields_of(cls, values, "plan")
+        older = ("adjacency",) if version == 1 else ()
+        privacy = strict_json.fields_of(PrivacyPlan, parts["privacy"], "privacy", may_lack=older)
+        training = strict_json.fields_of(
+            TrainingPlan, parts["training"], "training", may_lack=("dataset_fingerprint",)
+        )
+        clipping = read_clipping(privacy["clipping"])
+        return cls(privacy=PrivacyPlan(**privacy | {"clipping": clipping}), training=TrainingPlan(**training))
 
     @property
     def fingerprint(self) -> str:

@@ -3,10 +3,12 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +23,7 @@ from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
+from tests.runs.tutorial import GRID, TUTORIAL
 
 ROOT = Path(__file__).parents[1]
 LOGIN = """[auth]
@@ -674,6 +677,100 @@ def test_what_was_lost_and_read_back_is_said_once_and_keeps_its_charge(tmp_path,
     assert (done.stderr, json_lines(done.stdout)) == ("", [before])
     refused = command("train", "--queue", home=tmp_path)
     assert (refused.returncode, "at most epsilon 1.5" in refused.stderr) == (2, True)
+
+
+def changed(text, **values):
+    """The JSON of a plan or a study with other values, wherever they stand in it."""
+    for name, value in values.items():
+        text, times = re.subn(rf'"{name}": [^,}}]+', f'"{name}": {json.dumps(value)}', text)
+        assert times
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *(
+            (
+                changed(Plan().to_json(), **{name: value}),
+                f"Expected {name} to be .*, found {re.escape(repr(value))}",
+            )
+            for name, value in {
+                "batch_size": 32.5,
+                "server_learning_rate": 1e30,
+                "server_momentum": 0.9999999,
+                "initial_clip_norm": 1e300,
+                "learning_rate": 400,
+                "rounds": True,
+                "delta": "1e-5",
+                "zeroing": "no",
+                "dataset": 5,
+                "seed": 1.5,
+                "model": "transformer",
+            }.items()
+        ),
+        (changed(Plan().to_json(), population=500), "the 3,383 users of writers, found 500"),
+        (changed(Plan().to_json(), dataset_fingerprint="abc"), "with the content None, found 'abc'"),
+        (changed(Plan().to_json(), dataset="../writers"), "dataset to be one of writers"),
+        ('{"plan": ' + "[" * 100_000, "nested too deeply"),
+        ("[]", "found \\[\\]"),
+        ("", "to be a file of JSON"),
+        ('{"version": 2, "privacy": {}, "training": {}}', "privacy to have population, found none"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_plan_that_cannot_train_is_refused_when_it_is_read(tmp_path, text, words):
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    done = command("train", "--plan", str(file), "--queue", home=tmp_path)
+    assert done.returncode == 2
+    assert re.search(words, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert Store(tmp_path).runs() == []
+    exported = {"plan": text, "rounds": []}  # the same as `runs export` writes it
+    if text.startswith('{"'):
+        with suppress(ValueError, RecursionError):
+            file.write_text(json.dumps(exported | {"plan": json.loads(text)}))
+            assert command("train", "--plan", str(file), "--queue", home=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (changed(TUTORIAL.to_json(), tolerance="0.05"), "tolerance"),
+        (changed(TUTORIAL.to_json(), eval_every=0), "eval_every"),
+        (changed(TUTORIAL.to_json(), batch_size=0.5), "batch_size"),
+        (changed(TUTORIAL.to_json(), population=500), "the 3,383 users of writers, found 500"),
+        (changed(GRID.to_json(), clip_norm=1e-30), "clip_norm"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_study_that_cannot_train_is_refused_when_it_is_read(tmp_path, text, words):
+    file = tmp_path / "study.json"
+    file.write_text(text)
+    done = command("study", "run", "--spec", str(file), home=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert words in done.stderr
+    assert Store(tmp_path).studies() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("account", "--clipping", "fixed", "--clip-norm", "1e-30"),
+        ("train", "--queue", "--clipping", "fixed", "--clip-norm", "1e7"),
+        ("train", "--queue", "--clipping", "fixed", "--clip-norm", "nan"),
+        ("study", "run", "--learning-rate", "1e-25"),
+        ("study", "run", "--learning-rate", "1e38"),
+    ],
+    ids=" ".join,
+)
+def test_options_keep_to_the_ranges_of_plans(tmp_path, arguments):
+    done = command(*arguments, home=tmp_path)
+    assert done.returncode == 2
+    assert re.search(r"Expected (clip_norm|client_learning_rate) to be a number in \[1e-06, ", done.stderr)
+    assert (Store(tmp_path).runs(), Store(tmp_path).studies()) == ([], [])
 
 
 def test_runs_are_queued_worked_and_thrown_away(tmp_path):

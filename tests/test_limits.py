@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
 from dpcore import limits
@@ -35,6 +38,23 @@ def test_what_a_knob_says_is_what_it_takes(name):
                 knob.check(end)
         else:
             assert knob.check(end) == end
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_only_numbers_are_numbers(name):
+    knob = KNOBS[name]
+    for value in (True, False, "1", str(knob.default), None, [1], b"1", float("nan"), float("inf"), 1j):
+        with pytest.raises(limits.InvalidValueError, match=f"^Expected {knob.name} to be a "):
+            knob.check(value)
+    for kind in (float, np.float64, Fraction, int if knob.integer else float):
+        assert knob.check(kind(knob.default)) == knob.default
+
+
+@pytest.mark.parametrize("value", ["x" * 10_000, 10**4000, [[[[[[[[[[[0] * 1000]]]]]]]]]], {"a": "b" * 1000}])
+def test_a_refusal_has_room_for_no_more_than_a_line_of_what_was_found(value):
+    with pytest.raises(limits.InvalidValueError) as refusal:
+        limits.ROUNDS.check(value)
+    assert len(str(refusal.value)) < 200
 
 
 def test_a_refusal_names_knob_range_and_value_in_both_languages():

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from dpcore import limits
 from dpcore.errors import InvalidValueError
 from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan
 
@@ -84,18 +85,141 @@ def test_no_noise_and_zeroing_are_warnings():
     assert "does not cover" in PrivacyPlan(zeroing=True).warnings[0]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}', '{"version": 1, "privacy": {"x": 1}}'])
-def test_what_is_no_plan_is_refused(text):
-    with pytest.raises(InvalidValueError):
-        Plan.from_json(text)
-
-
 @pytest.mark.parametrize(
-    "values", [{"model": "x"}, {"batch_size": 0}, {"client_learning_rate": math.nan}, {"seed": -1}], ids=str
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '"plan"',
+        '{"version": 99}',
+        '{"version": true}',
+        '{"version": "2"}',
+        '{"version": 1, "privacy": {"x": 1}}',
+        "[" * 100_000,
+        '{"version": ' * 100_000,
+        '{"version": 2, "version": 2}',
+    ],
+    ids=lambda text: text[:40] or "nothing",
 )
-def test_bad_training_is_refused(values):
-    with pytest.raises(InvalidValueError, match=f"Expected {next(iter(values))} "):
-        TrainingPlan(**values)
+def test_what_is_no_plan_is_refused(text):
+    with pytest.raises(InvalidValueError, match=r"^Expected") as refusal:
+        Plan.from_json(text)
+    assert len(str(refusal.value)) < 300
+
+
+TRAINING = {
+    "model": ["x", 5, None, ["mlp"], "mlp" * 10_000],
+    "dataset": [5, "", None, True, ["writers"]],
+    "dataset_fingerprint": [5, False],
+    "batch_size": [0, 32.5, 0.5, 1e9, True, "32", math.nan, None, [32], 10**400],
+    "client_learning_rate": [math.nan, 0, -0.1, 1e-25, 1e-7, 1e38, 1001, True, "0.01", None],
+    "server_learning_rate": [math.inf, 0, 1e-25, 1e30, 1001, True, "1", None],
+    "server_momentum": [1, 0.9999999, -0.1, math.nan, False, "0.9", None],
+    "seed": [-1, 1.5, True, "0", 2**32],
+}
+CLIPPING = {
+    "initial_clip_norm": [0, 1e-30, 9.9e-7, 1.1e6, 1e300, math.inf, math.nan, True, "0.1", None],
+    "learning_rate": [0, 400, 10.1, 1e-4, math.nan, True, "0.2", None],
+    "target_unclipped_quantile": [-0.1, 1.1, math.nan, True, "0.5", None],
+    "clipped_count_stddev_per_client": [0, 1e-9, 11, math.inf, True, "0.05", None],
+}
+PRIVACY = {
+    "rounds": [True, "120", 1.5, math.nan, None, [[[[[[[[[[1]]]]]]]]]]],
+    "population": [True, "3383", None],
+    "clients_per_round": [True, "120"],
+    "noise_multiplier": [True, "1.2", None, [1.2]],
+    "delta": [False, "1e-5", math.nan],
+    "zeroing": ["no", 0, 1, None, "false"],
+    "adjacency": [3, None, True, ["add-or-remove-one"]],
+    "clipping": [None, 5, "fixed", [], {}, {"clip_norm": 0.1, "initial_clip_norm": 0.1}, {"norm": 1}],
+}
+
+
+def each(fields):
+    return [pytest.param(name, value, id=f"{name} {str(value)[:20]}") for name in fields for value in fields[name]]
+
+
+def part_of(data, part):
+    """Where a part of a plan stands in its JSON."""
+    return data["privacy"]["clipping"] if part == "clipping" else data[part]
+
+
+def plan_with(part, name, value):
+    """The JSON of a plan in which one field of a part is another."""
+    data = json.loads(Plan().to_json())
+    assert name in part_of(data, part)
+    part_of(data, part)[name] = value
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(("name", "value"), each(TRAINING))
+def test_bad_training_is_refused(name, value):
+    for make in (lambda: TrainingPlan(**{name: value}), lambda: Plan.from_json(plan_with("training", name, value))):
+        with pytest.raises(InvalidValueError, match=f"^Expected {name} to be .*found ") as refusal:
+            make()
+        assert refusal.value.field == name
+        assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(("name", "value"), each(CLIPPING))
+def test_bad_adaptive_clipping_is_refused(name, value):
+    for make in (
+        lambda: AdaptiveClipping(**{name: value}),
+        lambda: Plan.from_json(plan_with("clipping", name, value)),
+    ):
+        with pytest.raises(InvalidValueError, match=f"^Expected {name} to be a number in .*found ") as refusal:
+            make()
+        assert refusal.value.field == name
+
+
+@pytest.mark.parametrize("value", [0, 1e-30, 9.9e-7, 1.1e6, 1e300, math.nan, True, "0.1", None])
+def test_a_clip_norm_beyond_what_clipping_takes_is_refused(value):
+    with pytest.raises(InvalidValueError, match=r"^Expected clip_norm to be a number in \[1e-06, 1000000\], found "):
+        FixedClipping(clip_norm=value)
+
+
+@pytest.mark.parametrize(("name", "value"), each(PRIVACY))
+def test_bad_privacy_is_refused_when_it_is_read(name, value):
+    with pytest.raises(InvalidValueError, match=f"^Expected {name} to .*found ") as refusal:
+        Plan.from_json(plan_with("privacy", name, value))
+    assert refusal.value.field == name
+
+
+@pytest.mark.parametrize("part", ["privacy", "training", "clipping"])
+def test_a_plan_has_all_its_fields_and_no_others(part):
+    for name in part_of(json.loads(Plan().to_json()), part):
+        data = json.loads(Plan().to_json())
+        value = part_of(data, part).pop(name)
+        if name != "dataset_fingerprint":  # older plans have none
+            with pytest.raises(InvalidValueError, match=f"^Expected {part} to have {name}, found none.$"):
+                Plan.from_json(json.dumps(data))
+        part_of(data, part).update({name: value, f"{name}s": value})
+        with pytest.raises(InvalidValueError, match=f"^Expected {part} to have nothing but .*, found '{name}s'.$"):
+            Plan.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("extreme", ["minimum", "maximum"])
+def test_the_ends_of_every_range_are_taken(extreme):
+    """As far as they fit together: cohorts no larger than the population, a count that has noise to share."""
+    end = lambda knob: getattr(knob, extreme)  # noqa: E731
+    training = TrainingPlan(
+        client_learning_rate=end(limits.CLIENT_LEARNING_RATE),
+        server_learning_rate=end(limits.SERVER_LEARNING_RATE),
+        server_momentum=end(limits.SERVER_MOMENTUM),
+        batch_size=end(limits.BATCH_SIZE),
+        seed=end(limits.SEED),
+    )
+    adaptive = AdaptiveClipping(
+        initial_clip_norm=end(limits.INITIAL_CLIP_NORM),
+        target_unclipped_quantile=end(limits.TARGET_UNCLIPPED_QUANTILE),
+        learning_rate=end(limits.CLIP_LEARNING_RATE),
+        clipped_count_stddev_per_client=end(limits.CLIPPED_COUNT_STDDEV),
+    )
+    for clipping in (adaptive, FixedClipping(clip_norm=end(limits.CLIP_NORM))):
+        plan = Plan(privacy=PrivacyPlan(clipping=clipping, noise_multiplier=0), training=training)
+        assert Plan.from_json(plan.to_json()) == plan
 
 
 def test_a_plan_may_have_no_seed():

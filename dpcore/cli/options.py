@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dpcore import limits, strict_json
+from dpcore import datasets, limits, strict_json
 from dpcore.errors import InvalidValueError
-from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, PrivacyPlan
+from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
 # Names and paths are shown as they stand: in brackets they would be styles.
@@ -107,6 +106,28 @@ def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def check_data(plan: Plan, home_folder: Path) -> None:
+    """Refuses a plan from a file that is for other data than are here, before its run waits for its turn.
+
+    Raises:
+        InvalidValueError: If there is no such data set, or it has other users or another content.
+    """
+    name, population = plan.training.dataset, plan.privacy.population
+    users = datasets.num_users(name, home_folder)
+    if population != users:
+        raise InvalidValueError(
+            "population",
+            f"Expected the plan's population to be the {users:,} users of {name}, found {population:,}.",
+        )
+    content = datasets.fingerprint(name, home_folder)
+    if plan.training.dataset_fingerprint not in (None, content):
+        raise InvalidValueError(
+            "dataset_fingerprint",
+            f"Expected the plan to be for {name} with the content {content}, found "
+            f"{limits.found(plan.training.dataset_fingerprint)}: it was imported anew since.",
+        )
+
+
 def complain(message: str) -> None:
     """Prints an error."""
     err.print(f"Error: {message}", style="red", soft_wrap=True)
@@ -123,13 +144,13 @@ def print_json(**values: Any) -> None:
     print(strict_json.dumps(values), flush=True)
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> Any:
     """Reads a file of JSON, such as `runs export` and the pages write.
 
     Raises:
         InvalidValueError: If it is none.
     """
     try:
-        return json.loads(path.read_text())
+        return strict_json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise InvalidValueError("file", f"Expected {path} to be a file of JSON: {error}.") from error

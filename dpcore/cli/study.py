@@ -1,6 +1,5 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
-import json
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, opened
+from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
 from dpcore.reports import shipped
@@ -76,9 +76,9 @@ def run_study(
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = opened(home_folder)
     if spec is not None:
-        study = Study.from_json(json.dumps(options.read_json(spec)))
+        study = Study.from_values(options.read_json(spec))
+        options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
-        datasets.check_name(dataset, store.home)
     else:
         privacy = make_plan(
             population=datasets.num_users(dataset, store.home),
@@ -206,7 +206,11 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
     """All studies, the newest first."""
     store = opened(home_folder)
     for row in store.studies():
-        now = studies.look(store, row.study_id)
+        try:
+            now = studies.look(store, row.study_id)
+        except InvalidValueError as err:  # one that an older version kept must not hide all others
+            warn(f"{row.study_id}: {err}")
+            continue
         if as_json:
             print_json(study_id=row.study_id, status=now.status, finished=now.finished, runs=len(now.runs))
         else:

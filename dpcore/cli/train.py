@@ -1,6 +1,5 @@
 """The command that trains."""
 
-import json
 import signal
 import threading
 from collections.abc import Callable
@@ -61,9 +60,9 @@ def train(
     store = opened(home_folder)
     if plan_file is not None:
         told = options.read_json(plan_file)
-        plan = Plan.from_json(json.dumps(told.get("plan", told) if isinstance(told, dict) else told))
+        plan = Plan.from_values(told.get("plan", told) if isinstance(told, dict) else told)
+        options.check_data(plan, store.home)
         dataset = plan.training.dataset
-        datasets.check_name(dataset, store.home)
     else:
         plan = Plan(
             privacy=make_plan(population=datasets.num_users(dataset, store.home)),
@@ -99,6 +98,7 @@ def train(
     if run.status in ("failed", "interrupted"):
         options.complain(run.message)
         raise typer.Exit(1)
+    warn(run.message)
 
 
 def _show_json(store: Store, run_id: str) -> None:

@@ -365,7 +365,7 @@ def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
         epsilons: At least 0, float64 [num_epsilons].
     """
     runs, usual = _runs([plan]), limits.DELTA.default
-    if not runs or plan.noise_multiplier == 0:
+    if not runs or plan.accounted_noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
     if plan.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition

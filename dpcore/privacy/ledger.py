@@ -15,6 +15,8 @@ def uncovered(plan: PrivacyPlan) -> str:
         return _("It is trained without noise.")
     if plan.zeroing:
         return _("It zeroes outlying updates, and that threshold follows the updates without noise.")
+    if not plan.bounds_updates:
+        return _("Its clip norm was so low that it bounded nothing.")
     return ""
 
 

@@ -20,6 +20,8 @@ _ADJACENCY = {
 
 def sentence(plan: PrivacyPlan, epsilon: float) -> str:
     """Returns the guarantee of a plan whose epsilon is known, with its assumptions, in one sentence."""
+    if not plan.bounds_updates:
+        return _("No privacy guarantee: the clip norm was so low that it bounded nothing.")
     if math.isinf(epsilon):
         if plan.noise_multiplier == 0:
             return _("No privacy guarantee: without noise, the model may reveal any user's data.")

@@ -103,11 +103,11 @@ def read(content: bytes) -> Shipped:
         parts: dict[str, list[Run]] = {SWEEP: [], FINAL: []}
         epsilons, rounds = {}, []
         for one in told["runs"]:
-            run = Run(**one["run"] | {"plan": Plan.from_json(json.dumps(one["run"]["plan"]))})
+            run = Run(**one["run"] | {"plan": Plan.from_values(one["run"]["plan"])})
             parts[one["part"]].append(run)
             epsilons[run.plan.privacy] = max(one["epsilon"], epsilons.get(run.plan.privacy, 0.0))
             rounds.append((run, [Round(**row) for row in one["rounds"]]))
-        study = Study.from_json(json.dumps(told["study"]))
+        study = Study.from_values(told["study"])
     except (OSError, EOFError, ValueError, KeyError, TypeError) as err:
         raise InvalidValueError("study", f"Expected a study as `study export` writes it: {err}") from err
     now = Progress(

@@ -145,7 +145,7 @@ def sentence(balance: Balance) -> str:
     if balance.unreadable:
         unreadable = _("Runs whose plan this version cannot read: {runs}.")
         words.append(unreadable.format(runs=", ".join(balance.unreadable)))
-    if open_runs := sum(bool(ledger.uncovered(run.plan.privacy)) for run in balance.runs):
+    if open_runs := sum(bool(ledger.uncovered(run.charged)) for run in balance.runs):
         words.append(_("Runs without a guarantee leave the whole without one: {count}.").format(count=open_runs))
     if balance.exceeded:
         words.append(_("New runs are refused: raise the budget, or train on other data."))

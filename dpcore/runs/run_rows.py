@@ -1,15 +1,16 @@
 """A run as the store knows it, and how it is read from its row."""
 
 import functools
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dpcore.errors import InvalidValueError
-from dpcore.language import N_, _
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.language import N_
+from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan
 from dpcore.rounds import Round
+from dpcore.runs import stored_plan
 
 ACTIVE = (N_("queued"), N_("running"))
 RESUMABLE = (N_("interrupted"), N_("stopped"), N_("failed"))
@@ -35,6 +36,7 @@ class Run:
         accuracy: Of the last evaluated round.
         epsilon: Spent up to the last round.
         seconds: Spent on its rounds.
+        least_clip_norm: The lowest that its clip norm came to.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class Run:
     accuracy: float | None = None
     epsilon: float = 0.0
     seconds: float = 0.0
+    least_clip_norm: float | None = None
 
     @property
     def active(self) -> bool:
@@ -84,9 +87,20 @@ class Run:
         return may_have_released(vars(self))
 
     @property
+    def bounded(self) -> bool:
+        """Whether its clip norm bounded every update, in every round; not always in older versions."""
+        return self.plan.privacy.bounds_updates and (
+            self.least_clip_norm is None or self.least_clip_norm >= LEAST_BOUND
+        )
+
+    @property
     def charged(self) -> PrivacyPlan:
-        """The plan of all rounds that were drawn: planned, and drawn again."""
-        return replace(self.plan.privacy, rounds=self.plan.privacy.rounds + self.redrawn)
+        """The plan of all rounds that were drawn: planned, and drawn again; and clipped as low as they were."""
+        privacy = self.plan.privacy
+        clipping = privacy.clipping
+        if privacy.bounds_updates and not self.bounded:
+            clipping = stored_plan.came_down(clipping, self.least_clip_norm)
+        return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 
 def may_have_released(run: Mapping[str, Any]) -> bool:
@@ -102,6 +116,7 @@ _DERIVED = {
     "ORDER BY round DESC LIMIT 1)",
     "epsilon": "coalesce((SELECT epsilon FROM rounds WHERE rounds.run_id = runs.run_id ORDER BY round DESC LIMIT 1), 0)",
     "seconds": "(SELECT coalesce(sum(seconds), 0) FROM rounds WHERE rounds.run_id = runs.run_id)",
+    "least_clip_norm": "(SELECT min(clip_norm) FROM rounds WHERE rounds.run_id = runs.run_id)",
 }
 RUN_COLUMNS = ", ".join(
     f"{_DERIVED[field.name]} AS {field.name}" if field.name in _DERIVED else field.name for field in fields(Run)
@@ -110,19 +125,7 @@ ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
 
 # Pages look at all runs every second or two, and a plan never changes.
-@functools.lru_cache(maxsize=4096)
-def read_plan(text: str) -> Plan:
-    """Returns the plan of a run.
-
-    Raises:
-        InvalidValueError: If it cannot be read, whatever is wrong with it.
-    """
-    try:
-        return Plan.from_json(text)
-    except InvalidValueError:
-        raise
-    except Exception as err:  # a damaged file may hold anything, and one odd row must not hide all others
-        raise InvalidValueError("plan", _("Expected the JSON of a plan: {reason}").format(reason=err)) from err
+read_plan = functools.lru_cache(maxsize=4096)(stored_plan.read)
 
 
 def read_run(row: sqlite3.Row) -> Run:
@@ -131,4 +134,5 @@ def read_run(row: sqlite3.Row) -> Run:
     values["plan"] = read_plan(values["plan"])
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])
-    return Run(**values)
+    run = Run(**values)
+    return run if run.bounded else replace(run, epsilon=math.inf)  # whatever was said of it then

@@ -1,6 +1,5 @@
 """Every run and every round of it, in one SQLite file that many processes read and write."""
 
-import json
 import time
 import uuid
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
+from dpcore import strict_json
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
@@ -98,8 +98,8 @@ class Store(Settings, StudyRows):
                 read_plan(text)
             except InvalidValueError:
                 dataset = None
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    dataset = json.loads(text)["training"]["dataset"]
+                with suppress(ValueError, KeyError, TypeError):
+                    dataset = strict_json.loads(text)["training"]["dataset"]
                 found.append((run_id, dataset if isinstance(dataset, str) else None))
         return found
 

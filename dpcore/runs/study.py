@@ -4,9 +4,9 @@ import itertools
 import json
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from dpcore import limits, rounding
+from dpcore import limits, rounding, strict_json
 from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
@@ -17,6 +17,7 @@ from dpcore.privacy import accounting
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
 _VERSION = 1
+_AXES = ("seeds", "clients_per_round", "rounds", "client_learning_rates", "clippings", "noise_multipliers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Study:
 
     def __post_init__(self):
         limits.TOLERANCE.check(self.tolerance)
+        limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         limits.check_choice("baseline", self.baseline, BASELINES)
         engines.check_name(self.engine)
@@ -131,14 +133,7 @@ class Study:
 
     @property
     def _axes(self) -> tuple[tuple, ...]:
-        return (
-            self.seeds,
-            self.clients_per_round,
-            self.rounds,
-            self.client_learning_rates,
-            self.clippings,
-            self.noise_multipliers,
-        )
+        return tuple(getattr(self, name) for name in _AXES)
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
@@ -155,16 +150,21 @@ class Study:
             InvalidValueError: If it is not such a text, or comes from a newer version.
         """
         try:
-            values = json.loads(text)
-            if values.pop("version") != _VERSION:
-                message = _("Expected a study of version {version}; update the program.")
-                raise InvalidValueError("study", message.format(version=_VERSION))
-            values["plan"] = Plan.from_json(json.dumps(values["plan"]))
-            values["clippings"] = [read_clipping(one) for one in values["clippings"]]
-            return cls(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            return cls.from_values(strict_json.loads(text))
+        except ValueError as err:
             raise InvalidValueError(
                 "study", _("Expected the JSON of a study: {reason}").format(reason=err)
             ) from err
+
+    @classmethod
+    def from_values(cls, values: Any) -> "Study":
+        """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
+        _version, values = strict_json.versioned(values, "study", _VERSION)
+        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline",)))
+        for name in _AXES:
+            if not isinstance(values[name], list):
+                raise limits.refusal(name, _("Expected {name} to be a list, found {value}."), values[name])
+            values[name] = tuple(values[name])
+        values["plan"] = Plan.from_values(values["plan"])
+        values["clippings"] = tuple(map(read_clipping, values["clippings"]))
+        return cls(**values)

@@ -51,10 +51,11 @@ def start(
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
     Raises:
-        InvalidValueError: If it is for another population than its data set has, or its model needs images, and
-            there are none.
+        InvalidValueError: If it is the plan of an older run, which is not trained any more; if it is for another
+            population than its data set has, or its model needs images, and there are none.
         BudgetExceededError: If its data set's budget does not allow it.
     """
+    Plan.from_json(plan.to_json())
     datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
@@ -90,6 +91,7 @@ def resume(store: Store, run_id: str) -> None:
                 status=_("in the bin") if run.deleted else _(run.status),
             )
             raise InvalidValueError("run", message)
+        Plan.from_json(run.plan.to_json())  # an older version may have begun what this one refuses
         redrawn = run.redrawn + _draws_again(run)
         datasets.check_population(run.plan.training.dataset, store.home, run.plan.privacy.population)
         replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes

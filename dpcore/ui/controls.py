@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from dpcore import language, limits, rounding
+from dpcore import language, limits, rounding, strict_json
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.limits import Knob
@@ -109,7 +109,7 @@ def arrive() -> None:
         return
     address = st.query_params.to_dict()
     try:
-        asked = {name: _KINDS[name](value) for name, value in json.loads(address.pop(_ANEW)).items()}
+        asked = {name: _KINDS[name](value) for name, value in strict_json.loads(address.pop(_ANEW)).items()}
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
         asked = {}  # somebody has written in the address
     for name in list(st.session_state):

@@ -150,7 +150,7 @@ def runs(store: Store, balance: Balance) -> None:
             {
                 "run": run.run_id,
                 "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, accounting.COARSE).value),
-                "no guarantee because": ledger.uncovered(run.plan.privacy),
+                "no guarantee because": ledger.uncovered(run.charged),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,
                 "noise": run.plan.privacy.noise_multiplier,

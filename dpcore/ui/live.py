@@ -216,7 +216,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     private = {
         _("Epsilon of {planned}").format(planned=rounding.epsilon(planned)): (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
-            rounding.epsilon(min(last.epsilon, planned)) if last else "–",
+            rounding.epsilon(min(run.epsilon, planned)) if last else "–",
             _("What the rounds so far have cost each user, an upper bound."),
         ),
         _("Clip norm"): (rounding.up(last.clip_norm) if last else "–", _("The L2 bound on a user's update.")),

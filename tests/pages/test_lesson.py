@@ -108,7 +108,7 @@ def test_the_numbers_are_right():
     ("screen", "key", "value", "said"),
     [
         ("update", "writer", 25, "Writer to be a whole number in [1, 24]"),
-        ("clipping", "initial_clip_norm", 0.0, "Clip norm it starts from to be a number in (0"),
+        ("clipping", "initial_clip_norm", 0.0, "Clip norm it starts from to be a number in [1e-06"),
         ("noise", "noise_multiplier", -1.0, "Noise multiplier to be a number"),
         ("sampling", "clients_per_round", 4000, "The population has 3,383 users"),
     ],

@@ -269,7 +269,17 @@ def test_a_link_of_the_lesson_forgets_the_plan_of_before():
 
 
 @pytest.mark.parametrize(
-    "written", ["", "[]", "null", '{"_visitor": "somebody", "run": 3}', '{"rounds": "many"}', '{"rounds": 1e999}']
+    "written",
+    [
+        "",
+        "[]",
+        "null",
+        '{"_visitor": "somebody", "run": 3}',
+        '{"rounds": "many"}',
+        '{"rounds": 1e999}',
+        '{"rounds": ' * 100_000,
+    ],
+    ids=lambda written: written[:20] or "nothing",
 )
 def test_a_link_that_somebody_has_written_into_sets_nothing(written):
     test = page("accountant", anew=written)

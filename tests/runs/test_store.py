@@ -59,11 +59,15 @@ def test_an_unknown_run_is_named(store):
         store.run("nope")
 
 
-def test_an_unreadable_plan_hides_no_other_run(store):
+@pytest.mark.parametrize(
+    "plan", ['{"version": 99}', "[" * 100_000, "[]", b"\xff\x00", 5, ""], ids=lambda plan: str(plan)[:9]
+)
+def test_an_unreadable_plan_hides_no_other_run(store, plan):
     bad, good = create(store), create(store)
     with sqlite3.connect(store.home / "runs.sqlite") as db:
-        db.execute("UPDATE runs SET plan = '{\"version\": 99}' WHERE run_id = ?", (bad,))
+        db.execute("UPDATE runs SET plan = ? WHERE run_id = ?", (plan, bad))
     assert [run.run_id for run in store.runs()] == [good]
+    assert store.unreadable() == [(bad, None)]
 
 
 def _write(home, run_id, numbers):
