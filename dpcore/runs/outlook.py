@@ -107,9 +107,9 @@ def sentence(outlook: Outlook) -> str:
             "With this, all runs on {data} together come to at most epsilon {after} at delta {delta!r}; now it is {now}."
         )
     if outlook.after.exceeded:
-        words += " " + _("That is more than the budget of {budget:g}: what finds no room is refused.")
+        words += " " + _("That is more than the budget of {budget!r}: what finds no room is refused.")
     if outlook.target is not None:
-        words += " " + _("The final run comes on top, with an epsilon of at most {target:g} of its own.")
+        words += " " + _("The final run comes on top, with an epsilon of at most {target!r} of its own.")
     return words.format(
         data=policy.name,
         now=epsilon_text(now),
