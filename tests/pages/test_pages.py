@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
 from dpcore.datasets.forms import FORMS, PACKED
+from dpcore.datasets.table import Mapping
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
@@ -710,6 +711,17 @@ def test_what_cannot_be_imported_is_a_sentence(home, tmp_path, place, words):
         test.button(key="import").click().run()
     assert not test.exception
     assert words in test.error[0].value
+
+
+def test_users_who_only_test_are_named_beside_the_population(home, table):
+    frame = pd.read_csv(table)
+    frame.assign(part=np.where(frame.who.str[-1] == "7", "train", "test")).to_csv(table, index=False)
+    datasets.import_table(table, Mapping(user="who", label="kind", split="part"), home, name="own")
+    test = page("data", dataset="own")
+    assert metric(test, "Users") == "20"
+    assert any("200 users, of whom 20 train and the others only test" in caption.value for caption in test.caption)
+    train = page("train", dataset="own", clients_per_round="10", noise_multiplier="0.3")
+    assert any("10 / 20" in markdown.value for markdown in train.markdown)
 
 
 def test_rows_of_nobody_are_left_out_where_the_page_is_asked_to(home, table):
