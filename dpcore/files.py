@@ -13,15 +13,23 @@ _DIGEST = "sha256"
 _JSON = json.JSONEncoder(default=repr)  # a damaged table may hold bytes where it should hold a number
 
 
-def write(path: Path, content: bytes, *, lasting: bool = True, private: bool = False) -> None:
-    """Writes a file that is whole or not there, also after a power failure and with others who write it at once.
+def write(path: Path, content: bytes) -> None:
+    """Writes a file that is whole or not there, also after a power failure and with others who write it at once."""
+    _write(path, content, lasting=True, mode=0o666)
 
-    Without `lasting`, a power failure soon after may leave it empty: for what could be written once more. What is
-    `private` nobody else on the machine can read.
+
+def write_private(path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """As `write`, for its owner's eyes alone.
+
+    Without `lasting`, a power failure soon after may leave it empty: for what could be written once more.
     """
+    _write(path, content, lasting=lasting, mode=0o600)
+
+
+def _write(path: Path, content: bytes, *, lasting: bool, mode: int) -> None:
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with open(partial, "wb", opener=functools.partial(os.open, mode=0o600 if private else 0o666)) as file:
+        with open(partial, "wb", opener=functools.partial(os.open, mode=mode)) as file:
             file.write(content)
             file.flush()
             if lasting:

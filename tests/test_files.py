@@ -42,7 +42,7 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path, monkeypatch
 
 def test_what_is_private_is_for_its_owner_alone(tmp_path):
     files.write(tmp_path / "file", b"before")
-    files.write(tmp_path / "file", b"after", private=True)
+    files.write_private(tmp_path / "file", b"after")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
 
 

@@ -52,9 +52,9 @@ class Database:
             found = schema.prepare(self._path)
             try:
                 self._hold(found)
-            except sqlite3.OperationalError:
-                raise
-            except schema.DAMAGE:  # that no check has seen
+            except schema.DAMAGE as err:
+                if not schema.is_damage(err):  # else such as no check has seen
+                    raise
                 self._hold(schema.replace_damaged(self._path))
             # Kept open: else the last one to leave removes what readers share, and on a full disk nobody could
             # make it again to read.
@@ -135,7 +135,7 @@ class Database:
                 if old is None:
                     path.unlink()
                 else:
-                    files.write(path, old, private=True)
+                    files.write_private(path, old)
 
     def _change(self, sql: str, *values: Any) -> bool:
         """Runs one statement; whether it changed a row."""

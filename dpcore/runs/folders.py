@@ -65,7 +65,7 @@ def keep(db: sqlite3.Connection, runs: Path, run_id: str, *, lasting: bool = Tru
 def write(db: sqlite3.Connection, folder: Path, row: sqlite3.Row, *, lasting: bool = False) -> None:
     """Writes into a run's folder what a row says, and seals the row."""
     folder.mkdir(parents=True, exist_ok=True)
-    files.write(folder / FILE, files.sealed_json(facts(row)), lasting=lasting, private=True)
+    files.write_private(folder / FILE, files.sealed_json(facts(row)), lasting=lasting)
     db.execute("UPDATE runs SET seal = ? WHERE run_id = ?", (files.digest(facts(row)), row["run_id"]))
 
 
@@ -73,7 +73,7 @@ def content(folder: Path | str) -> bytes | None:  # as text: thousands are looke
     """Returns what stands in a run's folder about it; `None` if nothing does."""
     try:
         descriptor = os.open(f"{folder}/{FILE}", os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
+    except (OSError, ValueError):  # the latter: a name that no file can have
         return None
     try:
         return os.read(descriptor, min(os.fstat(descriptor).st_size, _MOST_BYTES))
@@ -118,10 +118,15 @@ def say(runs: Path, text: str) -> bool:
 
 
 def names(runs: Path) -> set[str]:
-    """Returns the names of what is beside runs' folders, with theirs; without those that are no text."""
+    """Returns the names of runs' folders, and of what is beside them."""
     if not runs.is_dir():
         return set()
-    return {entry.name for entry in os.scandir(runs) if entry.name.isprintable()}
+    return {entry.name for entry in os.scandir(runs) if is_name(entry.name)}
+
+
+def is_name(run_id: Any) -> bool:
+    """Whether a run's folder can have this name: in a damaged table an id may be anything."""
+    return isinstance(run_id, str) and run_id.isprintable() and "/" not in run_id and run_id.strip(".") != ""
 
 
 def set_aside(folder: Path) -> None:

@@ -156,4 +156,4 @@ def _write(db: sqlite3.Connection, home: Path) -> None:
     for name, facts in said.items():
         db.execute("UPDATE datasets SET seal = ? WHERE name = ?", (files.digest(facts), name))
     for path in paths(home):
-        files.write(path, files.sealed_json({"datasets": said}), private=True)
+        files.write_private(path, files.sealed_json({"datasets": said}))

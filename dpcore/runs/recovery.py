@@ -51,6 +51,8 @@ def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
         found: What `schema.prepare` said of it.
     """
     runs, rows = home / "runs", folders.rows(db)
+    if not all(map(folders.is_name, rows)):
+        rows = _name_again(db)
     _note_lost_draws(db, runs, rows)
     if found is None and not _odd(runs, rows) and policies.agree(db, home):
         return
@@ -169,6 +171,15 @@ def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = Fals
     return _UNREADABLE
 
 
+def _name_again(db: sqlite3.Connection) -> dict[str, sqlite3.Row]:
+    """Gives a name to rows whose id is damaged so that it cannot be one; returns all rows."""
+    with db:
+        for number, run_id in db.execute("SELECT rowid, run_id FROM runs").fetchall():
+            if not folders.is_name(run_id):
+                db.execute("UPDATE runs SET run_id = ? WHERE rowid = ?", (f"damaged-{number}", number))
+    return folders.rows(db)
+
+
 def _forget_damaged_ids(db: sqlite3.Connection, runs: Path) -> None:
     """Removes each row that is another run's, by its seal, and has only its id damaged."""
     for run_id, row in folders.rows(db).items():
@@ -179,7 +190,7 @@ def _forget_damaged_ids(db: sqlite3.Connection, runs: Path) -> None:
 def _mend_renamed(db: sqlite3.Connection, runs: Path, told: dict[str, Any]) -> str:
     """As `_mend`, for a folder that is a copy of a run's, or that run's under another name."""
     run_id = str(told["run_id"])
-    if Path(run_id).name != run_id or folders.row(db, run_id) or folders.told(runs / run_id):
+    if not folders.is_name(run_id) or folders.row(db, run_id) or folders.told(runs / run_id):
         return ""
     _take(db, runs, told, None)
     return _READ_BACK

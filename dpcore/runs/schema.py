@@ -98,6 +98,7 @@ VERSION = len(_MIGRATIONS)
 MADE = ""  # what `prepare` says of a file that was not there
 _LOG_PAGES = 200  # a log of so many is brought into the file
 _SETTLE_SECONDS = 0.1
+_NO_VERSION = 1000  # none will ever have such a number: it is damaged
 # Python cannot decode what SQLite says of a damaged schema.
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
@@ -142,7 +143,7 @@ def prepare(path: Path) -> str | None:
     try:
         with closing(connect(path)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
+            if VERSION < version < _NO_VERSION:
                 message = _(
                     "Expected {file} to be of version {version} or older, found {found}: it was written by a newer "
                     "version of Epsilon Lab. Use that one, or another --home."
@@ -150,15 +151,22 @@ def prepare(path: Path) -> str | None:
                 raise StoreError(message.format(file=path, version=VERSION, found=version))
             # Of indexes too: with a part of its log, a file has pages of two times, each of which looks whole.
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if found == "ok" and version > 0:
+            if found == "ok" and 0 < version <= VERSION:
                 _migrate(db, version)
                 return None
-    except sqlite3.OperationalError as err:  # locked, full, not allowed: nothing is wrong with what is in it
-        if err.sqlite_errorname != "SQLITE_IOERR_SHORT_READ":  # its log ends before its end
+    except DAMAGE as err:
+        if not is_damage(err):
             raise
-    except DAMAGE:
-        pass
     return replace_damaged(path)
+
+
+def is_damage(err: Exception) -> bool:
+    """Whether something is wrong with what is in a file; not where it is locked, full or not allowed."""
+    if isinstance(
+        err, sqlite3.OperationalError
+    ):  # a format or a table that there is not; a log that ends before its end
+        return getattr(err, "sqlite_errorname", "") in ("SQLITE_ERROR", "SQLITE_IOERR_SHORT_READ")
+    return isinstance(err, DAMAGE)
 
 
 def replace_damaged(path: Path) -> str:
@@ -210,7 +218,7 @@ def _read_damaged(copies: Sequence[Path], db: sqlite3.Connection) -> None:
     """Fills a new file with what can be read of a damaged one, of whose copies the first knows most."""
     for damaged in copies:
         _salvage(damaged, db, "runs")
-    runs = {run_id for (run_id,) in db.execute("SELECT run_id FROM runs")}
+    runs = {run_id for (run_id,) in db.execute("SELECT run_id FROM runs WHERE typeof(run_id) = 'text'")}
     runs.update(folders.names(copies[0].parent / "runs"))
     for damaged in copies:
         for run_id in sorted(runs):

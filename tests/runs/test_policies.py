@@ -107,7 +107,7 @@ def test_a_decision_that_cannot_be_kept_is_none(store, monkeypatch):
     def full(*given, **named):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dpcore.files.write", full)
+    monkeypatch.setattr("dpcore.files.write_private", full)
     with pytest.raises(StoreError, match="No space left"):
         store.set_policy(Policy(name="writers", budget_epsilon=30.0))
     assert store.policy("writers") == DECIDED

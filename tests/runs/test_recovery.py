@@ -112,6 +112,7 @@ def test_charges_never_fall_and_budgets_never_vanish(homes, group, tmp_path):
             done.append(f"{damage.__name__} {where.relative_to(home)}")
         store = Store(home)
         after, said = state(store), store.recovered()
+        done += [said, *sorted(after.unreadable)]
         assert is_safe(before, after), done
         assert said or after == before, done
         assert is_refused(store, plan("writers")), done
@@ -263,14 +264,22 @@ def test_what_is_no_run_is_none(store, left):
     assert (again.runs(), again.unreadable(), again.recovered()) == ([], [], "")
 
 
-def test_an_id_that_was_damaged_makes_no_second_run(store):
+@pytest.mark.parametrize("damaged", ["2026_0101-101010-0123abcd", "../../x", "a\0b", "", "..", b"\xff", None, 7])
+@pytest.mark.parametrize("folder", ["there", "lost"])
+def test_an_id_that_was_damaged_makes_no_second_run(store, damaged, folder):
     run_id = train(store)
     with closing(sqlite3.connect(store.home / MAIN)) as db:
-        db.execute("UPDATE runs SET run_id = replace(run_id, '-', '_')")
+        db.execute("UPDATE runs SET run_id = ?", (damaged,))
         db.commit()
+    if folder == "lost":
+        shutil.rmtree(store.folder(run_id))
     again = Store(store.home)
-    assert [run.run_id for run in again.runs()] == [run_id]
-    assert again.unreadable() == []
+    if folder == "there":
+        assert [run.run_id for run in again.runs()] == [run_id]
+        assert again.unreadable() == []
+    else:
+        assert (again.runs(), len(again.unreadable())) == ([], 1)  # of nobody knows whom
+    assert not (store.home.parent / "x").exists()
 
 
 def test_what_is_read_back_is_told_with_what_was_not_read_yet(store):

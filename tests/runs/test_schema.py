@@ -70,6 +70,37 @@ def test_a_page_of_nonsense_costs_only_what_was_on_it(store):
     assert sum(len(again.rounds(run_id)) for run_id in ids) > 0.5 * len(ids) * 60
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = CAST(X'43ff' AS TEXT) WHERE name = 'runs'",
+        "DROP TABLE rounds; DROP TABLE runs; DROP TABLE settings",
+        "ALTER TABLE runs RENAME COLUMN plan TO pl4n",
+    ],
+)
+def test_a_damaged_schema_is_set_aside(store, damage):
+    ids, file = filled(store, count=3), store.home / "runs.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript(damage)
+    again = Store(store.home)
+    assert {run.run_id for run in again.runs()} == set(ids)
+    assert "The file of runs was damaged" in again.recovered()
+
+
+@pytest.mark.parametrize("where", [47, 60, 63])  # the number of the schema's format, and that of its version
+@pytest.mark.parametrize("number", [0, 3, 77])
+def test_a_format_that_there_is_not_is_set_aside(store, where, number):
+    ids, file = filled(store, count=3), store.home / "runs.sqlite"
+    content = bytearray(file.read_bytes())
+    content[where] = number
+    file.write_bytes(content)
+    if (where, number) == (63, 77):
+        with pytest.raises(StoreError, match="found 77"):
+            Store(store.home)
+        return
+    assert {run.run_id for run in Store(store.home).runs()} == set(ids)
+
+
 def test_what_is_no_database_is_set_aside(tmp_path):
     (tmp_path / "runs.sqlite").write_text("this is not a database, but long enough to look like one" * 20)
     store = Store(tmp_path)
