@@ -7,7 +7,7 @@ from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import assumptions, epsilon_text, rehearsal
 from dpcore.runs.progress import Progress
-from dpcore.runs.reading import Setting, differs, settings
+from dpcore.runs.reading import Setting, differs, final_answer, settings
 from dpcore.runs.study import FINAL, SWEEP, Study
 
 
@@ -151,6 +151,8 @@ def caveats(now: Progress) -> list[str]:
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
     if epsilon > target:
         words.append(_("Rounds were drawn again: the target of {target:g} is not kept.").format(target=target))
+    elif now.reading.bearable and (short := final_answer(now.study, now.reading.bearable, now.study.accountant)[1]):
+        words.append(short.sentence)
     if len(now.final) > 1:
         several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
         words.append(several.format(count=len(now.final)))
