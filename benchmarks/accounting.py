@@ -13,11 +13,12 @@ import numpy as np
 from dp_accounting.pld import PLDAccountant
 from dp_accounting.rdp import RdpAccountant
 
+import benchmarks
 from benchmarks.rounds import machine
 from dpcore.privacy import curves
 from dpcore.privacy.accounting import COARSE, FINE, RDP_ORDERS
 
-REPEATS = 5
+REPEATS = 6
 TUTORIAL = {"noise_multiplier": 1.2, "sampling_prob": 120 / 3383, "rounds": 100, "delta": 1e-5}
 NOISE, CLIENTS = np.linspace(0.6, 6, 40), np.linspace(20, 2000, 40)
 SHAPES = {
@@ -41,18 +42,18 @@ def library(accountant: Callable[[], dp_accounting.PrivacyAccountant]) -> Callab
     return run
 
 
-def milliseconds(run: Callable[[], object], points: int) -> float:
-    """The median time of a point, after one run that is not counted."""
-    run()
+def milliseconds(run: Callable[[], object], points: int, repeats: int) -> float:
+    """The median time of a point, after one run that is not counted where there are several."""
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(seconds) / points
+    return 1e3 * statistics.median(seconds[1:] or seconds) / points
 
 
 def main() -> None:
+    repeats = 1 if benchmarks.options(__doc__).parse_args().smallest else REPEATS
     accountants = {"RDP": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)}, "PLD": {}}
     for grid in (FINE, COARSE):
         accountants["PLD"][f"dp-accounting, {grid:g}"] = functools.partial(
@@ -60,12 +61,12 @@ def main() -> None:
         )
     print(machine())
     for name, bound in {"RDP": curves.rdp_epsilons, "PLD": curves.pld_epsilons}.items():
-        times = {label: milliseconds(library(make), 3) for label, make in accountants[name].items()}
+        times = {label: milliseconds(library(make), 3, repeats) for label, make in accountants[name].items()}
         points = dict.fromkeys(times, 1)
         for label, changed in SHAPES.items():
             setting = TUTORIAL | changed
             points[label] = np.broadcast(*setting.values()).size
-            times[label] = milliseconds(functools.partial(bound, **setting), points[label])
+            times[label] = milliseconds(functools.partial(bound, **setting), points[label], repeats)
         print(f"\n{name:<22}points   ms a point   times as fast as {' and '.join(accountants[name])}")
         for label, spent in times.items():
             ratios = "".join(f"{times[slow] / spent:>10.1f}" for slow in accountants[name])

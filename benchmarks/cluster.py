@@ -4,7 +4,6 @@ Workers are in a network namespace of their own, over TLS. Between it and the sc
 and lets so many a second pass, since not every kernel has `netem`. Needs root, for the namespace, and `ip`.
 """
 
-import argparse
 import asyncio
 import dataclasses
 import itertools
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import benchmarks
 from benchmarks.cluster_model import report
 from benchmarks.rounds import machine
 from dpcore import datasets, home
@@ -31,13 +31,14 @@ from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 _SPACE, _HERE, _THERE = "epsilon-lab-bench", "10.78.0.1", "10.78.0.2"
 _SCHEDULER, _TO_SCHEDULER, _WORKER, _TO_WORKER = 18786, 18787, 18800, 18900
-COHORTS = (50, 120, 500, 3383)
+COHORTS, MODELS = (50, 120, 500, 3383), ("mlp", "linear")
 LINKS = (
     (0.0, 0.0),
     (1e-3, 125e6),
     (10e-3, 125e6),
     (50e-3, 12.5e6),
 )  # seconds one way, bytes a second (0: no bound)
+PATIENCE = 300.0  # seconds that a worker may take to be there
 _ROOT = Path(__file__).parents[1]
 
 
@@ -174,12 +175,13 @@ class First:
         pass
 
 
-def measure(cohorts: list[int], rounds: int, workers: int) -> list[dict]:
+def measure(
+    cohorts: list[int], rounds: int, workers: int, links: tuple = LINKS, models: tuple = MODELS
+) -> list[dict]:
     """Returns a row for each model, link, cohort and number of workers: medians of rounds taken in turns."""
     from dpcore.cluster.cohorts import ClusterCohorts
     from dpcore.cluster.connection import Opener
-    from dpcore.learning import model as models
-    from dpcore.learning import sampling, shards
+    from dpcore.learning import model, sampling, shards
     from dpcore.learning.clients import Clients
     from dpcore.learning.vectorized import Threads
 
@@ -188,8 +190,9 @@ def measure(cohorts: list[int], rounds: int, workers: int) -> list[dict]:
     delay, rate = (multiprocessing.get_context("spawn").Value("d", 0.0) for _ in range(2))
     with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as setting:
         connect = Opener(setting)
-        for name in ("mlp", "linear"):
-            plan = Plan(privacy=PrivacyPlan(population=3383), training=TrainingPlan(model=name))
+        for name in models:
+            privacy = PrivacyPlan(population=dataset.num_users, clients_per_round=cohorts[0], noise_multiplier=0)
+            plan = Plan(privacy=privacy, training=TrainingPlan(model=name))
             clients, only = Clients(plan, dataset), First(workers)
             delay.value = rate.value = 0.0
             made = ClusterCohorts(
@@ -197,21 +200,24 @@ def measure(cohorts: list[int], rounds: int, workers: int) -> list[dict]:
                 folder=Path(folder), say=lambda words: words and print(words, file=sys.stderr, flush=True),
                 stop_requested=lambda: False, shares=only,
             )  # fmt: skip
-            weights, threads, seen = models.initial_weights(clients.model, 0), Threads(clients), []
+            weights, threads, seen = model.initial_weights(clients.model, 0), Threads(clients), []
             size = sum(part.nbytes for part in weights)
             note = made._members.computed
             made._members.computed = lambda *words, note=note, seen=seen: (seen.append(words), note(*words))
             with closing(made):
+                give_up = time.monotonic() + PATIENCE
                 while len(made._able()) < workers:
+                    if time.monotonic() > give_up:
+                        sys.exit((Path(folder) / "dask.log").read_text())
                     time.sleep(0.5)
-                settings = itertools.product(LINKS, cohorts, range(1, workers + 1))
+                settings = itertools.product(links, cohorts, range(1, workers + 1))
                 for (delay.value, rate.value), size_of, count in settings:
                     rare = name == "linear" or size_of > 1000  # enough to see what the size does
                     if rare and (delay.value, rate.value) not in (LINKS[0], LINKS[2]):
                         continue
                     only.count, times = count, []
                     here = dataclasses.replace(
-                        plan, privacy=PrivacyPlan(population=3383, clients_per_round=size_of)
+                        plan, privacy=dataclasses.replace(privacy, clients_per_round=size_of)
                     )
                     for round_num in range(rounds + 1):
                         cohort = sampling.poisson_cohort(here, round_num)
@@ -248,14 +254,15 @@ def measure(cohorts: list[int], rounds: int, workers: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = benchmarks.options(__doc__)
     parser.add_argument("--clients", type=int, nargs="+", default=list(COHORTS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="also write the figures there")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    rows = measure(options.clients, options.rounds, options.workers)
+    asked = (options.clients, options.rounds, options.workers)
+    rows = measure(*(([10, 20], 1, 1, LINKS[:1], MODELS[:1]) if options.smallest else asked))
     result = {"machine": machine(), "load": os.getloadavg(), "rows": rows, **report(rows)}
     text = json.dumps(result, indent=1)
     if options.json:

@@ -4,7 +4,6 @@ The weights must be the same to the last bit. The workers are in network namespa
 and speak TLS with the scheduler, which listens on an address of this machine. Needs root, for the namespaces, and `ip`.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -16,7 +15,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from benchmarks.cluster import dask, space
+import benchmarks
+from benchmarks.cluster import PATIENCE, dask, space
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.cluster import certificates
@@ -27,7 +27,6 @@ _HERE, _PORT = "10.79.0.1", 18786
 _THERE = {"epsilon-lab-a": "10.79.0.2", "epsilon-lab-b": "10.79.0.3"}
 _EVERY = 10
 _SECONDS = 0.2  # into a round: both workers compute
-_PATIENCE = 300.0
 
 
 class Workers:
@@ -71,12 +70,17 @@ def trained(plan: Plan, dataset, computes: Callable | None = None, before: Calla
     return digest.hexdigest()
 
 
-def measure(plan: Plan) -> dict:
+def measure(*, clients: int, rounds: int) -> dict:
     """Returns the three digests, how often a worker was killed, and what was computed again for that."""
     from dpcore.cluster.cohorts import ClusterCohorts
     from dpcore.cluster.connection import Opener
 
     dataset, made, kills, timers = datasets.load("writers", home.folder()), [], [], []
+    plan = Plan(
+        privacy=PrivacyPlan(
+            population=dataset.num_users, clients_per_round=clients, noise_multiplier=clients / 100, rounds=rounds
+        )
+    )
     digests = {"one process": trained(plan, dataset)}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -104,7 +108,7 @@ def measure(plan: Plan) -> dict:
             return made[-1]
 
         def both_there(round_num: int) -> None:
-            give_up = time.monotonic() + _PATIENCE
+            give_up = time.monotonic() + PATIENCE
             while len(made[-1]._able()) < len(_THERE):
                 if time.monotonic() > give_up:
                     sys.exit((folder / "dask.log").read_text())
@@ -131,14 +135,14 @@ def measure(plan: Plan) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = benchmarks.options(__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    plan = Plan(privacy=PrivacyPlan(clients_per_round=120, noise_multiplier=1.2, rounds=options.rounds))
+    clients, rounds = (20, _EVERY // 2) if options.smallest else (120, options.rounds)
     started = time.monotonic()
-    result = measure(plan)
-    about = {"rounds": options.rounds, "seconds": round(time.monotonic() - started), "machine": machine()}
+    result = measure(clients=clients, rounds=rounds)
+    about = {"rounds": rounds, "seconds": round(time.monotonic() - started), "machine": machine()}
     print(json.dumps(result | about, indent=1))
     sys.exit(0 if result["same"] else 1)
 

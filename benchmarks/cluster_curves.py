@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
+import benchmarks
 from benchmarks.cluster import LINKS
 from benchmarks.cluster_model import NAMES, predicted
 
@@ -63,13 +64,16 @@ def curves(result: dict) -> go.Figure:
 
 
 def main() -> None:
+    parser = benchmarks.options(__doc__)  # there is only one size
+    parser.add_argument("--svg", type=Path, default=_HERE / "cluster.svg", help="where the picture goes")
+    options = parser.parse_args()
     figure = curves(json.loads((_HERE / "cluster.json").read_text()))
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
         page.add_script_tag(content=get_plotlyjs())
         image = page.evaluate("figure => Plotly.toImage(figure, { format: 'svg' })", json.loads(figure.to_json()))
-    (_HERE / "cluster.svg").write_text(urllib.parse.unquote(image.partition(",")[2]) + "\n")
+    options.svg.write_text(urllib.parse.unquote(image.partition(",")[2]) + "\n")
 
 
 if __name__ == "__main__":

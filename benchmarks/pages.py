@@ -21,6 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+import benchmarks
 from dpcore.ui.frame import PAGES
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +95,8 @@ def switch(page: Page, label: str) -> tuple[float, float]:
 
 
 def main() -> None:
+    # Side by side; the first of each compiles, and is not counted, where there are several.
+    repeats = 1 if benchmarks.options(__doc__).parse_args().smallest else REPEATS + 1
     port, chromium = free_port(), shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         bare, home = Path(folder) / "bare", Path(folder) / "home"
@@ -104,14 +107,14 @@ def main() -> None:
         )
         commands = {
             "bare": ([sys.executable, *STREAMLIT, "--server.port", str(port)], bare),
-            "Epsilon Lab": (["make", "-s", "run", f"PORT={port}"], ROOT),
+            "Epsilon Lab": ([sys.executable, "-m", "dpcore", "serve", "--port", str(port)], ROOT),
         }
         found: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
-        for _ in range(REPEATS + 1):  # side by side; the first of each compiles, and is not counted
+        for _ in range(repeats):
             for name, (command, where) in commands.items():
                 found[name].append(cold(context, command, port, where, home))
         for name, runs in found.items():
-            times = {sign: statistics.median(run[sign] for run in runs[1:]) for sign in runs[0]}
+            times = {sign: statistics.median(run[sign] for run in runs[1:] or runs) for sign in runs[0]}
             print(f"{name:<12}" + "".join(f"{sign:>10} {seconds:5.2f} s" for sign, seconds in times.items()))
             if name == "bare":
                 floor = times
@@ -122,12 +125,12 @@ def main() -> None:
             page.locator(".js-plotly-plot .main-svg").first.wait_for()
             page.wait_for_timeout(5000)  # what nobody waits for is imported meanwhile
             visits: dict[str, list[tuple[float, float]]] = {label: [] for label in PAGES.values()}
-            for _ in range(REPEATS + 1):
+            for _ in range(repeats):
                 for label in [*list(PAGES.values())[2:], *list(PAGES.values())[:2]]:
                     visits[label].append(switch(page, label))
-        print(f"{'switch to':<12}{'heading':>10}{'whole page':>14}   ms, median of {REPEATS}")
+        print(f"{'switch to':<12}{'heading':>10}{'whole page':>14}   ms, medians")
         for label, times in visits.items():
-            heading, whole = (1e3 * statistics.median(part) for part in zip(*times[1:], strict=True))
+            heading, whole = (1e3 * statistics.median(part) for part in zip(*(times[1:] or times), strict=True))
             print(f"{label:<12}{heading:>10.0f}{whole:>14.0f}")
 
 

@@ -20,20 +20,19 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+import benchmarks
 from dpcore import datasets, home
 from dpcore.learning import sampling
 from dpcore.plan import Plan, PrivacyPlan
 
 CONTENDERS = ("tutorial", "tff", "vectorized")
-CLIENTS = (50, 120, 500, 3383)
-
-
-def plan_for(clients: int) -> Plan:
-    return Plan(privacy=PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients))
+CLIENTS, FEWEST = (50, 120, 500, 3383), (10,)
 
 
 def measured_rounds(contender: str, clients: int) -> int:
     """Few for what takes a minute each."""
+    if clients in FEWEST:
+        return 1
     return 10 if contender == "vectorized" else 5 if clients <= 120 else 2 if clients <= 500 else 1
 
 
@@ -70,8 +69,9 @@ def contend(contender: str, clients: int, folder: Path) -> dict:
     """Times one contender at one cohort size in this process."""
     from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread a product)
 
-    plan = plan_for(clients)
     dataset = datasets.load("writers", folder)
+    privacy = PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients, population=dataset.num_users)
+    plan = Plan(privacy=privacy)
     if contender == "tutorial":
         from benchmarks.tutorial import TutorialLoop
 
@@ -113,8 +113,8 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
+    parser = benchmarks.options(__doc__)
+    parser.add_argument("--clients", type=int, nargs="+")
     parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=CONTENDERS)
     parser.add_argument("--json", type=Path, help="also write the figures there")
     parser.add_argument("--home", type=Path, default=None)
@@ -128,7 +128,7 @@ def main() -> None:
     print(machine())
     print("clients   contender  s a round  of floor  speed-up     MB  GFLOP/s")
     results = []
-    for clients in options.clients:
+    for clients in options.clients or (FEWEST if options.smallest else CLIENTS):
         for contender in options.contenders:
             command = [sys.executable, "-m", "dpcore.isolated", "benchmarks.rounds", "--one", "--home", str(folder)]
             done = subprocess.run(

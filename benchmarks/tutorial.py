@@ -7,7 +7,6 @@ import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset, scale
 from dpcore.learning import tff_process
-from dpcore.learning.engine import RoundMetrics
 from dpcore.plan import Plan
 
 
@@ -48,7 +47,7 @@ class TutorialLoop:
 
     def next(self, state, cohort, round_num):
         output = self._process.next(state, [self._client(int(user)) for user in cohort])
-        return output.state, RoundMetrics(clip_norm=0.0)
+        return output.state, output.metrics
 
     def _client(self, user: int) -> tf.data.Dataset:
         split = self._dataset.train

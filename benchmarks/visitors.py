@@ -6,7 +6,6 @@ end all of them stay. The wait is from the move to the new
 epsilon, which is an upper bound by the coarse grid; the fine number follows. Only on the loopback, for a bounded time.
 """
 
-import argparse
 import asyncio
 import contextlib
 import random
@@ -27,7 +26,8 @@ from streamlit.proto.NumberInput_pb2 import NumberInput
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import connect
 
-from dpcore import limits
+import benchmarks
+from dpcore import datasets, home, limits
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs import supervisor
 from dpcore.runs.store import Store
@@ -123,12 +123,12 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def serving(home: Path):
+def serving(folder: Path):
     """The dashboard as a class has it, on the loopback; yields its process and its port."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dpcore", "serve", "--shared", "--port", str(port), "--home", str(home)]
+    command = [sys.executable, "-m", "dpcore", "serve", "--shared", "--port", str(port), "--home", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -143,10 +143,11 @@ def serving(home: Path):
 
 
 @contextlib.contextmanager
-def training(store: Store, count: int):
+def training(store: Store, count: int, population: int):
     """So many runs that train side by side for the block, and have begun to."""
     store.set_parallel_runs(max(1, count))
-    plan = Plan(privacy=PrivacyPlan(clients_per_round=50, rounds=100_000, noise_multiplier=0.5))
+    privacy = PrivacyPlan(population=population, clients_per_round=50, rounds=100_000, noise_multiplier=0.5)
+    plan = Plan(privacy=privacy)
     ids = [supervisor.start(store, plan, engine="vectorized", eval_every=1000) for _ in range(count)]
     try:
         began = time.monotonic()
@@ -171,15 +172,18 @@ async def _visits(visitors: list[Visitor], port: int, seconds: float) -> None:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
+    asked = benchmarks.options(__doc__)
     asked.add_argument("--visitors", type=int, default=30, choices=range(1, MOST_VISITORS + 1), metavar="COUNT")
     asked.add_argument("--seconds", type=int, default=60, choices=range(1, MOST_SECONDS + 1), metavar="SECONDS")
     asked.add_argument("--runs", type=int, default=2, choices=range(0, 9), metavar="COUNT")
     given = asked.parse_args()
+    if given.smallest:
+        given.visitors, given.seconds, given.runs = 1, 6, 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended, whatever ends this
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        store = Store(Path(folder))
-        with training(store, given.runs) as ids, serving(store.home) as (server, port):
+        writers, store = datasets.load("writers", home.folder()), Store(Path(folder))
+        (store.home / "datasets").symlink_to(home.folder() / "datasets")  # not generated once more
+        with training(store, given.runs, writers.num_users) as ids, serving(store.home) as (server, port):
             asyncio.run(_visits([Visitor(MOST_VISITORS)], port, 1))  # nobody counts a new server's first visitor
             visitors = [Visitor(number) for number in range(given.visitors)]
             before, rounds = server.cpu_times(), sum(store.run(run_id).last_round for run_id in ids)
@@ -197,7 +201,7 @@ def main() -> None:
             ):
                 ordered = sorted(waits) or [float("nan")]
                 print(
-                    f"{what}: {len(ordered)} moves, median {statistics.median(ordered):.2f} s, "
+                    f"{what}: {len(waits)} moves, median {statistics.median(ordered):.2f} s, "
                     f"95% {ordered[int(0.95 * (len(ordered) - 1))]:.2f} s, worst {ordered[-1]:.2f} s"
                 )
             busy = (after.user + after.system - before.user - before.system) / spent

@@ -22,6 +22,7 @@ _MASS_ERROR, _LOSS_ERROR, _SUM_ERROR, _FFT_ERROR = 1e-13, 1e-14, 1e-15, 2e-15
 # Losses of a round at the coarsest, and those of a round and of all together (in a chart, of all) beyond which no grid is
 # made finer.
 _FEWEST, _MOST_LOSSES, _MOST_POINTS, _MOST_IN_A_CHART = 2**9, 2**17, 2**20, 2**17
+_LARGE = 1e-6  # a delta beside which rounding is small without a tilt
 _SMALLEST_PROFILE = 1e-10  # the delta that a whole profile is to show
 
 
@@ -60,9 +61,15 @@ def _log_sum(kinds: list[Losses], tilt: float) -> float:
 
 
 def _best_tilt(kinds: list[Losses], delta: float) -> float:
-    """About the tilt whose Chernoff bound of that delta is the least: it moves the mean to where epsilon is."""
+    """A tilt under which a delta is large: it moves the mean towards where epsilon is. None, where it is large as it is.
+
+    All of the way, it would be the one whose Chernoff bound of that delta is the least.
+    """
     # Where delta is smaller than the mass of the highest loss, no tilt is enough, and the largest are of no use.
-    wanted = 0.9 * min(-math.log(delta), -sum(kind.rounds * float(np.log(kind.masses[-1])) for kind in kinds))
+    highest = -sum(kind.rounds * float(np.log(kind.masses[-1])) for kind in kinds)
+    wanted = 0.9 * min(math.log(_LARGE / delta), highest)
+    if wanted <= 0:
+        return 0.0
 
     def falls_short(tilt: float) -> bool:
         parts = [_tilted(kind, tilt) for kind in kinds]
@@ -93,12 +100,13 @@ def _window(kinds: list[Losses], tilt: float, step: float) -> _Window:
     """The losses but for a small part of the tilted ones beyond either end, by Chernoff's bound."""
     parts = [_tilted(kind, tilt) for kind in kinds]
     log_sum = sum(part.rounds * part.log_sum for part in parts)
-    further = 8 / (math.sqrt(sum(part.rounds * part.variance for part in parts)) + 1e-3) * 4.0 ** np.arange(-3, 2)
+    further = 8 / (math.sqrt(sum(part.rounds * part.variance for part in parts)) + 1e-3) * 4.0 ** np.arange(-8, 2)
     low, high = (
         [(_log_sum(kinds, tilt + sign * more) - log_sum - math.log(_OUTSIDE)) / more for more in further]
         for sign in (-1, 1)
     )
-    return _Window(-min(low) * step, min(high) * step, further[np.argmin(high)] / step)
+    top = sum(kind.rounds * (len(kind.masses) - 1) for kind in kinds)
+    return _Window(max(-min(low), 0) * step, min(*high, top) * step, further[np.argmin(high)] / step)
 
 
 class _Profile(NamedTuple):
@@ -206,6 +214,7 @@ def _profiles(
     """Yields one side of the runs on ever finer grids, precise at a delta, or else at the large ones."""
     tail /= sum(rounds for *_, rounds in runs)
     step = max(reach(noise, prob, side, tail) for noise, prob, _ in runs) / _FEWEST
+    composed = False
     while True:
         kinds = [losses(run, side, tail, step) for run in runs]
         most = max(len(kind.masses) for kind in kinds)
@@ -214,9 +223,12 @@ def _profiles(
             window = _window(kinds, tilt * step, step)
         finest = max((window.high - window.low) / points, most * step / _MOST_LOSSES)
         if step < 0.99 * finest:
+            if composed:
+                return
             step = finest
             continue
         yield _composed(kinds, tilt * step, step, window)
+        composed = True
         if finest > 0.7 * step:
             return
         step = max(step / 2, finest)
@@ -253,10 +265,12 @@ def _on_side(runs: list[Run], side: int, delta: float, *, closeness: float, enou
     """As `epsilon`, on one side; no closer where it is below what is enough."""
     best, points = (math.inf, 0.0), _MOST_POINTS if math.isfinite(closeness) else _MOST_IN_A_CHART
     for tail in _TAILS:
-        found = math.inf
+        found = before = math.inf
         for profile in _profiles(runs, side, tail * delta, delta, points):
-            before, found = found, min(max(profile.epsilon_at(delta), 0.0), found)
-            if before <= found * (1 + closeness) or found <= enough:
+            now = max(profile.epsilon_at(delta), 0.0)
+            settled = abs(now - before) <= closeness * now and profile.step <= 0.1 * now
+            found, before = min(now, found), now
+            if settled or found <= enough or math.isinf(closeness):
                 break
         best = min(best, (found, profile.step))
         # Where the largest losses are far beyond epsilon, and hardly less probable than delta, no tilt finds it.

@@ -8,7 +8,7 @@ from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import assumptions, rehearsal
 from dpcore.runs.progress import Progress
-from dpcore.runs.reading import Setting, differs, settings
+from dpcore.runs.reading import Setting, differs, final_answer, settings
 from dpcore.runs.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
@@ -166,6 +166,8 @@ def caveats(now: Progress) -> list[str]:
         words.append(
             _("Rounds were drawn again: the target of {target} is not kept.").format(target=rounding.given(target))
         )
+    elif now.reading.bearable and (short := final_answer(now.study, now.reading.bearable, now.study.accountant)[1]):
+        words.append(short.sentence)
     if len(now.final) > 1:
         several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
         words.append(several.format(count=len(now.final)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import calibration
+from dpcore.privacy.shortfall import Shortfall
 from dpcore.runs.run_rows import Run
 from dpcore.runs.study import NONE, Study
 
@@ -101,18 +102,23 @@ def differs(one: Setting, other: Setting) -> bool | None:
 
 
 @functools.lru_cache(maxsize=256)  # a page that polls asks for the same one every two seconds
-def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
-    """Returns the plan with the clients that make the bearable noise on the average private enough.
+def final_answer(study: Study, bearable: Setting, accountant: str) -> tuple[Plan, Shortfall | None]:
+    """Returns the plan with the clients that make the bearable noise on the average private enough; and why much more so.
 
     Raises:
         UnattainableTargetError: If no number of clients does.
     """
     small = bearable.plan.privacy
-    solved = calibration.solve(
+    solved, short = calibration.answer(
         replace(small, **calibration.PLACEHOLDERS["clients"]),
         "clients",
         target_epsilon=study.target_epsilon,
         noise_to_clients_ratio=small.noise_multiplier / small.clients_per_round,
         accountant=accountant,
     )
-    return replace(bearable.plan, privacy=solved)
+    return replace(bearable.plan, privacy=solved), short
+
+
+def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
+    """Returns the plan of `final_answer`; errors as there."""
+    return final_answer(study, bearable, accountant)[0]

@@ -44,6 +44,22 @@ def test_rounds_drawn_again_are_in_the_epsilon_of_a_study(store):
     assert "the target of 2 is not kept" in " ".join(findings.sentences(now))
 
 
+def test_a_final_run_below_its_target_says_why(store):
+    study_id = studies.start(store, replace(TUTORIAL, target_epsilon=300.0))
+    work(store)
+    studies.advance_all(store)
+    (final,) = store.queue()
+    finish(store, final, 0.5)
+    said = " ".join(findings.sentences(studies.look(store, study_id)))
+    why = "clients are whole, and 15 of them would reach 355.6."
+    assert f"Epsilon by RDP is 218.7, below the target of 300: {why}" in said
+    usual = studies.start(store, TUTORIAL)
+    work(store)
+    studies.advance_all(store)
+    work(store)
+    assert "below the target" not in " ".join(findings.sentences(studies.look(store, usual)))
+
+
 def test_a_grid_compares_each_run_with_its_own_noise_free_one(store):
     grid = Study(plan=BASE, noise_multipliers=(0.0, 0.5), client_learning_rates=(0.01, 0.1), target_epsilon=None)
     study_id = studies.start(store, grid)
