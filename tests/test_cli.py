@@ -11,14 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 from typer.testing import CliRunner
 
+from dpcore import limits
 from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
 from tests.runs.tutorial import GRID, TUTORIAL
@@ -400,6 +402,32 @@ def test_a_killed_worker_leaves_no_process_and_an_interrupted_run(trained):
     assert "killed" in last["message"] or "SIGKILL" in last["message"]
     assert process.returncode == 1
     assert_all_end(family)
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_with_a_loss_that_is_not_finite_says_so(trained, tmp_path):
+    """The loudest plan that may be: its weights are finite, and what they make of an image is not."""
+    loudest = PrivacyPlan(
+        noise_multiplier=limits.NOISE_MULTIPLIER.maximum,
+        clipping=FixedClipping(clip_norm=limits.CLIP_NORM.maximum),
+        clients_per_round=1,
+        rounds=2,
+    )
+    fastest = TrainingPlan(
+        client_learning_rate=limits.CLIENT_LEARNING_RATE.maximum,
+        server_learning_rate=limits.SERVER_LEARNING_RATE.maximum,
+        server_momentum=limits.SERVER_MOMENTUM.maximum,
+        batch_size=1,
+    )
+    (tmp_path / "plan.json").write_text(Plan(privacy=loudest, training=fastest).to_json())
+    done = process("train", "--plan", str(tmp_path / "plan.json"), "--json", home=trained[0])
+    *rounds, last = json_lines(done.stdout)
+    assert (done.returncode, last["status"], rounds[-1]["loss"]) == (0, "finished", "inf")
+    assert last["message"].startswith("Diverged: the loss is not finite in round 2.")
+    assert f"Warning: {last['message']}" in done.stderr
+    assert all(np.isfinite([row["update_norm"], row["clip_norm"]]).all() for row in rounds[1:])
+    weights = np.load(trained[0] / "runs" / last["run_id"] / "weights.npz")
+    assert all(np.isfinite(weights[name]).all() for name in weights.files)
 
 
 def changed(text, **values):

@@ -53,7 +53,7 @@ def start(
         InvalidValueError: If it is the plan of an older run, which is not trained any more.
         BudgetExceededError: If its data set's budget does not allow it.
     """
-    Plan.from_json(plan.to_json())
+    Plan.from_json(plan.to_json())  # what an older version has trained need not be what this one does
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
