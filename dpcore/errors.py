@@ -6,6 +6,7 @@
     ├── DatasetError               a data set is missing, damaged or cannot be made
     ├── BudgetExceededError        a run would spend more than its data set's owner allows
     ├── NotAllowedError            a visitor asks for what is not theirs to do, or for more than their share
+    ├── DivergedError              a model is not finite any more
     ├── CheckpointError            a run cannot go on from where it was
     │   └── DamagedCheckpointError     what was kept of it cannot be read
     ├── ClusterError               a cluster cannot be reached, or cannot compute
@@ -46,6 +47,10 @@ class BudgetExceededError(EpsilonLabError):
 
 class NotAllowedError(EpsilonLabError):
     """A visitor of a shared dashboard asks for what is not theirs to do, or for more than their share."""
+
+
+class DivergedError(EpsilonLabError):
+    """A model that is not finite any more: there is nothing to go on with."""
 
 
 class CheckpointError(EpsilonLabError):

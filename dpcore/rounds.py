@@ -4,8 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from dpcore.clipping import HIGHEST, LOWEST
 from dpcore.language import _
 from dpcore.plan import FixedClipping, PrivacyPlan
+
+_FLOAT32 = 1e-6  # a clip norm of TFF's is rounded by less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +62,12 @@ def fraction_clipped(plan: PrivacyPlan, before: Round, after: Round) -> float | 
     """Returns what the noisy count said of a round: the fraction of updates above the clip norm, in [0, 1].
 
     Read back from the step of the clip norm (Andrew et al. 2021, <https://arxiv.org/abs/1905.03871>, section 3.1),
-    so it is a private output. `None` where clipping is fixed: nothing was counted.
+    so it is a private output. `None` where clipping is fixed, and nothing was counted; and where the step ended at the
+    lowest or the highest clip norm, which it would have passed.
     """
     clipping = plan.clipping
-    if isinstance(clipping, FixedClipping):
+    held = after.clip_norm <= LOWEST * (1 + _FLOAT32) or after.clip_norm >= HIGHEST
+    if isinstance(clipping, FixedClipping) or held:
         return None
     step = math.log(after.clip_norm / before.clip_norm) / -clipping.learning_rate
     return 1 - min(max(step + clipping.target_unclipped_quantile, 0.0), 1.0)

@@ -12,14 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 from typer.testing import CliRunner
 
+from dpcore import limits
 from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
@@ -677,6 +679,32 @@ def test_what_was_lost_and_read_back_is_said_once_and_keeps_its_charge(tmp_path,
     assert (done.stderr, json_lines(done.stdout)) == ("", [before])
     refused = command("train", "--queue", home=tmp_path)
     assert (refused.returncode, "at most epsilon 1.5" in refused.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_with_a_loss_that_is_not_finite_says_so(trained, tmp_path):
+    """The loudest plan that may be: its weights are finite, and what they make of an image is not."""
+    loudest = PrivacyPlan(
+        noise_multiplier=limits.NOISE_MULTIPLIER.maximum,
+        clipping=FixedClipping(clip_norm=limits.CLIP_NORM.maximum),
+        clients_per_round=1,
+        rounds=2,
+    )
+    fastest = TrainingPlan(
+        client_learning_rate=limits.CLIENT_LEARNING_RATE.maximum,
+        server_learning_rate=limits.SERVER_LEARNING_RATE.maximum,
+        server_momentum=limits.SERVER_MOMENTUM.maximum,
+        batch_size=1,
+    )
+    (tmp_path / "plan.json").write_text(Plan(privacy=loudest, training=fastest).to_json())
+    done = process("train", "--plan", str(tmp_path / "plan.json"), "--json", home=trained[0])
+    *rounds, last = json_lines(done.stdout)
+    assert (done.returncode, last["status"], rounds[-1]["loss"]) == (0, "finished", "inf")
+    assert last["message"].startswith("Diverged: the loss is not finite in round 2.")
+    assert f"Warning: {last['message']}" in done.stderr
+    assert all(np.isfinite([row["update_norm"], row["clip_norm"]]).all() for row in rounds[1:])
+    weights = np.load(trained[0] / "runs" / last["run_id"] / "weights.npz")
+    assert all(np.isfinite(weights[name]).all() for name in weights.files)
 
 
 def changed(text, **values):

@@ -36,6 +36,18 @@ def test_the_rule(norms, fraction):
     assert step(norms) == pytest.approx(2.0 * math.exp(-0.2 * (fraction - 0.5)), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("clip_norm", "unclipped", "end"),
+    [(1.0001e-6, 4, 1e-6), (1e-6, 4, 1e-6), (1e-20, 4, 1e-6), (999_999.0, 0, 1e6)],
+)
+def test_the_clip_norm_ends_where_plans_may_begin(clip_norm, unclipped, end):
+    found = next_clip_norm(
+        clip_norm, came=4, unclipped=unclipped, clipping=AdaptiveClipping(), clients_per_round=4, count_noise=0.0
+    )
+    assert found == end
+    AdaptiveClipping(initial_clip_norm=found)
+
+
 def test_noise_quantile_and_rate_count():
     assert step([], count_noise=1.0) == pytest.approx(2.0 * math.exp(-0.2 * 0.25), rel=1e-12)
     moved = step([1, 1, 3, 3], target_unclipped_quantile=0.9, learning_rate=1.0)

@@ -176,7 +176,9 @@ def test_bad_adaptive_clipping_is_refused(name, value):
 
 @pytest.mark.parametrize("value", [0, 1e-30, 9.9e-7, 1.1e6, 1e300, math.nan, True, "0.1", None])
 def test_a_clip_norm_beyond_what_clipping_takes_is_refused(value):
-    with pytest.raises(InvalidValueError, match=r"^Expected clip_norm to be a number in \[1e-06, 1000000\], found "):
+    with pytest.raises(
+        InvalidValueError, match=r"^Expected clip_norm to be a number in \[1e-06, 1000000\], found "
+    ):
         FixedClipping(clip_norm=value)
 
 

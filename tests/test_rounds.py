@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dpcore.plan import FixedClipping, PrivacyPlan
@@ -34,6 +35,8 @@ def test_the_fraction_clipped_is_read_back_from_the_step_of_the_clip_norm():
         after = row(2, clip_norm=0.1 * math.exp(-0.2 * (unclipped - 0.5)))
         assert fraction_clipped(plan, row(1), after) == pytest.approx(1 - unclipped)
     assert fraction_clipped(PrivacyPlan(clipping=FixedClipping()), row(1), row(2)) is None
+    for end in (1e-6, float(np.float32(1e-6)), 1e6):  # it was held there: how far it would have gone is not known
+        assert fraction_clipped(plan, row(1), row(2, clip_norm=end)) is None
 
 
 def test_signal_to_noise_leaves_the_noise_out():

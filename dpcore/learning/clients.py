@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from dpcore.clipping import BLOCK, LARGEST_NORM, MARGIN
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling
-from dpcore.learning.engine import LARGEST_NORM, Weights
+from dpcore.learning.engine import Weights
 from dpcore.learning.shards import GROUP, Broadcast, Shard, ShardSum
 from dpcore.plan import Plan
 
@@ -106,15 +107,27 @@ class Clients:
             largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
             largest = tf.where(finite, largest, 0.0)
             flat = [tf.where((largest <= ceiling)[:, None], part, 0.0) for part in flat]
-        # As products of a row with itself: one pass, and no copy of the squares.
-        norms = tf.sqrt(tf.add_n([tf.matmul(p[:, None], p[:, None], transpose_b=True)[:, 0, 0] for p in flat]))
+        norms = tf.cast(tf.sqrt(tf.add_n([_squares(part) for part in flat])), tf.float32)
         usable = norms <= LARGEST_NORM  # false for what is not a number
         if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
             flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
             norms = tf.where(usable, norms, 0.0)
-        factors = tf.minimum(1.0, clip_norm / tf.maximum(norms, np.finfo(np.float32).tiny))
+        bound = clip_norm * (1 - MARGIN)  # why: see `dpcore.clipping`
+        factors = tf.minimum(1.0, bound / tf.maximum(norms, np.finfo(np.float32).tiny))
         sums = [
             tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)
             for part, weight in zip(flat, weights, strict=True)
         ]
         return sums, norms, largest
+
+
+def _squares(rows: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of the squares in each row of float32 [GROUP, size]: float64 [GROUP].
+
+    Only sums of at most `BLOCK` squares are float32's: in float64 from the beginning, it takes twice as long.
+    """
+    size = rows.shape[1]
+    width = max(width for width in range(1, BLOCK + 1) if size % width == 0)
+    # One pass, and no copy of the squares.
+    lengths = tf.math.reduce_euclidean_norm(tf.reshape(rows, [GROUP, width, size // width]), axis=1)
+    return tf.reduce_sum(tf.square(tf.cast(lengths, tf.float64)), axis=1)

@@ -7,10 +7,6 @@ import numpy as np
 
 Weights = list[np.ndarray]
 
-# An update with a larger L2 norm, or one that is not finite, becomes zero before it is clipped: dividing by
-# a norm whose square overflows float32 leaves no number. A public constant, so the guarantee covers it.
-LARGEST_NORM = 1e15
-
 
 @dataclass(frozen=True, kw_only=True)
 class RoundMetrics:

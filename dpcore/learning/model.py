@@ -17,6 +17,8 @@ from dpcore.plan import Plan
 # Threads take a part each (clients, examples) and compute it alone: less to wait for than many threads in
 # each small product, and sums in an order that no scheduling changes.
 tf.config.threading.set_intra_op_parallelism_threads(1)
+# What is proven of clipping (`dpcore.clipping`) is for products in float32; some processors shorten their factors.
+tf.config.experimental.enable_tensor_float_32_execution(False)
 
 # The widths of the hidden layers of models that have only dense ones.
 _HIDDEN = {"mlp": (200, 200), "linear": ()}

@@ -1,6 +1,7 @@
 """The reference engine, on TensorFlow Federated: its aggregator, server optimiser and runtime as they ship.
 
-Only a client's local epoch is written out here, as a plain loop in a graph.
+Only a client's local epoch is written out here, as a plain loop in a graph; and in `bounded_query`, how an update is
+clipped.
 """
 
 from collections import OrderedDict
@@ -11,9 +12,11 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore import zeroing
+from dpcore.clipping import HIGHEST, LARGEST_NORM, LOWEST, MARGIN
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, tff_process
-from dpcore.learning.engine import LARGEST_NORM, RoundMetrics, Weights, norm
+from dpcore.learning.bounded_query import BoundedAdaptiveQuery, BoundedSumQuery, averaged
+from dpcore.learning.engine import RoundMetrics, Weights, norm
 from dpcore.plan import FixedClipping, Plan
 
 
@@ -25,20 +28,23 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
     noise become zero first, as `tff.learning.dp_aggregator` does by default.
     """
     privacy, clipping = plan.privacy, plan.privacy.clipping
-    noise, clients = float(privacy.noise_multiplier), float(privacy.clients_per_round)
+    noise, clients = float(privacy.value_noise_multiplier), float(privacy.clients_per_round)
+    guard = {"margin": MARGIN, "largest_norm": LARGEST_NORM}
     if isinstance(clipping, FixedClipping):
-        factory = tff.aggregators.DifferentiallyPrivateFactory.gaussian_fixed(noise, clients, clipping.clip_norm)
+        query = BoundedSumQuery(clipping.clip_norm, noise * clipping.clip_norm, **guard)
     else:
-        factory = tff.aggregators.DifferentiallyPrivateFactory.gaussian_adaptive(
-            noise_multiplier=noise,
-            clients_per_round=clients,
-            initial_l2_norm_clip=clipping.initial_clip_norm,
+        query = BoundedAdaptiveQuery(
+            clipping.initial_clip_norm,
+            noise,
             target_unclipped_quantile=clipping.target_unclipped_quantile,
             learning_rate=clipping.learning_rate,
             clipped_count_stddev=float(privacy.clipped_count_stddev),
+            expected_num_records=clients,
+            lowest=LOWEST,
+            highest=HIGHEST,
+            **guard,
         )
-    # A finite update whose squares overflow would come out of clipping as not-a-number, for everybody.
-    factory = tff.aggregators.zeroing_factory(LARGEST_NORM, factory, norm_order=2.0)
+    factory = averaged(query, clients)
     if privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(
@@ -83,7 +89,7 @@ class TffEngine:
         if isinstance(clipping, FixedClipping):
             return clipping.clip_norm
         metrics = output.metrics["aggregator"]
-        while "zeroing" in metrics:
+        if self._plan.privacy.zeroing:
             metrics = metrics["zeroing"]
         return float(metrics["dp_query_metrics"]["clip"])
 

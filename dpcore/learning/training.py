@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+
 from dpcore.datasets import population
 from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import DivergedError
 from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
@@ -58,6 +61,7 @@ def run(
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
+        DivergedError: If the model is not finite any more.
     """
     privacy = plan.privacy
     population.check(dataset.name, dataset, privacy.population)
@@ -77,6 +81,11 @@ def run(
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)
+        if not all(np.isfinite(part).all() for part in [*weights, update_norm or 0.0]):
+            raise DivergedError(
+                f"Expected a finite model after round {round_num}, found one that float32 has no numbers for. What the "
+                "rounds before have learnt is kept. Try less noise per client or a smaller step."
+            )
         last = round_num == privacy.rounds or stop_requested()
         due = last or round_num % eval_every == 0
         accuracy, loss = evaluate(weights) if due else (None, None)

@@ -90,7 +90,7 @@ class VectorizedEngine:
         return State(
             weights=parts[:middle],
             momentum=parts[middle:],
-            clip_norm=float(rest[0]),
+            clip_norm=clipping.held(float(rest[0])),  # an older version held it to nothing
             zeroing_quantile=float(rest[1]) if len(rest) > 1 else None,
         )
 
@@ -113,10 +113,6 @@ class VectorizedEngine:
             weights.append(old + np.float32(training.server_learning_rate) * part)
 
         clip_norm = self._next_clip_norm(state.clip_norm, summed, round_num)
-        if not all(np.isfinite(part).all() for part in weights):
-            # As TFF: an aggregate that is not finite moves nothing. Every update here is clipped and
-            # finite, so only a server step that overflows can bring it about.
-            weights, momentum = state.weights, state.momentum
         quantile = state.zeroing_quantile
         if quantile is not None:
             quantile = zeroing.next_estimate(quantile, summed.below, summed.came)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dpcore import limits
 from dpcore.datasets import federated, writers
 from dpcore.learning import engines
 from dpcore.learning.engine import Engine, Weights
@@ -49,7 +50,9 @@ def checks() -> Iterator[Check]:
         dataset = federated.open_folder(path)
         plain = _plan(noise_multiplier=0.0)
         zeroing = dataclasses.replace(plain, privacy=dataclasses.replace(plain.privacy, zeroing=True))
-        diverging = _plan(noise_multiplier=0.0, client_learning_rate=1e38)
+        diverging = _plan(
+            noise_multiplier=0.0, client_learning_rate=limits.CLIENT_LEARNING_RATE.maximum, batch_size=8
+        )
         yield from same_rounds("mlp", plain, dataset)
         yield from same_rounds("mlp with zeroing", zeroing, dataset)
         yield from same_rounds("updates that are not finite", diverging, dataset)

@@ -7,15 +7,20 @@ from pathlib import Path
 
 from dpcore import datasets, strict_json
 from dpcore.charts import lines
+from dpcore.clipping import HIGHEST, LARGEST_NORM, LOWEST, MARGIN
 from dpcore.errors import DatasetError
 from dpcore.language import _, speaking
-from dpcore.plan import FixedClipping, Plan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.reports import page
 from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
+
+_QUERIES = (
+    Path(__file__).parents[1] / "learning" / "bounded_query.py"
+)  # read, not imported: TensorFlow takes seconds
 
 
 def as_json(store: Store, run: Run) -> str:
@@ -100,27 +105,14 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     """
     shape = image_shape if image_shape is None or len(image_shape) == 3 else (*image_shape, 1)
     privacy, training = plan.privacy, plan.training
-    if isinstance(privacy.clipping, FixedClipping):
-        factory = (
-            f"gaussian_fixed(\n    noise_multiplier={privacy.noise_multiplier!r},\n"
-            f"    clients_per_round={float(privacy.clients_per_round)!r},\n    clip={privacy.clipping.clip_norm!r},\n)"
-        )
-    else:
-        clipping = privacy.clipping
-        factory = (
-            f"gaussian_adaptive(\n    noise_multiplier={privacy.noise_multiplier!r},\n"
-            f"    clients_per_round={float(privacy.clients_per_round)!r},\n"
-            f"    initial_l2_norm_clip={clipping.initial_clip_norm!r},\n"
-            f"    target_unclipped_quantile={clipping.target_unclipped_quantile!r},\n"
-            f"    learning_rate={clipping.learning_rate!r},\n"
-            f"    clipped_count_stddev={privacy.clipped_count_stddev!r},\n)"
-        )
     with speaking("en"):  # as all of the script
         sentence = statement.sentence(privacy, accounting.epsilon(privacy).value)
     values = {
         "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
-        "@FACTORY@": factory,
+        "@QUERIES@": _QUERIES.read_text().split("import tensorflow_privacy as tfp\n")[1].strip(),
+        "@QUERY@": _query(privacy),
+        "@CLIENTS@": repr(float(privacy.clients_per_round)),
         "@ZEROING@": "AGGREGATOR = tff.aggregators.zeroing_factory(\n    "
         "tff.aggregators.PrivateQuantileEstimationProcess.no_noise(10.0, 0.98, 2.302585092994046, 2.0, 1.0), AGGREGATOR)"
         if privacy.zeroing
@@ -141,3 +133,23 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     for name, value in values.items():
         script = script.replace(name, value)
     return script
+
+
+def _query(privacy: PrivacyPlan) -> str:
+    """Returns the query of the `tff` engine's aggregator, in Python."""
+    noise, clip_norm = privacy.value_noise_multiplier, privacy.clipping.initial_clip_norm
+    given = {"clip_norm": clip_norm, "margin": MARGIN, "largest_norm": LARGEST_NORM}
+    if isinstance(privacy.clipping, FixedClipping):
+        name, given = "BoundedSumQuery", given | {"stddev": noise * clip_norm}
+    else:
+        name = "BoundedAdaptiveQuery"
+        given |= {
+            "noise_multiplier": noise,
+            "target_unclipped_quantile": privacy.clipping.target_unclipped_quantile,
+            "learning_rate": privacy.clipping.learning_rate,
+            "clipped_count_stddev": privacy.clipped_count_stddev,
+            "expected_num_records": float(privacy.clients_per_round),
+            "lowest": LOWEST,
+            "highest": HIGHEST,
+        }
+    return f"{name}(\n" + "".join(f"    {key}={value!r},\n" for key, value in given.items()) + ")"

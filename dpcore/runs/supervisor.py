@@ -55,7 +55,7 @@ def start(
             population than its data set has, or its model needs images, and there are none.
         BudgetExceededError: If its data set's budget does not allow it.
     """
-    Plan.from_json(plan.to_json())
+    Plan.from_json(plan.to_json())  # what an older version has trained need not be what this one does
     datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.

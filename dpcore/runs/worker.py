@@ -6,6 +6,7 @@ than many runs. Everything it has to say goes into the store; its output is a lo
 """
 
 import gc
+import math
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from dpcore.errors import (
     StoreError,
 )
 from dpcore.language import N_
+from dpcore.plan import Plan
 from dpcore.rounds import divergence
 from dpcore.runs import clusters, processes, studies
 from dpcore.runs.run_rows import Run
@@ -133,9 +135,10 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
 
 def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: ExitStack) -> tuple[str, str]:
     """Trains from where the run is, with what `held` closes afterwards; returns its last status, and what to say."""
-    run_id, plan = run.run_id, run.plan
+    run_id = run.run_id
     if run.complete and (store.folder(run_id) / "weights.npz").exists():
         return "finished", ""  # it was lost just before it could say so
+    plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
 
     def progress(what: str, fraction: float) -> None:
         store.say(run_id, f"{what}: {fraction:.0%}")
@@ -191,7 +194,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
-        return "finished", ""
+        return "finished", "" if math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dpcore.errors import InvalidValueError
+from dpcore.errors import DivergedError, InvalidValueError
 from dpcore.learning import training
 from dpcore.learning.engine import RoundMetrics
 from dpcore.privacy import accounting
@@ -53,6 +53,22 @@ def test_a_plan_for_another_population_is_refused(small_plan, few_writers, with_
     other = with_privacy(small_plan, population=61)
     with pytest.raises(InvalidValueError, match="population"):
         next(training.run(other, few_writers, CountingEngine(), evaluate, eval_every=1))
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("where", ["weights", "update_norm"])
+def test_a_model_that_is_not_finite_is_no_model(small_plan, few_writers, odd, where):
+    class Exploding(CountingEngine):
+        def next(self, state, cohort, round_num):
+            if round_num < 2:
+                return 0.0, RoundMetrics(clip_norm=0.1, update_norm=1.0)
+            told = RoundMetrics(clip_norm=0.1, update_norm=odd if where == "update_norm" else 1.0)
+            return (odd if where == "weights" else 0.0), told
+
+    reports = training.run(small_plan, few_writers, Exploding(), evaluate, eval_every=1)
+    assert [next(reports).round, next(reports).round] == [0, 1]
+    with pytest.raises(DivergedError, match=r"^Expected a finite model after round 2, found"):
+        next(reports)
 
 
 def test_a_run_goes_on_from_any_round_as_if_nothing_had_been(small_plan, few_writers):
