@@ -13,7 +13,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import frame, states, visitors
+from dpcore.ui import address, frame, states, visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
@@ -63,7 +63,7 @@ def just_deleted() -> list[str]:
 def _undo(store: Store, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
-        st.session_state["run"] = run_id
+        address.put("run", run_id)
     _forget_deleted()
 
 
@@ -78,7 +78,7 @@ def _delete(store: Store, run_id: str) -> None:
 
 def select(run_id: str) -> None:
     """Lets Train show this run, and its link name it."""
-    st.session_state["run"] = st.query_params["run"] = run_id
+    address.put("run", run_id)
     st.session_state[_SELECTED] = run_id, None
 
 
@@ -88,7 +88,7 @@ def keep_selected(there: Container[str]) -> None:
     until = time.monotonic() + _STALE_SECONDS if until is None else until
     if run_id in there and time.monotonic() < until:
         st.session_state[_SELECTED] = run_id, until
-        st.session_state["run"] = st.query_params["run"] = run_id
+        address.put("run", run_id)
 
 
 def show(store: Store, run: Run) -> None:

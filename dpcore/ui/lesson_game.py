@@ -16,7 +16,7 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import risk
 from dpcore.privacy.statement import epsilon_text, percent
-from dpcore.ui import chart, lesson_screen
+from dpcore.ui import address, chart, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
 NOISE = (0.3, 0.5, 0.8, 1.2, 2.4)
@@ -112,8 +112,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             NOISE,
             default=1.2,
             format_func=lambda value: f"{value:g}",
-            key="game_noise",
-            bind="query-params",
+            key=address.key("game_noise", 1.2),
             required=True,
             wrap=True,
             help=_(

@@ -13,7 +13,7 @@ from dpcore.privacy import accounting, ledger
 from dpcore.privacy.statement import epsilon_text
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
-from dpcore.ui import chart, lesson_screen, visitors
+from dpcore.ui import address, chart, lesson_screen, visitors
 from dpcore.ui.lesson_screen import Screen
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -53,8 +53,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             ACCEPTED,
             2.0,
             format_func=lambda value: f"{value:g}",
-            key="tradeoff_accepted",
-            bind="query-params",
+            key=address.key("tradeoff_accepted", 2.0),
             help=_("Epsilon from 0.5 to 20, at delta {delta:g}. Smaller is more private.").format(
                 delta=found.now.study.plan.privacy.delta
             ),

@@ -10,7 +10,7 @@ from dpcore.privacy import accounting
 from dpcore.runs import budget, duration, studies
 from dpcore.runs.store import Store
 from dpcore.runs.study import Study
-from dpcore.ui import controls, data, states
+from dpcore.ui import address, controls, data, states
 from dpcore.ui import plan as plan_controls
 from dpcore.ui.markdown import plain
 
@@ -32,20 +32,18 @@ def ask(store: Store) -> None:
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
             seeds = st.number_input(
                 _("Seeds a setting"),
-                1,
-                20,
-                1,
-                key="seeds",
-                bind="query-params",
-                help=_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
+                limits.SEEDS.minimum,
+                limits.SEEDS.maximum,
+                limits.SEEDS.default,
+                key=address.key("seeds", limits.SEEDS.default),
+                help=_(limits.SEEDS.help),
             )
             clipping = plan_controls.clipping_control()
         with right:
             final = st.toggle(
                 _("Find the clients, and train the final run"),
                 True,
-                key="final",
-                bind="query-params",
+                key=address.key("final", True),
                 help=_("Otherwise the study ends with the sweep, which may then vary anything."),
             )
             target = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
@@ -99,12 +97,12 @@ def ask(store: Store) -> None:
         tip = _("Queues the sweep; what follows is queued when it is known.")
         if st.button(_("Run all"), type="primary", key="run_all", disabled=bool(refused), help=tip):
             with controls.explain():
-                st.query_params["study"] = studies.start(store, study)
+                address.put("study", studies.start(store, study))
             st.rerun()
 
 
 def _list(label: str, default: str, key: str, tip: str) -> str:
-    return st.text_input(label, default, limits.MOST_GRID_TEXT, key=key, bind="query-params", help=tip)
+    return st.text_input(label, default, limits.MOST_GRID_TEXT, key=address.key(key, default), help=tip)
 
 
 def _numbers(label: str, text: str, kind: type) -> tuple:
