@@ -13,7 +13,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import address, frame, states, visitors
+from dpcore.ui import address, controls, frame, states, visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
@@ -158,11 +158,11 @@ def describe(store: Store, run: Run) -> None:
 def parallel(store: Store) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
-    count = st.number_input(
+    count = controls.count(
         _(knob.label),
-        int(knob.minimum),
-        int(knob.maximum),
-        store.parallel_runs(),
+        low=knob.minimum,
+        high=knob.maximum,
+        default=store.parallel_runs(),
         key="parallel",
         help=_(knob.help),
         disabled=visitors.hosted(),

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dpcore import limits
-from dpcore.errors import EpsilonLabError
+from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import _
 from dpcore.limits import Knob
 from dpcore.ui import address, visitors
@@ -70,6 +70,36 @@ def solved(setting: Knob, value: float) -> None:
         border=True,
     )
     _places()[setting.name] = st.container()
+
+
+def count(label: str, *, low: int, high: int | None, default: int | None, key: str, **how: Any) -> int | None:
+    """Shows a box for a whole number; returns it, or refuses one that is not whole.
+
+    Streamlit's own box for whole numbers makes 2 of "2e6", and 10 of "10.5".
+
+    Args:
+        label: What a person reads beside it.
+        low: The lowest number allowed.
+        high: The highest; `None` is any.
+        default: Where it begins; `None` is nowhere.
+        key: Its name in the session.
+        how: What else `st.number_input` takes.
+    """
+    number = st.number_input(
+        label,
+        float(low),
+        high and float(high),
+        None if default is None else float(default),
+        step=1.0,
+        format=_AS_TYPED,
+        key=key,
+        **how,
+    )
+    if number is None or number == int(number):
+        return None if number is None else int(number)
+    raise InvalidValueError(
+        key, _("Expected {label} to be a whole number, found {value}.").format(label=label, value=number)
+    )
 
 
 def link() -> str:

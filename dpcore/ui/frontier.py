@@ -194,22 +194,23 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
 def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
     one, two = st.columns([2, 3], vertical_alignment="bottom")
-    count = one.number_input(
-        _("Clients a round"),
-        1,
-        wanted.population,
-        clients,
-        key=f"try_{clients}",
-        help=_(
-            "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
-        ).format(population=wanted.population),
-    )
+    with one:
+        count = controls.count(
+            _("Clients a round"),
+            low=1,
+            high=wanted.population,
+            default=clients,
+            key=f"try_{clients}",
+            help=_(
+                "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+            ).format(population=wanted.population),
+        )
     tip = _("Queues the run, and writes what was expected of it into its note.")
     if not two.button(_("Run it, and see how far off that was"), key="try", help=tip):
         return
     with controls.explain():
         privacy = calibration.solve(
-            replace(wanted, clients_per_round=int(count)), "noise", target_epsilon=epsilon, accountant="pld"
+            replace(wanted, clients_per_round=count), "noise", target_epsilon=epsilon, accountant="pld"
         )
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])

@@ -122,6 +122,7 @@ def _mapping(path: Path) -> Mapping:
     low = two.number_input(
         _("Lower bound"),
         value=-3.0,
+        format="%g",
         key="import_low",
         disabled=scaling != "bounds",
         help=_("In the features' own unit; it becomes 0, and so does what lies below."),
@@ -129,15 +130,16 @@ def _mapping(path: Path) -> Mapping:
     high = three.number_input(
         _("Upper bound"),
         value=3.0,
+        format="%g",
         key="import_high",
         disabled=scaling != "bounds",
         help=_("In the features' own unit, above the lower bound; it becomes 1, and so does what lies above."),
     )
-    cap = st.number_input(
+    cap = controls.count(
         _("Examples per user, at most"),
-        value=None,
-        min_value=1,
-        step=1,
+        low=1,
+        high=None,
+        default=None,
         key="import_cap",
         placeholder=_("all"),
         help=_(

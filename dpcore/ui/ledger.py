@@ -139,6 +139,7 @@ def decide(store: Store, dataset: str) -> None:
         _("Budget: epsilon"),
         value=policy.budget_epsilon or 8.0,
         step=0.5,
+        format="%g",
         key=f"budget_epsilon_{dataset}",
         disabled=not bounded,
         help=_("The privacy loss of all runs together, above 0 and at most {most:,.0f}.").format(most=allowed),
@@ -147,7 +148,7 @@ def decide(store: Store, dataset: str) -> None:
         _("Budget: delta"),
         value=policy.budget_delta,
         step=1e-6,
-        format="%.3e",
+        format="%e",
         key=f"budget_delta_{dataset}",
         help=_("The probability that the bound may fail, from 0 to below 1. Well below 1 / population."),
     )

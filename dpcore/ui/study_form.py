@@ -30,12 +30,12 @@ def ask(store: Store) -> None:
             clients = _list(_("Clients per round"), "50", "cohorts", several)
             rounds = _list(_("Rounds"), "100", "lengths", several)
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
-            seeds = st.number_input(
+            seeds = controls.count(
                 _("Seeds a setting"),
-                limits.SEEDS.minimum,
-                limits.SEEDS.maximum,
-                limits.SEEDS.default,
-                key=address.key("seeds", limits.SEEDS.default),
+                low=limits.SEEDS.minimum,
+                high=limits.SEEDS.maximum,
+                default=limits.SEEDS.default,
+                key=address.key("seeds", float(limits.SEEDS.default)),
                 help=_(limits.SEEDS.help),
             )
             clipping = plan_controls.clipping_control()

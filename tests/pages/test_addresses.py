@@ -172,6 +172,22 @@ def test_the_root_leads_on_with_what_its_address_says():
     assert "Expected rounds once in the link" in test.warning[0].value
 
 
+def test_a_box_for_a_whole_number_takes_no_other(home):
+    train = pages.page("train")
+    for number, found in ((2e6, "2000000"), (10.5, "10.5")):
+        pages.number(train, "Rounds").set_value(number).run()
+        assert f"Expected Rounds to be a whole number in [0, 1e+06], found {found}." in train.error[0].value
+    study = pages.page("study")
+    study.number_input(key="seeds").set_value(10.5).run()
+    assert "Expected Seeds a setting to be a whole number, found 10.5." in study.error[0].value
+    pages.recorded(home, "finished")
+    runs = pages.page("runs")
+    before = Store(home).parallel_runs()
+    runs.number_input(key="parallel").set_value(1.5).run()
+    assert "found 1.5" in runs.error[0].value
+    assert Store(home).parallel_runs() == before
+
+
 def test_a_study_that_is_begun_stands_in_the_address(home):
     test = pages.page("study", noises="0, 1", seeds="2")
     assert test.query_params == {"noises": "0, 1", "seeds": "2"}
