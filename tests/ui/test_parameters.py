@@ -1,6 +1,8 @@
 """What addresses may name, and how each text in them is read."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from dpcore.lesson import mistakes
 from dpcore.ui import lesson, parameters
 from dpcore.ui.markdown import plain
 
+ROOT = Path(__file__).parents[2]
 PAGES = ("learn", "accountant", "data", "train", "study", "frontier", "runs", "ledger")
 WHOLE = [knob.name for knob in vars(limits).values() if isinstance(knob, limits.Knob) and knob.integer]
 
@@ -216,3 +219,28 @@ def test_refusals_are_told_in_japanese():
 def test_every_whole_number_of_a_page_is_a_parameter():
     named = {name for page in PAGES for name in parameters.of_page(page, WHOLE)}
     assert {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every"} == named
+
+
+def calls(tree, name):
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == name:
+            yield call
+
+
+def test_every_control_of_an_address_is_a_parameter_and_none_is_bound_by_streamlit():
+    asked = set()
+    for path in [*(ROOT / "pages").glob("*.py"), *(ROOT / "dpcore" / "ui").glob("*.py")]:
+        tree = ast.parse(path.read_text())
+        asked |= {
+            call.args[0].value for call in calls(tree, "address.key") if isinstance(call.args[0], ast.Constant)
+        }
+        for keyword in (word for call in calls(tree, "choices.linked") for word in call.keywords):
+            if keyword.arg == "key" and isinstance(keyword.value, ast.Constant):
+                asked.add(keyword.value.value)
+        for call in calls(tree, "controls.knob"):
+            if isinstance(call.args[0], ast.Attribute):
+                asked.add(getattr(limits, call.args[0].attr).name)
+        bound = [word.arg for call in ast.walk(tree) if isinstance(call, ast.Call) for word in call.keywords]
+        assert "bind" not in bound, path
+    assert {"noise_multiplier", "writer", "zeroing", "final", "dataset", "study", "game_noise"} <= asked
+    assert asked - {name for page in PAGES for name in parameters.of_page(page, asked)} == set()
