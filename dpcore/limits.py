@@ -359,6 +359,14 @@ EVAL_EVERY = Knob(
     integer=True,
     help=N_("Rounds between two evaluations on the whole test set. Round 0 and the last are always evaluated."),
 )
+SEEDS = Knob(
+    name="seeds",
+    minimum=1,
+    maximum=20,
+    default=1,
+    integer=True,
+    help=N_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
+)
 TOLERANCE = Knob(
     name="tolerance",
     label=N_("Tolerated loss of accuracy"),

@@ -5,14 +5,15 @@ import streamlit as st
 from dpcore import datasets
 from dpcore.language import N_, _
 from dpcore.runs import visiting
-from dpcore.ui import controls, data, frame, importing, services
+from dpcore.ui import address, controls, data, frame, importing, services
 
 frame.page(N_("Data"), N_("Which people are in the data?"))
 with controls.explain():
     store = services.store()
 note = st.container()  # always there, so that a note moves nothing below it to another place
 if "data_changed" in st.session_state:  # what was just imported is what is shown, or what is left
-    st.session_state["dataset"], words = st.session_state.pop("data_changed")
+    dataset, words = st.session_state.pop("data_changed")
+    address.put("dataset", dataset)
     st.session_state["import_path"] = ""
     note.success(words, icon=":material/check:")
 shown, own = st.tabs([_("The data sets"), _("Import your own")])

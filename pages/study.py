@@ -15,20 +15,14 @@ with controls.explain():
         row.study_id: f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(row.created))} · {row.study_id[-8:]}"
         for row in store.studies()
     }
-    asked = st.query_params.get("study", "")
-    choice = st.selectbox(
+    choice = choices.linked(
+        st.selectbox,
         _("Study"),
         ["", *known],
-        index=[*known].index(asked) + 1 if asked in known else 0,
         format_func=lambda study_id: known.get(study_id) or _("A new one"),
+        key="study",
         help=_("A study that was begun here before, or a new one."),
     )
-    if asked and asked not in known:
-        choices.not_here(asked)
-        st.query_params.pop("study")
-    if choice != asked and (choice or asked in known):
-        st.query_params["study"] = choice
-        st.rerun()
     if choice:
         study.show(store, choice)
     else:

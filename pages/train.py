@@ -8,7 +8,7 @@ from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs import supervisor
-from dpcore.ui import actions, choices, controls, data, frame, ledger, live, once_more, services, turns
+from dpcore.ui import actions, address, choices, controls, data, frame, ledger, live, once_more, services, turns
 from dpcore.ui import plan as plan_controls
 
 frame.page(N_("Train"), N_("What does it learn at that privacy?"))
@@ -30,14 +30,12 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
         unseeded = st.toggle(
             _("Without a seed, for a model to release"),
-            key="unseeded",
-            bind="query-params",
+            key=address.key("unseeded", False),
             help=_("Cohorts and noise then come from the operating system, and nobody can compute them again."),
         )
         zeroing = st.toggle(
             _("Zero outlying updates, as the TFF tutorial"),
-            key="zeroing",
-            bind="query-params",
+            key=address.key("zeroing", False),
             help=_("Its threshold is estimated without noise, so the guarantee does not cover it."),
         )
     plan = Plan(
@@ -69,8 +67,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
             allowed = ledger.after(store, plan, grid)
     early = st.toggle(
         _("Stop by itself when the loss diverges"),
-        key="stop_when_diverging",
-        bind="query-params",
+        key=address.key("stop_when_diverging", False),
         help=_("The guarantee, and the charge, stay those of all planned rounds."),
     )
     tip = _("Queues the plan as a new run.")

@@ -13,7 +13,7 @@ from dpcore.language import _
 from dpcore.runs import folders, supervisor, visiting
 from dpcore.runs.run_rows import RESUMABLE, Run
 from dpcore.runs.store import Store
-from dpcore.ui import frame, once_more, states, visitors
+from dpcore.ui import address, controls, frame, once_more, states, visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
@@ -68,7 +68,7 @@ def just_deleted() -> list[str]:
 def _undo(store: Store, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
-        st.session_state["run"] = run_id
+        address.put("run", run_id)
     _forget_deleted()
 
 
@@ -83,7 +83,7 @@ def _delete(store: Store, run_id: str) -> None:
 
 def select(run_id: str) -> None:
     """Lets Train show this run, and its link name it."""
-    st.session_state["run"] = st.query_params["run"] = run_id
+    address.put("run", run_id)
     st.session_state[_SELECTED] = run_id, None
 
 
@@ -93,7 +93,7 @@ def keep_selected(there: Container[str]) -> None:
     until = time.monotonic() + _STALE_SECONDS if until is None else until
     if run_id in there and time.monotonic() < until:
         st.session_state[_SELECTED] = run_id, until
-        st.session_state["run"] = st.query_params["run"] = run_id
+        address.put("run", run_id)
 
 
 def show(store: Store, run: Run) -> None:
@@ -166,11 +166,11 @@ def describe(store: Store, run: Run) -> None:
 def parallel(store: Store) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
-    count = st.number_input(
+    count = controls.count(
         _(knob.label),
-        int(knob.minimum),
-        int(knob.maximum),
-        store.parallel_runs(),
+        low=knob.minimum,
+        high=knob.maximum,
+        default=store.parallel_runs(),
         key="parallel",
         help=_(knob.help),
         disabled=visitors.hosted(),

@@ -1,32 +1,22 @@
 """A knob of `dpcore.limits` as a control that can be dragged and typed into, and all of them in a link."""
 
-import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from dpcore import language, limits, rounding, strict_json
-from dpcore.errors import EpsilonLabError
+from dpcore import limits, rounding
+from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import _
 from dpcore.limits import Knob
-from dpcore.ui import visitors
-from dpcore.ui.markdown import plain
+from dpcore.ui import address, visitors
 
 _STEPS = 121
 _LABELS = {knob.name: knob.label for knob in vars(limits).values() if isinstance(knob, Knob) and knob.label}
-LINK_VERSION = "2"  # 1 wrote choices as they read in the page
-_ANEW = "anew"
-_KEPT = ("_", "lesson")  # how names in the session begin that are no control of a plan
-_KINDS = {knob.name: int if knob.integer else float for knob in vars(limits).values() if isinstance(knob, Knob)} | {
-    **dict.fromkeys(("everybody", "zeroing"), bool),
-    **dict.fromkeys(("clipping", "dataset"), str),
-    "seeds": int,
-}  # what such a link can set
+_AS_TYPED = "%g"  # every digit, no digit more
 
 
 def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -> Any:
@@ -41,22 +31,21 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         high: The slider's upper end.
         logarithmic: Whether the slider moves by factors.
     """
-    key = setting.name
+    key = address.key(setting.name, float(setting.default))
     drag, type_in = st.columns([5, 4], vertical_alignment="bottom")
-    kind = int if setting.integer else float
-    if key in st.session_state and key not in st.query_params:
-        # A number that came by a link and was not touched would not come along to the next page.
-        st.session_state[key] = st.session_state[key]
-    value = type_in.number_input(
-        _("{label}: exact value").format(label=_(setting.label)),
-        value=kind(setting.default),
-        step=kind(setting.step),
-        format="%d" if setting.integer else "%e" if setting.step < 1e-4 else "%g",  # all digits
-        key=key,
-        bind="query-params",
-        label_visibility="collapsed",
-        help=setting.described,
+    value = float(
+        type_in.number_input(
+            _("{label}: exact value").format(label=_(setting.label)),
+            value=float(setting.default),
+            step=float(setting.step),  # a whole number too: a box for those makes 2 of "2e6"
+            format="%e" if setting.step < 1e-4 else _AS_TYPED,
+            key=key,
+            label_visibility="collapsed",
+            help=setting.described,
+        )
     )
+    if setting.integer and value.is_integer():
+        value = int(value)
     grid = _grid(low, high, setting, logarithmic)
     if math.isfinite(value):  # a stop of its own: the slider must not name another number than the box
         grid = sorted({*grid, value})
@@ -76,7 +65,7 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
 
 def solved(setting: Knob, value: float) -> None:
     """Shows a knob's number where it is the one that is looked for: to be read, not to be moved."""
-    st.session_state[setting.name] = value  # where the control begins once it is back
+    address.solve(setting.name, value)
     st.metric(
         _("{label} (solved)").format(label=_(setting.label)),
         f"{value:,}" if setting.integer else rounding.given(value),
@@ -86,56 +75,44 @@ def solved(setting: Knob, value: float) -> None:
     _places()[setting.name] = st.container()
 
 
+def count(label: str, *, low: int, high: int | None, default: int | None, key: str, **how: Any) -> int | None:
+    """Shows a box for a whole number; returns it, or refuses one that is not whole.
+
+    Streamlit's own box for whole numbers makes 2 of "2e6", and 10 of "10.5".
+
+    Args:
+        label: What a person reads beside it.
+        low: The lowest number allowed.
+        high: The highest; `None` is any.
+        default: Where it begins; `None` is nowhere.
+        key: Its name in the session.
+        how: What else `st.number_input` takes.
+    """
+    number = st.number_input(
+        label,
+        float(low),
+        high and float(high),
+        None if default is None else float(default),
+        step=1.0,
+        format=_AS_TYPED,
+        key=key,
+        **how,
+    )
+    if number is None or number == int(number):
+        return None if number is None else int(number)
+    raise InvalidValueError(
+        key, _("Expected {label} to be a whole number, found {value}.").format(label=label, value=number)
+    )
+
+
 def link() -> str:
     """Returns the address of this page with every number in it, also those that are the default of today."""
-    numbers = {name: st.session_state[name] for name in _places() if name in st.session_state}
-    address = (st.context.url or "").split("?")[0]
-    settings = {"lang": language.current(), **numbers, **st.query_params.to_dict(), "version": LINK_VERSION}
-    return f"{address}?{urlencode(settings)}"
-
-
-def anew(**settings: bool | float | str) -> dict[str, str]:
-    """Returns the query of a link that opens a page with these settings, and every other control at its default.
-
-    One parameter holds them all: Streamlit drops from a link what a control of the page before is bound to.
-    """
-    typed = {name: _KINDS[name](value) for name, value in settings.items()}
-    return {"lang": language.current(), _ANEW: json.dumps(typed)}
-
-
-def arrive() -> None:
-    """Sets every control as a link of `anew` says, where one was followed. Called before any control is shown."""
-    if _ANEW not in st.query_params:
-        return
-    address = st.query_params.to_dict()
-    try:
-        asked = {name: _KINDS[name](value) for name, value in strict_json.loads(address.pop(_ANEW)).items()}
-    except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
-        asked = {}  # somebody has written in the address
-    for name in list(st.session_state):
-        if not name.startswith(_KEPT):
-            del st.session_state[name]
-    st.session_state.update(asked)
-    with suppress(StreamlitAPIException):  # refused while the page before still holds one of the names
-        st.query_params.from_dict(address | asked)
-    st.query_params.pop(_ANEW, None)
-
-
-def check_link() -> None:
-    """Warns of an address that another version of the program wrote; what it does not know, it leaves out."""
-    found = st.query_params.get("version", LINK_VERSION)
-    if found != LINK_VERSION:
-        st.warning(
-            _(
-                "Expected a link of version {expected}, found {found}: another version of Epsilon Lab wrote it. Look at "
-                "each control before you use the answer."
-            ).format(expected=LINK_VERSION, found=plain(found[:20])),
-            icon=":material/link_off:",
-        )
+    page = (st.context.url or "").split("?")[0]
+    return f"{page}?{urlencode(address.whole(_places()))}"
 
 
 def _slider_moved(key: str) -> None:
-    st.session_state[key] = st.session_state[f"{key}_slider"]
+    st.session_state[key] = float(st.session_state[f"{key}_slider"])
 
 
 def _grid(low: float, high: float, setting: Knob, logarithmic: bool) -> list[float]:

@@ -72,11 +72,11 @@ def choose_to_train(store: Store) -> tuple[str, str]:
     one, two = st.columns(2)
     with one:
         dataset = choose(visiting.may_see(store, datasets.names(store.home)))
-    model = two.selectbox(
+    model = choices.linked(
+        two.selectbox,
         _("Model"),
         MODELS,
         key="model",
-        bind="query-params",
         help=_("mlp: two hidden layers of 200, as the tutorial; linear: none; cnn: convolutions, for images."),
     )
     return dataset, model

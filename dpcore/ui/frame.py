@@ -7,7 +7,8 @@ import streamlit as st
 
 from dpcore import language
 from dpcore.language import N_, _
-from dpcore.ui import controls, services, visitors
+from dpcore.ui import address, controls, services, visitors
+from dpcore.ui.parameters import LANGUAGE
 
 PAGES = {
     "pages/learn.py": N_("Learn"),
@@ -20,13 +21,22 @@ PAGES = {
     "pages/ledger.py": N_("Ledger"),
 }
 _STYLE = Path(__file__).with_name("style.css")
-_LANGUAGE, _CONTROL, _PRESSED = "lang", "_language_control", "_pressed"
-# A screen reader pronounces a page by the language that its root names.
-_root = st.components.v2.component(
-    "epsilon_lab.root",
-    html="<span></span>",
-    js="export default ({ data }) => { document.documentElement.lang = data.language; };",
-)
+_CONTROL, _PRESSED = "_language_control", "_pressed"
+# A screen reader pronounces a page by the language that its root names. And what the server writes into the address,
+# Streamlit adds to the browser's history: every move of a control would be a step back more, and the root, which leads on
+# to a page, one that nobody gets back beyond.
+_JS = """
+export default ({ data }) => {
+  document.documentElement.lang = data.language;
+  if (Object.hasOwn(history, "pushState")) return;
+  history.pushState = (state, title, url) => {
+    const { pathname } = location;
+    const moved = new URL(url, location.href).pathname !== pathname && !pathname.endsWith("/");
+    History.prototype[moved ? "pushState" : "replaceState"].call(history, state, title, url);
+  };
+};
+"""
+_root = st.components.v2.component("epsilon_lab.root", html="<span></span>", js=_JS)
 
 
 def page(title: str, question: str) -> None:
@@ -37,22 +47,23 @@ def page(title: str, question: str) -> None:
         question: The question that the page answers, as its heading, marked by `N_`.
     """
     st.session_state.pop(_PRESSED, None)
-    controls.arrive()
+    address.arrive(next(Path(path).stem for path, label in PAGES.items() if label == title))
     controls.forget()
     with st.sidebar:
         menu = st.container()
         language.speak(_choose_language())
+        address.write()
         with menu:
             st.markdown("### Epsilon Lab")
             for path, label in PAGES.items():
-                st.page_link(path, label=_(label))
+                st.page_link(path, label=_(label), query_params=address.offer(Path(path).stem))
             st.caption(_("User-level differential privacy in federated learning."))
         _root(key="root", data={"language": language.current()})
     st.set_page_config(page_title=f"{_(title)} · Epsilon Lab", page_icon=services.ICON, layout="wide")
     st.html(_STYLE)
     st.title(_(question))
     visitors.admit()
-    controls.check_link()
+    address.tell()
 
 
 def fragment(look: Callable[[], None], *, run_every: float | None) -> None:
@@ -79,15 +90,13 @@ def pressed() -> None:
 
 def _choose_language() -> str:
     """Shows the choice of a language; the link names it by its code, and it comes along from page to page."""
-    code = st.query_params.get(_LANGUAGE) or st.session_state.get(_LANGUAGE)
-    if code not in language.LANGUAGES:
+    code = address.value(LANGUAGE)
+    if code is None:
         # The choices in a link are written in its language, so one that names none is English. A bare address gets the
         # browser's language.
-        wanted = (st.context.locale or "").split("-")[0]
-        code = wanted if wanted in language.LANGUAGES and not st.query_params else "en"
-    st.session_state[_CONTROL] = st.session_state[_LANGUAGE] = code
-    if code != st.query_params.get(_LANGUAGE, "en"):
-        st.query_params[_LANGUAGE] = code
+        code = address.browser_language() if not st.query_params else "en"
+        address.put(LANGUAGE, code)
+    st.session_state[_CONTROL] = code
     st.segmented_control(
         "Language / 言語",
         list(language.LANGUAGES),
@@ -101,4 +110,4 @@ def _choose_language() -> str:
 
 
 def _language_chosen() -> None:
-    st.session_state[_LANGUAGE] = st.query_params[_LANGUAGE] = st.session_state[_CONTROL]
+    address.put(LANGUAGE, st.session_state[_CONTROL])

@@ -233,20 +233,21 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
 def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
     one, two = st.columns([2, 3], gap="large")
-    count = one.number_input(
-        _("Clients a round"),
-        1,
-        wanted.population,
-        clients,
-        key=f"try_{clients}",
-        help=_(
-            "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
-        ).format(population=wanted.population),
-    )
+    with one:
+        count = controls.count(
+            _("Clients a round"),
+            low=1,
+            high=wanted.population,
+            default=clients,
+            key=f"try_{clients}",
+            help=_(
+                "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+            ).format(population=wanted.population),
+        )
     with two, controls.explain(), turns.turn(turns.SOON):
         # On the coarser grid, which gives an upper bound as well: what is shown is what is run.
         privacy = _solve(
-            replace(wanted, clients_per_round=int(count)),
+            replace(wanted, clients_per_round=count),
             "noise",
             target_epsilon=epsilon,
             accountant="pld",

@@ -174,6 +174,7 @@ def _mapping(seen: Preview) -> Mapping:
     low = two.number_input(
         _("Lower bound"),
         value=-3.0,
+        format="%g",
         key="import_low",
         disabled=scaling != "bounds",
         help=_("In the features' own unit; it becomes 0, and so does what lies below."),
@@ -181,6 +182,7 @@ def _mapping(seen: Preview) -> Mapping:
     high = three.number_input(
         _("Upper bound"),
         value=3.0,
+        format="%g",
         key="import_high",
         disabled=scaling != "bounds",
         help=_("In the features' own unit, above the lower bound; it becomes 1, and so does what lies above."),
@@ -201,6 +203,7 @@ def _mapping(seen: Preview) -> Mapping:
         min_value=0.01,
         max_value=0.99,
         step=0.05,
+        format="%g",
         key="import_test_users",
         placeholder=_("none"),
         help=_(
@@ -208,17 +211,18 @@ def _mapping(seen: Preview) -> Mapping:
             "train. Not together with a column of train and test."
         ),
     )
-    cap = three.number_input(
-        _("Examples per user, at most"),
-        value=None,
-        min_value=1,
-        step=1,
-        key="import_cap",
-        placeholder=_("all"),
-        help=_(
-            "A whole number from 1; of who has more, so many are kept, drawn by the user alone. Empty keeps all."
-        ),
-    )
+    with three:
+        cap = controls.count(
+            _("Examples per user, at most"),
+            low=1,
+            high=None,
+            default=None,
+            key="import_cap",
+            placeholder=_("all"),
+            help=_(
+                "A whole number from 1; of who has more, so many are kept, drawn by the user alone. Empty keeps all."
+            ),
+        )
     one, two, three = st.columns(3)
     missing_user, missing_label = (
         place.selectbox(label, list(_MISSING), format_func=lambda kind: _(_MISSING[kind]), key=key, help=_(_TIP))

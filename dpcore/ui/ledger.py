@@ -193,6 +193,7 @@ def decide(store: Store, dataset: str) -> None:
         _("Budget: epsilon"),
         value=policy.budget_epsilon or 8.0,
         step=0.5,
+        format="%g",
         key=f"budget_epsilon_{dataset}",
         disabled=not bounded,
         help=_("The privacy loss of all runs together, above 0 and at most {most:,}.").format(most=int(allowed)),

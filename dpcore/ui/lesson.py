@@ -4,6 +4,7 @@ import streamlit as st
 
 from dpcore.language import _
 from dpcore.ui import (
+    address,
     lesson_clipping,
     lesson_game,
     lesson_mistakes,
@@ -39,10 +40,7 @@ html { font-size: 18px !important; }
 def show() -> None:
     """Shows the screen that the link names, or the first; and the ways to the others."""
     keys = list(SCREENS)
-    # The link is the truth: controls write it, and every run of the page reads it. It names a screen by its key, which
-    # is the same in every language.
-    asked = st.query_params.get(_LINK)
-    current = st.session_state[_CHOICE] = asked if asked in SCREENS else keys[0]
+    current = st.session_state[_CHOICE] = address.value(_LINK, keys[0])
     st.segmented_control(
         _("Screen of the lesson"),
         keys,
@@ -54,7 +52,7 @@ def show() -> None:
         on_change=lambda: _go(st.session_state[_CHOICE]),
     )
     screen, number = SCREENS[current], keys.index(current)
-    lecture = st.query_params.get(_LECTURE) == "true"
+    lecture = address.value(_LECTURE, False)
     if lecture:
         st.html(_LECTURE_STYLE)
     lesson_round.show(current)
@@ -84,12 +82,12 @@ def show() -> None:
             type="tertiary",
             icon=":material/co_present:",
             help=_("The screen alone, in large type. Page up and page down, a presenter's keys, turn the screens."),
-            on_click=lambda: st.query_params.update({_LECTURE: str(not lecture).lower()}),
+            on_click=lambda: address.put(_LECTURE, not lecture or None),
         )
     with body:
         screen.show(*lesson_screen.places())
 
 
 def _go(key: str) -> None:
-    st.query_params[_LINK] = key
-    st.query_params.pop(lesson_screen.DRAW, None)
+    address.put(_LINK, key)
+    address.put(lesson_screen.DRAW, None)

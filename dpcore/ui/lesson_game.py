@@ -15,7 +15,7 @@ from dpcore.lesson import game
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.risk import risk
-from dpcore.ui import chart, lesson_screen
+from dpcore.ui import address, chart, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
 NOISE = (0.3, 0.5, 0.8, 1.2, 2.4)
@@ -111,8 +111,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             NOISE,
             default=1.2,
             format_func=rounding.noise,
-            key="game_noise",
-            bind="query-params",
+            key=address.key("game_noise", 1.2),
             required=True,
             wrap=True,
             help=_(

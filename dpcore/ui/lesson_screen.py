@@ -7,9 +7,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dpcore.language import _
-from dpcore.ui import controls
+from dpcore.ui import address, parameters
 
-DRAW, _DIGITS = "draw", 10
+DRAW = parameters.DRAW.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def way_on(page: str, label: str, **settings: bool | float | str) -> None:
         f"pages/{page}.py",
         label=label,
         icon=":material/arrow_forward:",
-        query_params=controls.anew(**settings),
+        query_params=address.anew(**settings),
     )
 
 
@@ -51,7 +51,7 @@ def draw_again() -> int:
         _("Draw again"),
         key="lesson_draw",
         icon=":material/casino:",
-        on_click=lambda: keep_draw((draw() + 1) % 10**_DIGITS),
+        on_click=lambda: keep_draw((draw() + 1) % (parameters.DRAW.maximum + 1)),
         help=_("Chance decides anew. The number of the draw is in the address, so a link shows the same one."),
     )
     return draw()
@@ -59,11 +59,10 @@ def draw_again() -> int:
 
 def draw(default: int = 0) -> int:
     """Returns the number of the draw that the link asks for, or the default."""
-    asked = st.query_params.get(DRAW, "")
-    return int(asked) if asked.isdecimal() and len(asked) <= _DIGITS else default
+    return address.value(DRAW, default)
 
 
 def keep_draw(number: int) -> None:
     """Writes the number of the draw into the link."""
     if number != draw(-1):
-        st.query_params[DRAW] = str(number)
+        address.put(DRAW, number)

@@ -12,7 +12,7 @@ from dpcore.language import N_, _
 from dpcore.privacy import accounting, ledger
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
-from dpcore.ui import chart, lesson_screen, visitors
+from dpcore.ui import address, chart, lesson_screen, visitors
 from dpcore.ui.lesson_screen import Screen
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -52,8 +52,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             ACCEPTED,
             2.0,
             format_func=rounding.given,
-            key="tradeoff_accepted",
-            bind="query-params",
+            key=address.key("tradeoff_accepted", 2.0),
             help=_("Epsilon from 0.5 to 20, at delta {delta}. Smaller is more private.").format(
                 delta=rounding.given(found.now.study.plan.privacy.delta)
             ),

@@ -9,9 +9,9 @@ from dpcore.language import N_, _
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.shortfall import Shortfall
-from dpcore.ui import choices, controls
+from dpcore.ui import address, choices, controls
+from dpcore.ui.parameters import CLIPPINGS, EPSILON
 
-EPSILON = "epsilon"
 _LABELS = {
     EPSILON: N_("Epsilon"),
     "clients": N_("Clients per round, noise-to-clients ratio held"),
@@ -114,8 +114,7 @@ def ask() -> Question:
         show(limits.NOISE_MULTIPLIER)
         everybody = st.toggle(
             _("All users in every round: no sampling"),
-            key="everybody",
-            bind="query-params",
+            key=address.key("everybody", False),
             disabled=unknown in ("clients", "clients_at_noise", "population"),
             help=_(
                 "Otherwise each user joins by an own coin (Poisson sampling), which nobody but the trusted server sees."
@@ -181,7 +180,7 @@ def clipping_control() -> AdaptiveClipping | FixedClipping:
     kind = choices.linked(
         st.radio,
         _("Clipping"),
-        ["adaptive", "fixed"],
+        CLIPPINGS,
         format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
         key="clipping",
         horizontal=True,

@@ -17,6 +17,7 @@ _CURVES = {
     "delta": (N_("Delta"), lambda plan: plan.delta, True),
 }
 _MAP = "map"
+CHOICES = (*_CURVES, _MAP)
 
 
 def show(plan: PrivacyPlan) -> None:

@@ -10,7 +10,7 @@ from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration, statement
 from dpcore.privacy.risk import risk
-from dpcore.ui import chart, controls, tables
+from dpcore.ui import address, chart, controls, tables
 
 _noise = st.cache_data(calibration.answer_for_risk, max_entries=1000, show_spinner=False)
 
@@ -35,8 +35,7 @@ def ask() -> Attack:
         wanted = controls.knob(limits.TRUE_POSITIVE_RATE, low=0.01, high=1.0)
         asked = st.toggle(
             _("Find it (takes a few seconds)"),
-            key="way_back",
-            bind="query-params",
+            key=address.key("way_back", False),
             help=_("Solves for the noise multiplier, the rest of the plan held."),
         )
     with controls.explain():

@@ -11,18 +11,16 @@ from dpcore.privacy import accounting, ledger
 from dpcore.runs import supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED, Run
 from dpcore.runs.store import Store
-from dpcore.ui import choices, columns, frame, states
+from dpcore.ui import actions, address, choices, columns, frame, states
 
 _POLL_SECONDS = 2.0
-_CHOSEN, _TO_OPEN = "runs", "_run_to_open"
+_CHOSEN = "runs"
 
 
 def open_run(run_id: str) -> None:
     """Leaves for the page of runs, where this one is chosen."""
-    st.session_state[_TO_OPEN] = (
-        run_id  # in the query of `st.switch_page`, it leaves the old page's name in the address
-    )
-    st.switch_page("pages/runs.py")
+    address.put(_CHOSEN, [run_id])
+    address.leave_for("runs")
 
 
 def choose(store: Store) -> list[str]:
@@ -30,8 +28,7 @@ def choose(store: Store) -> list[str]:
     one, two = st.columns([2, 3], vertical_alignment="bottom")
     words = one.text_input(
         _("Find"),
-        key="find",
-        bind="query-params",
+        key=address.key("find", ""),
         placeholder=_("id, name, tag, note, data set, engine ..."),
         help=_("Words that a run must have in its id, name, tags, note, data set or engine."),
     )
@@ -44,28 +41,24 @@ def choose(store: Store) -> list[str]:
         selection_mode="multi",
         help=_("Only runs in these states; none chosen is all."),
     )
-    if run_id := st.session_state.pop(_TO_OPEN, None):
-        st.query_params[_CHOSEN] = run_id
-    chosen = [found for found in st.query_params.get(_CHOSEN, "").split(",") if found]
     there = store.runs()
+    known = {run.run_id for run in there}
+    for run_id in address.drop(_CHOSEN, known.union(actions.just_deleted())):
+        address.missing(run_id)
+    chosen = address.value(_CHOSEN, [])
     active = any(run.active for run in there)
 
     def look() -> None:
         runs = [run for run in supervisor.runs(store) if _passes(run, words, wanted)]
         now = _table(store, runs, chosen)
         if now != chosen:
-            st.query_params[_CHOSEN] = ",".join(now)
+            address.put(_CHOSEN, now or None)
             st.rerun()
         if any(run.active for run in runs) and not active:
             st.rerun()  # one has begun since: from now on, look again and again
 
     frame.fragment(look, run_every=_POLL_SECONDS if active else None)
-    known = {run.run_id for run in there}
-    found = [run_id for run_id in chosen if run_id in known]
-    for run_id in chosen:
-        if run_id not in known:
-            choices.not_here(run_id)
-    return found
+    return [run_id for run_id in chosen if run_id in known]
 
 
 def _passes(run: Run, words: str, wanted: list[str]) -> bool:

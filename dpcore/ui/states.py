@@ -5,8 +5,8 @@ Links and the store keep the English names; only what is shown is translated.
 
 import streamlit as st
 
-from dpcore import language
 from dpcore.language import N_, _
+from dpcore.ui import address
 
 _NAMES = {
     "queued": N_("queued"),
@@ -105,9 +105,7 @@ _PAGES = {
 def link(page: str, **controls: str) -> None:
     """Shows the way to another page, with some of its controls set."""
     label, icon = _PAGES[page]
-    st.page_link(
-        f"pages/{page}.py", label=_(label), icon=icon, query_params={"lang": language.current(), **controls}
-    )
+    st.page_link(f"pages/{page}.py", label=_(label), icon=icon, query_params=address.query(page, **controls))
 
 
 def nothing_yet(words: str, *, icon: str, to: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from dpcore.runs import budget, duration, outlook, studies
 from dpcore.runs.outlook import Outlook
 from dpcore.runs.store import Store
 from dpcore.runs.study import NONE, OWN, WRITERS, Study
-from dpcore.ui import choices, controls, data, ledger, once_more, states, turns
+from dpcore.ui import address, choices, controls, data, ledger, once_more, states, turns
 from dpcore.ui import plan as plan_controls
 from dpcore.ui.markdown import plain
 
@@ -33,14 +33,13 @@ def ask(store: Store) -> None:
             clients = _list(_("Clients per round"), "50", "cohorts", several)
             rounds = _list(_("Rounds"), "100", "lengths", several)
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
-            seeds = st.number_input(
+            seeds = controls.count(
                 _("Seeds a setting"),
-                1,
-                20,
-                1,
-                key="seeds",
-                bind="query-params",
-                help=_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
+                low=limits.SEEDS.minimum,
+                high=limits.SEEDS.maximum,
+                default=limits.SEEDS.default,
+                key=address.key("seeds", float(limits.SEEDS.default)),
+                help=_(limits.SEEDS.help),
             )
             clipping = plan_controls.clipping_control()
             below = st.container()  # which baselines there are, the data set says
@@ -48,8 +47,7 @@ def ask(store: Store) -> None:
             final = st.toggle(
                 _("Find the clients, and train the final run"),
                 True,
-                key="final",
-                bind="query-params",
+                key=address.key("final", True),
                 help=_("Otherwise the study ends with the sweep, which may then vary anything."),
             )
             target = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
@@ -112,7 +110,7 @@ def ask(store: Store) -> None:
                 tip = _("Queues the sweep; what follows is queued when it is known.")
                 if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
                     with controls.explain():
-                        st.query_params["study"] = studies.start(store, study)
+                        address.put("study", studies.start(store, study))
                     st.rerun()
 
 
@@ -122,8 +120,7 @@ def _baseline(store: Store, dataset: str) -> str:
     if not datasets.like_writers(dataset, store.home):
         del words[WRITERS]
         if st.session_state.get(_BASELINE) == WRITERS:  # chosen for other data
-            del st.session_state[_BASELINE]
-            st.query_params.pop(_BASELINE, None)
+            address.put(_BASELINE, None)
     return choices.linked(
         st.radio,
         _("Noise-free run"),
@@ -153,7 +150,7 @@ def _refused(store: Store, found: list[Outlook]) -> bool:
 
 
 def _list(label: str, default: str, key: str, tip: str) -> str:
-    return st.text_input(label, default, limits.MOST_GRID_TEXT, key=key, bind="query-params", help=tip)
+    return st.text_input(label, default, limits.MOST_GRID_TEXT, key=address.key(key, default), help=tip)
 
 
 def _numbers(label: str, text: str, kind: type) -> tuple:
