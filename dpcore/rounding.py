@@ -45,11 +45,13 @@ def epsilon(value: float) -> str:
 
 
 def epsilon_left(budget: float, spent: float) -> str:
-    """Returns what an epsilon leaves of a budget, never above what that is.
+    """Returns what an epsilon leaves of a budget, never above what that is; nothing, where it is exceeded.
 
-    >>> epsilon_left(8.0, 7.0004)
-    '0.999'
+    >>> epsilon_left(8.0, 7.0004), epsilon_left(8.0, math.inf)
+    ('0.999', '0.000')
     """
+    if not spent < budget:
+        return "0.000"
     return f"{_DOWN.subtract(_exact(budget), _exact(spent)).quantize(Decimal('0.001'), context=_DOWN)}"
 
 

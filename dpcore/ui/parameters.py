@@ -191,15 +191,19 @@ def _find(name: str, page: str) -> Parameter | None:
     return next((kind for kind in kinds if page in kind.pages), kinds[0] if kinds else None)
 
 
+class _Verbatim(str):
+    """A text that stands in a sentence as it is."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def _knob(setting: Knob, *pages: str) -> Parameter:
     def number(text: str) -> float:
-        safe = quoted(text)
-        if safe == text:
-            return setting.check(text)
         try:
             return setting.check(float(text))
-        except ValueError:
-            return setting.check(safe)  # a text: this raises
+        except (ValueError, InvalidValueError):
+            return setting.check(_Verbatim(quoted(text)))  # is no number: this raises, with what the address says
 
     return Parameter(name=setting.name, pages=frozenset(pages), read=number, default=setting.default)
 

@@ -176,7 +176,7 @@ def test_a_box_for_a_whole_number_takes_no_other(home):
     train = pages.page("train")
     for number, found in ((2e6, "2000000"), (10.5, "10.5")):
         pages.number(train, "Rounds").set_value(number).run()
-        assert f"Expected Rounds to be a whole number in [0, 1e+06], found {found}." in train.error[0].value
+        assert f"Expected Rounds to be a whole number in [0, 1000000], found {found}." in train.error[0].value
     study = pages.page("study")
     study.number_input(key="seeds").set_value(10.5).run()
     assert "Expected Seeds a setting to be a whole number, found 10.5." in study.error[0].value

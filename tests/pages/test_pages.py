@@ -221,13 +221,13 @@ def test_no_rounds_cost_nothing():
 
 
 def test_rdp_stands_in_and_says_so():
-    test = page("accountant", noise_multiplier="0.14")
+    test = page("accountant", delta="1e-250")
     assert test.metric[0].label == "Epsilon, by RDP"
     assert any("PLD" in warning.value for warning in test.warning)
 
 
 def test_where_rdp_is_the_headline_its_order_is_not_said_of_pld():
-    test = page("accountant", noise_multiplier="0.14")
+    test = page("accountant", delta="1e-250")
     assert test.metric[1].label == "By PLD"
     assert test.metric[1].value == "–"
     usual = page("accountant")
@@ -630,10 +630,9 @@ def test_an_epsilon_that_does_not_cover_a_run_is_nowhere_without_the_reason(home
 def test_no_accuracy_is_promised_at_an_epsilon_that_covers_no_run(home):
     recorded(home, "finished", zeroing=True)
     test = page("frontier")
-    assert [one.value for one in test.info] == [
-        "Its runs cannot be compared: they zero updates, or are accounted for another adjacency.",
-        "Its runs zero updates: no epsilon covers them.",
-    ]
+    assert {one.value for one in test.info} == {
+        "Its runs cannot be compared: they zero updates, or are accounted for another adjacency."
+    }
 
 
 def test_a_study_says_what_its_epsilons_hold_for(home, monkeypatch):
