@@ -3,13 +3,12 @@
 What changes only the speed, or only what is looked at (engine, how often to evaluate), is not in it.
 """
 
-import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from dpcore import limits, rounding, strict_json
+from dpcore import identity, limits, rounding, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 
@@ -46,6 +45,8 @@ class AdaptiveClipping:
             clients_per_round.
     """
 
+    kind: ClassVar[str] = "adaptive"
+
     initial_clip_norm: float = limits.INITIAL_CLIP_NORM.default
     target_unclipped_quantile: float = limits.TARGET_UNCLIPPED_QUANTILE.default
     learning_rate: float = limits.CLIP_LEARNING_RATE.default
@@ -74,6 +75,8 @@ class FixedClipping:
     Attributes:
         clip_norm: The L2 bound on a user's update.
     """
+
+    kind: ClassVar[str] = "fixed"
 
     clip_norm: float = limits.CLIP_NORM.default
 
@@ -349,5 +352,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """A short name of all that the plan says: 16 hexadecimal digits of its SHA-256."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """A short name of all that the plan says: of what it means, not of how that is written."""
+        values = asdict(self)
+        values["privacy"]["clipping"]["kind"] = self.privacy.clipping.kind
+        return identity.fingerprint(identity.canonical(values))

@@ -61,7 +61,7 @@ def described(run: Run) -> dict:
         "engine": run.engine,
         "seed": run.plan.training.seed,
         "model": run.plan.training.model,
-        "plan_fingerprint": run.plan.fingerprint,
+        "plan_fingerprint": run.identity,
         "noise_multiplier": privacy.noise_multiplier,
         "clients_per_round": privacy.clients_per_round,
         "rounds": privacy.rounds,

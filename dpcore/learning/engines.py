@@ -29,7 +29,11 @@ def replays(name: str, plan: Plan) -> bool:
 
 
 def create(
-    name: str, plan: Plan, dataset: FederatedDataset, computes: Callable[[Any], Any] | None = None
+    name: str,
+    plan: Plan,
+    dataset: FederatedDataset,
+    computes: Callable[[Any], Any] | None = None,
+    identity: str | None = None,
 ) -> Engine:
     """Returns the engine `name` for a plan and a data set.
 
@@ -38,6 +42,7 @@ def create(
         plan: What is trained.
         dataset: On which data.
         computes: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
+        identity: The name of the random streams of `vectorized`; `None` for the plan's fingerprint.
 
     Raises:
         InvalidValueError: If there is no engine of this name.
@@ -46,6 +51,6 @@ def create(
         from dpcore.learning.tff_engine import TffEngine
 
         return TffEngine(plan, dataset)
-    from dpcore.learning.vectorized import VectorizedEngine
+    from dpcore.learning.vectorized import Threads, VectorizedEngine
 
-    return VectorizedEngine(plan, dataset) if computes is None else VectorizedEngine(plan, dataset, computes)
+    return VectorizedEngine(plan, dataset, computes or Threads, identity)

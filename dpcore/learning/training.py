@@ -42,6 +42,7 @@ def run(
     resume: tuple[Round, Any] | None = None,
     seeded_cohorts: bool = True,
     redrawn: int = 0,
+    identity: str | None = None,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
@@ -58,6 +59,7 @@ def run(
         resume: The round to go on from and the state after it: the reports begin with the round after.
         seeded_cohorts: Whether the plan's seed draws the cohorts: not where it does not draw the noise.
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
+        identity: The name of the cohorts' random streams; `None` for the plan's fingerprint.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -77,7 +79,8 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            cohort = dataset.trainers[sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts)]
+            drawn = sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
+            cohort = dataset.trainers[drawn]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)

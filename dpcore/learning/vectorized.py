@@ -59,10 +59,18 @@ class VectorizedEngine:
         plan: What is trained.
         dataset: On which data.
         computes: Given the clients, returns who computes shards. Changes the speed, and nothing else.
+        identity: The name of its random streams; `None` for the plan's fingerprint.
     """
 
-    def __init__(self, plan: Plan, dataset: FederatedDataset, computes: Callable[[Clients], Computes] = Threads):
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: FederatedDataset,
+        computes: Callable[[Clients], Computes] = Threads,
+        identity: str | None = None,
+    ):
         self._plan = plan
+        self._identity = identity or plan.fingerprint
         self._counts = np.diff(dataset.train.offsets)
         clients = Clients(plan, dataset)
         self._model = clients.model
@@ -100,7 +108,7 @@ class VectorizedEngine:
         summed = self._sum_of_clipped_updates(state, cohort, round_num)
         total = summed.total
 
-        noise = rng.stream(training.seed, f"update_noise/{self._plan.fingerprint}", round_num)
+        noise = rng.stream(training.seed, f"update_noise/{self._identity}", round_num)
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
         for part in total:
             part += stddev * noise.standard_normal(part.shape, np.float32)
@@ -124,7 +132,7 @@ class VectorizedEngine:
         privacy, adaptive = self._plan.privacy, self._plan.privacy.clipping
         if isinstance(adaptive, FixedClipping):
             return clip_norm
-        noise = rng.stream(self._plan.training.seed, f"clip_count_noise/{self._plan.fingerprint}", round_num)
+        noise = rng.stream(self._plan.training.seed, f"clip_count_noise/{self._identity}", round_num)
         return clipping.next_clip_norm(
             clip_norm,
             came=summed.came,

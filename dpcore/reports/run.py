@@ -30,7 +30,7 @@ def as_json(store: Store, run: Run) -> str:
         sentence, warnings = statement.sentence(run.charged, epsilon), reporting.warnings(run)
     told = {
         "plan": json.loads(run.plan.to_json()),
-        "plan_fingerprint": run.plan.fingerprint,
+        "plan_fingerprint": run.identity,
         "run_id": run.run_id,
         "engine": run.engine,
         "status": run.status,

@@ -18,6 +18,7 @@ _MOST_BYTES = 1 << 24  # of such a file: what is larger was not written here
 FACTS = (
     *("run_id", "revision", "created", "plan", "engine", "eval_every", "stop_when_diverging", "owner", "status"),
     *("started", "ended", "dataset_fingerprint", "redrawn", "drawing", "deleted", "purged", "name", "tags", "note"),
+    "identity",
 )
 _ROWS = (
     f"SELECT {', '.join(FACTS)}, (SELECT max(round) FROM rounds WHERE rounds.run_id = runs.run_id) AS last_round, "
@@ -39,6 +40,8 @@ def facts(row: sqlite3.Row) -> dict[str, Any]:
     """Returns what a run's folder has to say, from what the table does."""
     said = dict(row)
     del said["seal"]
+    if said["identity"] is None:  # of before there was one: what was said and sealed then stays as it is
+        del said["identity"]
     if said["status"] == "running":  # no round waits for this file: only that there was one is in it
         said |= {"drawing": None, "last_round": None if said["last_round"] is None else 0}
     return said

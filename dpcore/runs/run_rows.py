@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from dpcore import identity
 from dpcore.language import N_
 from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan
 from dpcore.rounds import Round
@@ -31,6 +32,8 @@ class Run:
         redrawn: Rounds that were drawn again because they could not be repeated exactly. The ledger charges them.
         attempts: How often it began since its last new round.
         deleted: When it was put into the bin; `None` if it is not there.
+        identity: What its random streams are named after, what owns its checkpoint, and what is cited: its plan's
+            fingerprint, as the version that began it made that.
         owner: Whose it is, as `dpcore.hosting` names visitors; empty: of whoever has the machine.
         last_round: The last round that is known; `None` before the first.
         accuracy: Of the last evaluated round.
@@ -60,6 +63,7 @@ class Run:
     drawing: int | None
     redrawn: int
     deleted: float | None
+    identity: str = ""
     owner: str = ""
     last_round: int | None = None
     accuracy: float | None = None
@@ -126,12 +130,15 @@ ROUND_COLUMNS = ", ".join(field.name for field in fields(Round))
 
 # Pages look at all runs every second or two, and a plan never changes.
 read_plan = functools.lru_cache(maxsize=4096)(stored_plan.read)
+_identity_of_before = functools.lru_cache(maxsize=4096)(identity.of_format_2)
 
 
 def read_run(row: sqlite3.Row) -> Run:
     """Returns what a row of `RUN_COLUMNS` says."""
     values = dict(row)
-    values["plan"] = read_plan(values["plan"])
+    text = values["plan"]
+    values["plan"] = read_plan(text)
+    values["identity"] = values["identity"] or _identity_of_before(text)
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])
     run = Run(**values)

@@ -93,6 +93,9 @@ ALTER TABLE runs ADD COLUMN seal TEXT;
 ALTER TABLE datasets ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE datasets ADD COLUMN seal TEXT;
 """,
+    """
+ALTER TABLE runs ADD COLUMN identity TEXT;
+""",
 ]
 VERSION = len(_MIGRATIONS)
 MADE = ""  # what `prepare` says of a file that was not there

@@ -47,9 +47,10 @@ class Store(Settings, StudyRows):
             self.set_cluster(cluster, run_id)
         with self._changing_run(run_id) as db:
             db.execute(
-                "INSERT INTO runs (run_id, created, plan, engine, eval_every, stop_when_diverging, owner, position) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
-                (run_id, created, plan.to_json(), engine, eval_every, stop_when_diverging, owner),
+                "INSERT INTO runs "
+                "(run_id, created, plan, identity, engine, eval_every, stop_when_diverging, owner, position) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
+                (run_id, created, plan.to_json(), plan.fingerprint, engine, eval_every, stop_when_diverging, owner),
             )
             if owner:
                 order.take_turns(db, run_id, owner)

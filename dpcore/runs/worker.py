@@ -159,8 +159,9 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     )
 
     computes = clusters.computes(store, run, dataset, stop_requested, held)
-    engine, replays = engines.create(run.engine, plan, dataset, computes), engines.replays(run.engine, plan)
-    owner = {"plan": plan.fingerprint, "engine": run.engine, "data": dataset.fingerprint}
+    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
+    replays = engines.replays(run.engine, plan)
+    owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
     row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
@@ -175,6 +176,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         resume=row and (row, state),
         seeded_cohorts=replays,
         redrawn=run.redrawn,
+        identity=run.identity,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""

@@ -5,19 +5,21 @@
 
 import itertools
 import os
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore import datasets
+from dpcore import datasets, identity
 from dpcore.datasets.table import Mapping
 from dpcore.locks import lock
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
-from dpcore.runs import processes, runner, supervisor
+from dpcore.runs import folders, processes, runner, supervisor
 from dpcore.runs.store import Store
 
 pytestmark = pytest.mark.slow
@@ -88,12 +90,26 @@ def store(home, monkeypatch):
     return Store(home)
 
 
-def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch):
+def begun(store, plan, *, older):
+    """Queues a run, as one that a version queued whose names were of a plan's text."""
+    run_id = supervisor.start(store, plan, engine="vectorized", eval_every=7)
+    if older:
+        (store.folder(run_id) / folders.FILE).unlink()
+        with closing(sqlite3.connect(store.home / "runs.sqlite")) as db:
+            db.execute("UPDATE runs SET identity = NULL, seal = NULL WHERE run_id = ?", (run_id,))
+            db.commit()
+    name = identity.of_format_2(plan.to_json()) if older else plan.fingerprint
+    assert store.run(run_id).identity == name
+    return run_id
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch, older):
     references = {}
     for kills in [min(10, KILLS - done) for done in range(0, KILLS, 10)]:
-        run_id = supervisor.start(store, plan(home), engine="vectorized", eval_every=7)
+        run_id = begun(store, plan(home), older=older)
         done = len(killed(store, run_id, monkeypatch, times=kills))
-        reference = supervisor.start(store, plan(home), engine="vectorized", eval_every=7)
+        reference = begun(store, plan(home), older=older)
         work(store, monkeypatch, fragile=False)  # both in one process, one after the other
         assert done
         assert store.run(run_id).status == store.run(reference).status == "finished"

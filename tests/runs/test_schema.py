@@ -127,7 +127,9 @@ def test_a_file_of_an_old_version_is_brought_up_to_date_and_keeps_its_runs(tmp_p
     store = Store(tmp_path)
     assert [run.run_id for run in store.queue()] == ["old-1", "old-2"]
     assert store.run("old-1").last_round == 1
-    assert [run.owner for run in store.runs()] == ["", ""]  # theirs who has the machine
+    assert store.run("old-1").identity == "998429b17a6c7a3f"  # what that version called it
+    assert store.run(store.create(Plan(), engine="vectorized", eval_every=5)).identity == Plan().fingerprint
+    assert {run.owner for run in store.runs()} == {""}  # theirs who has the machine
     assert store.rounds("old-1")[0].update_norm is None
     assert store.policy("writers") == Policy(name="writers")
     assert not list(tmp_path.glob("runs.damaged*"))
