@@ -16,7 +16,8 @@ from dp_accounting.rdp import RdpAccountant
 import benchmarks
 from benchmarks.rounds import machine
 from dpcore.privacy import curves
-from dpcore.privacy.accounting import COARSE, FINE, RDP_ORDERS
+from dpcore.privacy.accounting import RDP_ORDERS
+from dpcore.privacy.precision import Precision
 
 REPEATS = 6
 TUTORIAL = {"noise_multiplier": 1.2, "sampling_prob": 120 / 3383, "rounds": 100, "delta": 1e-5}
@@ -55,7 +56,7 @@ def milliseconds(run: Callable[[], object], points: int, repeats: int) -> float:
 def main() -> None:
     repeats = 1 if benchmarks.options(__doc__).parse_args().smallest else REPEATS
     accountants = {"RDP": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)}, "PLD": {}}
-    for grid in (FINE, COARSE):
+    for grid in (Precision.REPORTED.step, Precision.PREVIEW.step):
         accountants["PLD"][f"dp-accounting, {grid:g}"] = functools.partial(
             PLDAccountant, value_discretization_interval=grid
         )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.ui import answer, controls, frame, plan, turns
 
 frame.page(N_("Accountant"), N_("How private is this plan?"))
@@ -14,13 +14,13 @@ with turns.turn(turns.AT_ONCE):
     found = None
     with left, controls.refusals():
         question = plan.ask()
-        found, short = question.answer(accounting.COARSE)
+        found, short = question.answer(Precision.PREVIEW)
     answers = top.empty()
     with answers.container():
         if found is None:
             answer.none()
             st.stop()
-        answer.show(found, accounting.COARSE, short)
+        answer.show(found, Precision.PREVIEW, short)
     question.show(found)
 
 with turns.turn(turns.SOON):
@@ -42,10 +42,10 @@ report = st.container()
 
 with turns.turn(turns.TO_KEEP):
     with controls.explain():
-        found, short = question.answer(accounting.FINE)
+        found, short = question.answer(Precision.REPORTED)
     question.show(found)
     with answers.container():
-        answer.show(found, accounting.FINE, short)
+        answer.show(found, Precision.REPORTED, short)
     with meaning.container():
         risk.show(found, attack)
 with noise:

@@ -16,9 +16,9 @@ with right, st.container(border=True):
     st.subheader(_("What is allowed"))
     ledger.decide(store, dataset)
 place, below = left.empty(), st.empty()
-for grid, line in turns.GRIDS:
+for precision, line in turns.PRECISIONS:
     with turns.turn(line):
         with place.container():
-            balance = ledger.show(store, dataset, grid)
+            balance = ledger.show(store, dataset, precision)
         with below.container():
             ledger.runs(store, balance)

@@ -57,14 +57,14 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
     )
     limits.EVAL_EVERY.check(eval_every)
     place = st.empty()
-    for grid, line in turns.GRIDS:
+    for precision, line in turns.PRECISIONS:
         with turns.turn(line), place.container():
-            epsilon = accounting.epsilon(plan.privacy, grid).value
+            epsilon = accounting.epsilon(plan.privacy, precision).value
             st.metric(_("Epsilon of the plan"), rounding.epsilon(epsilon))
             st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
-            allowed = ledger.after(store, plan, grid)
+            allowed = ledger.after(store, plan, precision)
     early = st.toggle(
         _("Stop by itself when the loss diverges"),
         key=address.key("stop_when_diverging", False),

@@ -11,6 +11,7 @@ from dp_accounting.rdp import RdpAccountant
 from dpcore import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.precision import Precision
 
 # What may be wrong with a claim.
 HOLDS, SAMPLING, SENSITIVITY, TOGETHER, DELTA, NOISELESS = REASONS = (
@@ -21,7 +22,7 @@ HOLDS, SAMPLING, SENSITIVITY, TOGETHER, DELTA, NOISELESS = REASONS = (
     "delta",
     "noiseless",
 )
-_GRID = accounting.COARSE  # an upper bound as the finest is, in time for a click
+_PRECISION = Precision.PREVIEW  # in time for a click
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Claim:
     @property
     def claimed(self) -> float:
         """The epsilon that the team publishes."""
-        return accounting.account(self.plan, _GRID).by(self.accountant).value
+        return accounting.account(self.plan, _PRECISION).by(self.accountant).value
 
     @property
     def actual(self) -> float:
@@ -61,7 +62,7 @@ class Claim:
 
 def headline(plan: PrivacyPlan) -> float:
     """Returns the epsilon of a plan that is accounted for as it is carried out."""
-    return accounting.epsilon(plan, _GRID).value
+    return accounting.epsilon(plan, _PRECISION).value
 
 
 def fixed_size_epsilon(plan: PrivacyPlan) -> float:
@@ -87,7 +88,7 @@ def sweep(plan: PrivacyPlan) -> list[PrivacyPlan]:
 
 def swept(plan: PrivacyPlan) -> float:
     """Returns the epsilon of the sweep and the final training together."""
-    return ledger.compose(sweep(plan), plan.delta, _GRID).headline.value
+    return ledger.compose(sweep(plan), plan.delta, _PRECISION).headline.value
 
 
 def average_moves(cohort_sizes: np.ndarray) -> np.ndarray:

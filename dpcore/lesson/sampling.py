@@ -8,6 +8,7 @@ import pandas as pd
 from dpcore import rng
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, curves
+from dpcore.privacy.precision import Precision
 
 
 def plan(clients_per_round: int) -> PrivacyPlan:
@@ -36,6 +37,6 @@ def epsilon_by_round(plan: PrivacyPlan) -> pd.DataFrame:
     table = {"round": rounds}
     for name, one in (("sampled", plan), ("known", replace(plan, population=plan.clients_per_round))):
         # A curve is a little above the accountant; and no round has spent more than all of them.
-        most = accounting.epsilon(one, accounting.COARSE).value
+        most = accounting.epsilon(one, Precision.PREVIEW).value
         table[name] = np.minimum(curves.epsilons(**curves.arguments(one) | {"rounds": rounds}), most)
     return pd.DataFrame(table)

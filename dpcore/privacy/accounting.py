@@ -28,6 +28,7 @@ from dpcore.privacy.bounds import (
     PLD_MOST_EPSILON,
     RDP_ORDERS,
 )
+from dpcore.privacy.precision import Precision
 
 # `dp_accounting` is imported by whoever first asks for a number: with SciPy it takes longer to load than a page to paint.
 if TYPE_CHECKING:
@@ -36,12 +37,6 @@ if TYPE_CHECKING:
 
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
-
-# Steps of the grid that privacy losses are rounded up to. Any grid gives an upper bound; the coarse one answers
-# while a slider moves (for rounds that are all alike, `curves.py` does, on a grid that fits them, in milliseconds); the
-# fine one, the library's own default, is the number to keep. Where epsilon is in the hundreds the fine one is made
-# coarser (`_pld_grid`), and may then be the larger of the two bounds by a ten thousandth.
-COARSE, FINE = 1e-3, 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +190,7 @@ def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bo
 def _is_coarse(runs: Mapping[Mechanism, int]) -> bool:
     """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
     spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
-    return max(spreads) < 10 * FINE
+    return max(spreads) < 10 * Precision.REPORTED.step
 
 
 @functools.lru_cache(maxsize=128)  # some 5 MB each; a ledger of sixty kinds of runs, on both grids
@@ -244,33 +239,33 @@ def _whole_pld(runs: Mapping[Mechanism, int], grid: float) -> PrivacyLossDistrib
     )
 
 
-def compose(plans: Iterable[PrivacyPlan], delta: float, grid: float = FINE) -> Account:
+def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = Precision.REPORTED) -> Account:
     """Returns the epsilon of all the plans together, by both accountants.
 
     Args:
         plans: Plans of one adjacency, on the same users. Their own deltas do not matter.
         delta: That of the whole.
-        grid: The finest step of PLD's grid: `FINE`, or `COARSE` where an answer must come at once.
+        precision: What the answer is for.
     """
-    asked = _asked(plans, delta, grid)
+    asked = _asked(plans, delta, precision)
     return _remembered.get(asked) or _compose(*asked)
 
 
 _remembered: dict[tuple, Account] = {}
 
 
-def remember(answers: Iterable[tuple[PrivacyPlan, float, Account]]) -> None:
-    """Takes over what `account` of another process said of these plans, on these grids."""
-    _remembered.update({_asked([plan], plan.delta, grid): answer for plan, grid, answer in answers})
+def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
+    """Takes over what `account` of another process said of these plans."""
+    _remembered.update({_asked([plan], plan.delta, precision): answer for plan, precision, answer in answers})
 
 
-def _asked(plans: Iterable[PrivacyPlan], delta: float, grid: float) -> tuple:
-    return tuple(sorted(_runs(plans).items())), delta, grid
+def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> tuple:
+    return tuple(sorted(_runs(plans).items())), delta, precision
 
 
 @functools.lru_cache(maxsize=4096)
-def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float) -> Account:
-    account, unsampled = _by_both(dict(items), delta, grid), Counter()
+def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, precision: Precision) -> Account:
+    account, unsampled = _by_both(dict(items), delta, precision), Counter()
     for one, rounds in items:
         unsampled[one._replace(sampling_prob=1.0)] += rounds
     if unsampled == dict(items):
@@ -278,13 +273,13 @@ def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, grid: float
     # What is seen of sampled rounds can be made from what is seen of the same ones without sampling, by a coin for each.
     # So the bound of those is one of these as well, and the smaller one where sampling gains less than PLD's grid, or
     # RDP in its place, loses: it has a closed form.
-    everybody = _compose(tuple(sorted(unsampled.items())), delta, grid).pld
+    everybody = _compose(tuple(sorted(unsampled.items())), delta, precision).pld
     if everybody is not None and everybody.value < account.headline.value:
         return Account(rdp=account.rdp, pld=everybody)
     return account
 
 
-def _by_both(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Account:
+def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Account:
     rdp = _by_rdp(runs, delta)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
@@ -296,30 +291,30 @@ def _by_both(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Accoun
         refusal = N_("PLD needs a delta of at least {bound:g} here: a smaller tail is no float. RDP stands in.")
         return Account(rdp=rdp, pld=None, refusal=refusal, bound=COMPOSED_LEAST_DELTA)
     if _is_beyond(runs, delta, rdp.value):
-        return Account(rdp=rdp, pld=_by_composition(runs, delta, grid))
-    pld = _by_library(runs, delta, grid, rdp.value)
+        return Account(rdp=rdp, pld=_by_composition(runs, delta, precision))
+    pld = _by_library(runs, delta, precision, rdp.value)
     if pld.value and _is_coarse(runs):
-        own = _by_composition(runs, delta, grid)
+        own = _by_composition(runs, delta, precision)
         pld = own if own.value < pld.value else pld
     return Account(rdp=rdp, pld=pld)
 
 
-def _by_composition(runs: Mapping[Mechanism, int], delta: float, grid: float) -> Epsilon:
+def _by_composition(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Epsilon:
     from dpcore.privacy import composition
 
-    closeness = 3e-5 if grid == FINE else 3e-4
-    value, step = composition.epsilon([(*one, rounds) for one, rounds in runs.items()], delta, closeness=closeness)
+    kinds = [(*one, rounds) for one, rounds in runs.items()]
+    value, step = composition.epsilon(kinds, delta, closeness=precision.closeness)
     return Epsilon(value=value, accountant="pld", grid=step, own=True)
 
 
-def _by_library(runs: Mapping[Mechanism, int], delta: float, grid: float, by_rdp: float) -> Epsilon:
-    if grid == COARSE and len(runs) == 1:
+def _by_library(runs: Mapping[Mechanism, int], delta: float, precision: Precision, by_rdp: float) -> Epsilon:
+    if precision is Precision.PREVIEW and len(runs) == 1:
         from dpcore.privacy import curves
 
         ((one, rounds),) = runs.items()
         value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
         return Epsilon(value=value, accountant="pld")
-    grid = _pld_grid(runs, by_rdp, grid)
+    grid = _pld_grid(runs, by_rdp, precision.step)
     value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
     return Epsilon(value=float(value), accountant="pld", grid=grid)
 
@@ -333,19 +328,19 @@ def _runs(plans: Iterable[PrivacyPlan]) -> Counter[Mechanism]:
     return runs
 
 
-def account(plan: PrivacyPlan, grid: float = FINE) -> Account:
-    """Returns the epsilon of the whole plan by both accountants; `grid` as in `compose`.
+def account(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Account:
+    """Returns the epsilon of the whole plan by both accountants; `precision` as in `compose`.
 
     >>> both = account(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120))
     >>> round(both.pld.value, 3), round(both.rdp.value, 3), both.headline.accountant
     (1.707, 1.989, 'pld')
     """
-    return compose([plan], plan.delta, grid)
+    return compose([plan], plan.delta, precision)
 
 
-def epsilon(plan: PrivacyPlan, grid: float = FINE) -> Epsilon:
+def epsilon(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Epsilon:
     """Returns the headline of `account`."""
-    return account(plan, grid).headline
+    return account(plan, precision).headline
 
 
 def without_amplification(plan: PrivacyPlan) -> float:

@@ -10,6 +10,7 @@ from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import TOLERATED, Shortfall
 
@@ -196,7 +197,7 @@ def answer(
     target_epsilon: float,
     noise_to_clients_ratio: float = limits.NOISE_TO_CLIENTS_RATIO.default,
     accountant: str = "pld",
-    finest: float = accounting.FINE,
+    precision: Precision = Precision.REPORTED,
 ) -> tuple[PrivacyPlan, Shortfall | None]:
     """Returns the plan that reaches a target epsilon, all but one of its numbers held, and why it stays well below it.
 
@@ -211,7 +212,7 @@ def answer(
         target_epsilon: The epsilon that may be reached.
         noise_to_clients_ratio: Noise multiplier over clients per round, where the unknown is "clients".
         accountant: "rdp", or "pld" for the smaller of the two.
-        finest: The step of PLD's grid at which the answer holds.
+        precision: That of the epsilons which it goes by.
 
     Raises:
         InvalidValueError: If an argument is out of range.
@@ -222,7 +223,7 @@ def answer(
     axis = _axis(plan, unknown, noise_to_clients_ratio)
 
     def measure(candidate: PrivacyPlan) -> float:
-        return _epsilon(candidate, accountant, finest)
+        return _epsilon(candidate, accountant, precision)
 
     lowest = measure(axis.at(axis.steps))
     if not lowest <= target:
@@ -255,11 +256,11 @@ def floor(
     *,
     noise_to_clients_ratio: float = limits.NOISE_TO_CLIENTS_RATIO.default,
     accountant: str = "pld",
-    grid: float = accounting.FINE,
+    precision: Precision = Precision.REPORTED,
 ) -> float:
     """Returns the lowest epsilon that any value of the unknown reaches; arguments and errors as in `solve`."""
     axis = _axis(plan, unknown, noise_to_clients_ratio)
-    return _epsilon(axis.at(axis.steps), accountant, grid)
+    return _epsilon(axis.at(axis.steps), accountant, precision)
 
 
 FEASIBILITY_ROUNDS = (50, 100, 500)
@@ -353,10 +354,10 @@ def _shortfall(axis: _Axis, step: int, measure: Measure, target: float, measured
     return Shortfall(name=name, numbers=numbers, measure=measured, reached=reached, target=target)
 
 
-def _epsilon(plan: PrivacyPlan, accountant: str, grid: float) -> float:
+def _epsilon(plan: PrivacyPlan, accountant: str, precision: Precision) -> float:
     if accountant == "rdp":
         return accounting.epsilon_by_round(plan, [plan.rounds])[0].value
-    return accounting.epsilon(plan, grid).value
+    return accounting.epsilon(plan, precision).value
 
 
 def _estimate(plan: PrivacyPlan, accountant: str) -> float:

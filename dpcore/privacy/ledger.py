@@ -7,6 +7,7 @@ from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Account
+from dpcore.privacy.precision import Precision
 
 
 def uncovered(plan: PrivacyPlan) -> str:
@@ -20,7 +21,7 @@ def uncovered(plan: PrivacyPlan) -> str:
     return ""
 
 
-def compose(plans: Sequence[PrivacyPlan], delta: float, grid: float = accounting.FINE) -> Account:
+def compose(plans: Sequence[PrivacyPlan], delta: float, precision: Precision = Precision.REPORTED) -> Account:
     """Returns the epsilon of all the plans together, by both accountants, for adding or removing a user.
 
     With one run that leaves no guarantee, the whole has none.
@@ -28,14 +29,14 @@ def compose(plans: Sequence[PrivacyPlan], delta: float, grid: float = accounting
     Args:
         plans: Runs on one data set, in any order. Their own deltas do not matter.
         delta: That of the whole.
-        grid: The finest step of PLD's grid.
+        precision: What the answer is for.
 
     >>> sweep = [PrivacyPlan(clients_per_round=50, noise_multiplier=z) for z in (0.5, 0.75, 1.0)]
-    >>> round(compose([*sweep, PrivacyPlan()], 1e-5, accounting.COARSE).headline.value, 2)
+    >>> round(compose([*sweep, PrivacyPlan()], 1e-5, Precision.PREVIEW).headline.value, 2)
     8.39
     """
     # A run that was accounted for replacing a user is the same mechanism for adding or removing one.
     runs = [replace(plan, adjacency=ADD_OR_REMOVE) for plan in plans if plan.rounds]
     if any(uncovered(run) for run in runs):
         runs = [replace(runs[0], noise_multiplier=0)]
-    return accounting.compose(runs, delta, grid)
+    return accounting.compose(runs, delta, precision)

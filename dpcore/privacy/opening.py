@@ -18,6 +18,7 @@ from dpcore import files, program
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Account, Epsilon
+from dpcore.privacy.precision import Precision
 
 _LIBRARIES = ("dp-accounting", "numpy", "scipy")
 
@@ -60,12 +61,12 @@ def _asked() -> list[tuple[PrivacyPlan, float]]:
     """The tutorial's plan, and what it would be without sampling."""
     plan = PrivacyPlan()
     known = replace(plan, population=plan.clients_per_round)
-    return [(plan, accounting.COARSE), (plan, accounting.FINE), (known, accounting.FINE)]
+    return [(plan, Precision.PREVIEW), (plan, Precision.REPORTED), (known, Precision.REPORTED)]
 
 
 def _main(home: Path) -> None:
     file = kept(home)
-    answers = json.dumps([asdict(accounting.account(plan, grid)) for plan, grid in _asked()]).encode()
+    answers = json.dumps([asdict(accounting.account(plan, precision)) for plan, precision in _asked()]).encode()
     with suppress(OSError):  # in a home that cannot be written to, the next start computes it again
         file.parent.mkdir(parents=True, exist_ok=True)
         for old in file.parent.glob("*.json"):

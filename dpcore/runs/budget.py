@@ -13,8 +13,9 @@ from dpcore import datasets, rounding
 from dpcore.errors import BudgetExceededError
 from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan
-from dpcore.privacy import accounting, ledger
+from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
+from dpcore.privacy.precision import Precision
 from dpcore.runs.run_rows import Run
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
@@ -64,7 +65,7 @@ def balance(
     *,
     also: Plan | None = None,
     more: Sequence[Plan] = (),
-    grid: float = accounting.FINE,
+    precision: Precision = Precision.REPORTED,
 ) -> Balance:
     """Returns what the runs on a data set have spent, with one more plan, or several, if they were run."""
     policy, runs = store.policy(dataset), charged(store, dataset)
@@ -74,7 +75,10 @@ def balance(
         plans.append(PrivacyPlan(noise_multiplier=0.0))
     spent = [] if policy.public else plans
     return Balance(
-        policy=policy, runs=runs, unreadable=unreadable, account=ledger.compose(spent, policy.budget_delta, grid)
+        policy=policy,
+        runs=runs,
+        unreadable=unreadable,
+        account=ledger.compose(spent, policy.budget_delta, precision),
     )
 
 

@@ -11,7 +11,8 @@ from dpcore import rounding
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.plan import Plan
-from dpcore.privacy import accounting, ledger
+from dpcore.privacy import ledger
+from dpcore.privacy.precision import Precision
 from dpcore.runs import budget, studies, supervisor
 from dpcore.runs.budget import Balance
 from dpcore.runs.reading import Setting, read
@@ -63,7 +64,7 @@ def is_lost(store: Store, dataset: str) -> bool:
     return unreadable or any(ledger.uncovered(run.plan.privacy) for run in budget.charged(store, dataset))
 
 
-def of_study(store: Store, study: Study, grid: float = accounting.COARSE) -> list[Outlook]:
+def of_study(store: Store, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
     """Returns what a study, with its final runs, leaves of each data set that it trains on: its own first."""
     there, own = studies.runs_there(store, study), study.plan.training.dataset
     sweep = _charges(study.grid(), there)
@@ -75,12 +76,12 @@ def of_study(store: Store, study: Study, grid: float = accounting.COARSE) -> lis
         if name == own and has_bound:
             finals = _finals(study, there)
         after = [
-            budget.balance(store, name, more=_fewer_kinds([*plans, *more]), grid=grid)
+            budget.balance(store, name, more=_fewer_kinds([*plans, *more]), precision=precision)
             for more in ([[]] if finals is None else finals)
         ]
         found.append(
             Outlook(
-                now=budget.balance(store, name, grid=grid),
+                now=budget.balance(store, name, precision=precision),
                 after=max(after, key=lambda balance: balance.account.headline.value),
                 plans=plans,
                 charges=bool(plans) or finals is None or any(finals),
@@ -133,7 +134,7 @@ def warning(store: Store, dataset: str, plans: Iterable[Plan]) -> str:
     why = next(
         filter(None, (ledger.uncovered(plan.privacy) for plan in plans if plan.training.dataset == dataset)), ""
     )
-    now = budget.balance(store, dataset, grid=accounting.COARSE).account.headline.value
+    now = budget.balance(store, dataset, precision=Precision.PREVIEW).account.headline.value
     return _(
         "{why} So it leaves no guarantee to the users of {data}: with it, the epsilon of all runs on them, now {now}, is "
         "infinite for good. Neither the bin nor any later run takes that back."

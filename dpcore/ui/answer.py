@@ -8,14 +8,15 @@ from dpcore import rounding
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui import controls
 
 
-def show(plan: PrivacyPlan, grid: float, short: Shortfall | None = None) -> None:
+def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None) -> None:
     """Shows epsilon by both accountants, what the sampling is worth, and why a target is missed, where one is."""
-    account = accounting.account(plan, grid)
+    account = accounting.account(plan, precision)
     pld, rdp, headline = account.pld, account.rdp, account.headline
     one, two, three, four = st.columns(4)
     one.metric(

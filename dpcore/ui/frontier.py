@@ -12,6 +12,7 @@ from dpcore.charts import studies as charts
 from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE
 from dpcore.privacy import accounting, calibration
+from dpcore.privacy.precision import Precision
 from dpcore.runs import forecast, supervisor
 from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
@@ -209,7 +210,7 @@ def _epsilon(run: Run, delta: float) -> float:
     """What a run has spent, at one delta for all, by the coarser grid where that is not the run's own."""
     if delta == run.plan.privacy.delta and run.complete:
         return run.epsilon
-    return accounting.epsilon(replace(run.charged, delta=delta), accounting.COARSE).value
+    return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
 
 
 def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
@@ -251,10 +252,10 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
             "noise",
             target_epsilon=epsilon,
             accountant="pld",
-            finest=accounting.COARSE,
+            precision=Precision.PREVIEW,
         )
         plan = replace(like.plan, privacy=privacy)
-        allowed = ledger.after(store, plan, accounting.COARSE)
+        allowed = ledger.after(store, plan, Precision.PREVIEW)
     tip = _("Queues the run, and writes what was expected of it into its note.")
     label = _("Run it, and see how far off that was")
     if not one.button(label, key="try", help=tip, disabled=not allowed):

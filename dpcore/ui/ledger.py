@@ -10,6 +10,7 @@ from dpcore import limits, rounding
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.precision import Precision
 from dpcore.runs import budget, outlook, supervisor
 from dpcore.runs.budget import Balance
 from dpcore.runs.settings import Policy
@@ -32,14 +33,14 @@ def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
     )
 
 
-def after(store: Store, plan: Plan, grid: float) -> bool:
+def after(store: Store, plan: Plan, precision: Precision) -> bool:
     """Shows what one more run would leave of the budget; returns whether there is room for it.
 
     Of a plan that was begun just now it shows what that has left: not what another one like it would.
     """
     dataset, charged = plan.training.dataset, _is_begun(store, plan)
-    balance = budget.balance(store, dataset, also=plan, grid=grid)
-    shown = budget.balance(store, dataset, grid=grid) if charged else balance
+    balance = budget.balance(store, dataset, also=plan, precision=precision)
+    shown = budget.balance(store, dataset, precision=precision) if charged else balance
     policy, total = shown.policy, shown.account.headline.value
     told = {
         "data": policy.name,
@@ -108,9 +109,9 @@ def _is_begun(store: Store, plan: Plan) -> bool:
     return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
 
 
-def show(store: Store, dataset: str, grid: float) -> Balance:
+def show(store: Store, dataset: str, precision: Precision) -> Balance:
     """Shows a data set's composed epsilon; returns what it is made of."""
-    balance = budget.balance(store, dataset, grid=grid)
+    balance = budget.balance(store, dataset, precision=precision)
     policy, account = balance.policy, balance.account
     one, two, three = st.columns(3)
     one.metric(
@@ -149,7 +150,7 @@ def runs(store: Store, balance: Balance) -> None:
         [
             {
                 "run": run.run_id,
-                "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, accounting.COARSE).value),
+                "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, Precision.PREVIEW).value),
                 "no guarantee because": ledger.uncovered(run.charged),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,

@@ -14,6 +14,7 @@ from dpcore.language import N_, _
 from dpcore.lesson import game
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.ui import address, chart, lesson_screen
 from dpcore.ui.lesson_screen import Screen
@@ -47,7 +48,7 @@ def _guarantee(plan: PrivacyPlan) -> tuple[float, pd.DataFrame]:
     # With little noise the curve rises steeply at 0: between points further apart, a line would be drawn far below it.
     accused = np.unique(rounding.short([*np.geomspace(1e-18, 1, 150), *np.linspace(0, 1, 101)]))
     at_most = risk(plan).true_positive_rate(accused)
-    return accounting.epsilon(plan, accounting.COARSE).value, pd.DataFrame({"accused": accused, "at_most": at_most})
+    return accounting.epsilon(plan, Precision.PREVIEW).value, pd.DataFrame({"accused": accused, "at_most": at_most})
 
 
 def _draw(noise: float, number: int, who: str = "one") -> np.random.Generator:

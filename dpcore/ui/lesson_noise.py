@@ -10,6 +10,7 @@ from dpcore.language import N_, _
 from dpcore.lesson import averaging, sampling, softmax
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.ui import chart, controls, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
@@ -74,7 +75,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
 
 
 def _epsilon(clients: int) -> str:
-    return rounding.epsilon(accounting.epsilon(sampling.plan(clients), accounting.COARSE).value)
+    return rounding.epsilon(accounting.epsilon(sampling.plan(clients), Precision.PREVIEW).value)
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,6 +10,7 @@ from dpcore.language import N_, _
 from dpcore.lesson import sampling
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.ui import chart, controls, lesson_screen
 from dpcore.ui.lesson_screen import Screen
 
@@ -29,7 +30,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         with controls.explain():
             plan = sampling.plan(clients)
         draw = lesson_screen.draw_again()
-    sampled = rounding.epsilon(accounting.epsilon(plan, accounting.COARSE).value)
+    sampled = rounding.epsilon(accounting.epsilon(plan, Precision.PREVIEW).value)
     known = rounding.epsilon(accounting.without_amplification(plan))
     with picture:
         chart.show(

@@ -9,7 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 from dpcore import language, rounding
 from dpcore.charts import lesson_tradeoff as charts
 from dpcore.language import N_, _
-from dpcore.privacy import accounting, ledger
+from dpcore.privacy import ledger
+from dpcore.privacy.precision import Precision
 from dpcore.reports import shipped
 from dpcore.reports.study import by_setting, last_words
 from dpcore.ui import address, chart, lesson_screen, visitors
@@ -90,7 +91,7 @@ def _together() -> str:
         for noise, clients in zip(found.settings["noise"], found.settings["clients"], strict=True)
         if noise
     ]
-    return rounding.epsilon(ledger.compose(plans, plans[0].delta, accounting.COARSE).headline.value)
+    return rounding.epsilon(ledger.compose(plans, plans[0].delta, Precision.PREVIEW).headline.value)
 
 
 def _answer(settings: pd.DataFrame, accepted: float) -> str:

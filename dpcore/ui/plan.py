@@ -8,6 +8,7 @@ from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui import address, choices, controls
 from dpcore.ui.parameters import CLIPPINGS, EPSILON
@@ -56,11 +57,11 @@ class Question:
     target: dict
     slots: dict
 
-    def answer(self, finest: float) -> tuple[PrivacyPlan, Shortfall | None]:
+    def answer(self, precision: Precision) -> tuple[PrivacyPlan, Shortfall | None]:
         """The plan that reaches the target, and why it stays well below it; raises as `calibration.answer` does."""
         if self.unknown == EPSILON:
             return self.given, None
-        return _answer(self.given, self.unknown, finest=finest, **self.target)
+        return _answer(self.given, self.unknown, precision=precision, **self.target)
 
     def show(self, plan: PrivacyPlan) -> None:
         """Puts the answer's numbers where their sliders would be."""
@@ -157,7 +158,7 @@ def ask() -> Question:
     if unknown != EPSILON:
         limits.TARGET_EPSILON.check(target["target_epsilon"])
         arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
-        lowest = _floor(given, unknown, **arguments, grid=accounting.COARSE)
+        lowest = _floor(given, unknown, **arguments, precision=Precision.PREVIEW)
         floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=slots)
 

@@ -8,6 +8,7 @@ from dpcore.charts import privacy as charts
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.ui import chart, choices, tables
 
 _CURVES = {
@@ -33,7 +34,7 @@ def show(plan: PrivacyPlan) -> None:
         required=True,
         help=_("Which number of the plan the chart varies; the others stay."),
     )
-    epsilon = accounting.epsilon(plan, accounting.COARSE).value
+    epsilon = accounting.epsilon(plan, Precision.PREVIEW).value
     if plan.noise_multiplier == 0 or plan.rounds == 0:
         st.caption(
             _("Without noise there is nothing to draw: epsilon is infinite from the first round on.")

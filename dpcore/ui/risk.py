@@ -9,6 +9,7 @@ from dpcore.charts import privacy as charts
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration, statement
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.ui import address, chart, controls, tables
 
@@ -86,7 +87,7 @@ def curve(plan: PrivacyPlan, attack: Attack) -> None:
     """Shows the trade-off between finding and accusing by mistake."""
     rate = attack.false_positive_rate
     found = float(risk(plan).true_positive_rate(rate))
-    table = tables.trade_off(plan, accounting.epsilon(plan, accounting.COARSE).value)
+    table = tables.trade_off(plan, accounting.epsilon(plan, Precision.PREVIEW).value)
     chart.show(
         charts.trade_off(table, point=(rate, found)),
         key="trade_off",

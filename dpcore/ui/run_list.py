@@ -8,6 +8,7 @@ import streamlit as st
 from dpcore import rounding
 from dpcore.language import _
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.precision import Precision
 from dpcore.runs import supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED, Run
 from dpcore.runs.store import Store
@@ -101,7 +102,7 @@ def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
 def _row(run: Run, curve: list[float]) -> dict:
     privacy = run.plan.privacy
     # What a whole run has recorded is the fine number; a coarse one is shown until then, and is never below it.
-    epsilon = run.epsilon if run.complete else accounting.epsilon(run.charged, accounting.COARSE).value
+    epsilon = run.epsilon if run.complete else accounting.epsilon(run.charged, Precision.PREVIEW).value
     return {
         "status": states.sign(run.status),
         "run": run.title,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.ui import visitors
 
 _LET_BE_SECONDS = 1.5
@@ -64,7 +64,7 @@ SOON = _Line(AT_ONCE)
 TO_KEEP = _Line(AT_ONCE, SOON)
 
 # What a page composes of many runs: an upper bound soon, then the number to keep.
-GRIDS = ((accounting.COARSE, SOON), (accounting.FINE, TO_KEEP))
+PRECISIONS = ((Precision.PREVIEW, SOON), (Precision.REPORTED, TO_KEEP))
 
 
 @contextmanager

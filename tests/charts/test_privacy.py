@@ -10,6 +10,7 @@ from dpcore.charts import lesson_game, privacy
 from dpcore.lesson import game
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.ui import tables
 
@@ -73,7 +74,7 @@ def test_every_point_of_the_map_is_a_plan_that_keeps_to_its_epsilon():
         if "∞" not in text:
             clients, noise, epsilon = numbers(text)
             asked = replace(plan, clients_per_round=int(clients), noise_multiplier=noise)
-            assert accounting.epsilon(asked, accounting.COARSE).value <= epsilon
+            assert accounting.epsilon(asked, Precision.PREVIEW).value <= epsilon
     assert "ratio 0.01" in [trace.name for trace in figure.data]  # 0.010037
 
 

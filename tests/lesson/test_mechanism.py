@@ -7,6 +7,7 @@ from dpcore import limits
 from dpcore.lesson import averaging, clipping, sampling, softmax
 from dpcore.plan import AdaptiveClipping
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 
 
 @pytest.mark.parametrize("start", [0.2, 5.0])
@@ -82,7 +83,7 @@ def test_cohorts_are_poisson_samples():
 def test_epsilon_by_round_ends_at_the_accountants():
     plan = sampling.plan(120)
     table = sampling.epsilon_by_round(plan)
-    assert table["sampled"].iloc[-1] == accounting.epsilon(plan, accounting.COARSE).value
+    assert table["sampled"].iloc[-1] == accounting.epsilon(plan, Precision.PREVIEW).value
     assert table["known"].iloc[-1] == pytest.approx(accounting.without_amplification(plan), rel=1e-12)
     assert table["sampled"].is_monotonic_increasing
     assert (table["known"] > table["sampled"]).all()

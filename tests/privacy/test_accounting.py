@@ -13,6 +13,7 @@ import pytest
 from dpcore.errors import InvalidValueError
 from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 CASES = {case["id"]: case for case in GOLDEN["cases"]}
@@ -108,7 +109,7 @@ SWEEPS = {
 def test_epsilon_does_not_jump_where_another_takes_over(name):
     """Neighbours' slopes, in logarithms, differ by hardly more than those of the curve itself do."""
     plans = [PrivacyPlan(clipping=FixedClipping(), **values) for values in SWEEPS[name]]
-    for grid in (accounting.COARSE, accounting.FINE):
+    for grid in (Precision.PREVIEW, Precision.REPORTED):
         accounts = [accounting.account(made, grid) for made in plans]
         values = np.log([account.headline.value for account in accounts])
         steps = np.diff(values)
@@ -220,7 +221,7 @@ def test_the_best_order_at_the_end_of_the_grid_is_said():
     ids=str,
 )
 def test_edges_have_an_answer(values):
-    answer = accounting.account(PrivacyPlan(**values), accounting.COARSE)
+    answer = accounting.account(PrivacyPlan(**values), Precision.PREVIEW)
     assert 0 <= answer.headline.value <= answer.rdp.value < math.inf
     assert answer.pld is not None or answer.pld_problem
 
@@ -242,7 +243,7 @@ def random_plans(count):
 @pytest.mark.parametrize("made", random_plans(25), ids=lambda p: f"{p.noise_multiplier:.2g}-{p.rounds}")
 def test_epsilon_falls_with_noise_delta_and_population_and_grows_with_rounds(made):
     def both(**values):
-        found = accounting.account(replace(made, **values), accounting.COARSE)
+        found = accounting.account(replace(made, **values), Precision.PREVIEW)
         return np.array([found.rdp.value, found.headline.value])
 
     here = both()
@@ -275,7 +276,9 @@ def test_the_tutorials_numbers():
 
 
 def test_the_coarse_grid_is_an_upper_bound_of_the_fine_one():
-    coarse, fine = (accounting.epsilon(PrivacyPlan(), grid).value for grid in (accounting.COARSE, accounting.FINE))
+    coarse, fine = (
+        accounting.epsilon(PrivacyPlan(), grid).value for grid in (Precision.PREVIEW, Precision.REPORTED)
+    )
     assert fine <= coarse <= fine * 1.001
 
 
@@ -369,7 +372,7 @@ class GivesUp:
         raise ValueError("The result of subtraction must be non-negative.")
 
 
-@pytest.mark.parametrize("grid", [accounting.COARSE, accounting.FINE])
+@pytest.mark.parametrize("grid", [Precision.PREVIEW, Precision.REPORTED])
 @pytest.mark.parametrize(
     "values",
     [

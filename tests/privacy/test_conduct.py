@@ -9,6 +9,7 @@ from dpcore.language import speaking
 from dpcore.plan import FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.conduct import Conduct
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 
 DONE = Conduct(status="finished", engine="vectorized", seeded=True, begun=True, released=100, planned=100)
@@ -17,7 +18,7 @@ ROWS = ("Covers", "Released", "Sampling done", "Seed")
 
 
 def rows(done, *, privacy=PrivacyPlan(), seed=7):  # noqa: B008
-    account = accounting.account(privacy, accounting.COARSE)
+    account = accounting.account(privacy, Precision.PREVIEW)
     training = TrainingPlan(seed=seed) if done else None
     made = statement.table(privacy, account, risk(privacy), false_positive_rate=0.01, training=training, done=done)
     return dict(made)

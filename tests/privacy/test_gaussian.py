@@ -8,6 +8,7 @@ import pytest
 
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, curves, gaussian
+from dpcore.privacy.precision import Precision
 
 NOISE = [0.03, 0.12, 1.2, 7.0, 40.0, 1000.0]
 
@@ -59,7 +60,7 @@ def test_accountant_and_curves_take_it_where_all_take_part():
     assert both.grid is None
     assert exact_delta((100 / 12.0**2 + 100 / 7.0**2) ** -0.5, both.value) == pytest.approx(1e-5, rel=1e-9)
     # The library's grid is an upper bound of it.
-    sampled = accounting._whole_pld({accounting.mechanism(one): 100}, accounting.COARSE)
+    sampled = accounting._whole_pld({accounting.mechanism(one): 100}, Precision.PREVIEW)
     assert 0 <= sampled.get_epsilon_for_delta(1e-5) - accounting.account(one).pld.value < 1e-4
     epsilons = np.linspace(0, 4, 50)
     above = sampled.get_delta_for_epsilon(epsilons) - accounting.deltas(one, epsilons)

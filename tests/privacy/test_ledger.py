@@ -7,6 +7,7 @@ import pytest
 
 from dpcore.plan import REPLACE, PrivacyPlan
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.precision import Precision
 
 CASES = json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
 LEDGERS = [case for case in CASES if case["group"] == "ledger" and "delta" in case["inputs"]]
@@ -30,8 +31,8 @@ def test_there_are_ledgers():
 
 def test_runs_that_are_alike_are_one_longer_run():
     plan = PrivacyPlan()
-    twice = ledger.compose([plan, plan], plan.delta, accounting.COARSE)
-    assert twice == accounting.account(replace(plan, rounds=200), accounting.COARSE)
+    twice = ledger.compose([plan, plan], plan.delta, Precision.PREVIEW)
+    assert twice == accounting.account(replace(plan, rounds=200), Precision.PREVIEW)
 
 
 def test_nothing_spends_nothing():

@@ -7,6 +7,7 @@ import pytest
 
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, opening
+from dpcore.privacy.precision import Precision
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def knows_nothing(monkeypatch):
 def test_another_process_says_what_this_one_says_and_it_is_kept(tmp_path):
     opening.take_over(tmp_path, opening.begin(tmp_path))
     assert len(accounting._remembered) == 3
-    remembered = {grid: accounting.account(PrivacyPlan(), grid) for grid in (accounting.COARSE, accounting.FINE)}
+    remembered = {grid: accounting.account(PrivacyPlan(), grid) for grid in (Precision.PREVIEW, Precision.REPORTED)}
     accounting._remembered.clear()
     assert remembered == {grid: accounting.account(PrivacyPlan(), grid) for grid in remembered}
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from dpcore.language import speaking
 from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
+from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 
 
 def rows(plan, **values):
-    account = accounting.account(plan, accounting.COARSE)
+    account = accounting.account(plan, Precision.PREVIEW)
     made = statement.table(plan, account, risk(plan), false_positive_rate=0.01, **values)
     return dict(made), statement.markdown(plan, account, made)
 
@@ -156,7 +157,7 @@ def test_the_statement_in_japanese_has_the_same_numbers(plan, seed):
     english, whole = rows(plan, training=training)
     with speaking("ja"):
         japanese, translated = rows(plan, training=training)
-        account = accounting.account(plan, accounting.COARSE)
+        account = accounting.account(plan, Precision.PREVIEW)
         sentence = statement.sentence(plan, account.headline.value)
     assert len(japanese) == len(english)
     for (name, text), (other_name, other_text) in zip(english.items(), japanese.items(), strict=True):

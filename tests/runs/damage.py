@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dpcore.errors import BudgetExceededError
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
-from dpcore.privacy import accounting, ledger
+from dpcore.privacy import ledger
+from dpcore.privacy.precision import Precision
 from dpcore.rounds import Round
 from dpcore.runs import budget, processes, schema
 from dpcore.runs.settings import Policy
@@ -110,7 +111,7 @@ def spent(store, dataset) -> float:
     plans = [run.charged for run in budget.charged(store, dataset)]
     if any(where in (dataset, None) for _, where in store.unreadable()):
         return math.inf
-    return ledger.compose(plans, 1e-6, accounting.COARSE).headline.value
+    return ledger.compose(plans, 1e-6, Precision.PREVIEW).headline.value
 
 
 def state(store) -> State:

@@ -9,6 +9,7 @@ from dpcore.errors import BudgetExceededError
 from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.rounds import Round
 from dpcore.runs import budget, processes, supervisor
 from dpcore.runs.settings import Policy
@@ -31,7 +32,7 @@ def run(store, status, rounds=(0, 1), engine="vectorized", **values):
 
 
 def spent(store, **more):
-    return budget.balance(store, "writers", grid=accounting.COARSE, **more).account.headline.value
+    return budget.balance(store, "writers", precision=Precision.PREVIEW, **more).account.headline.value
 
 
 def test_whatever_released_a_round_or_still_may_is_charged_with_its_whole_plan(store):
@@ -39,18 +40,18 @@ def test_whatever_released_a_round_or_still_may_is_charged_with_its_whole_plan(s
     run(store, "failed", rounds=(0,))  # nothing was released
     assert spent(store) == 0
     run(store, "stopped")
-    once = accounting.epsilon(PrivacyPlan(), accounting.COARSE).value
+    once = accounting.epsilon(PrivacyPlan(), Precision.PREVIEW).value
     assert spent(store) == once
     store.create(plan(), engine="vectorized", eval_every=5)  # queued
-    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=200), accounting.COARSE).value
-    assert spent(store, also=plan()) == accounting.epsilon(PrivacyPlan(rounds=300), accounting.COARSE).value
+    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=200), Precision.PREVIEW).value
+    assert spent(store, also=plan()) == accounting.epsilon(PrivacyPlan(rounds=300), Precision.PREVIEW).value
 
 
 def test_rounds_drawn_again_are_charged_and_deleting_takes_nothing_back(store):
     run_id = run(store, "interrupted")
     once = spent(store)
     store.requeue(store.run(run_id), redrawn=7)
-    more = accounting.epsilon(PrivacyPlan(rounds=107), accounting.COARSE).value
+    more = accounting.epsilon(PrivacyPlan(rounds=107), Precision.PREVIEW).value
     assert spent(store) == more > once
     store.request_stop(run_id)
     supervisor.delete(store, run_id)
@@ -76,7 +77,7 @@ def test_a_round_that_was_being_drawn_is_charged_again_unless_it_repeats(store, 
     store.end(run_id, "interrupted")
     supervisor.resume(store, run_id)
     assert store.run(run_id).redrawn == again
-    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=100 + again), accounting.COARSE).value
+    assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=100 + again), Precision.PREVIEW).value
 
 
 def test_a_run_whose_plan_cannot_be_read_leaves_no_guarantee(store):
@@ -155,4 +156,4 @@ def test_the_runs_of_a_data_set_that_is_gone_keep_their_ledger(store):
     gone = Plan(training=TrainingPlan(dataset="gone"))
     store.create(gone, engine="vectorized", eval_every=5)
     assert budget.dataset_names(store)[-1] == "gone"
-    assert budget.balance(store, "gone", grid=accounting.COARSE).account.headline.value > 1
+    assert budget.balance(store, "gone", precision=Precision.PREVIEW).account.headline.value > 1

@@ -6,6 +6,7 @@ import pytest
 
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
+from dpcore.privacy.precision import Precision
 from dpcore.rounds import Round
 from dpcore.runs import forecast
 
@@ -49,7 +50,7 @@ def test_the_noise_for_an_epsilon_is_near_that_of_the_calibration_and_reaches_it
         )
         assert noise == pytest.approx(exact.noise_multiplier, rel=0.02)
     reached = PrivacyPlan(clients_per_round=120, noise_multiplier=float(found[1]))
-    assert accounting.epsilon(reached, accounting.COARSE).value == pytest.approx(2.0, rel=0.03)
+    assert accounting.epsilon(reached, Precision.PREVIEW).value == pytest.approx(2.0, rel=0.03)
 
 
 def test_the_noise_for_an_epsilon_keeps_to_it_and_is_hardly_more_than_that_takes():

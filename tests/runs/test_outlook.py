@@ -8,7 +8,8 @@ import pytest
 from dpcore import hosting
 from dpcore.language import speaking
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
-from dpcore.privacy import accounting, ledger
+from dpcore.privacy import ledger
+from dpcore.privacy.precision import Precision
 from dpcore.runs import budget, outlook, studies, supervisor
 from dpcore.runs.settings import Policy
 from dpcore.runs.visiting import Visited
@@ -29,7 +30,7 @@ def epsilon(balance):
 
 
 def spent(store, dataset="writers"):
-    return epsilon(budget.balance(store, dataset, grid=accounting.COARSE))
+    return epsilon(budget.balance(store, dataset, precision=Precision.PREVIEW))
 
 
 def test_the_tutorials_study_says_that_it_leaves_no_guarantee(store):
@@ -79,7 +80,7 @@ def test_the_whole_study_is_composed_with_what_is_there_and_its_costliest_final_
         (44, 0.88),
     ]  # what each noise of the sweep would lead to, by RDP at epsilon 2
     wholes = [
-        ledger.compose([*sweep, PrivacyPlan(clients_per_round=c, noise_multiplier=z)], 1e-5, accounting.COARSE)
+        ledger.compose([*sweep, PrivacyPlan(clients_per_round=c, noise_multiplier=z)], 1e-5, Precision.PREVIEW)
         for c, z in finals
     ]
     assert epsilon(found.after) == pytest.approx(max(whole.headline.value for whole in wholes), abs=1e-9)
@@ -112,7 +113,7 @@ def test_runs_that_are_there_add_nothing_and_a_final_run_is_known_once_the_sweep
     for run in store.queue():
         finish(store, run, {0.5: 0.78, 0.75: 0.6, 1.0: 0.5}[run.plan.privacy.noise_multiplier])
     exact = ledger.compose(
-        [*(plan.privacy for plan in NOISY.grid()), PrivacyPlan()], 1e-5, accounting.COARSE
+        [*(plan.privacy for plan in NOISY.grid()), PrivacyPlan()], 1e-5, Precision.PREVIEW
     ).headline.value
     assert epsilon(only(outlook.of_study(store, NOISY)).after) == pytest.approx(exact, abs=1e-9)
     studies.advance_all(store)
@@ -148,7 +149,7 @@ def test_the_writers_lose_their_guarantee_where_they_stand_in(store):
 def test_more_than_can_be_looked_at_is_bounded_or_said_to_be_left_out(store, monkeypatch):
     monkeypatch.setattr(outlook, "_MOST_KINDS", 3)
     many = replace(NOISY, noise_multipliers=tuple(0.6 + 0.02 * n for n in range(9)), target_epsilon=None)
-    exact = ledger.compose([plan.privacy for plan in many.grid()], 1e-5, accounting.COARSE).headline.value
+    exact = ledger.compose([plan.privacy for plan in many.grid()], 1e-5, Precision.PREVIEW).headline.value
     bound = epsilon(only(outlook.of_study(store, many)).after)
     assert exact < bound < 1.2 * exact
     assert len({plan.privacy for plan in outlook._fewer_kinds(many.grid())}) == 3

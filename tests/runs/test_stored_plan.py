@@ -12,13 +12,14 @@ from dpcore.cli import app
 from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, statement
+from dpcore.privacy.precision import Precision
 from dpcore.rounds import Round
 from dpcore.runs import budget, stored_plan, supervisor, worker
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
 from tests.runs.tutorial import GRID, TUTORIAL
 
-ONCE = accounting.epsilon(PrivacyPlan(), accounting.COARSE).value
+ONCE = accounting.epsilon(PrivacyPlan(), Precision.PREVIEW).value
 # What was taken before there were ranges: the part of a plan, its fields, and whether its updates were bounded.
 OLD = {
     "a clip norm that float32 squares to 0": ({"clipping": {"clip_norm": 1e-30}}, {}, False),
@@ -57,7 +58,7 @@ def stored(store, text, *, clip_norms=(0.1, 0.1), status="interrupted"):
 
 
 def spent(store):
-    return budget.balance(store, "writers", grid=accounting.COARSE).account.headline.value
+    return budget.balance(store, "writers", precision=Precision.PREVIEW).account.headline.value
 
 
 @pytest.mark.parametrize("name", OLD)
