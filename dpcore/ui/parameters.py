@@ -28,6 +28,7 @@ CLIPPINGS = ("adaptive", "fixed")
 DRAW = Knob(name="draw", minimum=0, maximum=10**10 - 1, default=0, integer=True, help="")
 _AXES = re.compile(r"axis_[a-z0-9_-]{1,63}")  # one for each data set
 _SIMPLE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|[A-Za-z0-9]+(_[A-Za-z0-9]+)*")  # is no Markdown, and no address
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can name one, and no address holds it
 _SHOWN = 40  # characters of a name or a value in a sentence
 _MOST_CHARACTERS, _MOST_PARTS = 200, 100
 
@@ -162,7 +163,7 @@ def _unpacked(text: str, refusals: list[str]) -> dict[str, str]:
         return {}
     texts = {}
     for name, value in packed.items():
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and not _HALF.search(written(value)):
             texts[name] = written(value)
         else:
             reason = _("Expected {name} to be a text, a number, true or false. It is left out.")

@@ -164,6 +164,12 @@ def test_a_link_of_the_lesson_says_what_it_could_not_set():
     assert test.query_params == {"everybody": "true"}
 
 
+def test_half_a_character_in_a_link_is_only_left_out():
+    test = pages.page("runs", anew='{"find": "\\ud800", "\\udfff": 1, "lang": "ja"}')
+    assert "このリンクには" in test.warning[0].value
+    assert test.query_params == {"lang": "ja"}
+
+
 def test_the_root_leads_on_with_what_its_address_says():
     test = pages.AppTest.from_file(str(pages.APP), default_timeout=300)
     test.query_params = {"noise_multiplier": "0.75", "rounds": ["1", "2"]}
