@@ -772,6 +772,9 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     assert metric(test, "Clients per round by PLD") == "104 at noise 1.04"
     assert metric(test, "Epsilon") == "1.708"
     assert metric(test, "Private accuracy") == "79.0%"
+    (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
+    (final,) = studies.look(store, study_id).final
+    assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 
 def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
