@@ -194,6 +194,46 @@ def test_a_box_for_a_whole_number_takes_no_other(home):
     assert Store(home).parallel_runs() == before
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2e1; 5E1、60.0，70", ""),
+        ("2e6", "found 2000000. The population has 3,383 users"),
+        ("10.5", "Expected Clients per round to be whole numbers with commas between, found 10.5."),
+        ("-3", "Expected Clients per round to be a whole number in [1, 3383], found -3."),
+        ("1e400", "to be whole numbers with commas between, found 1e400."),
+        ("9" * 900, "to be whole numbers with commas between, found 9999"),
+    ],
+)
+def test_a_list_of_whole_numbers_reads_them_as_a_box_does(text, said):
+    test = pages.page("study", cohorts=text, noises="0, 0.5", final="false")
+    if said:
+        assert said in test.error[0].value
+        assert len(test.error[0].value) < 250
+    else:
+        assert not test.error
+        assert any(caption.value.startswith("8 runs: ") for caption in test.caption)
+
+
+def test_a_choice_that_these_data_do_not_have_is_not_called_removed():
+    test = pages.page("study", baseline="writers", dataset="nowhere")
+    (notice,) = test.warning
+    assert "Expected baseline to be one of those that are offered here, found writers." in notice.value
+    assert "Its default is used: own." in notice.value
+    assert "The link names nowhere, which is not here" in notice.value
+    assert test.radio(key="baseline").value == "own"
+
+
+def test_what_is_looked_for_is_no_longer_than_an_address_takes(home):
+    pages.recorded(home, "finished")
+    box = pages.page("runs").text_input(key="find")
+    assert pages.page("runs", find="x" * box.proto.max_chars).text_input(key="find").value
+    assert (
+        "Expected find to have 0 to 200"
+        in pages.page("runs", find="x" * (box.proto.max_chars + 1)).warning[0].value
+    )
+
+
 def test_a_study_that_is_begun_stands_in_the_address(home):
     test = pages.page("study", noises="0, 1", seeds="2")
     assert test.query_params == {"noises": "0, 1", "seeds": "2"}
