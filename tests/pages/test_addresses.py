@@ -184,8 +184,14 @@ def test_a_box_for_a_whole_number_takes_no_other(home):
         pages.number(train, "Rounds").set_value(number).run()
         assert f"Expected Rounds to be a whole number in [0, 1000000], found {found}." in train.error[0].value
     study = pages.page("study")
-    study.number_input(key="seeds").set_value(10.5).run()
-    assert "Expected Seeds a setting to be a whole number, found 10.5." in study.error[0].value
+    for number, found in ((10.5, "10.5"), (-3.0, "-3"), (2e6, "2000000")):
+        study.number_input(key="seeds").set_value(number).run()
+        said = f"Expected Seeds a setting to be a whole number in [1, 20], found {found}."
+        assert said in study.error[0].value
+        assert "seeds" in study.query_params
+    study.button_group(key="_language_control").set_value("ja").run()
+    assert "整数" in study.error[0].value
+    assert english(study) == []
     pages.recorded(home, "finished")
     runs = pages.page("runs")
     before = Store(home).parallel_runs()
