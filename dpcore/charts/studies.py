@@ -72,8 +72,8 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     Args:
         table: A row a setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
             multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
-            column of the axis; where they differ, also `family` and `rounds`, of which only settings that share both
-            are joined, and `seeds`, `low` and `high`.
+            column of the axis; where they differ, also `family`, `rounds` and `engine`, of which only settings that
+            share all are joined, and `seeds`, `low` and `high`.
         axis: A key of `AXES`.
         runs: The same of single runs, to be drawn lightly behind.
     """
@@ -133,7 +133,7 @@ def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, **how
 
 def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
     """Joins settings of one family that differ in nothing but their clients, and the noise that goes with them."""
-    shared = [name for name in ("family", "rounds", "ratio") if name in known]
+    shared = [name for name in ("family", "rounds", "ratio", "engine") if name in known]
     for _shared, rows in known.groupby(shared):
         line = rows.groupby(axis, as_index=False)["accuracy"].mean()
         if len(line) > 1:

@@ -45,7 +45,7 @@ class _Point:
         coming: What controls take on in the next run: in this one they are shown already.
         own: The address that was taken last, and those made here since; whoever asks for one tells nothing new.
         given: What the address said when somebody came by it.
-        missing: Names in it of what is not here.
+        missing: What it names that is not here, each with the name of its control.
         place: Where what was not taken is told.
         behind: Whether the browser is told the address even if it has asked for that.
         wrote: When the browser was told an address last.
@@ -58,7 +58,7 @@ class _Point:
     coming: dict[str, Any] = field(default_factory=dict)
     own: list[str] = field(default_factory=list)
     given: dict[str, list[str]] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
     place: DeltaGenerator | None = None
     behind: bool = False
     wrote: float = -math.inf
@@ -164,11 +164,11 @@ def solve(name: str, value: float) -> None:
     _point().solved[name] = value
 
 
-def missing(name: str) -> None:
-    """Says that the address names what is not here."""
+def missing(name: str, value: str) -> None:
+    """Says that the address sets a control to what is not here."""
     point = _point()
-    if name not in point.missing:
-        point.missing.append(name)
+    if (name, value) not in point.missing:
+        point.missing.append((name, value))
         _tell(point)
 
 
@@ -261,8 +261,7 @@ def tell() -> None:
 
 def _tell(point: _Point) -> None:
     refusals = parameters.read(point.page, point.given).refusals
-    gone = _("The link names {name}, which is not here: in the bin, removed, or of another dashboard.")
-    refusals += [gone.format(name=parameters.quoted(name)) for name in point.missing]
+    refusals += [parameters.not_here(point.page, *one) for one in point.missing]
     if refusals and point.place is not None:
         more = len(refusals) - _MOST_TOLD
         rest = [_("And {count} more.").format(count=more)] if more > 0 else []

@@ -21,9 +21,9 @@ def linked(
         stays: Whether a link that names the first option goes on naming it: options and their words change meanwhile.
         how: What else `show` takes.
     """
-    for name in address.drop(key, options):
-        if name not in actions.just_deleted():  # else the page says so already
-            address.missing(name)
+    for gone in address.drop(key, options):
+        if gone not in actions.just_deleted():  # else the page says so already
+            address.missing(key, gone)
     address.key(key, [] if how.get("selection_mode") == "multi" else options[0], stays=stays)
     if stays:  # else Streamlit keeps its words, also where they have changed
         st.session_state[key] = st.session_state[key]

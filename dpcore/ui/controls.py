@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dpcore import limits, rounding
-from dpcore.errors import EpsilonLabError, InvalidValueError
+from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.limits import Knob
 from dpcore.ui import address, visitors
@@ -76,9 +76,10 @@ def solved(setting: Knob, value: float) -> None:
 
 
 def count(label: str, *, low: int, high: int | None, default: int | None, key: str, **how: Any) -> int | None:
-    """Shows a box for a whole number; returns it, or refuses one that is not whole.
+    """Shows a box for a whole number; returns it, or refuses one that is not whole or out of range.
 
-    Streamlit's own box for whole numbers makes 2 of "2e6", and 10 of "10.5".
+    Streamlit's own box for whole numbers makes 2 of "2e6", and 10 of "10.5"; and what is out of a box's own range, it
+    refuses in English, and goes on with the number before.
 
     Args:
         label: What a person reads beside it.
@@ -90,19 +91,19 @@ def count(label: str, *, low: int, high: int | None, default: int | None, key: s
     """
     number = st.number_input(
         label,
-        float(low),
-        high and float(high),
-        None if default is None else float(default),
+        value=None if default is None else float(default),
         step=1.0,
         format=_AS_TYPED,
         key=key,
         **how,
     )
-    if number is None or number == int(number):
-        return None if number is None else int(number)
-    raise InvalidValueError(
-        key, _("Expected {label} to be a whole number, found {value}.").format(label=label, value=number)
+    if number is None:
+        return None
+    most = math.inf if high is None else high
+    asked = Knob(
+        name=label, minimum=low, maximum=most, below_maximum=high is None, default=low, integer=True, help=""
     )
+    return asked.check(int(number) if number.is_integer() else number)
 
 
 def link() -> str:

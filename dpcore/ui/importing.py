@@ -200,8 +200,6 @@ def _mapping(seen: Preview) -> Mapping:
     test_users = two.number_input(
         _("Share of users who only test"),
         value=None,
-        min_value=0.01,
-        max_value=0.99,
         step=0.05,
         format="%g",
         key="import_test_users",

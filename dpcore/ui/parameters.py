@@ -28,8 +28,10 @@ CLIPPINGS = ("adaptive", "fixed")
 DRAW = Knob(name="draw", minimum=0, maximum=10**10 - 1, default=0, integer=True, help="")
 _AXES = re.compile(r"axis_[a-z0-9_-]{1,63}")  # one for each data set
 _SIMPLE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|[A-Za-z0-9]+(_[A-Za-z0-9]+)*")  # is no Markdown, and no address
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can name one, and no address holds it
+MOST_CHARACTERS = 200  # of a text
 _SHOWN = 40  # characters of a name or a value in a sentence
-_MOST_CHARACTERS, _MOST_PARTS = 200, 100
+_MOST_PARTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,16 @@ def read(page: str, given: Mapping[str, list[str]]) -> Reading:
     return reading
 
 
+def not_here(page: str, name: str, value: str) -> str:
+    """Returns the sentence about a value that could stand in the address of a page, were it there."""
+    parameter = _find(name, page)
+    if parameter.default is None:
+        gone = _("The link names {name}, which is not here: in the bin, removed, or of another dashboard.")
+        return gone.format(name=quoted(value))
+    reason = _("Expected {name} to be one of those that are offered here, found {value}.")
+    return _refusal(parameter, reason.format(name=name, value=quoted(value)))
+
+
 def _take(parameter: Parameter, text: str, reading: Reading) -> None:
     parts = list(dict.fromkeys(filter(None, text.split(",")))) if parameter.several else [text]
     taken, reasons = [], []
@@ -162,7 +174,7 @@ def _unpacked(text: str, refusals: list[str]) -> dict[str, str]:
         return {}
     texts = {}
     for name, value in packed.items():
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and not _HALF.search(written(value)):
             texts[name] = written(value)
         else:
             reason = _("Expected {name} to be a text, a number, true or false. It is left out.")
@@ -233,7 +245,7 @@ def _choice(
     return Parameter(name=name, pages=frozenset(pages), read=choice, default=default, several=several)
 
 
-def _text(name: str, *pages: str, least: int = 1, most: int = _MOST_CHARACTERS, several: bool = False) -> Parameter:
+def _text(name: str, *pages: str, least: int = 1, most: int = MOST_CHARACTERS, several: bool = False) -> Parameter:
     """What only a page can judge, as the name of a run."""
 
     def text_of(text: str) -> str:

@@ -12,7 +12,7 @@ from dpcore.privacy.precision import Precision
 from dpcore.runs import supervisor
 from dpcore.runs.run_rows import ACTIVE, ENDED, Run
 from dpcore.runs.store import Store
-from dpcore.ui import actions, address, choices, columns, frame, states
+from dpcore.ui import actions, address, choices, columns, frame, parameters, states
 
 _POLL_SECONDS = 2.0
 _CHOSEN = "runs"
@@ -29,6 +29,7 @@ def choose(store: Store) -> list[str]:
     one, two = st.columns([2, 3], vertical_alignment="bottom")
     words = one.text_input(
         _("Find"),
+        max_chars=parameters.MOST_CHARACTERS,
         key=address.key("find", ""),
         placeholder=_("id, name, tag, note, data set, engine ..."),
         help=_("Words that a run must have in its id, name, tags, note, data set or engine."),
@@ -45,7 +46,7 @@ def choose(store: Store) -> list[str]:
     there = store.runs()
     known = {run.run_id for run in there}
     for run_id in address.drop(_CHOSEN, known.union(actions.just_deleted())):
-        address.missing(run_id)
+        address.missing(_CHOSEN, run_id)
     chosen = address.value(_CHOSEN, [])
     active = any(run.active for run in there)
 

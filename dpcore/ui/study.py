@@ -1,5 +1,7 @@
 """A study in the tutorial's five steps, as it goes on and is read."""
 
+from urllib.parse import urlencode
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +19,7 @@ from dpcore.runs.store import Store
 from dpcore.runs.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 from dpcore.ui import actions, chart, columns, controls, frame, once_more, states, visitors
 from dpcore.ui.markdown import plain
+from dpcore.ui.parameters import LANGUAGE
 
 _POLL_SECONDS = 2.0
 _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
@@ -203,7 +206,7 @@ def _result(store: Store, now: Progress) -> None:
     for run in now.final:
         st.write(
             _("{run}: {status}, round {done} of {total}").format(
-                run=f"[{plain(run.title)}](runs?runs={run.run_id})",
+                run=f"[{plain(run.title)}](runs?{urlencode({LANGUAGE: language.current(), 'runs': run.run_id})})",
                 status=states.name(run.status),
                 done=run.last_round or 0,
                 total=run.plan.privacy.rounds,

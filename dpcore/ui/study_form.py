@@ -1,5 +1,8 @@
 """What a new study asks: its grid, its target, and how long it will take."""
 
+import re
+from collections.abc import Callable
+
 import streamlit as st
 
 from dpcore import datasets, limits
@@ -13,7 +16,7 @@ from dpcore.runs.store import Store
 from dpcore.runs.study import NONE, OWN, WRITERS, Study
 from dpcore.ui import address, choices, controls, data, ledger, once_more, states, turns
 from dpcore.ui import plan as plan_controls
-from dpcore.ui.markdown import plain
+from dpcore.ui.parameters import quoted
 
 _BASELINE = "baseline"
 
@@ -75,8 +78,8 @@ def ask(store: Store) -> None:
             study = Study(
                 plan=Plan(privacy=privacy, training=training),
                 noise_multipliers=tuple(noise for noise in asked if noise or baseline != NONE),
-                clients_per_round=_numbers(_("Clients per round"), clients, int),
-                rounds=_numbers(_("Rounds"), rounds, int),
+                clients_per_round=_numbers(_("Clients per round"), clients, _whole),
+                rounds=_numbers(_("Rounds"), rounds, _whole),
                 client_learning_rates=_numbers(_("Client learning rates"), rates, float),
                 clippings=(clipping,),
                 seeds=tuple(range(seeds)),
@@ -153,16 +156,24 @@ def _list(label: str, default: str, key: str, tip: str) -> str:
     return st.text_input(label, default, limits.MOST_GRID_TEXT, key=address.key(key, default), help=tip)
 
 
-def _numbers(label: str, text: str, kind: type) -> tuple:
+def _whole(text: str) -> int:
+    """Returns a whole number, written as any other: 2e3 as well."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+def _numbers(label: str, text: str, kind: Callable[[str], float]) -> tuple:
     try:
-        found = tuple(kind(part) for part in text.replace(";", ",").split(",") if part.strip())
+        found = tuple(kind(part) for part in re.split("[,;、，]", text) if part.strip())
     except ValueError as err:
-        raise InvalidValueError(
-            label,
-            _("Expected {label} to be numbers with commas between, found {text}.").format(
-                label=label, text=plain(text)
-            ),
-        ) from err
+        message = (
+            _("Expected {label} to be whole numbers with commas between, found {text}.")
+            if kind is _whole
+            else _("Expected {label} to be numbers with commas between, found {text}.")
+        )
+        raise InvalidValueError(label, message.format(label=label, text=quoted(text))) from err
     if not found:
         raise InvalidValueError(
             label, _("Expected at least one number for {label}, found none.").format(label=label)

@@ -81,4 +81,5 @@ def test_the_front_says_no_epsilon_that_is_too_small():
     }
     *lines, runs = studies.frontier(pd.DataFrame([row]), "epsilon").data
     assert all(line.hoverinfo == "skip" for line in lines)
-    assert set(runs.hovertemplate.split("%")[1:]) == {"{text}<br>accuracy ", "{y:.3f}<extra></extra>"}
+    assert runs.hovertemplate.split("%")[1:] == ["{text}<br>", "{hovertext}<extra></extra>"]
+    assert list(runs.text) + list(runs.hovertext) == ["noise 0.5", "accuracy 0.500"]

@@ -77,6 +77,7 @@ def test_a_dotted_line_joins_what_has_the_same_rounds_and_belongs_together():
     table = settings((0.5, 50, 30, 6.0, 0.6), (0.5, 50, 100, 8.0, 0.8), (1.0, 100, 100, 2.0, 0.8))
     assert dotted(table) == [[2.0, 8.0]]  # 30 and 100 rounds have no line between them
     assert dotted(table.assign(family=[0, 0, 1])) == []
+    assert dotted(table.assign(engine=["vectorized", "vectorized", "tff"])) == []
     for axis in ("rounds", "clients", "minutes", "noise"):
         assert all(len(set(line)) > 1 for line in dotted(table, axis)), axis
     assert dotted(table, "clients") == [[50, 100]]

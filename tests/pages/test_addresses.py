@@ -164,6 +164,12 @@ def test_a_link_of_the_lesson_says_what_it_could_not_set():
     assert test.query_params == {"everybody": "true"}
 
 
+def test_half_a_character_in_a_link_is_only_left_out():
+    test = pages.page("runs", anew='{"find": "\\ud800", "\\udfff": 1, "lang": "ja"}')
+    assert "このリンクには" in test.warning[0].value
+    assert test.query_params == {"lang": "ja"}
+
+
 def test_the_root_leads_on_with_what_its_address_says():
     test = pages.AppTest.from_file(str(pages.APP), default_timeout=300)
     test.query_params = {"noise_multiplier": "0.75", "rounds": ["1", "2"]}
@@ -178,14 +184,60 @@ def test_a_box_for_a_whole_number_takes_no_other(home):
         pages.number(train, "Rounds").set_value(number).run()
         assert f"Expected Rounds to be a whole number in [0, 1000000], found {found}." in train.error[0].value
     study = pages.page("study")
-    study.number_input(key="seeds").set_value(10.5).run()
-    assert "Expected Seeds a setting to be a whole number, found 10.5." in study.error[0].value
+    for number, found in ((10.5, "10.5"), (-3.0, "-3"), (2e6, "2000000")):
+        study.number_input(key="seeds").set_value(number).run()
+        said = f"Expected Seeds a setting to be a whole number in [1, 20], found {found}."
+        assert said in study.error[0].value
+        assert "seeds" in study.query_params
+    study.button_group(key="_language_control").set_value("ja").run()
+    assert "整数" in study.error[0].value
+    assert english(study) == []
     pages.recorded(home, "finished")
     runs = pages.page("runs")
     before = Store(home).parallel_runs()
     runs.number_input(key="parallel").set_value(1.5).run()
     assert "found 1.5" in runs.error[0].value
     assert Store(home).parallel_runs() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2e1; 5E1、60.0，70", ""),
+        ("2e6", "found 2000000. The population has 3,383 users"),
+        ("10.5", "Expected Clients per round to be whole numbers with commas between, found 10.5."),
+        ("-3", "Expected Clients per round to be a whole number in [1, 3383], found -3."),
+        ("1e400", "to be whole numbers with commas between, found 1e400."),
+        ("9" * 900, "to be whole numbers with commas between, found 9999"),
+    ],
+)
+def test_a_list_of_whole_numbers_reads_them_as_a_box_does(text, said):
+    test = pages.page("study", cohorts=text, noises="0, 0.5", final="false")
+    if said:
+        assert said in test.error[0].value
+        assert len(test.error[0].value) < 250
+    else:
+        assert not test.error
+        assert any(caption.value.startswith("8 runs: ") for caption in test.caption)
+
+
+def test_a_choice_that_these_data_do_not_have_is_not_called_removed():
+    test = pages.page("study", baseline="writers", dataset="nowhere")
+    (notice,) = test.warning
+    assert "Expected baseline to be one of those that are offered here, found writers." in notice.value
+    assert "Its default is used: own." in notice.value
+    assert "The link names nowhere, which is not here" in notice.value
+    assert test.radio(key="baseline").value == "own"
+
+
+def test_what_is_looked_for_is_no_longer_than_an_address_takes(home):
+    pages.recorded(home, "finished")
+    box = pages.page("runs").text_input(key="find")
+    assert pages.page("runs", find="x" * box.proto.max_chars).text_input(key="find").value
+    assert (
+        "Expected find to have 0 to 200"
+        in pages.page("runs", find="x" * (box.proto.max_chars + 1)).warning[0].value
+    )
 
 
 def test_a_study_that_is_begun_stands_in_the_address(home):

@@ -772,6 +772,9 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     assert metric(test, "Clients per round by PLD") == "104 at noise 1.04"
     assert metric(test, "Epsilon") == "1.708"
     assert metric(test, "Private accuracy") == "79.0%"
+    (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
+    (final,) = studies.look(store, study_id).final
+    assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 
 def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
@@ -920,6 +923,8 @@ def test_a_shape_that_does_not_fit_is_told_beside_it(home, table):
     assert "Expected image_shape to be numbers with 'x' between them, as 28x28, found '2*1'." in test.error[0].value
     test.text_input(key="import_shape").set_value("1x2").run()
     assert not test.error
+    test.number_input(key="import_test_users").set_value(-3.0).run()
+    assert "Expected test_users in (0, 1), found -3.0." in test.error[0].value
     test.number_input(key="import_test_users").set_value(0.3).run()
     test.button(key="import").click().run()
     assert not test.exception

@@ -188,6 +188,16 @@ def test_a_packed_link_is_read_as_any_other():
     assert read(anew='{"rounds": 7}', rounds="8").values == {}
 
 
+@pytest.mark.parametrize("name", ["find", "noises", "dataset", "rounds", "\ud800"])
+def test_half_a_character_in_a_packed_link_is_no_text(name):
+    reading = read("runs", anew=json.dumps({name: "a\ud800", "prior": 0.3}))
+    assert reading.values == {"prior": 0.3}
+    (refusal,) = reading.refusals
+    assert "to be a text" in refusal
+    refusal.encode()
+    assert read("runs", anew=json.dumps({"find": "😀"})).values == {"find": "😀"}  # two halves are one
+
+
 def test_a_value_is_read_as_it_was_written():
     values = {
         "noise_multiplier": 0.1 + 0.2,
