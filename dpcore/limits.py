@@ -195,7 +195,10 @@ DELTA = Knob(
     default=1e-5,
     step=1e-6,
     below_maximum=True,
-    help=N_("The probability that the epsilon bound is allowed to fail. Well below 1 / population."),
+    help=N_(
+        "By how much a probability may exceed what epsilon allows: P[M(D) in S] <= e^epsilon P[M(D') in S] + delta. "
+        "Well below 1 / population."
+    ),
 )
 TARGET_EPSILON = Knob(
     name="target_epsilon",

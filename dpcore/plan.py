@@ -102,7 +102,7 @@ class PrivacyPlan:
         rounds: Rounds of training.
         noise_multiplier: The effective total: noise on the update and on the clip count together cost
             exactly as much as one Gaussian of this multiplier.
-        delta: The probability that the epsilon bound may fail.
+        delta: By how much a probability may exceed what epsilon allows (Dwork & Roth 2014, definition 2.4).
         clipping: How the clip norm adapts, or the one that stays.
         zeroing: Whether updates above a quantile estimate *without noise* become zero, as in the TFF
             tutorial. That estimate is outside the guarantee.

@@ -205,7 +205,7 @@ def decide(store: Store, dataset: str) -> None:
         step=1e-6,
         format="%e",  # all digits
         key=f"budget_delta_{dataset}",
-        help=_("The probability that the bound may fail, from 0 to below 1. Well below 1 / population."),
+        help=limits.DELTA.described,
     )
     if st.button(_("Save"), type="primary", help=_("Keeps what is set here; runs that train go on.")):
         with controls.refusals():
