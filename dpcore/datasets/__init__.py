@@ -203,7 +203,7 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
 
 def name_for(path: Path) -> str:
     """Returns the name that the data set of a file gets where no other is given."""
-    return re.sub(r"[^a-z0-9_-]+", "-", path.resolve().name.split(".")[0].lower()).strip("-_")[:63] or "table"
+    return re.sub(r"[^a-z0-9_-]+", "-", path.absolute().name.split(".")[0].lower()).strip("-_")[:63] or "table"
 
 
 def import_table(
