@@ -203,7 +203,7 @@ def load(name: str, home: Path, progress: Progress = lambda what, fraction: None
 
 def name_for(path: Path) -> str:
     """Returns the name that the data set of a file gets where no other is given."""
-    return re.sub(r"[^a-z0-9_-]+", "-", path.resolve().name.split(".")[0].lower()).strip("-_")[:63] or "table"
+    return re.sub(r"[^a-z0-9_-]+", "-", path.absolute().name.split(".")[0].lower()).strip("-_")[:63] or "table"
 
 
 def import_table(
@@ -338,9 +338,12 @@ def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Pa
     folder = _folder(name, home)
     with federated.disk_errors(folder):
         _private(home)
-    with federated.disk_errors(folder), lock(federated.lock_of(folder), wait=True):
+    with federated.disk_errors(folder), lock(federated.lock_of(folder), wait=False) as free:
         if folder.exists():
             message = _("There is a data set {name} already. Remove it, or choose another name.")
+            raise InvalidValueError("name", message.format(name=name))
+        if not free:
+            message = _("{name} is being made right now. Wait for that, or choose another name.")
             raise InvalidValueError("name", message.format(name=name))
         convert(name, folder)
     return federated.open_in_use(folder)

@@ -140,7 +140,10 @@ class Codes:
         """The error about the first row that has no name, from 0."""
         name = spelling.spelled(value)
         if isinstance(value, float | np.floating) and np.isinf(value):
-            message = _("Expected text or finite numbers in column {column!r}, found {value} in row {row:,}.")
+            message = _(
+                "Expected text or finite numbers in column {column!r}, found {value} in row {row:,}. Put an id or a "
+                "class there, or leave the row out."
+            )
         elif not self._option:
             message = _(
                 "Expected a value in column {column!r} of every row, found none in row {row:,}. Fill it in, "

@@ -77,7 +77,7 @@ def splits_of(path: Path, *, only_digits: bool) -> tuple[tff_sqlite.Source, Vari
     Raises:
         DatasetError: If it is no such file, or has other splits.
     """
-    found = tff_sqlite.num_examples(path)
+    found = tff_sqlite.num_examples(path, named=False)
     wanted = list(VARIANTS.values())[:: 1 if only_digits else -1]
     for variant in wanted:
         if variant.train_split in found and variant.test_split in found:
@@ -89,7 +89,7 @@ def splits_of(path: Path, *, only_digits: bool) -> tuple[tff_sqlite.Source, Vari
         return tff_sqlite.Source(path=path, train_split="train", test_split="test"), None
     if len(found) > 1:
         message = _("Expected the splits 'train' and 'test' in {file}, found {found}.")
-        raise DatasetError(message.format(file=path, found=", ".join(sorted(found))))
+        raise DatasetError(message.format(file=path.name, found=", ".join(sorted(found))))
     return tff_sqlite.Source(path=path, train_split=next(iter(found)), test_split=None), None
 
 

@@ -23,7 +23,7 @@ def reading(path: Path) -> Iterator[None]:
     except EpsilonLabError:
         raise
     except Exception as err:
-        kind = path.suffix.lower().removeprefix(".").upper()
+        kind = path.suffix.lower().removeprefix(".").upper() or _("a table")
         message = _("{file} cannot be read as {kind}: {reason}")
         raise DatasetError(message.format(file=path.name, kind=kind, reason=reason(err))) from err
 

@@ -17,13 +17,17 @@ import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?")
 _WRITTEN_OUT = 40  # digits; a larger number keeps its exponent
-# What programs write where there is nothing, in lower case. A blank, and dashes alone, say so as well.
-_NOTHING = frozenset(
-    "na n/a n.a. #na #n/a <na> nan -nan nat null <null> (null) none nil undefined \\n ?".split(),
+# What programs write where there is nothing, or no number, in lower case. A blank, and dashes alone, say so as well.
+_WORDS = (
+    *"na n/a n.a. nan -nan 1.#qnan -1.#qnan 1.#ind -1.#ind nat null none nil undefined \\n ?".split(),
+    *"inf -inf +inf infinity -infinity +infinity #na #n/a #ref! #value! #name? #num! #null! #div/0!".split(),
 )
+_NOTHING = {form.format(word) for word in _WORDS for form in ("{}", "<{}>", "({})", "[{}]")}
+_NOTHING |= {"(blank)", "(empty)", "(missing)", "()", "[]", "<>", "{}"}
 _INVISIBLE = frozenset(
     ("Zs", "Zl", "Zp", "Cc", "Cf")
 )  # blanks of all widths, none among them, and control characters
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # but for tabs and the ends of lines
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a pattern of dots that show nothing
 
 
@@ -69,10 +73,13 @@ def spelled(value: Any) -> str | None:
 
 
 def _of_bytes(value: bytes) -> str | None:
-    """As text where they are some; else in hexadecimal, sixteen of them as the UUID that they mostly are."""
+    """As text where they are some; else in hexadecimal, sixteen of them as the UUID that they mostly are.
+
+    Zeros that only fill up a width are no part of a text; but 32 and 8,224 in four bytes are no blanks.
+    """
     with suppress(UnicodeDecodeError):
-        inner = value.decode().strip(" \t\r\n\0")
-        if inner.isprintable():
+        inner = value.rstrip(b"\0").decode()
+        if not _CONTROL.search(inner) and (inner == inner.strip() or not value.endswith(b"\0")):
             return text(inner) or None
     return str(uuid.UUID(bytes=value)) if len(value) == 16 else f"0x{value.hex()}"
 

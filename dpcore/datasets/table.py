@@ -83,6 +83,8 @@ def convert(
             path, partial, progress, test_path=test_path, all_classes=mapping.all_classes
         ) as table:
             mapping = completed(mapping, table.roles, test_file=test_path is not None)
+            if test_path is not None:
+                table_files.check_apart(path, test_path)
             rows = _read(table, path.name, mapping, spool, progress)
         chosen = _choose(rows, mapping)
         scaler = scaling.fit(

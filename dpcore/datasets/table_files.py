@@ -1,5 +1,6 @@
 """Tables in files and folders, by their form."""
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -111,6 +112,22 @@ def opened(
             yield tables[0]
         else:
             yield folders.PartedTable([(split, table) for (split, _), table in zip(parts, tables, strict=True)])
+
+
+def check_apart(path: Path, test_path: Path) -> None:
+    """Refuses to test on what is trained on.
+
+    Raises:
+        DatasetError: If a file is in both.
+    """
+    one, other = (
+        {os.path.realpath(file) for _split, file in folders.parts_of(place)} for place in (path, test_path)
+    )
+    if both := one & other:
+        message = _(
+            "Expected other examples to test on than to train on, found {file} for both. Give the file of test examples."
+        )
+        raise DatasetError(message.format(file=Path(min(both)).name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,8 +94,12 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
 
 
-def num_examples(path: Path) -> dict[str, dict[str, int]]:
+def num_examples(path: Path, *, named: bool = True) -> dict[str, dict[str, int]]:
     """Returns how many examples each user of each split has, as the file promises it.
+
+    Args:
+        path: The file.
+        named: Whether to refuse examples of nobody; else they are those of "".
 
     Raises:
         DatasetError: If it is no such file.
@@ -112,12 +116,12 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
             found: dict[str, dict[str, int]] = {}
             for split, client_id, count in rows:
                 users = found.setdefault(str(split), {})
-                user = spelling.spelled(client_id)
-                if user is None or spelling.says_nothing(user):
+                user = spelling.spelled(client_id) or ""
+                if named and (not user or spelling.says_nothing(user)):
                     nobody = _(
                         "{file} has examples of nobody, as the user {user!r}. Give them a name, or remove them."
                     )
-                    raise DatasetError(nobody.format(file=path, user=client_id))
+                    raise DatasetError(nobody.format(file=path.name, user=client_id))
                 users[user] = users.get(user, 0) + int(count)
     except DatasetError:
         raise
@@ -125,13 +129,13 @@ def num_examples(path: Path) -> dict[str, dict[str, int]]:
         message = _(
             "{file} is not a data set as TensorFlow Federated's SqlClientData reads it, or is cut off: {reason}."
         )
-        raise DatasetError(message.format(file=path, reason=reason(err))) from err
+        raise DatasetError(message.format(file=path.name, reason=reason(err))) from err
     promised = [count for users in found.values() for count in users.values()]
     if min(promised, default=0) < 0 or sum(promised) > path.stat().st_size:
         message = _("{file} promises {count:,} examples, more than it can hold.")
-        raise DatasetError(message.format(file=path, count=sum(map(abs, promised))))
+        raise DatasetError(message.format(file=path.name, count=sum(map(abs, promised))))
     if not any(sum(users.values()) for users in found.values()):
-        raise DatasetError(_("{file} holds no examples.").format(file=path))
+        raise DatasetError(_("{file} holds no examples.").format(file=path.name))
     return found
 
 
@@ -213,7 +217,7 @@ def _layout(source: Source, promised: dict[str, dict[str, int]]) -> _Layout:
     for name in names:
         if name not in promised:
             message = _("{file} has no split {split}; it has {found}.")
-            raise DatasetError(message.format(file=source.path, split=name, found=", ".join(sorted(promised))))
+            raise DatasetError(message.format(file=source.path.name, split=name, found=", ".join(sorted(promised))))
     user_ids = sorted({user for name in names for user in promised[name]})
     counts = {name: np.array([promised[name].get(user, 0) for user in user_ids]) for name in names}
     splits, begin = {}, 0
@@ -235,7 +239,7 @@ def _layout(source: Source, promised: dict[str, dict[str, int]]) -> _Layout:
                 if split == "train"
                 else _("{file} leaves no example to test: every user has one at most.")
             )
-            raise DatasetError(message.format(file=source.path))
+            raise DatasetError(message.format(file=source.path.name))
         rows[chosen] = np.arange(chosen.sum())
         offsets[split] = _offsets(np.bincount(owner[chosen], minlength=len(user_ids)))
     return _Layout(user_ids=user_ids, splits=splits, offsets=offsets, in_test=in_test, rows=rows)
@@ -261,7 +265,7 @@ def _write(
         wrong = values[(values < 0) | (values >= limit)]
         if len(wrong):
             message = _("Expected labels of 0 and more below {limit} in {file}, found {found}.")
-            raise DatasetError(message.format(limit=limit, file=path, found=wrong[0]))
+            raise DatasetError(message.format(limit=limit, file=path.name, found=wrong[0]))
         content = _as_bytes(pixels) if dtype is np.uint8 else pixels
         for split, chosen in {"train": ~layout.in_test[slots], "test": layout.in_test[slots]}.items():
             rows = layout.rows[slots[chosen]]
@@ -305,7 +309,7 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                         user = known[client_id]
                         if user is None or following[user] == ends[user]:
                             more = _("{file} holds more examples of user {user} than it promises.")
-                            raise DatasetError(more.format(file=path, user=client_id))
+                            raise DatasetError(more.format(file=path.name, user=client_id))
                         slots.append(following[user])
                         following[user] += 1
                         floats, label = _parsed(record)
@@ -314,22 +318,24 @@ def _batches(path: Path, layout: _Layout) -> Iterator[tuple[np.ndarray, np.ndarr
                             other = _(
                                 "Expected {expected} pixels in each example of {file}, found {found} in one of user "
                                 "{user}."
-                            ).format(expected=width // 4, file=path, found=len(floats) // 4, user=client_id)
+                            ).format(expected=width // 4, file=path.name, found=len(floats) // 4, user=client_id)
                             raise DatasetError(other)
                         pixels.append(floats)
                         labels.append(label)
                     block = np.frombuffer(b"".join(pixels), "<f4").reshape(len(rows), -1)
                     if not np.isfinite(block).all():
-                        raise DatasetError(_("{file} holds a pixel that is not a finite number.").format(file=path))
+                        raise DatasetError(
+                            _("{file} holds a pixel that is not a finite number.").format(file=path.name)
+                        )
                     yield np.array(slots), block, np.array(labels)
                 lacking = sum(ends) - sum(following)
                 if lacking:
                     fewer = _("{file} lacks {lacking:,} of the examples that it promises in {split}.")
-                    raise DatasetError(fewer.format(file=path, lacking=lacking, split=split))
+                    raise DatasetError(fewer.format(file=path.name, lacking=lacking, split=split))
     except DatasetError:
         raise
     except Exception as err:
-        raise DatasetError(_("{file} is damaged: {reason}.").format(file=path, reason=reason(err))) from err
+        raise DatasetError(_("{file} is damaged: {reason}.").format(file=path.name, reason=reason(err))) from err
 
 
 def _parsed(record: bytes) -> tuple[bytes, int]:

@@ -61,6 +61,10 @@ def test_an_import_at_work_is_left_alone_and_a_killed_one_can_be_removed(home, t
     assert datasets.clear(home) == []
     with pytest.raises(DatasetError, match=r"large is being made right now\. Stop that first"):
         datasets.remove("large", home)
+    with pytest.raises(
+        InvalidValueError, match=r"large is being made right now\. Wait for that, or choose another name"
+    ):
+        datasets.import_table(table, MAPPING, home, name="large")
     assert datasets.import_table(table, MAPPING, home).num_users == 9  # beside it
 
     importing.kill()

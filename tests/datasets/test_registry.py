@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -204,3 +205,21 @@ def test_what_the_writers_can_stand_in_for(home, shape, classes, like):
     federated.save(folder, arrays, name="own", num_classes=classes, description=description)
     assert datasets.like_writers("own", home) is like
     assert [datasets.like_writers(name, home) for name in datasets.NAMES] == [False, True, False]
+
+
+def test_a_file_of_any_name_is_called_something(tmp_path, home, monkeypatch):
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "My Table.CSV").touch()
+    (tmp_path / "short.csv").symlink_to("My Table.CSV")
+    monkeypatch.chdir(tmp_path)
+    names = {name: datasets.name_for(Path(name)) for name in ("loop.csv", "short.csv", "My Table.CSV", "é", "..")}
+    assert names == {
+        "loop.csv": "loop",
+        "short.csv": "short",
+        "My Table.CSV": "my-table",
+        "é": "table",
+        "..": "table",
+    }
+    assert datasets.name_for(Path()) == datasets.name_for(tmp_path)
+    with pytest.raises(DatasetError, match=r"loop\.csv cannot be read as CSV"):
+        datasets.import_table(Path("loop.csv"), MAPPING, home)

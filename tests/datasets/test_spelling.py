@@ -58,6 +58,7 @@ def test_a_spelling_is_its_own_spelling(written):
         (pa.array(["a ", "a"]).dictionary_encode(), ["a", "a"]),
         (pa.array([1.0, 2.5]).dictionary_encode(), ["1", "2.5"]),
         (pa.array([b"a ", "José".encode(), b"\xff\x00"]), ["a", "José", "0xff00"]),
+        (pa.array([b"u1\0\0", "u1\u00a0".encode(), "Ann\u00a0L".encode()]), ["u1", "u1", "Ann\u00a0L"]),
         (pa.array([b"ab", b"cd"], pa.binary(2)), ["ab", "cd"]),
         (pa.array([SOME_UUID.bytes], pa.binary(16)), [str(SOME_UUID)]),
         (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([SOME_UUID.bytes], pa.binary(16))), [str(SOME_UUID)]),
@@ -88,6 +89,13 @@ def test_a_column_that_names_nothing_is_told(column):
         columns.Codes("who")(column, 0)
 
 
+def test_whole_numbers_in_four_bytes_are_as_many_names():
+    """Among them those that look like blanks, or like blanks around a letter."""
+    numbers = [9, 10, 32, 65, 65 * 256, 65 * 256 + 32, 32 * 256 + 65, 9 * 256 + 65, 1, 127, 2**31 - 1]
+    column = pa.array([number.to_bytes(4, "little") for number in numbers], pa.binary(4))
+    assert columns.Codes("who")(column, 0).tolist() == [*range(len(numbers))]
+
+
 VALUES = {
     "floats": (st.floats(allow_infinity=False, allow_nan=False, width=64), pa.float64()),
     "large": (st.sampled_from([1e16, 1e16 + 2, 0.5, -0.0, 0.0, 3.0, 1e19, 1e300]), pa.float64()),
@@ -115,14 +123,62 @@ def test_a_spelling_does_not_depend_on_the_batch(kind):
 
 @pytest.mark.parametrize(
     "word",
-    ["NA", "na", "N/A", "n/a", "nan", "NaN", "NULL", "null", "None", "<NA>", "-", "--", "—", "NaT", "\\N", "ＮＡ"],
+    [
+        *(
+            "NA",
+            "na",
+            "N/A",
+            "n/a",
+            "nan",
+            "NaN",
+            "NULL",
+            "null",
+            "None",
+            "<NA>",
+            "-",
+            "--",
+            "—",
+            "NaT",
+            "\\N",
+            "ＮＡ",
+        ),
+        *(
+            "(null)",
+            "<none>",
+            "[NA]",
+            "(blank)",
+            "<nan>",
+            "1.#QNAN",
+            "-1.#IND",
+            "#REF!",
+            "#VALUE!",
+            "inf",
+            "-Infinity",
+        ),
+    ],
 )
 def test_what_programs_write_for_nothing_is_no_name(word):
     assert spelling.says_nothing(word)
 
 
 @pytest.mark.parametrize(
-    "word", ["Nana", "0", "no", "none of them", "-1", "+", "Nan Goldin", ".", "x-y", "unknown"]
+    "word",
+    [
+        "Nana",
+        "0",
+        "no",
+        "empty",
+        "info",
+        "(a)",
+        "#1",
+        "none of them",
+        "-1",
+        "+",
+        "Nan Goldin",
+        ".",
+        "x-y",
+        "unknown",
+    ],
 )
 def test_what_may_be_a_name_is_one(word):
     assert not spelling.says_nothing(word)

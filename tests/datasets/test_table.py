@@ -275,6 +275,7 @@ def test_a_missing_column_is_told_with_the_nearest(tmp_path):
     [
         ("", "is empty"),
         ("who,age,answer\n", "has no rows"),
+        ("who,age,answer", "has no rows"),
         ("who,age,answer\na,1,x\nb,2\n", "Expected 3 values in line 3 of t.csv, found 2: 'b,2'"),
         ("who,age,age,answer\na,1,1,x\n", "two columns called 'age'"),
         ("who,age,answer\na,1,x\nb,2,x\n", "at least 2 classes in column 'answer', found only 'x'"),

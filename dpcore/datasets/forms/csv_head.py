@@ -55,6 +55,8 @@ def head_of(path: Path) -> Head:
             names = next(csv.reader(file, delimiter=delimiter))
     except UnicodeDecodeError as err:
         raise not_utf_8(path) from err
+    if not second and not first.endswith(("\n", "\r")):
+        raise DatasetError(_("{file} has no rows.").format(file=path.name))
     if len(names) == 1:
         message = _(
             "Expected columns with commas, semicolons, tabs or bars between them in {file}, found one: {name!r}."

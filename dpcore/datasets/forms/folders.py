@@ -20,6 +20,13 @@ Parts = list[tuple[str | None, Path]]  # files, and what each is for: "train", "
 
 _DEPTH, _MOST = 3, 10_000  # folders in folders, and files that are looked at
 _SAVED, _SPLITS = "state.json", "dataset_dict.json"  # by `save_to_disk` of Hugging Face's data sets
+_STAGES = {
+    "raw_data",
+    "intermediate",
+    "all_data",
+    "sampled_data",
+    "rem_user_data",
+}  # of LEAF, before train and test
 # About the data, and not of them.
 _ABOUT = (_SAVED, _SPLITS, "dataset_info.json", "dataset_infos.json", "config.json", "metadata.json")
 
@@ -50,6 +57,9 @@ def parts_of(folder: Path) -> Parts:
         raise DatasetError(message.format(folder=_called(folder), endings=", ".join((*ENDINGS, *PACKED))))
     forms = {_form(path): path.relative_to(folder) for path in files}
     parts = [(split_words.of_path(path.relative_to(folder).parts), path) for path in files]
+    if any(split for split, _path in parts):
+        parts = [part for part in parts if not {*part[1].relative_to(folder).parts[:-1]} & _STAGES]
+        forms = {_form(path): path.relative_to(folder) for _split, path in parts}
     unclear = [path.relative_to(folder) for split, path in parts if split is None]
     if len(forms) > 1 or 0 < len(unclear) < len(parts):
         message = _(
@@ -69,7 +79,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _called(folder: Path) -> str:
-    return folder.resolve().name or str(folder)
+    return folder.absolute().name or str(folder)
 
 
 def _told_apart(parts: Parts) -> Parts:

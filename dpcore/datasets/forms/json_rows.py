@@ -2,6 +2,7 @@
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from dpcore.errors import DatasetError
 from dpcore.language import _
 
 _ROWS = 4096  # in a batch
+_NO_COLUMN = (pa.ArrowException, OverflowError, TypeError)  # what Arrow raises of values that are of several kinds
 _SEEN = 200  # rows that say which columns there are
 
 
@@ -58,12 +60,9 @@ class JsonRows(Table):
     def _array(self, name: str, values: list, first_row: int) -> pa.Array:
         """Returns values of one kind; all numbers as float64: whether one is whole says nothing of those to come."""
         try:
-            column = pa.array(values)
-            if pa.types.is_struct(column.type):
-                raise TypeError
-        except (pa.ArrowException, OverflowError, TypeError) as err:
-            kinds = [float if type(value) is int else type(value) for value in values]
-            row = next((place for place, kind in enumerate(kinds) if kind not in (kinds[0], type(None))), 0)
+            column = _column(values)
+        except _NO_COLUMN as err:
+            row = bisect_left(range(len(values)), True, key=lambda last: not _is_column(values[: last + 1]))
             message = _(
                 "Expected text, numbers or lists of numbers in column {column!r}, one of them in all rows, found {value} "
                 "in row {row:,}. From pandas, write to_json(orient='records', lines=True)."
@@ -72,6 +71,21 @@ class JsonRows(Table):
             raise DatasetError(message.format(column=name, value=found, row=first_row + row + 1)) from err
         number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         return column.cast(pa.float64()) if number else column
+
+
+def _column(values: list) -> pa.Array:
+    column = pa.array(values)
+    if pa.types.is_struct(column.type):
+        raise TypeError
+    return column
+
+
+def _is_column(values: list) -> bool:
+    try:
+        _column(values)
+    except _NO_COLUMN:
+        return False
+    return True
 
 
 def open_json(path: Path) -> Table:

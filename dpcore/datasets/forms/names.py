@@ -25,9 +25,9 @@ class Flat:
         """
         while any(test(column.type) for test in _LISTS):
             lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-            if (lengths != 1).any():
+            if (lengths > 1).any():
                 return self._places(column, lengths, first_row)
-            column = column.flatten()
+            column = _spread(column.flatten(), lengths > 0)
         return column
 
     def _places(self, column: pa.Array, lengths: np.ndarray, first_row: int) -> pa.Array:
@@ -54,3 +54,8 @@ class Flat:
             "row {row:,}."
         )
         return DatasetError(message.format(column=self._name, value=str(value.as_py())[:60], row=row + 1))
+
+
+def _spread(values: pa.Array, there: np.ndarray) -> pa.Array:
+    """Returns the values in the rows that have one, and nothing in the others."""
+    return values if there.all() else values.take(pa.array(np.cumsum(there) - 1, mask=~there))

@@ -5,6 +5,7 @@ As `tff.simulation.datasets.HDF5ClientData` reads it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dpcore.language import _
 
 _GROUP, _USER, _LABELS = "examples", "client_id", ("label", "labels")
 _NUMBERS = "biuf"  # kinds of NumPy's types
+_SEEN = 20  # users who say which features there are
 
 
 class Hdf5Table(Table):
@@ -27,10 +29,11 @@ class Hdf5Table(Table):
         super().__init__(path)
         with self._examples() as examples:
             found = ((user, *self._features(examples, user)) for user in examples)
-            first = next(((user, features) for user, features, rows in found if rows), None)
-            if first is None:
+            first = [*islice(((user, features) for user, features, rows in found if rows), _SEEN)]
+            if not first:
                 raise DatasetError(_("{file} holds no examples.").format(file=path.name))
-            batch = self._joined([self._read(*first, list(first[1]), slice(0, 1))])
+            user, features = max(first, key=lambda one: len(one[1]))  # who lacks one is told of it
+            batch = self._joined([self._read(user, features, list(features), slice(0, 1))])
         self.columns = tuple(described(pa.field(name, column.type)) for name, column in batch.items())
         if all(column.kind == "text" for column in self.columns):
             raise only_text(path, list(batch)[1:])

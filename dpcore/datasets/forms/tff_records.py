@@ -47,7 +47,7 @@ class SqliteTable(Table):
         super().__init__(path)
         source, variant = federated_emnist.splits_of(path, only_digits=not all_classes)
         self._splits = {source.train_split: "train"} | ({source.test_split: "test"} if source.test_split else {})
-        promised = tff_sqlite.num_examples(path)
+        promised = tff_sqlite.num_examples(path, named=False)  # as in any form, the mapping says
         self._promised = {(split, user): count for split in self._splits for user, count in promised[split].items()}
         first = next(self._records(), None)
         if first is None:

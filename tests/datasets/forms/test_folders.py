@@ -5,8 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from dpcore import datasets
 from dpcore.datasets import table_files
 from dpcore.datasets.forms import folders
+from dpcore.datasets.mapping import Mapping
 from dpcore.errors import DatasetError
 from tests.datasets.forms import small_files
 
@@ -37,6 +39,10 @@ def parts(folder):
         (["Train.csv.gz", "TEST.csv.gz", ".hidden.csv", "notes.txt"],
          [("test", "TEST.csv.gz"), ("train", "Train.csv.gz")]),
         (["train/a.json"], [(None, "train/a.json")]),
+        (["data/train/a_train.json", "data/test/a_test.json", "data/all_data/a.json", "data/rem_user_data/a.json",
+          "data/raw_data/by_class/a.csv"],
+         [("test", "data/test/a_test.json"), ("train", "data/train/a_train.json")]),
+        (["all_data/a.json"], [(None, "all_data/a.json")]),
         (["training_set.csv", "eval_set.csv"], [("eval", "eval_set.csv"), ("training", "training_set.csv")]),
     ],
 )  # fmt: skip
@@ -154,3 +160,15 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", closed)
     with pytest.raises(DatasetError, match=r"cannot be read as a folder: Permission denied"):
         folders.parts_of(tmp_path)
+
+
+def test_what_is_trained_on_is_not_tested_on(tmp_path):
+    (tmp_path / "all.csv").write_text("who,x,answer\na,1,p\na,2,q\nb,3,p\n")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "other.csv").symlink_to(tmp_path / "all.csv")
+    for test in (tmp_path / "all.csv", tmp_path / "link" / "other.csv", tmp_path):
+        with pytest.raises(DatasetError, match=r"other examples to test on .* found all.csv for both"):
+            table_files.check_apart(tmp_path / "all.csv", test)
+    mapping = Mapping(user="who", label="answer")
+    with pytest.raises(DatasetError, match=r"found all\.csv for both"):
+        datasets.import_table(tmp_path / "all.csv", mapping, tmp_path / "home", test_path=tmp_path / "all.csv")

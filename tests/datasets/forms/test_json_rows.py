@@ -57,6 +57,7 @@ def test_what_a_file_of_json_is_says_its_first_name(tmp_path):
         ('{"a": 1}\n{"a": "x"}', 'found "x" in row 2'),
         ('{"a": "x"}\n{"a": [1]}', "found [1] in row 2"),
         ('{"a": true}\n{"a": 1}', "found 1 in row 2"),
+        ('{"a": [1, 2]}\n{"a": null}\n{"a": [1, "x"]}\n{"a": [1, 2]}', 'found [1, "x"] in row 3'),
         ('{"a": 1' + "0" * 30 + "}", "in row 1"),
         ('{"a": {"0": 1, "1": 2}}', "orient='records'"),
         ("[" * 100_000, "too deep"),

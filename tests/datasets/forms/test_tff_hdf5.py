@@ -77,6 +77,12 @@ def test_users_who_do_not_fit(tmp_path, features, message):
     assert message in refused(write(tmp_path / "t.h5", {"a": user(), "b": features}))
 
 
+def test_who_lacks_a_label_is_told_also_where_they_come_first(tmp_path):
+    path = write(tmp_path / "t.h5", {"a": {"x": np.zeros((2, 3))}, "b": user()})
+    with pytest.raises(DatasetError, match=r"Expected 'label' of every user in t.h5, found none of user 'a'"):
+        table.convert(path, Mapping(), tmp_path / "made", lambda what, fraction: None, name="t")
+
+
 def test_text_alone_is_refused_with_the_reason(tmp_path):
     """Shakespeare's snippets, as TFF published them."""
     path = write(tmp_path / "t.h5", {name: {"snippets": [b"To be", b"or not"]} for name in "ab"})

@@ -144,6 +144,31 @@ def test_a_file_that_does_not_keep_its_promise(tmp_path, promised):
     assert found[1] == str(promised)
 
 
+@pytest.mark.parametrize("nobody", [None, " ", "NA"])
+def test_examples_of_nobody_become_what_is_asked(tmp_path, nobody):
+    users = {
+        user: [record(x=np.arange(3, dtype=np.float32), label=n) for n in range(3)] for user in ("a", "b", nobody)
+    }
+    path = sqlite_files.write(tmp_path / "f.db", {"train": users, "test": users})
+    assert "Expected a value in column 'client_id' of every row, found" in refused(path)
+    made = convert(path, Mapping(missing_user="drop"))
+    assert made.num_users == 2
+    assert "Rows without a user, which were left out: 6." in made.description.warnings
+
+
+def test_a_file_is_told_by_its_name(tmp_path):
+    """And not by its place, which is nobody's business who looks at a page."""
+    users = {"u": [record(x=np.zeros(3, np.float32), label=1)]}
+    sqlite_files.write(tmp_path / "splits.db", {"a": users, "b": users})
+    sqlite_files.write(tmp_path / "empty.db", {"train": {"u": []}})
+    sqlite_files.write(tmp_path / "more.db", {"train": users}, promised=10**9)
+    (tmp_path / "none.db").write_bytes(b"none")
+    for name in ("splits.db", "empty.db", "more.db", "none.db"):
+        with pytest.raises(DatasetError, match=name) as error:
+            convert(tmp_path / name)
+        assert str(tmp_path) not in str(error.value)
+
+
 def test_views_that_compute_for_ever_are_not_asked(tmp_path):
     with closing(sqlite3.connect(tmp_path / "f.sqlite")) as connection, connection:
         connection.execute("CREATE TABLE examples (split_name TEXT, client_id TEXT, serialized_example_proto BLOB)")
