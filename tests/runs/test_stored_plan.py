@@ -51,7 +51,7 @@ def stored(store, text, *, clip_norms=(0.1, 0.1), status="interrupted"):
         store.append(run_id, Round(round=number, clip_norm=clip_norm, **told))
     store.end(run_id, status)
     with sqlite3.connect(store.home / "runs.sqlite") as db:
-        db.execute("UPDATE runs SET plan = ? WHERE run_id = ?", (text, run_id))
+        db.execute("UPDATE runs SET plan = ?, seal = NULL WHERE run_id = ?", (text, run_id))  # nor sealed
     (store.folder(run_id) / "run.json").unlink()  # as before it was kept there too
     return run_id
 
@@ -121,7 +121,15 @@ def test_a_clip_norm_that_came_down_by_itself_is_charged_as_what_it_was(store, l
     [({"batch_size": "32"}, "batch_size"), ({"batch_size": -1}, "batch_size"), ({"dataset": 5}, "dataset")],
 )
 def test_what_no_version_took_leaves_no_guarantee(store, training, words):
-    text = text_of({}, training)
+    _leaves_no_guarantee(store, text_of({}, training), words)
+
+
+def test_a_number_that_is_too_large_for_a_float_leaves_no_guarantee(store):
+    huge = {"clipped_count_stddev_per_client": 10**400}
+    _leaves_no_guarantee(store, text_of(huge, {}), "clipped_count_stddev")
+
+
+def _leaves_no_guarantee(store, text, words):
     with pytest.raises(InvalidValueError, match=words):
         stored_plan.read(text)
     run_id = stored(store, text)
