@@ -12,10 +12,12 @@ from dpcore.cli import app
 from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, statement
+from dpcore.reports.study import rounds_table
 from dpcore.rounds import Round
-from dpcore.runs import budget, stored_plan, supervisor, worker
+from dpcore.runs import budget, outlook, stored_plan, supervisor, worker
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
+from dpcore.ui import compare, run_list
 from tests.runs.tutorial import GRID, TUTORIAL
 
 ONCE = accounting.epsilon(PrivacyPlan(), accounting.COARSE).value
@@ -114,6 +116,19 @@ def test_a_clip_norm_that_came_down_by_itself_is_charged_as_what_it_was(store, l
     assert bool(store.run(run_id).charged.warnings) != bounded
     supervisor.delete(store, run_id)
     assert spent(store) == (ONCE if bounded else math.inf)
+
+
+@pytest.mark.parametrize(("lowest", "bounded"), [(1e-9, True), (1e-13, False)])
+def test_wherever_a_run_that_nothing_bounded_is_shown_it_is_said_why(store, lowest, bounded):
+    """Its last round has a finite epsilon in the file of runs, and its plan a clip norm that bounds."""
+    run = store.run(stored(store, Plan().to_json(), clip_norms=(0.1, lowest, *[0.1] * 99), status="finished"))
+    assert run.complete
+    row, facts = run_list._row(run, []), compare._facts(run)
+    assert (row["epsilon"] != "∞") == (facts["epsilon"] != "∞") == bounded
+    told = [row["no guarantee because"], facts["no guarantee because"]]
+    told += list(rounds_table(store, [run])["no guarantee because"])
+    assert {bool(why) for why in told} == {not bounded}
+    assert outlook.is_lost(store, "writers") != bounded
 
 
 @pytest.mark.parametrize(
