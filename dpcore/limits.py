@@ -113,7 +113,7 @@ class Knob:
             number < top or (number == top and not self.below_maximum)
         )
         if inside and not (self.integer and number != int(number)):
-            return int(number) if self.integer else number
+            return int(number) if self.integer else number + 0.0  # no minus before a zero
         left, right = "(" if self.above_minimum else "[", ")" if self.below_maximum else "]"
         message = (
             _("Expected {name} to be a whole number in {interval}, found {value}.")

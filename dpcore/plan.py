@@ -231,9 +231,9 @@ class PrivacyPlan:
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the guarantee must know, a sentence each."""
         found = []
-        if self.noise_multiplier == 0:
+        if self.noise_multiplier == 0 and self.rounds:
             found.append(_("Noise multiplier 0 gives no privacy: epsilon is infinite."))
-        if self.delta == 0:
+        if self.delta == 0 and self.rounds:
             found.append(_("Gaussian noise has no guarantee at delta 0: epsilon is infinite."))
         if self.delta >= 1 / self.population:
             found.append(
@@ -242,7 +242,7 @@ class PrivacyPlan:
                     "one user's data outright would satisfy such a guarantee. Choose a smaller delta."
                 ).format(delta=rounding.given(self.delta), inverse=rounding.down(1 / self.population))
             )
-        if self.zeroing:
+        if self.zeroing and self.rounds:
             found.append(
                 _("Zeroing uses a quantile estimate without noise: the (epsilon, delta) claim does not cover it.")
             )

@@ -783,6 +783,19 @@ def test_a_study_that_cannot_train_is_refused_when_it_is_read(tmp_path, text, wo
     assert Store(tmp_path).studies() == []
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_what_a_studys_epsilons_do_not_cover_is_said_whatever_noise_its_file_begins_with(
+    tmp_path, monkeypatch, noise
+):
+    monkeypatch.setattr(study, "_ask", lambda *given, **named: sys.exit(3))
+    file = tmp_path / "study.json"
+    file.write_text(changed(GRID.to_json(), zeroing=True, noise_multiplier=noise))
+    done = CliRunner().invoke(app, ["study", "run", "--spec", str(file), "--home", str(tmp_path)])
+    assert done.exit_code == 3
+    assert "Zeroing uses a quantile estimate without noise" in done.stderr
+    assert "Noise multiplier 0" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -50,6 +50,12 @@ def test_only_numbers_are_numbers(name):
         assert knob.check(kind(knob.default)) == knob.default
 
 
+@pytest.mark.parametrize("knob", [limits.DELTA, limits.NOISE_MULTIPLIER, limits.SERVER_MOMENTUM])
+def test_nothing_below_0_is_written_as_such(knob):
+    """Else "delta -0" would be read, and a plan would have two fingerprints."""
+    assert str(knob.check(-0.0)) == "0.0"
+
+
 @pytest.mark.parametrize("value", ["x" * 10_000, 10**4000, [[[[[[[[[[[0] * 1000]]]]]]]]]], {"a": "b" * 1000}])
 def test_a_refusal_has_room_for_no_more_than_a_line_of_what_was_found(value):
     with pytest.raises(limits.InvalidValueError) as refusal:

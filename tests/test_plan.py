@@ -85,6 +85,12 @@ def test_no_noise_and_zeroing_are_warnings():
     assert "does not cover" in PrivacyPlan(zeroing=True).warnings[0]
 
 
+def test_of_no_rounds_no_epsilon_is_said_to_be_infinite():
+    """It is 0: nothing is released."""
+    assert not PrivacyPlan(rounds=0, noise_multiplier=0, zeroing=True).warnings
+    assert not PrivacyPlan(rounds=0, delta=0).warnings
+
+
 @pytest.mark.parametrize(
     "text",
     [

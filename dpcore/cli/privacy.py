@@ -53,7 +53,7 @@ def described(
             "note": account.pld.note if account.pld else "",
         },
         "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
-        "epsilon_without_amplification": None if plan.zeroing else accounting.without_amplification(plan),
+        "epsilon_without_amplification": None if words.exception(plan) else accounting.without_amplification(plan),
         "risk": {"false_positive_rate": rate, "prior": prior, **_attack(plan, account, rate, prior)},
         "warnings": list(plan.warnings),
         "made_with": accounting.VERSION,

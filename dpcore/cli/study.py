@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -109,7 +110,8 @@ def run_study(
     studies.check_baseline(store, study)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
     seconds, measured = duration.seconds(store, study.grid(), engine)
-    warn(*study.plan.privacy.warnings[1:])  # the first says that the noise-free run is not private
+    # Without noise, the first says that it is not private: of that run, more is said otherwise.
+    warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
     warn(_ahead(study, seconds, measured))
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if datasets.must_be_fetched(dataset, store.home):

@@ -41,7 +41,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
 
 def exception(plan: PrivacyPlan) -> str:
     """Returns what the epsilon of a plan does not cover of a run of it, in a sentence; empty where it covers all."""
-    if not plan.zeroing:
+    if not (plan.zeroing and plan.rounds):
         return ""
     return _("Zeroing is outside this claim: its threshold follows the updates without noise.")
 

@@ -46,7 +46,7 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
             "loss": row.loss,
             "epsilon": row.epsilon,
             "delta": run.plan.privacy.delta,
-            "no guarantee because": ledger.uncovered(run.plan.privacy),
+            "no guarantee because": ledger.uncovered(run.charged),
         }
         for run, rounds in runs
         for row in rounds

@@ -97,9 +97,7 @@ def sentences(now: Progress) -> list[str]:
 def conditions(now: Progress) -> list[str]:
     """Returns what the epsilons of `table` hold for, and what they do not cover, a sentence each."""
     study = now.study
-    noisy = [
-        run.plan.privacy for run in now.runs if run.plan.privacy.noise_multiplier
-    ]  # of 0 the table says enough
+    noisy = [run.charged for run in now.runs if run.plan.privacy.noise_multiplier]  # of 0 the table says enough
     words = [assumptions(study.plan.privacy), *dict.fromkeys(words for plan in noisy for words in plan.warnings)]
     if any(seed is not None for seed in study.seeds):
         words.append(

@@ -61,7 +61,7 @@ def lost(store: Store, plans: Iterable[Plan]) -> list[str]:
 def is_lost(store: Store, dataset: str) -> bool:
     """Whether the runs on a data set have no guarantee together, whatever comes."""
     unreadable = any(where in (dataset, None) for _run, where in store.unreadable())
-    return unreadable or any(ledger.uncovered(run.plan.privacy) for run in budget.charged(store, dataset))
+    return unreadable or any(ledger.uncovered(run.charged) for run in budget.charged(store, dataset))
 
 
 def of_study(store: Store, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:

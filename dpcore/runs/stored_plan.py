@@ -28,7 +28,7 @@ def read(text: str) -> Plan:
             clipping = (_Fixed if "clip_norm" in privacy["clipping"] else _Adaptive)(**privacy["clipping"])
             changed = {"clipping": clipping, "zeroing": bool(privacy["zeroing"])}
             return Plan(privacy=PrivacyPlan(**privacy | changed), training=_Training(**values["training"]))
-        except (InvalidValueError, ValueError, KeyError, TypeError):
+        except (InvalidValueError, ValueError, KeyError, TypeError, OverflowError):
             raise refusal from None
 
 

@@ -241,7 +241,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
     }
     left, right = st.columns([4, 3])
-    outputs = _UNCOVERED if ledger.uncovered(run.plan.privacy) else _PRIVATE
+    outputs = _UNCOVERED if ledger.uncovered(run.charged) else _PRIVATE
     for column, heading, group in ((left, outputs, private), (right, _DIAGNOSTIC, diagnostics)):
         with column, st.container(border=True):
             st.caption(_(heading))

@@ -117,7 +117,7 @@ def read(page: str, given: Mapping[str, list[str]]) -> Reading:
     reading = Reading(anew=ANEW in given)
     texts_of = {name: list(texts) for name, texts in given.items() if name not in (ANEW, VERSION)}
     for text in given.get(ANEW, []):
-        for name, value in _unpacked(text, reading.refusals).items():
+        for name, value in _unpacked(text, reading.refusals):
             texts_of.setdefault(name, []).append(value)
     if len(texts_of) > _MOST_PARTS:
         reason = _("Expected at most {most} names in the link, found {count}; the first are taken.")
@@ -162,20 +162,20 @@ def _take(parameter: Parameter, text: str, reading: Reading) -> None:
     reading.refusals.extend(reason if taken else _refusal(parameter, reason) for reason in reasons)
 
 
-def _unpacked(text: str, refusals: list[str]) -> dict[str, str]:
-    """Returns the texts of a link that one parameter holds as JSON."""
+def _unpacked(text: str, refusals: list[str]) -> list[tuple[str, str]]:
+    """Returns the names and texts of a link that one parameter holds as JSON."""
     try:
-        packed = json.loads(text)
+        packed = json.loads(text, object_pairs_hook=tuple)  # a name that stands there twice is told of
     except (ValueError, RecursionError):
         packed = None
-    if not isinstance(packed, dict):
+    if not isinstance(packed, tuple):
         reason = _("Expected {name} to be a JSON object of names and values, found {value}. It is left out.")
         refusals.append(reason.format(name=ANEW, value=quoted(text)))
-        return {}
-    texts = {}
-    for name, value in packed.items():
+        return []
+    texts = []
+    for name, value in packed:
         if isinstance(value, str | int | float) and not _HALF.search(written(value)):
-            texts[name] = written(value)
+            texts.append((name, written(value)))
         else:
             reason = _("Expected {name} to be a text, a number, true or false. It is left out.")
             refusals.append(reason.format(name=quoted(name)))

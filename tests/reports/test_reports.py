@@ -100,9 +100,8 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
 
 def at(run_id, seed, *rounds):
     """A run of ten rounds that was evaluated at these; its accuracy says its seed."""
-    run = SimpleNamespace(
-        run_id=run_id, plan=Plan(privacy=PrivacyPlan(rounds=10), training=TrainingPlan(seed=seed))
-    )
+    plan = Plan(privacy=PrivacyPlan(rounds=10), training=TrainingPlan(seed=seed))
+    run = SimpleNamespace(run_id=run_id, plan=plan, charged=plan.privacy)
     return run, [
         Round(round=at, accuracy=seed / 10, loss=1.0, clip_norm=0.1, cohort_size=5, epsilon=1.0, seconds=1.0)
         for at in rounds

@@ -13,10 +13,12 @@ from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.precision import Precision
+from dpcore.reports.study import rounds_table
 from dpcore.rounds import Round
-from dpcore.runs import budget, stored_plan, supervisor, worker
+from dpcore.runs import budget, outlook, stored_plan, supervisor, worker
 from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
+from dpcore.ui import compare, run_list
 from tests.runs.tutorial import GRID, TUTORIAL
 
 ONCE = accounting.epsilon(PrivacyPlan(), Precision.PREVIEW).value
@@ -52,7 +54,7 @@ def stored(store, text, *, clip_norms=(0.1, 0.1), status="interrupted"):
         store.append(run_id, Round(round=number, clip_norm=clip_norm, **told))
     store.end(run_id, status)
     with sqlite3.connect(store.home / "runs.sqlite") as db:
-        db.execute("UPDATE runs SET plan = ? WHERE run_id = ?", (text, run_id))
+        db.execute("UPDATE runs SET plan = ?, seal = NULL WHERE run_id = ?", (text, run_id))  # nor sealed
     (store.folder(run_id) / "run.json").unlink()  # as before it was kept there too
     return run_id
 
@@ -117,12 +119,33 @@ def test_a_clip_norm_that_came_down_by_itself_is_charged_as_what_it_was(store, l
     assert spent(store) == (ONCE if bounded else math.inf)
 
 
+@pytest.mark.parametrize(("lowest", "bounded"), [(1e-9, True), (1e-13, False)])
+def test_wherever_a_run_that_nothing_bounded_is_shown_it_is_said_why(store, lowest, bounded):
+    """Its last round has a finite epsilon in the file of runs, and its plan a clip norm that bounds."""
+    run = store.run(stored(store, Plan().to_json(), clip_norms=(0.1, lowest, *[0.1] * 99), status="finished"))
+    assert run.complete
+    row, facts = run_list._row(run, []), compare._facts(run)
+    assert (row["epsilon"] != "∞") == (facts["epsilon"] != "∞") == bounded
+    told = [row["no guarantee because"], facts["no guarantee because"]]
+    told += list(rounds_table(store, [run])["no guarantee because"])
+    assert {bool(why) for why in told} == {not bounded}
+    assert outlook.is_lost(store, "writers") != bounded
+
+
 @pytest.mark.parametrize(
     ("training", "words"),
     [({"batch_size": "32"}, "batch_size"), ({"batch_size": -1}, "batch_size"), ({"dataset": 5}, "dataset")],
 )
 def test_what_no_version_took_leaves_no_guarantee(store, training, words):
-    text = text_of({}, training)
+    _leaves_no_guarantee(store, text_of({}, training), words)
+
+
+def test_a_number_that_is_too_large_for_a_float_leaves_no_guarantee(store):
+    huge = {"clipped_count_stddev_per_client": 10**400}
+    _leaves_no_guarantee(store, text_of(huge, {}), "clipped_count_stddev")
+
+
+def _leaves_no_guarantee(store, text, words):
     with pytest.raises(InvalidValueError, match=words):
         stored_plan.read(text)
     run_id = stored(store, text)

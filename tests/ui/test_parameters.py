@@ -185,7 +185,9 @@ def test_a_packed_link_is_read_as_any_other():
     reading = read(anew=json.dumps(packed), prior="0.3")
     assert reading.values == {"noise_multiplier": 30, "everybody": True, "clipping": "fixed", "prior": 0.3}
     assert len(reading.refusals) == 3
-    assert read(anew='{"rounds": 7}', rounds="8").values == {}
+    for twice in (read(anew='{"rounds": 7}', rounds="8"), read(anew='{"rounds": 7, "rounds": 8}')):
+        assert twice.values == {}
+        assert "Expected rounds once in the link, found it 2 times" in twice.refusals[0]
 
 
 @pytest.mark.parametrize("name", ["find", "noises", "dataset", "rounds", "\ud800"])
