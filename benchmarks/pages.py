@@ -22,7 +22,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 import benchmarks
-from dpcore.ui.frame import PAGES
+from dpcore.ui.core.frame import PAGES
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (

@@ -29,7 +29,7 @@ from websockets.asyncio.client import connect
 import benchmarks
 from dpcore import datasets, home, limits
 from dpcore.plan import Plan, PrivacyPlan
-from dpcore.runs import supervisor
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 
 MOST_VISITORS, MOST_SECONDS = 100, 300

@@ -4,7 +4,9 @@ import streamlit as st
 
 from dpcore.language import N_, _
 from dpcore.privacy.precision import Precision
-from dpcore.ui import answer, controls, frame, plan, turns
+from dpcore.ui.accountant import answer, plan
+from dpcore.ui.core import controls, frame
+from dpcore.ui.server import turns
 
 frame.page(N_("Accountant"), N_("How private is this plan?"))
 top = st.container()
@@ -24,10 +26,10 @@ with turns.turn(turns.AT_ONCE):
     question.show(found)
 
 with turns.turn(turns.SOON):
-    from dpcore.ui import privacy_charts, risk  # pandas and plotly: the number does not wait for them
+    from dpcore.ui.accountant import curves, risk  # pandas and plotly: the number does not wait for them
 
     with right:
-        privacy_charts.show(found)
+        curves.show(found)
     st.header(_("What does that mean for a user?"))
     left, right = st.columns([2, 3], gap="large")
     with left:

@@ -4,8 +4,10 @@ import streamlit as st
 
 from dpcore import datasets
 from dpcore.language import N_, _
-from dpcore.runs import visiting
-from dpcore.ui import address, controls, data, frame, importing, services
+from dpcore.runs.access import visiting
+from dpcore.ui.core import address, controls, frame
+from dpcore.ui.data import importing, look
+from dpcore.ui.server import services
 
 frame.page(N_("Data"), N_("Which people are in the data?"))
 with controls.explain():
@@ -18,6 +20,6 @@ if "data_changed" in st.session_state:  # what was just imported is what is show
     note.success(words, icon=":material/check:")
 shown, own = st.tabs([_("The data sets"), _("Import your own")])
 with shown:
-    data.show(data.choose(visiting.may_see(store, datasets.names(store.home))), store.home)
+    look.show(look.choose(visiting.may_see(store, datasets.names(store.home))), store.home)
 with own:
     importing.section(store.home)

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import choices, controls, frame, frontier, services, states
+from dpcore.ui.core import choices, controls, frame, states
+from dpcore.ui.server import services
+from dpcore.ui.study import frontier
 
 frame.page(N_("Frontier"), N_("What accuracy does which epsilon buy?"))
 with controls.explain():

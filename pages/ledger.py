@@ -3,14 +3,17 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.runs import budget, visiting
-from dpcore.ui import actions, controls, data, frame, ledger, services, turns
+from dpcore.runs.access import budget, visiting
+from dpcore.ui.accountant import ledger
+from dpcore.ui.core import actions, controls, frame
+from dpcore.ui.data import look
+from dpcore.ui.server import services, turns
 
 frame.page(N_("Ledger"), N_("What do all runs spend together?"))
 with controls.explain():
     store = services.store()
     actions.read_back(store)
-dataset = data.choose(visiting.may_see(store, budget.dataset_names(store)))
+dataset = look.choose(visiting.may_see(store, budget.dataset_names(store)))
 left, right = st.columns([3, 2], gap="large")
 with right, st.container(border=True):
     st.subheader(_("What is allowed"))

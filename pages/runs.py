@@ -3,7 +3,9 @@
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import actions, compare, controls, frame, live, run_list, services, states
+from dpcore.ui.core import actions, controls, frame, states
+from dpcore.ui.server import services
+from dpcore.ui.train import compare, live, run_list
 
 frame.page(N_("Runs"), N_("What was trained, and what comes next?"))
 with controls.explain():

@@ -5,7 +5,9 @@ import time
 import streamlit as st
 
 from dpcore.language import N_, _
-from dpcore.ui import actions, choices, controls, frame, services, study, study_form
+from dpcore.ui.core import actions, choices, controls, frame
+from dpcore.ui.server import services
+from dpcore.ui.study import form, steps
 
 frame.page(N_("Study"), N_("How much noise does it bear, and what makes that private?"))
 with controls.explain():
@@ -24,6 +26,6 @@ with controls.explain():
         help=_("A study that was begun here before, or a new one."),
     )
     if choice:
-        study.show(store, choice)
+        steps.show(store, choice)
     else:
-        study_form.ask(store)
+        form.ask(store)

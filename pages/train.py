@@ -7,9 +7,13 @@ from dpcore.language import N_, _
 from dpcore.learning import engines
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
-from dpcore.runs import supervisor
-from dpcore.ui import actions, address, choices, controls, data, frame, ledger, live, once_more, services, turns
-from dpcore.ui import plan as plan_controls
+from dpcore.runs.process import supervisor
+from dpcore.ui.accountant import ledger
+from dpcore.ui.accountant import plan as plan_controls
+from dpcore.ui.core import actions, address, choices, controls, frame, once_more
+from dpcore.ui.data import look
+from dpcore.ui.server import services, turns
+from dpcore.ui.train import live
 
 frame.page(N_("Train"), N_("What does it learn at that privacy?"))
 with controls.explain():
@@ -25,7 +29,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
         clipping = plan_controls.clipping_control()
     with right:
-        dataset, model = data.choose_to_train(store)
+        dataset, model = look.choose_to_train(store)
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
         unseeded = st.toggle(

@@ -22,9 +22,9 @@ from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
-from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
+from dpcore.runs.store.settings import Policy
+from dpcore.runs.studies.study import Study
 from tests.runs.tutorial import GRID, TUTORIAL
 
 ROOT = Path(__file__).parents[1]

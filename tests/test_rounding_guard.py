@@ -32,13 +32,13 @@ HARMLESS = {
 }
 # What is neither, by its file: why.
 EXCEPTIONS = {
-    "charts/lesson_game.py": {"y": "what was drawn in a game, not what is claimed"},
-    "charts/lesson_pictures.py": {"z": "a weight of a picture"},
+    "charts/lesson/game.py": {"y": "what was drawn in a game, not what is claimed"},
+    "charts/lesson/pictures.py": {"z": "a weight of a picture"},
     "charts/axes.py": {"_step((high - low) / 4)": "where an axis is ticked"},
     "charts/studies.py": dict.fromkeys(("y", "low", "high"), "accuracy"),
     "cli/study.py": {"value": "accuracy, band or difference"},
     "cli/tools.py": {"check.measured": "a check of the engines", "check.limit": "a check of the engines"},
-    "datasets/spelling.py": {"number": "an id, in all digits that a float has"},
+    "datasets/importing/spelling.py": {"number": "an id, in all digits that a float has"},
     "datasets/summary.py": {"np.linspace(0, len(able) - 1, users).round()": "which users are shown"},
     "hosting.py": {"least": "gigabytes", "found": "gigabytes"},
     "limits.py": {
@@ -53,33 +53,33 @@ EXCEPTIONS = {
     },
     "reports/study.py": {"value": "accuracy, band or difference"},
     "rounds.py": {"last": "loss", "best": "loss"},
-    "runs/findings.py": {"difference": "accuracy"},
-    "runs/forecast.py": {
+    "runs/studies/findings.py": {"difference": "accuracy"},
+    "runs/studies/forecast.py": {
         "plan.noise_multiplier / plan.clients_per_round": "what runs are grouped by; never shown so"
     },
-    "runs/visiting.py": {"found": "minutes"},
-    "ui/columns.py": dict.fromkeys(
+    "runs/access/visiting.py": {"found": "minutes"},
+    "ui/core/columns.py": dict.fromkeys(
         ("%.3f", "%.3g", "%+.3f", "%.1f", "%.2f"), "no column of privacy: those are rounded before"
     ),
-    "ui/controls.py": {"round(low + i * setting.step, 10)": "where a slider can stop"},
-    "ui/data.py": {"least": "share of a class", "most": "share of a class"},
-    "ui/frontier.py": {
+    "ui/core/controls.py": {"round(low + i * setting.step, 10)": "where a slider can stop"},
+    "ui/data/look.py": {"least": "share of a class", "most": "share of a class"},
+    "ui/study/frontier.py": {
         "low": "accuracy",
         "high": "accuracy",
         "np.geomspace(min(10, wanted.population), wanted.population, 30).round()": "whole clients, to be asked of",
     },
-    "ui/lesson_claims.py": dict.fromkeys(
+    "ui/lesson/claims.py": dict.fromkeys(
         ("moved", "clip_moved", "clip_noise"), "how large something is, in a lesson"
     ),
-    "ui/lesson_clipping.py": dict.fromkeys(("start", "end"), "clip norms of a picture"),
-    "ui/lesson_game.py": {"evidence": "what was drawn in a game, not what is claimed"},
-    "ui/live.py": {
+    "ui/lesson/clipping.py": dict.fromkeys(("start", "end"), "clip norms of a picture"),
+    "ui/lesson/game.py": {"evidence": "what was drawn in a game, not what is claimed"},
+    "ui/train/live.py": {
         **dict.fromkeys(("first", "last", "begin", "end"), "a metric of a run, and the numbers of rounds"),
         "clipped": "what a noisy count said",
         "last.signal_to_noise": "an estimate",
     },
-    "ui/run_list.py": {"%.1f": "accuracy"},
-    "ui/tables.py": dict.fromkeys(
+    "ui/train/run_list.py": {"%.1f": "accuracy"},
+    "ui/core/tables.py": dict.fromkeys(
         (
             "np.geomspace(min(10, top), top, _MAP_POINTS).round()",
             "np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round()",

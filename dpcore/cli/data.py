@@ -13,8 +13,9 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.datasets import forms, images, population, summary
+from dpcore.datasets import forms, population, summary
 from dpcore.datasets.federated import FederatedDataset, Manifest
+from dpcore.datasets.importing import images
 from dpcore.errors import InvalidValueError
 from dpcore.privacy import calibration
 
@@ -180,7 +181,7 @@ def import_data(
     """Import your own table: one row an example, a column that says who, and a label."""
     where = home.folder(home_folder)
     warn(*datasets.clear(where))
-    from dpcore.datasets.table import Mapping  # pyarrow: a third of a second that no other command needs
+    from dpcore.datasets.importing.table import Mapping  # pyarrow: a third of a second that no other command needs
 
     mapping = Mapping(
         user=user,

@@ -9,7 +9,7 @@ from dpcore import datasets, limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json
 from dpcore.cli.runs import described, opened, runs_table
-from dpcore.runs import budget
+from dpcore.runs.access import budget
 
 
 def ledger(

@@ -22,9 +22,11 @@ from dpcore.privacy import accounting
 from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
-from dpcore.runs import folders, outlook, reporting, supervisor
-from dpcore.runs.run_rows import ACTIVE, ENDED, Run
-from dpcore.runs.store import Store
+from dpcore.runs import reporting
+from dpcore.runs.process import supervisor
+from dpcore.runs.store import Store, folders
+from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
+from dpcore.runs.studies import outlook
 
 app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
 

@@ -21,10 +21,11 @@ from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
 from dpcore.reports import shipped
-from dpcore.runs import budget, duration, findings, outlook, studies
-from dpcore.runs.progress import rounds_done
+from dpcore.runs.access import budget
 from dpcore.runs.store import Store
-from dpcore.runs.study import BASELINES, NONE, OWN, WRITERS, Study
+from dpcore.runs.studies import duration, findings, outlook, schedule
+from dpcore.runs.studies.progress import rounds_done
+from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
 Baseline = StrEnum("Baseline", BASELINES)
 
@@ -107,7 +108,7 @@ def run_study(
             eval_every=limits.EVAL_EVERY.check(eval_every),
             baseline=baseline.value,
         )
-    studies.check_baseline(store, study)
+    schedule.check_baseline(store, study)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
     seconds, measured = duration.seconds(store, study.grid(), engine)
     # Without noise, the first says that it is not private: of that run, more is said otherwise.
@@ -118,7 +119,7 @@ def run_study(
         fetch(dataset, store.home)
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
-    study_id = studies.start(store, study)
+    study_id = schedule.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
@@ -160,7 +161,7 @@ def _follow(store: Store, study_id: str) -> None:
     with progress.Progress(*columns, console=options.err) as bar:
         task = bar.add_task(study_id, total=None)
         while True:
-            now = studies.look(store, study_id)
+            now = schedule.look(store, study_id)
             done, total = rounds_done(now)
             words = f"{now.finished} of {len(now.runs)} runs"
             bar.update(task, description=words, completed=done, total=total)
@@ -170,7 +171,7 @@ def _follow(store: Store, study_id: str) -> None:
 
 
 def _show(store: Store, study_id: str, as_json: bool) -> None:
-    now = studies.look(store, study_id)
+    now = schedule.look(store, study_id)
     rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:
         told = {"settings": rows, "conditions": conditions, "reading": sentences}
@@ -209,7 +210,7 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
     store = opened(home_folder)
     for row in store.studies():
         try:
-            now = studies.look(store, row.study_id)
+            now = schedule.look(store, row.study_id)
         except InvalidValueError as err:  # one that an older version kept must not hide all others
             warn(f"{row.study_id}: {err}")
             continue

@@ -90,7 +90,7 @@ def serve(
     limits.MOST_SESSIONS.check(most_sessions)
     if login is not None:
         _check_login(login)
-    from dpcore.ui import serve as server  # Streamlit: not needed by any other command
+    from dpcore.ui.server import serve as server  # Streamlit: not needed by any other command
 
     if not (shared or login) and is_loopback(address):
         server.run(port, given, address)

@@ -17,7 +17,8 @@ from dpcore.cli.runs import ask_once_more, opened, rounds_table
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import statement
-from dpcore.runs import reporting, supervisor
+from dpcore.runs import reporting
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 
 

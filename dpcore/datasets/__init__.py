@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpcore.datasets import federated, federated_emnist, images, leftovers, population, writers
+from dpcore.datasets import federated, federated_emnist, leftovers, population, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
+from dpcore.datasets.importing import images
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
 
 if TYPE_CHECKING:
-    from dpcore.datasets.table import Mapping
+    from dpcore.datasets.importing.table import Mapping
 
 Progress = Callable[[str, float], None]  # what is being done, and the fraction that is done
 
@@ -231,7 +232,7 @@ def import_table(
         InvalidValueError: If the name is taken or none, or the mapping does not fit the table.
         DatasetError: If the file cannot be read, is no such table, or there is no room.
     """
-    from dpcore.datasets import table  # pyarrow takes a third of a second, and nothing else here needs it
+    from dpcore.datasets.importing import table  # pyarrow takes a third of a second, and nothing else here needs it
 
     def convert(name: str, folder: Path) -> None:
         table.convert(path, mapping, folder, progress, name=name, test_path=test_path)
@@ -260,7 +261,7 @@ def import_sqlite(
         InvalidValueError: If the name is taken or none.
         DatasetError: If the file cannot be read, has other splits, or there is no room.
     """
-    from dpcore.datasets.table import Mapping
+    from dpcore.datasets.importing.table import Mapping
 
     return import_table(path, Mapping(all_classes=not only_digits), home, name=name, progress=progress)
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image, UnidentifiedImageError
 
-from dpcore.datasets import spelling
 from dpcore.datasets.forms.arrow_types import plain
-from dpcore.datasets.tabular import first_null, not_a_number
+from dpcore.datasets.importing import spelling
+from dpcore.datasets.importing.tabular import first_null, not_a_number
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dpcore.datasets import spelling
+from dpcore.datasets.importing import spelling
 from dpcore.language import N_
 
 if TYPE_CHECKING:

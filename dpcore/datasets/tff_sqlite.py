@@ -17,8 +17,9 @@ from urllib.parse import quote
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from dpcore.datasets import federated, findings, spelling, splitting
-from dpcore.datasets.reading import check_is_file, reason
+from dpcore.datasets import federated, findings, splitting
+from dpcore.datasets.importing import spelling
+from dpcore.datasets.importing.reading import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 

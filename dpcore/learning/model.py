@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from dpcore import rng
-from dpcore.datasets import images
 from dpcore.datasets.federated import FederatedDataset
+from dpcore.datasets.importing import images
 from dpcore.learning.engine import Weights
 from dpcore.plan import Plan
 

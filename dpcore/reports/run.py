@@ -15,8 +15,8 @@ from dpcore.privacy import accounting, statement
 from dpcore.reports import page
 from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
-from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
 
 _QUERIES = (
     Path(__file__).parents[1] / "learning" / "bounded_query.py"

@@ -19,11 +19,11 @@ from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.reports.study import table_of
 from dpcore.rounds import Round
-from dpcore.runs import reading, studies
-from dpcore.runs.progress import Progress
-from dpcore.runs.run_rows import Run
 from dpcore.runs.store import Store
-from dpcore.runs.study import FINAL, SWEEP, Study
+from dpcore.runs.store.run_rows import Run
+from dpcore.runs.studies import reading, schedule
+from dpcore.runs.studies.progress import Progress
+from dpcore.runs.studies.study import FINAL, SWEEP, Study
 
 TUTORIAL = Path(dpcore.__file__).parent / "lesson" / "tutorial_study.json.gz"
 COMMAND = "python -m dpcore study run --seeds 3"  # what made it; `make lesson` does it again
@@ -38,7 +38,7 @@ class Shipped:
         program: The version of Epsilon Lab that ran it.
         accountant: What said its epsilons.
         made: The day on which it was written down, YYYY-MM-DD.
-        now: The study with its runs, as `studies.look` gives one that was run here.
+        now: The study with its runs, as `schedule.look` gives one that was run here.
         settings: A row a setting: `noise`, `clients`, `epsilon` as that accountant said it, and over the seeds the mean
             `accuracy` and `band`, half its range.
         rounds: As `reports.study.rounds_table`.
@@ -59,7 +59,7 @@ def export(store: Store, study_id: str) -> bytes:
         StudyNotFoundError: If there is none of this id.
         StoreError: If it has not finished.
     """
-    now = studies.look(store, study_id)
+    now = schedule.look(store, study_id)
     if now.status != "finished":
         raise StoreError(f"Expected a finished study, {study_id} is {now.status}: let it go on to its end first.")
     runs = {SWEEP: now.sweep, FINAL: now.final}

@@ -13,9 +13,10 @@ from dpcore.plan import FixedClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
-from dpcore.runs import findings, reporting, studies
-from dpcore.runs.run_rows import Run
+from dpcore.runs import reporting
 from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
+from dpcore.runs.studies import findings, schedule
 
 _COLUMNS = [
     *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "seed"),
@@ -93,7 +94,7 @@ def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def html(store: Store, study_id: str) -> str:
     """Returns a study as a page: what was asked, what came of it, the statement, and how to repeat it."""
-    now = studies.look(store, study_id)
+    now = schedule.look(store, study_id)
     rounds = rounds_table(store, now.runs)
     sentences = findings.sentences(now)
     finals = {run.run_id for run in now.final}

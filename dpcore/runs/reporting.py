@@ -8,9 +8,9 @@ from dpcore.learning import engines
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
-from dpcore.runs import budget
-from dpcore.runs.run_rows import Run
+from dpcore.runs.access import budget
 from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
 
 
 def rows(

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from dpcore.ui.frame import PAGES
+from dpcore.ui.core.frame import PAGES
 from tests.browser.conftest import settled
 from tests.browser.test_dashboard import typed
 

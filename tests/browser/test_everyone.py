@@ -13,8 +13,8 @@ from dpcore.privacy import accounting
 from dpcore.privacy.statement import epsilon_text
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
-from dpcore.ui import lesson
-from dpcore.ui.frame import PAGES
+from dpcore.ui.core.frame import PAGES
+from dpcore.ui.lesson import guide
 from tests.browser.conftest import settled
 from tests.browser.test_dashboard import typed
 
@@ -104,7 +104,7 @@ def test_a_page_is_without_errors_accessible_and_fits(tab, url, filled, name):
         fits(tab)
 
 
-@pytest.mark.parametrize("screen", list(lesson.SCREENS))
+@pytest.mark.parametrize("screen", list(guide.SCREENS))
 def test_a_screen_of_the_lesson_is_accessible(tab, url, screen):
     tab.goto(f"{url}/learn?screen={screen}")
     settled(tab)

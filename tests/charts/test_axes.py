@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore.charts import axes, data, lesson_mistakes, lesson_rounds, lines, studies
+from dpcore.charts import axes, data, lines, studies
+from dpcore.charts.lesson import mistakes, rounds
 
 
 @pytest.mark.parametrize(
@@ -94,10 +95,10 @@ def test_shares_of_many_classes_are_told_apart_and_that_of_one_is_no_more_than_a
 
 
 def test_bars_of_nothing_have_room_all_the_same():
-    assert lesson_mistakes.bars(pd.DataFrame({"what": ["one"], "epsilon": [0.0]})).layout.xaxis.range == (0, 1.5)
+    assert mistakes.bars(pd.DataFrame({"what": ["one"], "epsilon": [0.0]})).layout.xaxis.range == (0, 1.5)
 
 
 def test_epsilons_of_the_lesson_that_are_close_together_have_ticks():
     close = pd.DataFrame({"round": [1, 2], "sampled": [2.0, 2.5], "known": [2.1, 2.9]})
-    drawn = lesson_rounds.sampling([np.arange(3)] * 2, close, population=3, user=1, shown=[1, 2])
+    drawn = rounds.sampling([np.arange(3)] * 2, close, population=3, user=1, shown=[1, 2])
     assert drawn.layout.yaxis2.dtick == "L0.2"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore.charts import lesson_mistakes, lesson_rounds, lesson_tradeoff, studies
+from dpcore.charts import studies
+from dpcore.charts.lesson import mistakes, rounds, tradeoff
 from tests.charts.test_privacy import numbers, said
 
 DELTAS = pd.DataFrame({"delta": [1e-6, 1e-3], "epsilon": [1.70741, 0.50001]})
@@ -28,20 +29,20 @@ ROUNDS = pd.DataFrame({"round": [1, 2], "sampled": [0.10001, 0.20001], "known": 
     ("figure", "texts"),
     [
         (
-            lesson_mistakes.over_delta(DELTAS, DELTAS.assign(what="here"), population=3383),
+            mistakes.over_delta(DELTAS, DELTAS.assign(what="here"), population=3383),
             ["δ = 1e-06: ε = 1.708", "δ = 0.001: ε = 0.501"],
         ),
         (
-            lesson_mistakes.average_moves(MOVES, expected=120, usual=(100, 140)),
+            mistakes.average_moves(MOVES, expected=120, usual=(100, 140)),
             ["119: 0.0169", "120: 0.0167", "0.00833", "0.00833"],
         ),
         (
-            lesson_mistakes.moves(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
+            mistakes.moves(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
             [],
         ),
-        (lesson_mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
+        (mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
         (
-            lesson_tradeoff.price(SETTINGS, accepted=2.0),
+            tradeoff.price(SETTINGS, accepted=2.0),
             ["some<br>ε = 1.062<br>Accuracy on the test set: 0.600"],
         ),
     ],
@@ -52,13 +53,13 @@ def test_what_is_pointed_at_is_on_the_safe_side(figure, texts):
 
 def test_what_stands_beside_bars_is_on_the_safe_side():
     table = pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})
-    assert [trace.text for trace in lesson_mistakes.moves(table).data] == [("0.0834%",), ("1%",)]
-    (bar,) = lesson_mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
+    assert [trace.text for trace in mistakes.moves(table).data] == [("0.0834%",), ("1%",)]
+    (bar,) = mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
     assert bar.text == ("1.708",)
 
 
 def test_the_rounds_of_the_lesson_are_on_the_safe_side():
-    figure = lesson_rounds.sampling([np.arange(3)] * 2, ROUNDS, population=10, user=1, shown=[1, 2])
+    figure = rounds.sampling([np.arange(3)] * 2, ROUNDS, population=10, user=1, shown=[1, 2])
     for trace, name in zip(figure.data[:2], ("known", "sampled"), strict=True):
         assert trace.hoverinfo == "text"
         assert all(numbers(text)[1] >= value for text, value in zip(trace.hovertext, ROUNDS[name], strict=True))

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore.charts import lesson_game, privacy
+from dpcore.charts import privacy
+from dpcore.charts.lesson import game as charts
 from dpcore.lesson import game
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
-from dpcore.ui import tables
+from dpcore.ui.core import tables
 
 
 def drawn(name: str, x: list[float], pld: list[float], rdp: list[float], epsilon: float = 1.0):
@@ -111,6 +112,6 @@ def test_what_a_score_leaves_open_is_never_narrower():
     low, high = game.interval(1, 3)
     rates = {"found": 1 / 3, "found_low": low, "found_high": high}
     point = {"who": "You", **rates, **{name.replace("found", "accused"): rate for name, rate in rates.items()}}
-    texts = said(lesson_game.scores(curve, pd.DataFrame([point]), noise_multiplier=1.2))
+    texts = said(charts.scores(curve, pd.DataFrame([point]), noise_multiplier=1.2))
     assert texts[0] == "any attack: at most 1.24%, at 0.1% accused"
     assert numbers(texts[-1])[0] / 100 <= low < high <= numbers(texts[-1])[1] / 100

@@ -14,7 +14,7 @@ from dpcore.cli.options import out
 from dpcore.cluster import status
 from dpcore.cluster.setting import INSECURE, ClusterSetting
 from dpcore.datasets import federated
-from dpcore.runs import supervisor
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from tests.test_cli import command, process, workers_of
 

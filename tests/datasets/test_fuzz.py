@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import EpsilonLabError
 from tests.datasets import sqlite_files
 from tests.datasets.forms import small_files

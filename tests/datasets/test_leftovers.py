@@ -9,7 +9,7 @@ import pytest
 
 from dpcore import datasets
 from dpcore.datasets import federated, leftovers
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.locks import lock
 

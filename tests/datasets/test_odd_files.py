@@ -16,9 +16,9 @@ import pyarrow.parquet
 import pytest
 
 from dpcore import datasets
-from dpcore.datasets import table_files
 from dpcore.datasets.forms import ENDINGS
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing import table_files
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import DatasetError, EpsilonLabError
 from tests.datasets import sqlite_files
 

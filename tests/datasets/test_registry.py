@@ -12,7 +12,7 @@ import pytest
 
 from dpcore import datasets
 from dpcore.datasets import federated, federated_emnist, writers
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import DatasetError, InvalidValueError
 from tests.datasets import sqlite_files
 

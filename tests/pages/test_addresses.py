@@ -4,8 +4,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from dpcore.runs import studies
 from dpcore.runs.store import Store
+from dpcore.runs.studies import schedule
 from tests.pages import test_pages as pages
 from tests.pages.test_every_page import PAGES, english
 
@@ -246,7 +246,7 @@ def test_a_study_that_is_begun_stands_in_the_address(home):
     test.button(key="run_all").click().run()
     (row,) = Store(home).studies()
     assert test.query_params["study"] == row.study_id
-    assert len(studies.look(Store(home), row.study_id).runs) == 4
+    assert len(schedule.look(Store(home), row.study_id).runs) == 4
     assert test.selectbox(key="study").value == row.study_id
     test.selectbox(key="study").set_value("").run()
     assert test.number_input(key="seeds").value == 2

@@ -9,11 +9,12 @@ import pytest
 
 from dpcore import datasets
 from dpcore.plan import Plan, PrivacyPlan
-from dpcore.runs import processes, studies, supervisor
-from dpcore.runs.run_rows import ACTIVE, ENDED
-from dpcore.runs.settings import Policy
+from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
+from dpcore.runs.store.run_rows import ACTIVE, ENDED
+from dpcore.runs.store.settings import Policy
+from dpcore.runs.studies import schedule
+from dpcore.runs.studies.study import Study
 from tests.pages import test_pages as pages
 
 home = pages.home  # an empty one for each test
@@ -139,14 +140,14 @@ def filled(home, few_writers, monkeypatch):
     shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
     store = Store(home)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    studies.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5, 0.75)))
+    schedule.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5, 0.75)))
     for _ in range(2):
         for run in store.queue():
             store.begin(run.run_id)
             lost = 0.1 * (run.plan.privacy.noise_multiplier == 0.75)
             pages.add_rounds(store, run.run_id, [(0, 0.1, 1.0), (100, 0.79 - lost, 1.0)], epsilon=1.0)
             store.end(run.run_id, "finished")
-        studies.advance_all(store)
+        schedule.advance_all(store)
     runs = {status: pages.recorded(home, "running") for status in (*ACTIVE, *ENDED) if status != "queued"}
     for status, run_id in runs.items():
         if status in ("finished", "stopped", "failed"):
@@ -190,7 +191,7 @@ def test_a_run_in_any_state_says_what_to_do_next_and_explains_its_controls(statu
 def test_a_study_in_any_state_says_what_to_do_next(home):
     store = Store(home)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
+    study_id = schedule.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
     test = pages.page("study", study=study_id)
     assert any("Its runs wait in the queue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
@@ -231,7 +232,7 @@ def test_why_a_study_is_stuck_is_said_in_japanese_too(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     store = Store(home)
     store.set_policy(Policy(name="writers", budget_epsilon=0.1))
-    study_id = studies.start(store, Study(plan=Plan(privacy=PrivacyPlan(noise_multiplier=0.8)), rounds=(5,)))
+    study_id = schedule.start(store, Study(plan=Plan(privacy=PrivacyPlan(noise_multiplier=0.8)), rounds=(5,)))
     assert "to spend at most epsilon 0.1" in pages.page("study", study=study_id).error[0].value
     test = pages.page("study", study=study_id, lang="ja")
     assert english(test) == []

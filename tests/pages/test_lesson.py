@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dpcore.lesson import softmax, telling
-from dpcore.ui import lesson, lesson_round
+from dpcore.ui.lesson import guide, round
 from tests.pages.test_lesson_two import figures
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -79,11 +79,11 @@ def test_chance_is_drawn_again_and_the_draw_is_in_the_link(screen):
 
 
 def test_the_line_above_shows_where_in_a_round_the_screen_is():
-    assert {screen for _, _, screen in lesson_round.PARTS} == set(lesson.SCREENS) - {"mistakes"}
-    for screen in lesson.SCREENS:
+    assert {screen for _, _, screen in round.PARTS} == set(guide.SCREENS) - {"mistakes"}
+    for screen in guide.SCREENS:
         shown = " ".join(one.proto.body for one in page(screen=screen).get("html"))
         lit = re.findall('aria-current="step">(.*?)<', shown)
-        assert lit == [what for _, what, about in lesson_round.PARTS if about == screen]
+        assert lit == [what for _, what, about in round.PARTS if about == screen]
 
 
 def test_a_refused_number_leaves_the_ways_to_other_screens():

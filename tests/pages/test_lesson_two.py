@@ -15,7 +15,7 @@ from dpcore.lesson import game, mistakes
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.risk import risk
 from dpcore.privacy.statement import percent
-from dpcore.ui import lesson_game
+from dpcore.ui.lesson import game as game_screen
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -135,7 +135,7 @@ def test_the_best_attacker_plays_many_games_and_each_noise_has_its_score():
 
 def test_every_noise_of_the_game_can_be_played():
     test = screen("game", lesson_game_seed=1)
-    for noise in lesson_game.NOISE:
+    for noise in game_screen.NOISE:
         test.button_group(key="game_noise").set_value(noise).run()
         assert not test.exception
         press(test, "game_yes")
@@ -209,10 +209,10 @@ def test_the_link_holds_what_is_chosen(name, query, key):
     assert test.query_params[key] in (asked, [asked])
 
 
-@pytest.mark.parametrize("noise", [*lesson_game.NOISE, 5.0])
+@pytest.mark.parametrize("noise", [*game_screen.NOISE, 5.0])
 def test_the_curve_is_drawn_nowhere_far_below_the_guarantee(noise):
     plan = PrivacyPlan(noise_multiplier=noise)
-    _epsilon, curve = lesson_game._guarantee(plan)
+    _epsilon, curve = game_screen._guarantee(plan)
     rates = np.unique([*np.geomspace(1e-20, 1, 20_001), *np.linspace(0, 1, 20_001)])
     bound = risk(plan).true_positive_rate(rates)
     assert (bound - np.interp(rates, curve["accused"], curve["at_most"])).max() < 0.005

@@ -19,15 +19,16 @@ from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets
 from dpcore.datasets.forms import FORMS, PACKED
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
-from dpcore.runs import studies, supervisor
-from dpcore.runs.settings import Policy
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
-from dpcore.ui import live
+from dpcore.runs.store.settings import Policy
+from dpcore.runs.studies import schedule
+from dpcore.runs.studies.study import Study
+from dpcore.ui.train import live
 from tests.datasets.forms import small_files
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -638,7 +639,7 @@ def test_no_accuracy_is_promised_at_an_epsilon_that_covers_no_run(home):
 def test_a_study_says_what_its_epsilons_hold_for(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0, zeroing=True))
-    test = page("study", study=studies.start(Store(home), Study(plan=base, target_epsilon=None)))
+    test = page("study", study=schedule.start(Store(home), Study(plan=base, target_epsilon=None)))
     (said,) = [one.value for one in test.caption if "Each epsilon is that of one run alone" in one.value]
     assert "the (epsilon, delta) claim does not cover it" in said
 
@@ -759,13 +760,13 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     store = Store(home)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
+    study_id = schedule.start(store, Study(plan=base, noise_multipliers=(0.0, 0.5)))
     for _ in range(2):
         for run in store.queue():
             store.begin(run.run_id)
             add_rounds(store, run.run_id, [(0, 0.1, 1.0), (100, 0.79, 1.0)], epsilon=1.0)
             store.end(run.run_id, "finished")
-        studies.advance_all(store)
+        schedule.advance_all(store)
     test = page("study", study=study_id)
     assert len(test.header) == 5
     assert metric(test, "Clients per round by RDP, taken") == "120 at noise 1.2"
@@ -773,7 +774,7 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     assert metric(test, "Epsilon") == "1.708"
     assert metric(test, "Private accuracy") == "79.0%"
     (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
-    (final,) = studies.look(store, study_id).final
+    (final,) = schedule.look(store, study_id).final
     assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 

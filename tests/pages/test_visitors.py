@@ -10,16 +10,18 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dpcore import datasets, hosting
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
-from dpcore.runs import budget, studies, supervisor
-from dpcore.runs.settings import Policy
+from dpcore.runs.access import budget
+from dpcore.runs.access.visiting import Visited
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.study import Study
-from dpcore.runs.visiting import Visited
-from dpcore.ui import turns, visitors
-from dpcore.ui.markdown import plain
+from dpcore.runs.store.settings import Policy
+from dpcore.runs.studies import schedule
+from dpcore.runs.studies.study import Study
+from dpcore.ui.core.markdown import plain
+from dpcore.ui.server import turns, visitors
 
 APP = Path(__file__).parents[2] / "app.py"
 HER, HIM = "a" * 64, "b" * 64
@@ -202,7 +204,7 @@ def test_the_name_of_anothers_run_is_no_markdown(home):
     store = Store(home)
     hers = Visited(store, hosting.owner_by_browser(HER))
     study = Study(plan=Plan(privacy=PrivacyPlan(noise_multiplier=0.0, clients_per_round=1)), rounds=(2,))
-    study_id = studies.start(hers, study)
+    study_id = schedule.start(hers, study)
     accuracy = {0.0: 0.8, 0.5: 0.78, 0.75: 0.5, 1.0: 0.5}
     for run in store.queue():
         store.begin(run.run_id)
@@ -211,7 +213,7 @@ def test_the_name_of_anothers_run_is_no_markdown(home):
             told = {"loss": 1.0, "clip_norm": 0.1, "cohort_size": 3, "epsilon": 1.0, "seconds": 0.1}
             store.append(run.run_id, Round(round=number, accuracy=reached, **told))
         store.end(run.run_id, "finished")
-    (final,) = studies.look(hers, study_id).final
+    (final,) = schedule.look(hers, study_id).final
     hers.describe(final.run_id, name=evil)
     shown = [one.value for one in page("study", HIM, study=study_id).markdown if final.run_id in one.value]
     assert len(shown) == 1

@@ -15,8 +15,10 @@ from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.reports import run as report
 from dpcore.reports import study as study_report
 from dpcore.rounds import Round
-from dpcore.runs import reporting, studies, supervisor
-from dpcore.runs.study import Study
+from dpcore.runs import reporting
+from dpcore.runs.process import supervisor
+from dpcore.runs.studies import schedule
+from dpcore.runs.studies.study import Study
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_a_page_is_in_the_language_of_who_asks_for_it_and_the_script_is_not(stor
 def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, Study(plan=base))
+    study_id = schedule.start(store, Study(plan=base))
     for queued in store.queue():
         store.begin(queued.run_id)
         row = Round(round=100, accuracy=0.8, loss=0.7, clip_norm=0.1, cohort_size=5, epsilon=1.7, seconds=1.0)
@@ -92,7 +94,7 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     page = study_report.html(store, study_id)
     assert "The model bears noise 1 at 50 clients" in page
     assert "study run --spec study.json" in page
-    now = studies.look(store, study_id)
+    now = schedule.look(store, study_id)
     table = study_report.rounds_table(store, now.sweep)
     assert list(table["accuracy"]) == [0.8] * 4
     assert list(study_report.by_setting(table, "accuracy")["mean"]) == [0.8] * 4
@@ -139,14 +141,14 @@ def finish_all(store):
 def test_the_epsilons_of_a_grid_are_handed_on_with_what_they_hold_for(store, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0, delta=2e-5, zeroing=True))
-    study_id = studies.start(store, Study(plan=base, target_epsilon=None))
+    study_id = schedule.start(store, Study(plan=base, target_epsilon=None))
     finish_all(store)
     page = study_report.html(store, study_id)
     assert "at delta 2e-05, against adding or removing all data of one user" in page
     assert "independently with probability clients / 3,383" in page
     assert "Zeroing uses a quantile estimate without noise" in page
     assert "Rehearsals: whoever knows a run" in page
-    table = study_report.rounds_table(store, studies.look(store, study_id).runs)
+    table = study_report.rounds_table(store, schedule.look(store, study_id).runs)
     (shared,) = (
         table[["dataset", "rounds", "population", "adjacency", "delta"]].drop_duplicates().to_numpy().tolist()
     )
@@ -171,12 +173,12 @@ def test_a_run_with_zeroing_bounds_no_attack_on_its_page(store):
 def test_the_statement_in_a_studys_page_is_that_of_its_final_run(store, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
     base = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
-    study_id = studies.start(store, Study(plan=base))
+    study_id = schedule.start(store, Study(plan=base))
     finish_all(store)
-    studies.advance_all(store)
+    schedule.advance_all(store)
     finish_all(store)
     page = study_report.html(store, study_id)
-    (final,) = studies.look(store, study_id).final
+    (final,) = schedule.look(store, study_id).final
     for name, text in reporting.rows(store, final):
         assert f"<td>{html.escape(name)}</td><td>{html.escape(text)}</td>" in page
     assert "writers, content 564c8c7d70258273." in page

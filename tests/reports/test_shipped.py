@@ -15,8 +15,9 @@ from dpcore.privacy.statement import epsilon_text
 from dpcore.reports import shipped
 from dpcore.reports.study import rounds_table
 from dpcore.rounds import Round
-from dpcore.runs import findings, studies, supervisor
-from dpcore.runs.study import Study
+from dpcore.runs.process import supervisor
+from dpcore.runs.studies import findings, schedule
+from dpcore.runs.studies.study import Study
 
 TUTORIAL = Study(plan=Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0)))
 ACCURACY = {0.0: 0.795, 0.5: 0.777, 0.75: 0.712, 1.0: 0.547, 1.2: 0.786}
@@ -26,7 +27,7 @@ ACCURACY = {0.0: 0.795, 0.5: 0.777, 0.75: 0.712, 1.0: 0.547, 1.2: 0.786}
 def study_id(store, monkeypatch):
     """A study that was carried out without any training."""
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
-    study_id = studies.start(store, replace(TUTORIAL, seeds=(0, 1)))
+    study_id = schedule.start(store, replace(TUTORIAL, seeds=(0, 1)))
     for _part in ("sweep", "final"):
         for run in store.queue():
             store.begin(run.run_id)
@@ -44,12 +45,12 @@ def study_id(store, monkeypatch):
                 )
                 store.append(run.run_id, row)
             store.end(run.run_id, "finished")
-        studies.advance_all(store)
+        schedule.advance_all(store)
     return study_id
 
 
 def test_what_comes_back_is_what_was_run(store, study_id):
-    found, now = shipped.read(shipped.export(store, study_id)), studies.look(store, study_id)
+    found, now = shipped.read(shipped.export(store, study_id)), schedule.look(store, study_id)
     assert found.now == now
     assert found.rounds.equals(rounds_table(store, now.runs))
     assert len(found.rounds) == 10 * 2  # evaluated rounds alone
@@ -70,7 +71,7 @@ def test_the_file_is_json_that_everybody_reads(store, study_id):
 
 
 def test_what_is_no_finished_study_is_refused(store, study_id, monkeypatch):
-    other = studies.start(store, replace(TUTORIAL, seeds=(5,)))
+    other = schedule.start(store, replace(TUTORIAL, seeds=(5,)))
     with pytest.raises(StoreError, match="finished study"):
         shipped.export(store, other)
     for content in (b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b'{"version": 99}'), gzip.compress(b"[]")):

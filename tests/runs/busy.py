@@ -7,8 +7,8 @@ import itertools
 import sys
 from pathlib import Path
 
-from dpcore.runs.settings import Policy
 from dpcore.runs.store import Store
+from dpcore.runs.store.settings import Policy
 from tests.runs.damage import plan, row
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dpcore.runs import processes, supervisor
+from dpcore.runs.process import processes, supervisor
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import ledger
 from dpcore.privacy.precision import Precision
 from dpcore.rounds import Round
-from dpcore.runs import budget, processes, schema
-from dpcore.runs.settings import Policy
+from dpcore.runs.access import budget
+from dpcore.runs.process import processes
+from dpcore.runs.store import schema
+from dpcore.runs.store.settings import Policy
 
 DATA = ("writers", "mine", "open", "free")
 

@@ -1,6 +1,6 @@
 """A worker that is killed (SIGKILL) at a random moment after its first new round, or while it saves.
 
-`python -m tests.runs.fragile_worker HOME RUN_ID LOCK`: as `dpcore.runs.worker`, which it runs.
+`python -m tests.runs.fragile_worker HOME RUN_ID LOCK`: as `dpcore.runs.process.worker`, which it runs.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from dpcore import files
-from dpcore.runs import worker
+from dpcore.runs.process import worker
 
 draw = random.Random(os.urandom(8))
 

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 from dpcore import datasets, identity
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing.table import Mapping
 from dpcore.locks import lock
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
-from dpcore.runs import folders, processes, runner, supervisor
-from dpcore.runs.store import Store
+from dpcore.runs.process import processes, runner, supervisor
+from dpcore.runs.store import Store, folders
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("EPSILON_LAB_KILLS", "1"))
@@ -60,7 +60,7 @@ def released(store, run_id):
 def work(store, monkeypatch, engine="vectorized", *, fragile):
     """Works the queue off in this process, with workers that are killed or with those that are not."""
     network = ["dpcore.isolated"] if engine == "tff" else []
-    module = "tests.runs.fragile_worker" if fragile else "dpcore.runs.worker"
+    module = "tests.runs.fragile_worker" if fragile else "dpcore.runs.process.worker"
     monkeypatch.setattr(runner, "_MODULE_FOR", {engine: [*network, module]})
     watched = runner.Watched()
     with lock(processes.runner_lock(store), wait=True):

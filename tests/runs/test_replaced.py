@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from dpcore.errors import BudgetExceededError, StoreError
-from dpcore.runs import processes, supervisor, worker
-from dpcore.runs.settings import Policy
+from dpcore.runs.process import processes, supervisor, worker
 from dpcore.runs.store import Store
+from dpcore.runs.store.settings import Policy
 from tests.runs.damage import plan, row, spent, state, train
 
 MAIN = "runs.sqlite"

@@ -2,7 +2,7 @@
 
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.rounds import Round
-from dpcore.runs.study import Study
+from dpcore.runs.studies.study import Study
 
 BASE = Plan(privacy=PrivacyPlan(clients_per_round=1, noise_multiplier=0.0))
 TUTORIAL = Study(plan=BASE)

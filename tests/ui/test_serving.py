@@ -28,9 +28,9 @@ from websockets.sync.client import connect
 from dpcore import hosting
 from dpcore.locks import lock
 from dpcore.plan import Plan
-from dpcore.runs import supervisor
+from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.ui import plotly_js, serve
+from dpcore.ui.server import plotly_js, serve
 from tests.browser import conftest
 from tests.browser.conftest import browser, free_port  # noqa: F401
 from tests.runs.damage import train

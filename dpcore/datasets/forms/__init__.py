@@ -1,7 +1,8 @@
 """The forms that a user's own data come in. Commands, pages and the README name them from here.
 
 Nothing is imported here: a command's help does not wait for Arrow. A module of this folder reads one form, and all
-yield batches of columns (`dpcore.datasets.tabular.Table`), so that ids, labels and features are checked in one place.
+yield batches of columns (`dpcore.datasets.importing.tabular.Table`), so that ids, labels and features are checked in
+one place.
 """
 
 # What a form is called, and how names of its files end, in the order in which people are told.

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from dpcore.datasets.forms.arrow_types import plain, plain_field
-from dpcore.datasets.tabular import Batch, Roles, Table, described, rows_at_once
+from dpcore.datasets.importing.tabular import Batch, Roles, Table, described, rows_at_once
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

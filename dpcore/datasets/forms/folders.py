@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED, split_words
-from dpcore.datasets.tabular import Batch, Column, Table
+from dpcore.datasets.importing.tabular import Batch, Column, Table
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.json_stream import JsonStream
 from dpcore.datasets.forms.leaf import KEYS, LeafTable
-from dpcore.datasets.tabular import BYTES, Batch, Table, described
+from dpcore.datasets.importing.tabular import BYTES, Batch, Table, described
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

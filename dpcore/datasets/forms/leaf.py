@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.json_stream import JsonStream
-from dpcore.datasets.tabular import Batch, Roles, Table, described
+from dpcore.datasets.importing.tabular import Batch, Roles, Table, described
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

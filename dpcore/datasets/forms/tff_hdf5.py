@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.unpacking import check_size
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
+from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

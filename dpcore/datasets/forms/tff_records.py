@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 from google.protobuf import message as protobuf
 
-from dpcore.datasets import federated_emnist, spelling, tff_sqlite
+from dpcore.datasets import federated_emnist, tff_sqlite
 from dpcore.datasets.forms.arrow_types import nested
-from dpcore.datasets.tabular import BYTES, Batch, Roles, Table, described, only_text
+from dpcore.datasets.importing import spelling
+from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, described, only_text
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 

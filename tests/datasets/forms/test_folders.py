@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 
 from dpcore import datasets
-from dpcore.datasets import table_files
 from dpcore.datasets.forms import folders
-from dpcore.datasets.mapping import Mapping
+from dpcore.datasets.importing import table_files
+from dpcore.datasets.importing.mapping import Mapping
 from dpcore.errors import DatasetError
 from tests.datasets.forms import small_files
 

@@ -4,10 +4,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from dpcore.datasets import federated, table
+from dpcore.datasets import federated
 from dpcore.datasets.forms import json_stream
 from dpcore.datasets.forms.leaf import LeafTable
-from dpcore.datasets.table import Mapping
+from dpcore.datasets.importing import table
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import DatasetError
 from tests.datasets.forms import small_files
 

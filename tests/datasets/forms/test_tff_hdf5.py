@@ -2,11 +2,12 @@ import h5py
 import numpy as np
 import pytest
 
-from dpcore.datasets import federated, table
+from dpcore.datasets import federated
 from dpcore.datasets.forms import unpacking
 from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
-from dpcore.datasets.table import Mapping
-from dpcore.datasets.table_files import open_table
+from dpcore.datasets.importing import table
+from dpcore.datasets.importing.table import Mapping
+from dpcore.datasets.importing.table_files import open_table
 from dpcore.errors import DatasetError
 from tests.datasets.forms import small_files
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dpcore import datasets
-from dpcore.datasets import federated, table
-from dpcore.datasets.table import Mapping
+from dpcore.datasets import federated
+from dpcore.datasets.importing import table
+from dpcore.datasets.importing.table import Mapping
 from dpcore.errors import DatasetError, InvalidValueError
 from tests.datasets import sqlite_files
 from tests.datasets.sqlite_files import record

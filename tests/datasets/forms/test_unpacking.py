@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from dpcore.datasets import table_files
 from dpcore.datasets.forms import unpacking
+from dpcore.datasets.importing import table_files
 from dpcore.errors import DatasetError
 
 ROWS = "who,x,y\n" + "".join(f"u{n},{n},{'ab'[n % 2]}\n" for n in range(9))

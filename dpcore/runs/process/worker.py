@@ -1,0 +1,236 @@
+"""The process that trains runs: `python -m dpcore.runs.process.worker HOME RUN_ID LOCK`.
+
+No page's process loads TensorFlow; this one does. It is started with its run's lock held (the descriptor LOCK), and
+holds it as long as it trains. When the run has ended it takes the next one in the queue: loading TensorFlow takes longer
+than many runs. Everything it has to say goes into the store; its output is a log.
+"""
+
+import gc
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from dpcore import datasets, files, isolated, program
+from dpcore.errors import (
+    ClusterUnreachableError,
+    DamagedCheckpointError,
+    DatasetError,
+    EpsilonLabError,
+    StoreError,
+)
+from dpcore.language import N_
+from dpcore.plan import Plan
+from dpcore.rounds import divergence
+from dpcore.runs.process import clusters, processes
+from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
+from dpcore.runs.studies import schedule
+
+# A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
+_SAVE_SECONDS = 5.0
+# TFF's runtime takes one plan a process, in a network of its own.
+_MAY_FOLLOW = "vectorized"
+_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard")
+
+
+def main(home: Path, run_id: str, held: int) -> None:
+    """Trains a run that was begun, and then those that wait, until there is none for this process."""
+    program.code()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
+    store = Store(home)
+    terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
+    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    while True:
+        status, message = _outcome(store, run_id, terminated)
+        if status == "interrupted" and home.exists():
+            store = Store(home)  # its file may be damaged: opening it again sets that aside, and reads the run back
+        gc.collect()  # an engine's graphs hold each other: 300 MB a run that would wait for chance
+        leaves = terminated.is_set() or status == "interrupted"
+        engine = store.run(run_id).engine
+        os.ftruncate(held, 0)  # who ends this run now must not kill what this process may train by then
+        # Before the end is told: meanwhile nobody else begins a run in our place. Our own run still counts as running.
+        following = None if leaves else _next(store, engine, room=store.parallel_runs() + 1)
+        store.end(run_id, status, message)
+        if status == "finished":
+            (store.folder(run_id) / "checkpoint").unlink(missing_ok=True)
+        os.close(held)
+        if leaves:
+            return
+        _tell_studies(store)
+        if following is None:  # a study may have queued something
+            following = _next(store, engine, room=store.parallel_runs())
+        if following is None:
+            return
+        run_id, held = following
+
+
+def _tell_studies(store: Store) -> None:
+    """Lets every study go on that waited for this run; what goes wrong there is no matter of the next run."""
+    try:
+        schedule.advance_all(store)
+    except Exception:
+        traceback.print_exc()
+
+
+def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[str, str]:
+    """Trains a run; returns its last status and what there is to say, whatever that is."""
+
+    def out_of_time(now: Run) -> bool:
+        return rules.out_of_time(owner=now.owner, seconds=now.seconds)
+
+    def stop_requested() -> bool:
+        now = store.run(run_id)
+        return terminated.is_set() or now.stop_requested or (limited and out_of_time(now))
+
+    try:
+        rules, begun = store.rules(), store.run(run_id)
+        limited = not out_of_time(begun)  # else whoever has the machine has let it go on
+        with ExitStack() as held:
+            status, message = _train(store, begun, stop_requested, held)
+        now = store.run(run_id)
+        if status == "stopped" and terminated.is_set() and not now.stop_requested:
+            return "interrupted", N_(
+                "The worker was asked to end, as when the machine shuts down. Nothing is lost."
+            )
+        if status == "stopped" and not message and not now.stop_requested:
+            message = f"{_OUT_OF_TIME}: {rules.most_minutes}"
+        return status, message
+    except (StoreError, OSError, ClusterUnreachableError) as err:  # the disk, most likely: the run is as it was
+        traceback.print_exc()
+        return "interrupted", f"{err}. Resume the run when that is mended."
+    except EpsilonLabError as err:
+        traceback.print_exc()
+        return "failed", str(err)
+    except Exception as err:
+        traceback.print_exc()
+        return "failed", f"{type(err).__name__}: {err}. The log: {processes.worker_log(store, run_id)}"
+
+
+def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
+    """Begins the run that is first in the queue, if it can follow on one of ours; returns its id and its lock."""
+    try:
+        queue = store.queue()
+        if not queue or {engine, queue[0].engine} != {_MAY_FOLLOW}:
+            return None
+        if len(store.runs(status=["running"], deleted=None)) >= room:
+            return None
+        run_id, held = queue[0].run_id, processes.claim(store, queue[0])
+        if held is None:
+            return None
+        processes.sign(store, run_id, os.getpid())
+        with processes.worker_log(store, run_id).open("ab") as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        return run_id, held
+    except (StoreError, OSError):  # a full disk: the run that has just ended must still be said to have
+        traceback.print_exc()
+        return None
+
+
+def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: ExitStack) -> tuple[str, str]:
+    """Trains from where the run is, with what `held` closes afterwards; returns its last status, and what to say."""
+    run_id = run.run_id
+    if run.complete and (store.folder(run_id) / "weights.npz").exists():
+        return "finished", ""  # it was lost just before it could say so
+    plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
+
+    def progress(what: str, fraction: float) -> None:
+        store.say(run_id, f"{what}: {fraction:.0%}")
+
+    progress(N_("Reading the data"), 0.0)
+    dataset = datasets.load(plan.training.dataset, store.home, progress)
+    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
+            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
+        )
+    store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
+    from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
+        checkpoints,
+        engines,
+        model,
+        training,
+    )
+
+    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
+    replays = engines.replays(run.engine, plan)
+    owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
+    path = store.folder(run_id) / "checkpoint"
+    kept = _checkpoint(store, run, path, owner, replays)
+    row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
+    reports = training.run(
+        plan,
+        dataset,
+        engine,
+        model.Evaluation(plan, dataset),
+        eval_every=run.eval_every,
+        stop_requested=stop_requested,
+        before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
+        resume=row and (row, state),
+        seeded_cohorts=replays,
+        redrawn=run.redrawn,
+        identity=run.identity,
+    )
+    evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
+    saved, diverged, why = time.monotonic(), "", ""
+    store.say(run_id, isolated.problem())
+    for report in clusters.until_given_up(reports):
+        row, state = report.row, report.state
+        # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
+        if not replays or time.monotonic() - saved > _SAVE_SECONDS:
+            checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+            saved = time.monotonic()
+        store.append(run_id, row)
+        if row.loss is not None:
+            evaluated.append(row)
+            diverged = divergence(evaluated)
+        if diverged and run.stop_when_diverging:
+            why = diverged
+            break
+    files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
+    if row.round == plan.privacy.rounds:
+        return "finished", "" if math.isfinite(row.loss) else diverged
+    checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+    return "stopped", why
+
+
+def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
+    """Returns what the run goes on from; `None` to begin with round 0."""
+    from dpcore.learning import checkpoints
+
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        left.unlink()  # by a process that was killed while it saved
+    try:
+        kept = checkpoints.load(path, owner)
+    except DamagedCheckpointError:
+        if not replays:
+            raise
+        traceback.print_exc()  # from the start again, to the same numbers
+        path.replace(path.with_suffix(".damaged"))
+        kept = None
+    if kept is None:
+        if not replays and (run.last_round or run.redrawn or run.drawing):
+            raise DamagedCheckpointError(
+                f"Expected {path}, found nothing there: this run cannot be repeated exactly, so it cannot go on without "
+                "it. Start its plan as a new run, which the ledger charges on its own."
+            )
+        return None
+    if replays and len(store.rounds(run.run_id)) < kept.row.round:
+        return None  # rows were lost with a damaged file: they come out again as they were
+    store.append(run.run_id, kept.row)  # it may have been saved here, and not yet there
+    return kept
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what this program says
+    os.environ["EPSILON_LAB_HOME"] = sys.argv[1]  # for the processes of a cluster that this one starts
+    os.nice(10)  # who waits for a page goes first; where nobody does, it costs nothing
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

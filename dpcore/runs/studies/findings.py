@@ -1,0 +1,181 @@
+"""What a study has found, in sentences and as a table."""
+
+from dataclasses import replace
+
+from dpcore import rounding
+from dpcore.language import N_, _
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.privacy import accounting
+from dpcore.privacy.statement import assumptions, rehearsal
+from dpcore.runs.studies.progress import Progress
+from dpcore.runs.studies.reading import Setting, differs, final_answer, settings
+from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
+
+
+def table(now: Progress) -> list[dict]:
+    """Returns a row a setting: its plan's numbers, its guarantee, mean accuracy, and how far from the noise-free one."""
+    rows = []
+    baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
+    for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
+        for one in found:
+            privacy = one.plan.privacy
+            data = {N_("data"): one.plan.training.dataset} if now.study.baseline == WRITERS else {}
+            base = now.baseline
+            if part == SWEEP and now.study.baseline != NONE:  # of several ways to train, each has its own
+                base = baselines.get(_but_seed(now.study.noise_free(one.plan)))
+            difference = one.mean - base.mean if one.accuracies and base is not None else None
+            rows.append(
+                {
+                    N_("part"): part,
+                    **data,
+                    N_("noise"): privacy.noise_multiplier,
+                    N_("clients"): privacy.clients_per_round,
+                    N_("rounds"): privacy.rounds,
+                    N_("learning rate"): one.plan.training.client_learning_rate,
+                    N_("clipping"): _clipping(privacy),
+                    N_("epsilon"): accounting.epsilon(one.charged).value,
+                    N_("delta"): privacy.delta,
+                    N_("accuracy"): one.mean if one.accuracies else None,
+                    N_("band"): one.band if len(one.accuracies) > 1 else None,
+                    N_("difference"): difference,
+                    N_("seeds"): len(one.accuracies),
+                }
+            )
+    return rows
+
+
+def _but_seed(plan: Plan) -> Plan:
+    return replace(plan, training=replace(plan.training, seed=0))
+
+
+def _clipping(plan: PrivacyPlan) -> str:
+    if isinstance(plan.clipping, FixedClipping):
+        return _("fixed {norm}").format(norm=rounding.given(plan.clipping.clip_norm))
+    return _("adaptive")
+
+
+def sentences(now: Progress) -> list[str]:
+    """Returns what a study has found, a sentence each; nothing while it cannot be told."""
+    study, reading, base = now.study, now.reading, now.baseline
+    several = len(study.grid()) != len(study.noise_multipliers) * len(study.seeds)
+    if several or not reading.complete or base is None:
+        return []
+    words = [_verdict(study, one, base) for one in reading.settings if one is not base]
+    if study.target_epsilon is None:
+        return words
+    if reading.bearable is None:
+        return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
+    privacy = reading.bearable.plan.privacy
+    words.append(
+        _("The model bears noise {noise} at {clients} clients: a noise-to-clients ratio of {ratio}.").format(
+            noise=rounding.noise(privacy.noise_multiplier),
+            clients=privacy.clients_per_round,
+            ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
+        )
+    )
+    if (result := now.result) is not None:
+        final = result.plan.privacy
+        words.append(
+            _(
+                "{clients} clients at noise {noise} keep that, and reach epsilon {epsilon} at delta {delta}: "
+                "accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
+            ).format(
+                clients=final.clients_per_round,
+                noise=rounding.noise(final.noise_multiplier),
+                epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
+                delta=rounding.given(final.delta),
+                accuracy=result.mean,
+                difference=result.mean - base.mean,
+                base=against(now),
+                chance=_chance(result, base),
+            )
+        )
+        words.append(" ".join(caveats(now)))
+    return words
+
+
+def conditions(now: Progress) -> list[str]:
+    """Returns what the epsilons of `table` hold for, and what they do not cover, a sentence each."""
+    study = now.study
+    noisy = [run.charged for run in now.runs if run.plan.privacy.noise_multiplier]  # of 0 the table says enough
+    words = [assumptions(study.plan.privacy), *dict.fromkeys(words for plan in noisy for words in plan.warnings)]
+    if any(seed is not None for seed in study.seeds):
+        words.append(
+            _(
+                "Rehearsals: whoever knows a run's seed can recompute its cohorts and noise, and a guarantee assumes "
+                "that nobody can. Train without a seed what is to be released."
+            )
+        )
+    return words
+
+
+def _verdict(study: Study, one: Setting, base: Setting) -> str:
+    """Returns what one noise costs, and whether that is tolerated."""
+    lost = base.mean - one.mean
+    if lost > study.tolerance:
+        words = _(
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: beyond the tolerance of {tolerance}{chance}."
+        )
+    elif lost >= 0:
+        words = _(
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: within the tolerance of {tolerance}{chance}."
+        )
+    else:
+        words = _(
+            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
+        )
+    accuracy = {
+        OWN: _("the noise-free {accuracy:.3f}"),
+        WRITERS: _("the noise-free {accuracy:.3f} of the Writers"),
+        NONE: _("the {accuracy:.3f} at noise {noise}"),
+    }[study.baseline]
+    return words.format(
+        noise=rounding.noise(one.plan.privacy.noise_multiplier),
+        accuracy=one.mean,
+        lost=abs(lost),
+        base=accuracy.format(accuracy=base.mean, noise=rounding.noise(base.plan.privacy.noise_multiplier)),
+        tolerance=rounding.given(study.tolerance),
+        chance=_chance(one, base),
+    )
+
+
+def against(now: Progress) -> str:
+    """Names what the settings of a study are held against; in a sentence about one of them."""
+    words = {
+        OWN: _("the noise-free one"),
+        WRITERS: _("the noise-free one of the Writers"),
+        NONE: _("the one at noise {noise}"),
+    }[now.study.baseline]
+    return words.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier))
+
+
+def caveats(now: Progress) -> list[str]:
+    """Returns what the epsilon of the final run does not say, a sentence each."""
+    words = [_("The sweep, and what else was run on the same users, comes on top: see the ledger.")]
+    result = now.result
+    if result is None:
+        return words
+    if now.study.baseline == WRITERS:
+        words.append(
+            _("The noise-free accuracy is that of other users, the Writers: the difference is one of data as well.")
+        )
+    epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
+    if epsilon > target:
+        words.append(
+            _("Rounds were drawn again: the target of {target} is not kept.").format(target=rounding.given(target))
+        )
+    elif now.reading.bearable and (short := final_answer(now.study, now.reading.bearable, now.study.accountant)[1]):
+        words.append(short.sentence)
+    if len(now.final) > 1:
+        several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
+        words.append(several.format(count=len(now.final)))
+    words += [*result.charged.warnings, rehearsal(result.plan.training.seed)]
+    return [one for one in words if one]
+
+
+def _chance(one: Setting, other: Setting) -> str:
+    """What can be said of a difference, given the seeds: a remark at the end of a sentence, or nothing."""
+    verdict = differs(one, other)
+    if verdict is None:
+        return _(" (too few seeds to say how much of it is chance)")
+    return "" if verdict else _(" (no more than the seeds differ among themselves)")

@@ -1,0 +1,124 @@
+"""What a sweep says: which noise the model bears, and the plan that makes that noise private."""
+
+import functools
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy import calibration
+from dpcore.privacy.shortfall import Shortfall
+from dpcore.runs.store.run_rows import Run
+from dpcore.runs.studies.study import NONE, Study
+
+_SEEDS_TO_SAY = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What the runs of one setting came to that differ in their seed alone.
+
+    Attributes:
+        plan: Their plan, with the first one's seed.
+        charged: What the one of them was charged with that cost most: with rounds that were drawn again.
+        accuracies: The last evaluation of each that has finished.
+        missing: How many have not finished.
+    """
+
+    plan: Plan
+    charged: PrivacyPlan
+    accuracies: tuple[float, ...] = ()
+    missing: int = 0
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.accuracies)
+
+    @property
+    def band(self) -> float:
+        """Half the range over the seeds; 0 with one seed, which says nothing about chance."""
+        return (max(self.accuracies) - min(self.accuracies)) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a sweep says.
+
+    Attributes:
+        settings: All settings that have finished runs, by noise.
+        baseline: The noise-free setting; where the study leaves that out, the one of the least noise.
+        bearable: The largest noise up to which every setting is within the tolerance; `None` where none is,
+            or it cannot be told yet.
+        complete: Whether all runs of the grid are there, and have finished.
+    """
+
+    settings: list[Setting] = field(default_factory=list)
+    baseline: Setting | None = None
+    bearable: Setting | None = None
+    complete: bool = False
+
+
+def settings(runs: Iterable[Run]) -> list[Setting]:
+    """Groups runs by all but their seed; in the order of noise, then of clients."""
+    groups: dict[Plan, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(replace(run.plan, training=replace(run.plan.training, seed=0)), []).append(run)
+    found = []
+    for members in groups.values():
+        done = [run.accuracy for run in members if run.status == "finished" and run.accuracy is not None]
+        charged = max(members, key=lambda run: run.redrawn).charged
+        found.append(
+            Setting(plan=members[0].plan, charged=charged, accuracies=tuple(done), missing=len(members) - len(done))
+        )
+    return sorted(found, key=lambda one: (one.plan.privacy.noise_multiplier, one.plan.privacy.clients_per_round))
+
+
+def read(study: Study, runs: Sequence[Run]) -> Reading:
+    """Reads a sweep: the largest noise that costs no more accuracy than the tolerance, and no smaller one does."""
+    found = settings(runs)
+    done = [one for one in found if one.accuracies]
+    complete = {run.plan for run in runs}.issuperset(study.grid()) and all(one.missing == 0 for one in found)
+    left_out = study.baseline == NONE
+    baseline = next((one for one in done if left_out or one.plan.privacy.noise_multiplier == 0), None)
+    reading = Reading(settings=done, baseline=baseline, complete=complete)
+    if not complete or reading.baseline is None:
+        return reading
+    bearable = None
+    for one in done:
+        if one.mean < reading.baseline.mean - study.tolerance:
+            break
+        bearable = one if one.plan.privacy.noise_multiplier > 0 else bearable
+    return replace(reading, bearable=bearable)
+
+
+def differs(one: Setting, other: Setting) -> bool | None:
+    """Whether two settings differ by more than their seeds do; `None` with too few seeds to say.
+
+    Where there is no difference, ranges of two seeds miss each other in one case of three, of four in one of forty.
+    """
+    if min(len(one.accuracies), len(other.accuracies)) < _SEEDS_TO_SAY:
+        return None
+    return abs(one.mean - other.mean) > one.band + other.band
+
+
+@functools.lru_cache(maxsize=256)  # a page that polls asks for the same one every two seconds
+def final_answer(study: Study, bearable: Setting, accountant: str) -> tuple[Plan, Shortfall | None]:
+    """Returns the plan with the clients that make the bearable noise on the average private enough; and why much more so.
+
+    Raises:
+        UnattainableTargetError: If no number of clients does.
+    """
+    small = bearable.plan.privacy
+    solved, short = calibration.answer(
+        replace(small, **calibration.PLACEHOLDERS["clients"]),
+        "clients",
+        target_epsilon=study.target_epsilon,
+        noise_to_clients_ratio=small.noise_multiplier / small.clients_per_round,
+        accountant=accountant,
+    )
+    return replace(bearable.plan, privacy=solved), short
+
+
+def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
+    """Returns the plan of `final_answer`; errors as there."""
+    return final_answer(study, bearable, accountant)[0]

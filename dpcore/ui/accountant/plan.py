@@ -1,0 +1,193 @@
+"""The controls of a privacy plan, of which one may be the number that is looked for."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dpcore import limits, rounding
+from dpcore.language import N_, _
+from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
+from dpcore.privacy import accounting, calibration
+from dpcore.privacy.precision import Precision
+from dpcore.privacy.shortfall import Shortfall
+from dpcore.ui.core import address, choices, controls
+from dpcore.ui.core.parameters import CLIPPINGS, EPSILON
+
+_LABELS = {
+    EPSILON: N_("Epsilon"),
+    "clients": N_("Clients per round, noise-to-clients ratio held"),
+    "clients_at_noise": N_("Clients per round, noise held"),
+    "noise": N_("Noise multiplier"),
+    "rounds": N_("Rounds"),
+    "delta": N_("Delta"),
+    "population": N_("Population"),
+}
+# The knobs whose numbers the answer gives.
+_ANSWERS = {
+    EPSILON: (),
+    "clients": (limits.CLIENTS_PER_ROUND, limits.NOISE_MULTIPLIER),
+    "clients_at_noise": (limits.CLIENTS_PER_ROUND,),
+    "noise": (limits.NOISE_MULTIPLIER,),
+    "rounds": (limits.ROUNDS,),
+    "delta": (limits.DELTA,),
+    "population": (limits.POPULATION,),
+}
+_SLIDERS = {
+    limits.NOISE_MULTIPLIER: {"low": 0.0, "high": 5.0},
+    limits.CLIENTS_PER_ROUND: {"low": 1, "high": 10_000, "logarithmic": True},
+    limits.ROUNDS: {"low": 1, "high": 10_000, "logarithmic": True},
+    limits.POPULATION: {"low": 100, "high": 10_000_000, "logarithmic": True},
+    limits.DELTA: {"low": 1e-10, "high": 1e-2, "logarithmic": True},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is given and what is looked for.
+
+    Attributes:
+        given: The plan, with a placeholder for the unknown.
+        unknown: One of `calibration.UNKNOWNS`, or `EPSILON`.
+        target: What to reach, as keywords of `calibration.answer`; empty where epsilon is the unknown.
+        slots: Where the answer's numbers go.
+    """
+
+    given: PrivacyPlan
+    unknown: str
+    target: dict
+    slots: dict
+
+    def answer(self, precision: Precision) -> tuple[PrivacyPlan, Shortfall | None]:
+        """The plan that reaches the target, and why it stays well below it; raises as `calibration.answer` does."""
+        if self.unknown == EPSILON:
+            return self.given, None
+        return _answer(self.given, self.unknown, precision=precision, **self.target)
+
+    def show(self, plan: PrivacyPlan) -> None:
+        """Puts the answer's numbers where their sliders would be."""
+        for setting, slot in self.slots.items():
+            with slot.container():
+                controls.solved(setting, getattr(plan, setting.name))
+
+
+_answer = st.cache_data(calibration.answer, max_entries=1000, show_spinner=False)
+_floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
+
+
+def ask() -> Question:
+    """Shows all controls, and returns what they ask; raises as plans do where that cannot be."""
+    unknown = choices.linked(
+        st.selectbox,
+        _("Solve for"),
+        list(_LABELS),
+        format_func=lambda name: _(_LABELS[name]),
+        key="solve",
+        help=_("Which number is looked for; all others are given."),
+    )
+    slots, values = {}, {}
+
+    def show(setting: limits.Knob) -> None:
+        if setting in _ANSWERS[unknown]:
+            slots[setting] = st.empty()
+        else:
+            values[setting.name] = controls.knob(setting, **_SLIDERS[setting])
+
+    target = {}
+    if unknown != EPSILON:
+        with st.container(border=True):
+            st.subheader(_("Target"))
+            target["target_epsilon"] = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
+            if unknown == "clients":
+                target["noise_to_clients_ratio"] = controls.knob(
+                    limits.NOISE_TO_CLIENTS_RATIO, low=0.001, high=0.09
+                )
+            target["accountant"] = accountant_control(
+                accounting.ACCOUNTANTS,
+                _("Accountant"),
+                _(
+                    "Whose epsilon has to reach the target: both are upper bounds, and PLD's is nearly always the "
+                    "smaller one."
+                ),
+            )
+            floor = st.empty()
+    with st.container(border=True):
+        st.subheader(_("Mechanism"))
+        show(limits.NOISE_MULTIPLIER)
+        everybody = st.toggle(
+            _("All users in every round: no sampling"),
+            key=address.key("everybody", False),
+            disabled=unknown in ("clients", "clients_at_noise", "population"),
+            help=_(
+                "Otherwise each user joins by an own coin (Poisson sampling), which nobody but the trusted server sees."
+            ),
+        )
+        everybody = everybody and unknown not in ("clients", "clients_at_noise", "population")
+        if not everybody:
+            show(limits.CLIENTS_PER_ROUND)
+        show(limits.ROUNDS)
+        clipping = clipping_control()
+    with st.container(border=True):
+        st.subheader(_("Population and budget"))
+        show(limits.POPULATION)
+        show(limits.DELTA)
+        adjacency = ADD_OR_REMOVE
+        if everybody:
+            adjacency = choices.linked(
+                st.radio,
+                _("Neighbouring data sets differ by"),
+                ADJACENCIES,
+                format_func={
+                    ADJACENCIES[0]: _("a user more or less"),
+                    ADJACENCIES[1]: _("another user's data"),
+                }.__getitem__,
+                key="adjacency",
+                help=_(REPLACE_REFUSED),
+                horizontal=True,
+            )
+        else:
+            st.caption(
+                _(
+                    "Neighbouring data sets differ by a user more or less. Replacing a user's data: not with sampling, "
+                    "which dp-accounting 0.4.3 cannot analyse for it."
+                )
+            )
+    values |= calibration.PLACEHOLDERS.get(unknown, {})
+    if everybody:
+        values["clients_per_round"] = values["population"]
+    given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
+    if unknown != EPSILON:
+        limits.TARGET_EPSILON.check(target["target_epsilon"])
+        arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
+        lowest = _floor(given, unknown, **arguments, precision=Precision.PREVIEW)
+        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
+    return Question(given=given, unknown=unknown, target=target, slots=slots)
+
+
+def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> str:
+    """Shows which accountant answers, the first of them by default."""
+    return choices.linked(
+        st.radio,
+        label,
+        accountants,
+        format_func={"pld": _("PLD, tight"), "rdp": _("RDP, as the tutorial")}.__getitem__,
+        key="accountant",
+        horizontal=True,
+        help=tip,
+    )
+
+
+def clipping_control() -> AdaptiveClipping | FixedClipping:
+    """Shows how updates are clipped; raises as plans do where the clip norm is none."""
+    kind = choices.linked(
+        st.radio,
+        _("Clipping"),
+        CLIPPINGS,
+        format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
+        key="clipping",
+        horizontal=True,
+        help=_("Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays."),
+    )
+    if kind == "adaptive":
+        return AdaptiveClipping()
+    norm = controls.knob(limits.CLIP_NORM, low=0.01, high=10, logarithmic=True)
+    return FixedClipping(clip_norm=norm)

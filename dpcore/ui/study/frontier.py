@@ -1,0 +1,283 @@
+"""What all runs together say: accuracy against its price, and what a plan would reach that nobody has run."""
+
+import statistics
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dpcore import limits, rounding
+from dpcore.charts import studies as charts
+from dpcore.language import _
+from dpcore.plan import ADD_OR_REMOVE
+from dpcore.privacy import accounting, calibration
+from dpcore.privacy.precision import Precision
+from dpcore.runs.process import supervisor
+from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
+from dpcore.runs.studies import forecast
+from dpcore.ui.accountant import ledger
+from dpcore.ui.core import chart, choices, controls, states
+from dpcore.ui.server import turns
+from dpcore.ui.train import live, run_list
+
+_noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
+_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
+
+
+def finished(store: Store) -> dict[str, list[Run]]:
+    """Returns the runs that have finished, by the name of their data set."""
+    found: dict[str, list[Run]] = {}
+    for run in store.runs(status=["finished"]):
+        if run.accuracy is not None:
+            found.setdefault(run.plan.training.dataset, []).append(run)
+    return found
+
+
+def comparable(runs: list[Run]) -> list[Run]:
+    """Returns those of these runs that have an epsilon of the same meaning; says so on the page where none has."""
+    found = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
+    if not found:
+        st.info(
+            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            icon=":material/block:",
+        )
+    return found
+
+
+def show(dataset: str, runs: list[Run]) -> None:
+    """Shows accuracy against what it costs, on one data set."""
+    axis = choices.linked(
+        st.segmented_control,
+        _("Against"),
+        list(charts.AXES),
+        default="epsilon",
+        format_func=lambda name: _(charts.AXES[name]),
+        required=True,
+        key=f"axis_{dataset}",
+        help=_("What the accuracy has cost: the chart's other axis."),
+    )
+    if not (runs := comparable(runs)):
+        return
+    delta = statistics.mode(run.plan.privacy.delta for run in runs)
+    table, settings = _settings(_table(runs, delta), axis)
+    drawn = charts.on_axis(settings, axis)
+    settings["best"] = False
+    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
+    numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
+    clicked = chart.show(
+        charts.frontier(settings, axis, several),
+        key=f"frontier_{dataset}",
+        label=_(
+            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them are "
+            "beaten by no other."
+        ).format(
+            axis=_(charts.AXES[axis]).lower(), settings=len(drawn), data=dataset, best=int(settings["best"].sum())
+        ),
+        table=numbers.drop(columns=["plan", "family", "engine", "setting"]),
+    )
+    words = [
+        _(
+            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds ({fewest} "
+            "to {most}), which are the light points where there are several. Full: no other setting is both cheaper and "
+            "better. Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point "
+            "opens its runs."
+        ).format(delta=rounding.given(delta), fewest=settings["seeds"].min(), most=settings["seeds"].max())
+    ]
+    if left_out := len(settings) - len(drawn):
+        words.append(_("Not drawn, as they are at 0 or infinity: {settings}.").format(settings=left_out))
+    st.caption(" ".join(words))
+    if clicked:
+        run_list.open_run(clicked)
+
+
+def _table(runs: list[Run], delta: float) -> pd.DataFrame:
+    """Returns a row a run."""
+    families = list(dict.fromkeys(map(forecast.family, runs)))
+    rows = []
+    for run in runs:
+        privacy, seed = run.plan.privacy, run.plan.training.seed
+        rows.append(
+            {
+                "run": run.run_id,
+                "plan": live.label(run),
+                "family": families.index(forecast.family(run)),
+                "engine": run.engine,
+                "noise": privacy.noise_multiplier,
+                "clients": privacy.clients_per_round,
+                "rounds": privacy.rounds,
+                "ratio": forecast.ratio(privacy),
+                # Without a seed, each run draws what no other does.
+                "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
+                "epsilon": _epsilon(run, delta),
+                "minutes": run.seconds / 60,
+                "accuracy": run.accuracy,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    by = ["family", "noise", "clients", "rounds", "ratio"]
+    if axis == "minutes":  # of which another engine takes more
+        by.append("engine")
+    table = table.assign(setting=table.groupby(by).ngroup())
+    settings = forecast.over_seeds(table, ["setting", *by])
+    alone = table.drop_duplicates("setting").set_index("setting")["plan"]
+    several = _("noise {noise} · {clients} clients · {rounds} rounds")
+    settings["plan"] = [
+        alone[row["setting"]]
+        if row["seeds"] == 1
+        else several.format(**row | {"noise": rounding.noise(row["noise"])})
+        for row in settings.to_dict("records")
+    ]
+    return table, settings
+
+
+def ask(store: Store, dataset: str, runs: list[Run]) -> None:
+    """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
+    families: dict[tuple, list[Run]] = {}
+    for run in comparable(runs):
+        families.setdefault(forecast.family(run), []).append(run)
+    if not families:
+        return
+    members = max(families.values(), key=len)
+    plan = members[0].plan
+    left, right = st.columns([2, 3], gap="large")
+    with left, st.container(border=True):
+        epsilon = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
+        delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
+        rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
+        with controls.explain():
+            limits.TARGET_EPSILON.check(epsilon)
+            wanted = replace(
+                plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds, adjacency=ADD_OR_REMOVE
+            )
+    with right:
+        known = _reached(store, members, rounds, delta)
+        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
+        noise = _noise_for(wanted, clients, epsilon)
+        possible = np.isfinite(noise)
+        found = forecast.forecast(
+            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
+        )
+        if found is None or not found.inside.any():
+            states.nothing_yet(
+                _(
+                    "Not enough is known: at least three finished runs with different noise over clients are needed that "
+                    "got as far as round {rounds}, and an epsilon that some number of clients reaches."
+                ).format(rounds=rounds),
+                icon=":material/query_stats:",
+                to=("study", "train"),
+            )
+            return
+        table = pd.DataFrame(
+            {
+                "clients": clients[possible],
+                "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
+                "rounds": rounds,
+                "epsilon": epsilon,  # at most
+                "delta": delta,
+                "accuracy": found.accuracy,
+                "low": found.low,
+                "high": found.high,
+                "inside": found.inside,
+            }
+        )
+        near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
+        between = table[table["inside"]]
+        top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
+        beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
+        words = _(
+            "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
+            "{clients:,} clients a round on, at noise {noise}."
+        ).format(
+            epsilon=rounding.given(epsilon),
+            rounds=rounds,
+            accuracy=top["accuracy"],
+            low=top["low"],
+            high=top["high"],
+            clients=int(top["clients"]),
+            noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
+        )
+        more = _("More may buy more: no run has had so little noise on the average.")
+        no_more = _("More clients buy at most a point more.")
+        st.markdown(f"**{words}** {more if len(beyond) else no_more}")
+        chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
+
+
+def _epsilon(run: Run, delta: float) -> float:
+    """What a run has spent, at one delta for all, by the coarser grid where that is not the run's own."""
+    if delta == run.plan.privacy.delta and run.complete:
+        return run.epsilon
+    return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
+
+
+def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
+        if accuracy is not None:
+            privacy = run.plan.privacy
+            rows.append(
+                {
+                    "ratio": forecast.ratio(privacy),
+                    "clients": privacy.clients_per_round,
+                    "rounds": privacy.rounds,
+                    "epsilon": _epsilon(run, delta),
+                    "accuracy": accuracy,
+                }
+            )
+    return pd.DataFrame(rows, columns=["ratio", "clients", "rounds", "epsilon", "accuracy"])
+
+
+def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
+    """One click that runs the plan in question, with what was expected of it in its note."""
+    one, two = st.columns([2, 3], gap="large")
+    with one:
+        count = controls.count(
+            _("Clients a round"),
+            low=1,
+            high=wanted.population,
+            default=clients,
+            key=f"try_{clients}",
+            help=_(
+                "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+            ).format(population=wanted.population),
+        )
+    with two, controls.explain(), turns.turn(turns.SOON):
+        # On the coarser grid, which gives an upper bound as well: what is shown is what is run.
+        privacy = _solve(
+            replace(wanted, clients_per_round=count),
+            "noise",
+            target_epsilon=epsilon,
+            accountant="pld",
+            precision=Precision.PREVIEW,
+        )
+        plan = replace(like.plan, privacy=privacy)
+        allowed = ledger.after(store, plan, Precision.PREVIEW)
+    tip = _("Queues the run, and writes what was expected of it into its note.")
+    label = _("Run it, and see how far off that was")
+    if not one.button(label, key="try", help=tip, disabled=not allowed):
+        return
+    with controls.explain():
+        expected = forecast.forecast(
+            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
+        )
+        run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
+        store.describe(
+            run_id,
+            note=_(
+                "Expected before it was run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
+            ).format(
+                accuracy=expected.accuracy[0],
+                low=expected.low[0],
+                high=expected.high[0],
+                epsilon=rounding.epsilon(accounting.epsilon(privacy).value),
+            ),
+        )
+    run_list.open_run(run_id)

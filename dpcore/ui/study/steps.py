@@ -1,0 +1,265 @@
+"""A study in the tutorial's five steps, as it goes on and is read."""
+
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from dpcore import language, rounding
+from dpcore.charts import lines
+from dpcore.charts import studies as charts
+from dpcore.errors import EpsilonLabError
+from dpcore.language import N_, _
+from dpcore.privacy import accounting, statement
+from dpcore.reports import study as report
+from dpcore.runs.access import visiting
+from dpcore.runs.store import Store
+from dpcore.runs.studies import findings, outlook, schedule
+from dpcore.runs.studies.progress import Progress, rounds_done
+from dpcore.runs.studies.reading import Reading, final_plan
+from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
+from dpcore.ui.core import actions, chart, columns, controls, frame, once_more, states
+from dpcore.ui.core.markdown import plain
+from dpcore.ui.core.parameters import LANGUAGE
+from dpcore.ui.server import visitors
+
+_POLL_SECONDS = 2.0
+_WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
+
+
+def show(store: Store, study_id: str) -> None:
+    """Shows a study's five steps, looking again every two seconds while it is going."""
+    with controls.explain():
+        now = schedule.look(store, study_id)
+
+    def steps() -> None:
+        if _steps(store, study_id) != now.status:
+            st.rerun()
+
+    frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
+    st.subheader(_("Take it with you"))
+    # What a button downloads is made in another thread, once somebody presses it.
+    with st.container(horizontal=True):
+        st.download_button(
+            _("The plan as JSON"),
+            now.study.to_json,
+            f"{study_id}.json",
+            "application/json",
+            help=_("What the study asks, as `study run --spec` takes it."),
+        )
+        st.download_button(
+            _("The numbers as CSV"),
+            lambda: report.rounds_table(store, now.runs).to_csv(index=False),
+            f"{study_id}.csv",
+            "text/csv",
+            help=_("A row an evaluated round of each run."),
+        )
+        st.download_button(
+            _("A report as one HTML page"),
+            language.kept(lambda: report.html(store, study_id)),
+            f"{study_id}.html",
+            "text/html",
+            help=_("What was asked, what came of it, and how to repeat it; it needs nothing else."),
+        )
+
+
+def _steps(store: Store, study_id: str) -> str:
+    now = schedule.look(store, study_id)
+    study, reading = now.study, now.reading
+    done, total = rounds_done(now)
+    with st.container():
+        st.progress(
+            done / total if total else 0.0,
+            text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
+                status=states.name(now.status).capitalize(),
+                finished=now.finished,
+                runs=len(now.runs),
+                done=done,
+                total=total,
+            ),
+        )
+        waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
+        states.next_step("waiting" if waiting else now.status, study=True)
+        if now.status == "stuck":
+            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+        with st.container(horizontal=True):
+            if not visiting.owns(store, now.owner):
+                st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))
+            elif now.status == "going":
+                tip = _("Takes its runs out of the queue; one that trains goes on to its end.")
+                actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
+            elif now.status in ("stuck", "paused"):
+                tip = _("Queues again what has not finished.")
+                owed = outlook.to_come(visiting.acting_for(store, now.owner), study)
+                with once_more.asking(store, _("Go on"), owed) as label:
+                    actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
+
+    with st.container():
+        st.header(_("1. Sweep the noise at a small cohort"))
+        st.write(
+            _(
+                "Small cohorts are cheap to simulate, and what harms a model is the noise on the average update: the "
+                "noise multiplier over the clients. So the sweep asks how much of it the model bears, before anything is "
+                "private."
+            )
+        )
+        table = _table(now)
+        if len(table):
+            shown = columns.rounded(table)
+            st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
+            st.caption(" ".join(findings.conditions(now)))
+    with st.container():
+        st.header(_("2. Read it"))
+        st.write(
+            _(
+                "A noise is bearable if it, and every smaller one, ends at most {tolerance} below the noise-free "
+                "accuracy. With several seeds, the band is the range over them."
+            ).format(tolerance=rounding.given(study.tolerance))
+        )
+        if study.baseline == NONE:
+            st.caption(_("The noise-free run is left out, and the one of the least noise stands in for it."))
+        rounds = report.rounds_table(store, now.sweep)
+        for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+            with column:
+                _curves(rounds, metric, max(study.rounds), SWEEP)
+        for sentence in findings.sentences(now):
+            st.write(sentence)
+    with st.container():
+        if study.target_epsilon is not None:
+            _calibration(study, reading)
+            _result(store, now)
+    return now.status
+
+
+_PARTS = {SWEEP: N_("sweep"), FINAL: N_("final")}
+
+
+def _table(now: Progress) -> pd.DataFrame:
+    table = pd.DataFrame(findings.table(now))
+    if not len(table):
+        return table
+    return table.assign(
+        part=[_(_PARTS[part]) for part in table["part"]],
+        epsilon=[rounding.epsilon(value) for value in table["epsilon"]],
+    )
+
+
+def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
+    table = report.by_setting(rounds, metric)
+    words, title = report.last_words(table), _(lines.METRICS[metric])
+    chart.show(
+        charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
+        key=f"{part}_{metric}",
+        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("nothing known yet")),
+        table=table,
+    )
+
+
+def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns `by_setting` with only that in the settings' names in which they differ: a legend has little room."""
+    parts = {name: name.split(", ") for name in table["setting"].unique()}
+    if len(parts) < 2:
+        return table
+    shared = set.intersection(*map(set, parts.values()))
+    short = {name: ", ".join(part for part in said if part not in shared) for name, said in parts.items()}
+    return table.assign(setting=table["setting"].map(short))
+
+
+def _calibration(study: Study, reading: Reading) -> None:
+    st.header(_("3. Find the clients that make it private"))
+    st.write(
+        _(
+            "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
+            "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
+        ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
+    )
+    if reading.bearable is None:
+        st.caption(_("Known when the sweep is read."))
+        return
+    with st.container(horizontal=True):  # what has no room beside the other goes below it
+        for accountant in accounting.ACCOUNTANTS:
+            try:
+                privacy = final_plan(study, reading.bearable, accountant).privacy
+            except EpsilonLabError as err:
+                st.error(str(err))
+                continue
+            words = _("Clients per round by {accountant}")
+            if accountant == study.accountant:
+                words = _("Clients per round by {accountant}, taken")
+            st.metric(
+                words.format(accountant=accountant.upper()),
+                _("{clients:,} at noise {noise}").format(
+                    clients=privacy.clients_per_round, noise=rounding.given(privacy.noise_multiplier)
+                ),
+                border=True,
+                width=_WIDTH,
+                help=_("Clients per round, and the noise multiplier that keeps the noise on the average."),
+            )
+
+
+def _result(store: Store, now: Progress) -> None:
+    st.header(_("4. Train the final model"))
+    st.write(
+        _(
+            "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
+            "spent on the same users comes on top, unless it was done on public data (see the Ledger)."
+        )
+    )
+    for run in now.final:
+        st.write(
+            _("{run}: {status}, round {done} of {total}").format(
+                run=f"[{plain(run.title)}](runs?{urlencode({LANGUAGE: language.current(), 'runs': run.run_id})})",
+                status=states.name(run.status),
+                done=run.last_round or 0,
+                total=run.plan.privacy.rounds,
+            )
+        )
+    if not now.final:
+        st.caption(_("Queued when the clients are known."))
+    st.header(_("5. Hold it against the noise-free model"))
+    st.write(
+        _(
+            "If the argument holds, the private model learns what the noise-free one does. What is lost, and whether it "
+            "is more than chance, stands here."
+        )
+    )
+    if now.result is None or now.baseline is None:
+        st.caption(_("Known when the final run has finished."))
+        return
+    plan, charged = now.result.plan, now.result.charged
+    one, two, three = st.columns(3)
+    base = {
+        OWN: _("Noise-free accuracy"),
+        WRITERS: _("Noise-free accuracy on the Writers"),
+        NONE: _("Accuracy at noise {noise}"),
+    }[now.study.baseline]
+    one.metric(
+        base.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier)),
+        f"{now.baseline.mean:.1%}",
+        border=True,
+        help=_("Of the sweep, the mean over the seeds."),
+    )
+    lost = now.result.mean - now.baseline.mean
+    two.metric(
+        _("Private accuracy"),
+        f"{now.result.mean:.1%}",
+        _("{points:+.1f} points").format(points=100 * lost),
+        border=True,
+        help=_("Of the final runs, the mean over their seeds; below it, the difference from {base}.").format(
+            base=findings.against(now)
+        ),
+    )
+    epsilon = accounting.epsilon(charged).value
+    three.metric(
+        _("Epsilon"),
+        rounding.epsilon(epsilon),
+        border=True,
+        help=_("Of one final run, all its rounds seen; an upper bound."),
+    )
+    st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
+    noise = now.baseline.plan.privacy.noise_multiplier
+    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
+    rounds = report.rounds_table(store, [*baseline, *now.final])
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, plan.privacy.rounds, FINAL)

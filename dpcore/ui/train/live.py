@@ -1,0 +1,256 @@
+"""A run as it grows: the same for the tab that started it, another tab, and tomorrow's."""
+
+import time
+from datetime import timedelta
+from statistics import fmean
+
+import pandas as pd
+import streamlit as st
+
+from dpcore import language, limits, rounding
+from dpcore.charts import lines
+from dpcore.language import N_, _
+from dpcore.privacy import accounting, ledger, statement
+from dpcore.reports import run as report
+from dpcore.rounds import Round, divergence, fraction_clipped
+from dpcore.runs import reporting
+from dpcore.runs.process import supervisor
+from dpcore.runs.store import Store
+from dpcore.runs.store.run_rows import Run
+from dpcore.ui.core import actions, chart, frame, states, tables
+from dpcore.ui.server import visitors
+from dpcore.ui.train import cluster
+
+POLL_SECONDS = 1.0
+_RECENT = 20  # rounds that the pace is taken from
+_SILENT_SECONDS = 30.0
+_PRIVATE, _DIAGNOSTIC = N_(":material/lock: Private outputs"), N_(":material/visibility: Non-private diagnostics")
+_UNCOVERED = N_(":material/lock_open: Outputs without a guarantee")
+_CURVES = {
+    **lines.METRICS,
+    "clip_norm": N_("Clip norm"),
+    "signal_to_noise": N_("Signal to noise of the average"),
+}
+
+
+def label(run: Run) -> str:
+    """One line that tells runs apart."""
+    privacy = run.plan.privacy
+    return _("{run} · {status} · noise {noise} · {clients} clients · {rounds} rounds").format(
+        run=run.title,
+        status=states.name(run.status),
+        noise=rounding.noise(privacy.noise_multiplier),
+        clients=privacy.clients_per_round,
+        rounds=privacy.rounds,
+    )
+
+
+def show(store: Store, run_id: str) -> None:
+    """Shows a run, looking for new rounds every second until it has ended."""
+    run = supervisor.current(store, run_id)
+
+    def look() -> None:
+        if _look(store, run_id) != run.status:
+            st.rerun()  # it has just ended, or begun again: once more as a whole
+
+    frame.fragment(look, run_every=POLL_SECONDS if run.active else None)
+    cluster.show(store, run_id)
+    actions.describe(store, run)
+    if not run.active and run.last_round is not None:
+        with st.expander(
+            _("The statement, to report with the model"), key="statement", on_change="rerun"
+        ) as opened:
+            if opened.open:
+                rate = limits.FALSE_POSITIVE_RATE.default
+                st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
+        _take_along(store, run)
+
+
+def _take_along(store: Store, run: Run) -> None:
+    # What a button downloads is made in another thread, once somebody presses it.
+    with st.container(horizontal=True):
+        st.download_button(
+            _("The run as JSON"),
+            lambda: report.as_json(store, run),
+            f"{run.run_id}.json",
+            help=_("Its plan, as `train --plan` takes it, and all that came of it."),
+        )
+        st.download_button(
+            _("A report as one HTML page"),
+            language.kept(lambda: report.html(store, run)),
+            f"{run.run_id}.html",
+            help=_("Its curves, its statement, and how to repeat it; it needs nothing else."),
+        )
+        st.download_button(
+            _("A script on TFF alone"),
+            lambda: report.script_of(store, run.plan),
+            "run_on_tff.py",
+            help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
+        )
+        st.caption(
+            _("The model itself, with all of these: `{command}`").format(
+                command=f"python -m dpcore runs export {run.run_id} FOLDER"
+            )
+        )
+
+
+def _look(store: Store, run_id: str) -> str:
+    """Draws what is known now; returns the run's status."""
+    run = supervisor.current(store, run_id)
+    if run.status == "queued":
+        supervisor.wake(store)  # should its runner have been killed
+    # All tabs that look at a run share what one of them has drawn.
+    rows, drawn = _drawn(str(store.home), run_id, run.last_round, language.current(), _store=store, _run=run)
+    planned = accounting.epsilon(run.charged).value
+    # What comes and goes has a place of its own: else all below it would be built anew, and every chart lose its zoom.
+    with st.container():
+        _progress(store, run, rows)
+    with st.container():
+        _figures(run, rows, planned)
+    for pair in (("accuracy", "loss"), ("clip_norm", "signal_to_noise")):
+        for column, metric in zip(st.columns(2), pair, strict=True):
+            with column:
+                figure, words, table = drawn[metric]
+                chart.show(figure, key=metric, label=words, table=table)
+    told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
+        run=run_id,
+        engine=run.engine,
+        model=run.plan.training.model,
+        data=" ".join(filter(None, [run.plan.training.dataset, run.dataset_fingerprint])),
+    )
+    st.caption(f"{told} {statement.sentence(run.charged, planned)} {statement.rehearsal(run.plan.training.seed)}")
+    return run.status
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _drawn(
+    home: str, run_id: str, last_round: int | None, code: str, _store: Store, _run: Run
+) -> tuple[list[Round], dict[str, tuple[str, str, pd.DataFrame]]]:
+    """Returns a run's rounds; and of each curve its figure as JSON, its sentence and its table.
+
+    Cached by the language as well, by its code.
+    """
+    rows = [row for row in _store.rounds(run_id) if last_round is not None and row.round <= last_round]
+    table = tables.rounds(rows)
+    return rows, {metric: _curve(table, metric, _(title), _run) for metric, title in _CURVES.items()}
+
+
+def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str, str, pd.DataFrame]:
+    shown = table.dropna(subset=[metric])[["round", metric]]
+    words = _("{title}: nothing known yet.").format(title=title)
+    if len(shown):
+        first, last = shown.iloc[0], shown.iloc[-1]
+        words = _("{title}: from {first:.3f} in round {begin:.0f} to {last:.3f} in round {end:.0f}.").format(
+            title=title, first=first[metric], begin=first["round"], last=last[metric], end=last["round"]
+        )
+    privacy = run.plan.privacy
+    figure = lines.metric_by_round(
+        {title: table},
+        metric,
+        noise={title: privacy.noise_multiplier},
+        title=title,
+        total_rounds=privacy.rounds,
+    )
+    return figure.to_json(), words, shown
+
+
+def _progress(store: Store, run: Run, rows: list[Round]) -> None:
+    total, done = run.plan.privacy.rounds, rows[-1].round if rows else 0
+    words = [
+        states.name(run.status).capitalize(),
+        _("round {done} of {total}").format(done=done, total=total),
+    ]
+    if run.seconds:
+        # not by the wall clock, which may jump
+        words.append(_("{time} of training").format(time=_clock(run.seconds)))
+    if run.active and done:
+        pace = fmean(row.seconds for row in rows[-_RECENT:])
+        words += [
+            _("{pace:.2g} rounds a second").format(pace=1 / pace),
+            _("{time} remaining").format(time=_clock((total - done) * pace)),
+        ]
+    st.progress(done / total, text=" · ".join(words))
+    states.next_step(run.status)
+    actions.show(store, run)
+    if run.status == "queued":
+        waiting = [one.run_id for one in store.queue()]
+        place = waiting.index(run.run_id) + 1 if run.run_id in waiting else 1
+        st.info(
+            _("Number {place} of {waiting} in the queue.").format(place=place, waiting=max(1, len(waiting))),
+            icon=":material/hourglass_top:",
+        )
+    if run.status == "running" and run.beat and time.monotonic() - run.beat > _SILENT_SECONDS:
+        silent = _clock(time.monotonic() - run.beat)
+        st.warning(
+            _("Nothing was heard of the worker for {time}.").format(time=silent),
+            icon=":material/hourglass_disabled:",
+        )
+    diverged = divergence(rows)
+    with language.speaking("en"):
+        written = divergence(rows)  # as a worker writes it: it knows no reader
+    said = diverged if run.message == written else language.retold(run.message)
+    if run.status in ("failed", "interrupted"):
+        st.error(visitors.without_paths(said), icon=":material/error:")
+        if not visitors.hosted():  # a log names folders of the machine
+            with st.expander(_("The worker's log"), key="log", on_change="rerun") as log:
+                if log.open:
+                    st.code(supervisor.log_tail(store, run.run_id) or _("It is empty."), language=None)
+    elif run.message:
+        st.info(visitors.without_paths(said), icon=":material/info:")
+    if diverged and run.message != written:
+        st.warning(
+            _("{diverged} The guarantee stays that of all planned rounds.").format(diverged=diverged),
+            icon=":material/trending_up:",
+        )
+    if run.redrawn:
+        st.warning(
+            _(
+                "{redrawn} rounds were drawn again after an interruption, as they could not be repeated exactly: "
+                "the ledger charges {charged} rounds."
+            ).format(redrawn=run.redrawn, charged=run.charged.rounds),
+            icon=":material/replay:",
+        )
+
+
+def _figures(run: Run, rows: list[Round], planned: float) -> None:
+    evaluated = next((row for row in reversed(rows) if row.accuracy is not None), None)
+    last = rows[-1] if rows else None
+    clipped = fraction_clipped(run.plan.privacy, *rows[-2:]) if len(rows) > 1 else None
+    private = {
+        _("Epsilon of {planned}").format(planned=rounding.epsilon(planned)): (
+            # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
+            rounding.epsilon(min(run.epsilon, planned)) if last else "–",
+            _("What the rounds so far have cost each user, an upper bound."),
+        ),
+        _("Clip norm"): (rounding.up(last.clip_norm) if last else "–", _("The L2 bound on a user's update.")),
+        _("Clipped"): (
+            "–" if clipped is None else f"{clipped:.0%}",
+            _("The fraction of updates above the clip norm, as the noisy count of the last round said."),
+        ),
+        _("Signal / noise"): (
+            "–" if last is None or last.signal_to_noise is None else f"{last.signal_to_noise:.2f}",
+            _("Size of the average update without its noise, estimated, over that of the noise."),
+        ),
+    }
+    diagnostics = {
+        _("Accuracy"): (f"{evaluated.accuracy:.1%}" if evaluated else "–", _("On the whole test set.")),
+        _("Loss"): (
+            f"{evaluated.loss:.3f}" if evaluated else "–",
+            _("Mean cross-entropy on the whole test set."),
+        ),
+        _("Cohort"): (
+            last.cohort_size if last and last.cohort_size is not None else "–",
+            _("Users that came to the last round; it varies, and is no part of what is released."),
+        ),
+    }
+    left, right = st.columns([4, 3])
+    outputs = _UNCOVERED if ledger.uncovered(run.charged) else _PRIVATE
+    for column, heading, group in ((left, outputs, private), (right, _DIAGNOSTIC, diagnostics)):
+        with column, st.container(border=True):
+            st.caption(_(heading))
+            for place, (name, (value, tip)) in zip(st.columns(len(group)), group.items(), strict=True):
+                place.metric(name, value, help=tip)
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

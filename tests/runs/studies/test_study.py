@@ -1,0 +1,132 @@
+"""What a study may ask."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from dpcore.errors import InvalidValueError
+from dpcore.plan import TrainingPlan
+from dpcore.runs.studies.study import Study
+from tests.runs.tutorial import BASE, GRID, TUTORIAL
+
+
+def test_a_grid_has_every_setting_once():
+    assert len(GRID.grid()) == 2 * 2 * 2 * 2 * 2
+    assert Study.from_json(GRID.to_json()) == GRID
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"noise_multipliers": (0.5, 1.0)}, "noise 0"),
+        ({"noise_multipliers": (0.0,)}, "noise 0"),
+        ({"clients_per_round": (50, 100)}, "which of them"),
+        ({"noise_multipliers": (0.0, 9.0)}, "adaptive clipping"),
+        ({"tolerance": 0.0}, "tolerance"),
+        ({"noise_multipliers": ()}, "at least one run"),
+        ({"accountant": "guess"}, "accountant"),
+        ({"baseline": "guess"}, "baseline"),
+        ({"baseline": "none"}, "no noise 0"),
+        ({"baseline": "none", "noise_multipliers": (0.5, 0.5)}, "at least two noises"),
+        ({"baseline": "none", "target_epsilon": None}, "no noise 0"),
+        ({"baseline": "writers"}, "another data set than the Writers"),
+        ({"eval_every": 0}, "eval_every"),
+        ({"client_learning_rates": (1e-25,)}, "client_learning_rate to be a number"),
+        ({"seeds": (True,)}, "seed to be a whole number"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused_when_it_is_made(values, words):
+    with pytest.raises(InvalidValueError, match=words):
+        replace(TUTORIAL, **values)
+
+
+def test_a_grid_of_millions_is_refused_before_a_plan_of_it_is_made(monkeypatch):
+    monkeypatch.setattr(Study, "grid", lambda study: pytest.fail("was made"))
+    many = tuple(range(50, 150))
+    with pytest.raises(InvalidValueError, match="at most 1,000 runs, found 4,000,000"):
+        replace(TUTORIAL, clients_per_round=many, rounds=many, seeds=many)
+    with pytest.raises(InvalidValueError, match="at most 1,000 runs, found 1,001"):
+        replace(TUTORIAL, noise_multipliers=(0.0,), seeds=tuple(range(1001)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "null", '{"version": 99}', '{"version": true}', "[" * 100_000, '{"plan": ' * 100_000],
+    ids=lambda text: text[:30] or "nothing",
+)
+def test_nonsense_is_no_study(text):
+    with pytest.raises(InvalidValueError, match=r"^Expected .*study"):
+        Study.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("noise_multipliers", 5),
+        ("noise_multipliers", "120"),
+        ("noise_multipliers", ["0", "1"]),
+        ("noise_multipliers", [False, 1.0]),
+        ("noise_multipliers", [[0.0]]),
+        ("clients_per_round", [True]),
+        ("clients_per_round", None),
+        ("rounds", ["100"]),
+        ("rounds", [100.5]),
+        ("client_learning_rates", [1e38]),
+        ("client_learning_rates", {}),
+        ("clippings", 5),
+        ("clippings", [5]),
+        ("clippings", [{}]),
+        ("clippings", [{"clip_norm": 1e-30}]),
+        ("seeds", [1.5]),
+        ("seeds", {"0": 0}),
+        ("tolerance", "0.05"),
+        ("tolerance", True),
+        ("target_epsilon", "2"),
+        ("target_epsilon", True),
+        ("accountant", 5),
+        ("engine", None),
+        ("eval_every", 0),
+        ("eval_every", 2.5),
+        ("eval_every", True),
+        ("plan", None),
+        ("plan", "writers"),
+        ("plan", {"version": 2}),
+    ],
+)
+def test_what_a_study_cannot_be_is_refused_when_it_is_read(name, value):
+    data = json.loads(TUTORIAL.to_json())
+    assert name in data
+    with pytest.raises(InvalidValueError, match=r"^Expected .* found ") as refusal:
+        Study.from_json(json.dumps(data | {name: value}))
+    assert len(str(refusal.value)) < 300
+
+
+def test_a_study_has_all_its_fields_and_no_others():
+    for name in json.loads(TUTORIAL.to_json()):
+        data = json.loads(TUTORIAL.to_json())
+        value = data.pop(name)
+        for changed in (data, data | {name: value, f"{name}_": value}):
+            with pytest.raises(
+                InvalidValueError, match=r"^Expected study to (have|be an object of JSON with a ver)"
+            ):
+                Study.from_json(json.dumps(changed))
+
+
+def test_the_noise_free_run_is_on_the_writers_or_left_out():
+    other = replace(TUTORIAL.plan, training=TrainingPlan(dataset="federated_emnist", seed=7))
+    study = replace(
+        TUTORIAL, plan=replace(other, privacy=replace(BASE.privacy, population=900)), baseline="writers"
+    )
+    users = [(plan.training.dataset, plan.privacy.population) for plan in study.grid()]
+    assert users == [("writers", 3383)] + [("federated_emnist", 900)] * 3
+    free, noisy, *_ = study.grid()
+    assert study.noise_free(noisy) == study.noise_free(free) == free
+    without = replace(TUTORIAL, baseline="none", noise_multipliers=(0.5, 1.0))
+    for one in (study, without):
+        assert Study.from_json(one.to_json()) == one
+
+
+def test_a_study_as_it_was_before_there_was_a_choice_is_the_same_one():
+    assert "baseline" not in TUTORIAL.to_json()
+    assert Study.from_json(TUTORIAL.to_json()) == TUTORIAL
