@@ -4,7 +4,8 @@ import streamlit as st
 
 from dpcore.language import _
 from dpcore.ui.core import address
-from dpcore.ui.lesson import clipping, game, mistakes, noise, round, sampling, screen, tradeoff, update
+from dpcore.ui.lesson import clipping, game, mistakes, noise, round, sampling, tradeoff, update
+from dpcore.ui.lesson.screen import DRAW, places
 
 _MODULES = (
     update,
@@ -75,9 +76,9 @@ def show() -> None:
             on_click=lambda: address.put(_LECTURE, not lecture or None),
         )
     with body:
-        screen.show(*screen.places())
+        screen.show(*places())
 
 
 def _go(key: str) -> None:
     address.put(_LINK, key)
-    address.put(screen.DRAW, None)
+    address.put(DRAW, None)
