@@ -10,6 +10,7 @@ from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.bounds import COMPOSED_LEAST_DELTA
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import TOLERATED, Shortfall
@@ -24,6 +25,7 @@ PLACEHOLDERS = {
 }
 
 Measure = Callable[[PrivacyPlan], float]
+_SMALL = 0.03  # an epsilon
 _CORRECTIONS = 5
 
 
@@ -362,10 +364,14 @@ def _epsilon(plan: PrivacyPlan, accountant: str, precision: Precision) -> float:
 
 def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     """An epsilon a little above the accountant's, in a millisecond: where to begin to look."""
-    from dpcore.privacy import curves  # SciPy, which a page that only accounts does not wait for
+    from dpcore.privacy import composition, curves  # SciPy, which a page that only accounts does not wait for
 
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
-    return float(estimate(**curves.arguments(plan)))
+    found = float(estimate(**curves.arguments(plan)))
+    if accountant == "pld" and 0 < found < _SMALL and plan.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
+        one = accounting.mechanism(plan)  # whose losses are small beside a step of the curves' grid
+        found = composition.epsilon([(*one, plan.rounds)], plan.delta, closeness=math.inf)[0]
+    return found
 
 
 def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> int:

@@ -228,3 +228,14 @@ def test_a_shortfall_speaks_to_each_reader_in_their_language():
             short.sentence == "イプシロンは 55.5 で、目標の 400 を下回ります。ラウンド数の最大値は 1,000,000 です。"
         )
     assert short.sentence.startswith("Epsilon is 55.5, below the target of 400: ")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "given"),
+    [("noise", {}), ("rounds", {"noise_multiplier": 100.0}), ("population", {"noise_multiplier": 100.0})],
+)
+def test_a_search_at_a_small_epsilon_asks_the_accountant_a_few_times(monkeypatch, unknown, given):
+    asked, epsilon = [], accounting.epsilon
+    monkeypatch.setattr(accounting, "epsilon", lambda *plan: asked.append(plan) or epsilon(*plan))
+    calibration.solve(PrivacyPlan(clipping=FixedClipping(), **given), unknown, target_epsilon=0.001)
+    assert len(asked) <= 8  # and 29 by an estimate that is mostly the rounding of its grid
