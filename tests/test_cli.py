@@ -606,6 +606,8 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
     with process:
         rest = process.stdout.read()  # after what `started` has read: `communicate` would lose what lies between
     *rounds, last = json_lines(rest)
+    (rehearsal,) = last.pop("warnings")
+    assert rehearsal.startswith("A rehearsal: whoever knows the seed 0")
     assert last == {"run_id": run_id, "status": "stopped", "message": ""}
     assert rounds[-1]["accuracy"] is not None  # evaluated where it ended
     assert process.returncode == 0
