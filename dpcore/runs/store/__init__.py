@@ -149,9 +149,9 @@ class Store(Settings, StudyRows):
             ).fetchone()
         if not row.repeats(Round(**dict(there))):
             message = _(
-                "Expected round {number} to come out as it did before the interruption, and it did not: another "
-                "machine or another version of TensorFlow adds in another order. Going on would release the round a "
-                "second time. Start the plan as a new run."
+                "Expected round {number} to come out as it did before the interruption, and it did not: another machine, "
+                "or another version of TensorFlow or of this program, rounds otherwise. Going on would release the round "
+                "a second time. Start the plan as a new run."
             )
             raise CheckpointError(message.format(number=row.round))
 
