@@ -36,6 +36,7 @@ def shows(tab: Page, name: str, held: dict[str, str]) -> None:
         ".filter(([key]) => key !== 'screen').sort()) === JSON.stringify(Object.entries(held).sort())",
         arg=[name, held],
     )
+    settled(tab)
     if name == "learn" or "lang" in held:
         return  # its first screen has none of them; the labels are English
     for key in LABELS.keys() & held.keys():
