@@ -79,13 +79,14 @@ def show(dataset: str, runs: list[Run]) -> None:
         table=numbers.drop(columns=["plan", "family", "engine", "setting"]),
     )
     fewest, most = settings["seeds"].min(), settings["seeds"].max()
+    seeds = fewest if fewest == most else _("{fewest} to {most}").format(fewest=fewest, most=most)
     words = [
         _(
             "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds ({seeds}), "
             "which are the light points where there are several. Full: no other setting is both cheaper and better. "
             "Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point opens its "
             "runs."
-        ).format(delta=rounding.given(delta), seeds="–".join(map(str, sorted({fewest, most}))))
+        ).format(delta=rounding.given(delta), seeds=seeds)
     ]
     if left_out := len(settings) - len(drawn):
         words.append(_("Not drawn, as they are at 0 or infinity: {settings}.").format(settings=left_out))
