@@ -63,13 +63,12 @@ def balance(
     store: Store,
     dataset: str,
     *,
-    also: Plan | None = None,
     more: Sequence[Plan] = (),
     precision: Precision = Precision.REPORTED,
 ) -> Balance:
-    """Returns what the runs on a data set have spent, with one more plan, or several, if they were run."""
+    """Returns what the runs on a data set have spent, with more plans, if they were run."""
     policy, runs = store.policy(dataset), charged(store, dataset)
-    plans = [run.charged for run in runs] + [plan.privacy for plan in (*more, *([also] if also else []))]
+    plans = [run.charged for run in runs] + [plan.privacy for plan in more]
     unreadable = [run_id for run_id, where in store.unreadable() if where in (dataset, None)]
     if unreadable:  # what they have spent is not known, and so without bound
         plans.append(PrivacyPlan(noise_multiplier=0.0))

@@ -30,9 +30,14 @@ def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
         label.format(data=policy.name),
         _("public") if policy.public else rounding.epsilon(balance.account.headline.value),
         border=True,
-        help=_("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
-            delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
-        ),
+        help=_how_composed(policy),
+    )
+
+
+def _how_composed(policy: Policy) -> str:
+    """Returns what the epsilon of all runs on a data set is one of, and by which program."""
+    return _("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
+        delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
     )
 
 
@@ -42,7 +47,7 @@ def after(store: Store, plan: Plan, precision: Precision) -> bool:
     Of a plan that was begun just now it shows what that has left: not what another one like it would.
     """
     dataset, charged = plan.training.dataset, _is_begun(store, plan)
-    balance = budget.balance(store, dataset, also=plan, precision=precision)
+    balance = budget.balance(store, dataset, more=[plan], precision=precision)
     shown = budget.balance(store, dataset, precision=precision) if charged else balance
     policy, total = shown.policy, shown.account.headline.value
     told = {
@@ -121,10 +126,7 @@ def show(store: Store, dataset: str, precision: Precision) -> Balance:
         _("Epsilon of all runs, by {accountant}").format(accountant=account.headline.accountant.upper()),
         rounding.epsilon(account.headline.value),
         border=True,
-        help=_("Composed for each user at delta {delta}, rounded up. {accountant}.").format(
-            delta=rounding.given(policy.budget_delta), accountant=accounting.VERSION
-        )
-        + f" {account.headline.note}",
+        help=f"{_how_composed(policy)} {account.headline.note}",
     )
     two.metric(
         _("By RDP"),

@@ -45,7 +45,7 @@ def test_whatever_released_a_round_or_still_may_is_charged_with_its_whole_plan(s
     assert spent(store) == once
     store.create(plan(), engine="vectorized", eval_every=5)  # queued
     assert spent(store) == accounting.epsilon(PrivacyPlan(rounds=200), Precision.PREVIEW).value
-    assert spent(store, also=plan()) == accounting.epsilon(PrivacyPlan(rounds=300), Precision.PREVIEW).value
+    assert spent(store, more=[plan()]) == accounting.epsilon(PrivacyPlan(rounds=300), Precision.PREVIEW).value
 
 
 def test_rounds_drawn_again_are_charged_and_deleting_takes_nothing_back(store):
