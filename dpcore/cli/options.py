@@ -12,7 +12,9 @@ from rich.console import Console
 
 from dpcore import datasets, limits, strict_json
 from dpcore.errors import InvalidValueError
+from dpcore.mechanisms import choices
 from dpcore.mechanisms import clipping as clippings
+from dpcore.mechanisms.participation import Fleet
 from dpcore.plan import ADJACENCIES, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
@@ -30,6 +32,10 @@ AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)
 Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})
 Clipping = StrEnum("Clipping", list(clippings.BY_KIND))
 Sampling = StrEnum("Sampling", ["poisson", "none"])
+Participation = StrEnum(
+    "Participation", {name.replace("-", "_"): name for name in (*choices.PARTICIPATION_BY_KIND, "allocation")}
+)
+Noise = StrEnum("Noise", {name.replace("-", "_"): name for name in choices.NOISE_BY_KIND})
 
 AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
@@ -46,15 +52,33 @@ SamplingChoice = Annotated[
 ]
 
 
+ParticipationChoice = Annotated[
+    Participation | None,
+    typer.Option(
+        "--participation",
+        help="How cohorts are formed. poisson: by secret coins. full: everybody. fixed: exactly so many. schedule: known "
+        "groups take turns. cyclic-poisson: groups take turns, with secret coins.",
+    ),
+]
+NoiseChoice = Annotated[
+    Noise, typer.Option("--noise", help="independent, or correlated from round to round, for a schedule.")
+]
+
+
 def _plan(
     noise_multiplier: Annotated[float, option(limits.NOISE_MULTIPLIER)] = limits.NOISE_MULTIPLIER.default,
     clients_per_round: Annotated[int | None, option(limits.CLIENTS_PER_ROUND)] = None,
     rounds: Annotated[int, option(limits.ROUNDS)] = int(limits.ROUNDS.default),
     population: Annotated[int, option(limits.POPULATION)] = int(limits.POPULATION.default),
     delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
+    participation: ParticipationChoice = None,
+    max_participations: Annotated[int | None, option(limits.MAX_PARTICIPATIONS)] = None,
+    min_separation: Annotated[int | None, option(limits.MIN_SEPARATION)] = None,
+    noise: NoiseChoice = Noise.independent,
+    bands: Annotated[int | None, option(limits.BANDS)] = None,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
-        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
+        Adjacency, typer.Option(help="What one user may change; replace-one only where an accountant analyses it.")
     ] = Adjacency.add_or_remove_one,
     clipping: Annotated[
         Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
@@ -64,14 +88,17 @@ def _plan(
         bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
     ] = False,
 ) -> PrivacyPlan:
-    usual = int(limits.CLIENTS_PER_ROUND.default) if sampling == Sampling.poisson else population
+    forming = participation or {"poisson": "poisson", "none": "full"}[sampling]
+    usual = population if forming == "full" else int(limits.CLIENTS_PER_ROUND.default)
     clients = usual if clients_per_round is None else clients_per_round
-    if sampling == Sampling.none and clients != population:
-        raise InvalidValueError(
-            "clients_per_round",
-            f"Expected clients_per_round to be the population, {population}, found {clients}: without sampling, all "
-            "users take part in every round. Leave it out, or choose Poisson sampling.",
-        )
+    cohorts, added = choices.chosen(
+        str(forming),
+        noise.value,
+        Fleet(population, max(clients, 1), rounds),
+        max_participations=max_participations,
+        min_separation=min_separation,
+        bands=bands,
+    )
     return PrivacyPlan(
         noise_multiplier=noise_multiplier,
         clients_per_round=clients,
@@ -81,6 +108,8 @@ def _plan(
         adjacency=adjacency.value,
         clipping=clippings.chosen(clipping.value, clip_norm=clip_norm),
         zeroing=zeroing,
+        participation=cohorts,
+        noise=added,
     )
 
 

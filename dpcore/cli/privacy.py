@@ -12,7 +12,7 @@ from dpcore.cli import options
 from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.errors import InvalidValueError
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, calibration
+from dpcore.privacy import accounting, assumptions, calibration
 from dpcore.privacy import statement as words
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.risk import rate_from_pair, risk, unbounded
@@ -30,6 +30,7 @@ def described(
     rate, prior = limits.FALSE_POSITIVE_RATE.check(false_positive_rate), limits.PRIOR.check(prior)
     account = accounting.account(plan)
     chosen = account.by(accountant) if accountant else account.headline
+    pattern = plan.cohorts.pattern(plan.fleet)
     return {
         "epsilon": chosen.value,
         "delta": plan.delta,
@@ -39,7 +40,13 @@ def described(
         "rounds": plan.rounds,
         "population": plan.population,
         "noise_to_clients_ratio": plan.noise_multiplier / plan.clients_per_round,
-        "sampling": plan.participation.sampling,
+        "sampling": plan.cohorts.sampling,
+        "participation": plan.cohorts.kind,
+        "max_participations": pattern.participations,
+        "min_separation": pattern.separation,
+        "noise": plan.noise.kind,
+        "bands": getattr(plan.noise, "bands", None),
+        "sensitivity": plan.sensitivity,
         "sampling_prob": plan.sampling_prob,
         "adjacency": plan.adjacency,
         "clipping": asdict(plan.clipping),
@@ -55,8 +62,19 @@ def described(
         "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
         "epsilon_without_amplification": None if words.exception(plan) else accounting.without_amplification(plan),
         "risk": {"false_positive_rate": rate, "prior": prior, **_attack(plan, account, rate, prior)},
+        "assumptions": [_assumption(one) for one in assumptions.of(plan)],
         "warnings": list(plan.warnings),
         "made_with": accounting.VERSION,
+    }
+
+
+def _assumption(one: assumptions.Assumption) -> dict:
+    return {
+        "participation": one.plan.cohorts.kind,
+        "noise": one.plan.noise.kind,
+        "epsilon": one.epsilon,
+        "adjacency": one.plan.adjacency,
+        "asks": one.asks,
     }
 
 

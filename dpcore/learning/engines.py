@@ -7,6 +7,7 @@ from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning.engine import Engine
 from dpcore.limits import check_choice
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 
 NAMES = ("vectorized", "tff")  # the first is the default
 
@@ -20,12 +21,12 @@ def check_name(name: str) -> str:
     return check_choice("engine", name, NAMES)
 
 
-def replays(name: str, plan: Plan) -> bool:
-    """Whether a round that is run again from the same state comes out the same, to the last bit.
+def replays(name: str) -> bool:
+    """Returns whether a round that is run again with the same random numbers comes out the same, to the last bit.
 
-    TFF draws its own noise, and a plan without a seed draws everything anew.
+    TFF draws its own noise.
     """
-    return check_name(name) == "vectorized" and plan.training.seed is not None
+    return check_name(name) == "vectorized"
 
 
 def create(
@@ -33,7 +34,7 @@ def create(
     plan: Plan,
     dataset: FederatedDataset,
     computes: Callable[[Any], Any] | None = None,
-    identity: str | None = None,
+    streams: Streams | None = None,
 ) -> Engine:
     """Returns the engine `name` for a plan and a data set.
 
@@ -42,7 +43,7 @@ def create(
         plan: What is trained.
         dataset: On which data.
         computes: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
-        identity: The name of the random streams of `vectorized`; `None` for the plan's fingerprint.
+        streams: The random numbers of the run; `None` for the plan's own. The noise of `tff` is TFF's.
 
     Raises:
         InvalidValueError: If there is no engine of this name.
@@ -50,7 +51,7 @@ def create(
     if check_name(name) == "tff":
         from dpcore.learning.tff_engine import TffEngine
 
-        return TffEngine(plan, dataset)
+        return TffEngine(plan, dataset, streams)
     from dpcore.learning.vectorized import Threads, VectorizedEngine
 
-    return VectorizedEngine(plan, dataset, computes or Threads, identity)
+    return VectorizedEngine(plan, dataset, computes or Threads, streams)

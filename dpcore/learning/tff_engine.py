@@ -17,6 +17,7 @@ from dpcore.learning.bounded_query import averaged
 from dpcore.learning.engine import RoundMetrics, Weights, norm
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 
 
 def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
@@ -41,14 +42,15 @@ class TffEngine:
     Make one per process, on a thread that lives as long as the engine.
     """
 
-    def __init__(self, plan: Plan, dataset: FederatedDataset):
+    def __init__(self, plan: Plan, dataset: FederatedDataset, streams: Streams | None = None):
         self._plan = plan
         self._dataset = dataset
+        self._streams = streams or sampling.streams_of(plan)
         self._runtime = tff_process.start()
         self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:
-        weights = model.initial_weights(model.build(self._plan, self._dataset), self._plan.training.seed)
+        weights = model.initial_weights(model.build(self._plan, self._dataset), self._streams.seed)
         return self._process.set_model_weights(
             self._process.initialize(), tff.learning.models.ModelWeights(trainable=weights, non_trainable=[])
         )

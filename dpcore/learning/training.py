@@ -14,6 +14,7 @@ from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, curves
+from dpcore.rng import Streams
 from dpcore.rounds import Round
 
 
@@ -40,9 +41,9 @@ def run(
     stop_requested: Callable[[], bool] = lambda: False,
     before_round: Callable[[int], None] = lambda round_num: None,
     resume: tuple[Round, Any] | None = None,
-    seeded_cohorts: bool = True,
+    fresh_coins: bool = False,
     redrawn: int = 0,
-    identity: str | None = None,
+    streams: Streams | None = None,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
@@ -57,15 +58,15 @@ def run(
         stop_requested: Asked after each round.
         before_round: Told of each round before anything of it is drawn.
         resume: The round to go on from and the state after it: the reports begin with the round after.
-        seeded_cohorts: Whether the plan's seed draws the cohorts: not where it does not draw the noise.
+        fresh_coins: As in `sampling.cohort`: where the noise cannot be drawn again.
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
-        identity: The name of the cohorts' random streams; `None` for the plan's fingerprint.
+        streams: The run's random numbers; `None` for the plan's own.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
         DivergedError: If the model is not finite any more.
     """
-    privacy = plan.privacy
+    privacy, streams = plan.privacy, streams or sampling.streams_of(plan)
     population.check(dataset.name, dataset, privacy.population)
     charged = replace(privacy, rounds=privacy.rounds + redrawn)
     planned = accounting.epsilon(charged).value
@@ -79,7 +80,7 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            drawn = sampling.cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
+            drawn = sampling.cohort(plan, round_num, streams, fresh_coins=fresh_coins)
             cohort = dataset.trainers[drawn]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)

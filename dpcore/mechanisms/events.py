@@ -9,10 +9,13 @@ class SampledGaussian(NamedTuple):
     Attributes:
         noise_multiplier: Standard deviation of the noise over the most by which neighbouring data sets move the sum.
         sampling_prob: The probability that a given user contributes; 1 where everybody does.
+        replaces: Whether contributors are drawn together, so many without replacement, and the neighbouring data set has
+            another user in one's place; else each contributes by an independent coin, and it has one more.
     """
 
     noise_multiplier: float
     sampling_prob: float
+    replaces: bool = False
 
 
 class Event(NamedTuple):

@@ -11,14 +11,14 @@ import importlib.metadata
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
-from dpcore.mechanisms.events import SampledGaussian
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
@@ -116,6 +116,9 @@ def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
     gaussian = dp_accounting.GaussianDpEvent(one.noise_multiplier)
     if one.sampling_prob == 1:
         return gaussian  # everyone takes part: sampling adds nothing
+    if one.replaces:  # it depends on the fraction alone
+        size = 1 << 40
+        return dp_accounting.SampledWithoutReplacementDpEvent(size, math.ceil(size * one.sampling_prob), gaussian)
     return dp_accounting.PoissonSampledDpEvent(one.sampling_prob, gaussian)
 
 
@@ -127,14 +130,16 @@ def round_rdp(one: SampledGaussian) -> np.ndarray:
     """
     if one.noise_multiplier == 0:
         return np.full(len(RDP_ORDERS), np.inf)
+    from dp_accounting import NeighboringRelation
     from dp_accounting.rdp import RdpAccountant
 
+    relation = NeighboringRelation.REPLACE_ONE if one.replaces else NeighboringRelation.ADD_OR_REMOVE_ONE
     try:
-        rdp = RdpAccountant(RDP_ORDERS).compose(_dp_event(one)).rdp
+        rdp = RdpAccountant(RDP_ORDERS, relation).compose(_dp_event(one)).rdp
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
-        return curves.round_rdp(*np.transpose([one]))[0]
+        return curves.round_rdp(*np.transpose([one[:2]]))[0]
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
     return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
@@ -159,7 +164,7 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    return [_by_rdp(_runs([replace(plan, rounds=count)]), plan.delta) for count in rounds]
+    return [_by_rdp(_of(plan.event_after(count)), plan.delta) for count in rounds]
 
 
 def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
@@ -173,7 +178,7 @@ def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float)
 
 def _is_coarse(runs: Mapping[SampledGaussian, int]) -> bool:
     """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
-    spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
+    spreads = (one.sampling_prob * math.sqrt(math.expm1(min(one.noise_multiplier**-2, 50))) for one in runs)
     return max(spreads) < 10 * Precision.REPORTED.step
 
 
@@ -185,7 +190,7 @@ def _pld(one: SampledGaussian, rounds: int, grid: float) -> PrivacyLossDistribut
     """
     from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
 
-    noise, sampling_prob = one
+    noise, sampling_prob, _replaces = one
     if sampling_prob == 1:  # rounds of plain Gaussians are one Gaussian
         return from_gaussian_mechanism(noise / math.sqrt(rounds), value_discretization_interval=grid)
     return from_gaussian_mechanism(
@@ -199,7 +204,7 @@ def _pld_grid(runs: Mapping[SampledGaussian, int], by_rdp: float, grid: float) -
     It depends on the runs alone, never on the clock, so that the same plan gives the same number everywhere.
     """
     steps = [grid, grid / 50 * by_rdp]
-    for (noise, sampling_prob), rounds in runs.items():
+    for (noise, sampling_prob, _replaces), rounds in runs.items():
         if sampling_prob == 1:
             noise /= math.sqrt(rounds)
         largest_loss = 0.5 / noise**2 + 8 / noise + math.log(sampling_prob)
@@ -251,7 +256,7 @@ def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> 
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
     account, unsampled = _by_both(dict(items), delta, precision), Counter()
     for one, rounds in items:
-        unsampled[one._replace(sampling_prob=1.0)] += rounds
+        unsampled[one._replace(sampling_prob=1.0, replaces=False)] += rounds
     if unsampled == dict(items):
         return account
     # What is seen of sampled rounds can be made from what is seen of the same ones without sampling, by a coin for each.
@@ -271,6 +276,12 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
         from dpcore.privacy import gaussian
 
         return Account(rdp=rdp, pld=Epsilon(value=float(gaussian.epsilons(noise, delta)), accountant="pld"))
+    if any(one.replaces and one.sampling_prob < 1 for one in runs):
+        refusal = N_(
+            "dp-accounting 0.4.3 has no PLD of cohorts of a fixed size where a user is replaced by another. RDP "
+            "stands in."
+        )
+        return Account(rdp=rdp, pld=None, refusal=refusal)
     if delta < COMPOSED_LEAST_DELTA:
         refusal = N_("PLD needs a delta of at least {bound:g} here: a smaller tail is no float. RDP stands in.")
         return Account(rdp=rdp, pld=None, refusal=refusal, bound=COMPOSED_LEAST_DELTA)
@@ -286,7 +297,7 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
 def _by_composition(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Epsilon:
     from dpcore.privacy import composition
 
-    kinds = [(*one, rounds) for one, rounds in runs.items()]
+    kinds = [(*one[:2], rounds) for one, rounds in runs.items()]
     value, step = composition.epsilon(kinds, delta, closeness=precision.closeness)
     return Epsilon(value=value, accountant="pld", grid=step, own=True)
 
@@ -296,7 +307,7 @@ def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Pr
         from dpcore.privacy import curves
 
         ((one, rounds),) = runs.items()
-        value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
+        value = float(curves.pld_epsilons(**Event(one, rounds).arguments(), delta=delta, step=curves.NUMBER))
         return Epsilon(value=value, accountant="pld")
     grid = _pld_grid(runs, by_rdp, precision.step)
     value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
@@ -307,9 +318,12 @@ def _runs(plans: Iterable[PrivacyPlan]) -> Counter[SampledGaussian]:
     """Rounds by what they release: runs that are alike are one longer run."""
     runs: Counter[SampledGaussian] = Counter()
     for plan in plans:
-        if plan.rounds:
-            runs[plan.event.mechanism] += plan.event.count
+        runs.update(_of(plan.event))
     return runs
+
+
+def _of(event: Event) -> Counter[SampledGaussian]:
+    return Counter({event.mechanism: event.count} if event.count else {})
 
 
 def account(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Account:
@@ -336,7 +350,7 @@ def without_amplification(plan: PrivacyPlan) -> float:
     if not plan.rounds:
         return 0.0
     mechanism, count = plan.event
-    asked = ((mechanism._replace(sampling_prob=1.0), count),), plan.delta, Precision.REPORTED
+    asked = ((mechanism._replace(sampling_prob=1.0, replaces=False), count),), plan.delta, Precision.REPORTED
     return (_remembered.get(asked) or _compose(*asked)).headline.value
 
 
@@ -350,10 +364,19 @@ def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
     runs, usual = _runs([plan]), limits.DELTA.default
     if not runs or plan.event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
+    if plan.event.mechanism.replaces and plan.event.is_sampled:
+        return _deltas_by_rdp(runs, epsilons)
     if plan.event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
-        return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
+        return composition.deltas([(*one[:2], rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
     return curves.pld_deltas(**plan.event.arguments(), epsilons=epsilons)
+
+
+def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: np.ndarray) -> np.ndarray:
+    from dp_accounting.rdp import compute_delta
+
+    rdp = sum(rounds * round_rdp(one) for one, rounds in runs.items())
+    return np.array([min(1.0, compute_delta(RDP_ORDERS, rdp, epsilon)[0]) for epsilon in epsilons.tolist()])

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft, signal, special
 
+from dpcore.mechanisms.events import SampledGaussian
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import composition, gaussian
+from dpcore.privacy import accounting, composition, gaussian
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
     FFT_ERROR,
@@ -72,7 +73,13 @@ def round_rdp(noise: np.ndarray, prob: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(rdp), rdp * (1 + 1e-9) + 1.5 * LOG_A_ERROR / (_ORDERS - 1), np.inf)
 
 
-def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarray:
+def _round_rdp(settings: np.ndarray, replaces: bool) -> np.ndarray:
+    if not replaces:
+        return round_rdp(*settings.T)
+    return np.array([accounting.round_rdp(SampledGaussian(*one, replaces)) for one in settings.tolist()])
+
+
+def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, replaces=False) -> np.ndarray:
     """Returns epsilons by RDP, float64 of the arguments' common shape.
 
     Never below `accounting`'s and at most a millionth above. Source: Mironov et al. (2019)
@@ -84,6 +91,7 @@ def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
         sampling_prob: A user's, of taking part in a round, in (0, 1].
         rounds: Whole numbers; after none, epsilon is 0.
         delta: In (0, 1).
+        replaces: Whether it is sampling without replacement, for replacing a user; then some milliseconds each.
 
     >>> rdp_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.989, 0.66 ])
@@ -92,7 +100,7 @@ def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
     with np.errstate(all="ignore"):
-        parts = [round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
+        parts = [_round_rdp(settings[start : start + 64], replaces) for start in range(0, len(settings) or 1, 64)]
         for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
             rdp = rounds * rdp[which]
             epsilon = rdp + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
@@ -191,7 +199,9 @@ def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, tail: float)
     return _Profile(step, highest * step, np.maximum.accumulate(deltas), lower)  # rounding must not hide a crossing
 
 
-def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float = CHART) -> np.ndarray:
+def pld_epsilons(
+    *, noise_multiplier, sampling_prob, rounds, delta, replaces: bool = False, step: float = CHART
+) -> np.ndarray:
     """Returns epsilons by privacy loss distributions; arguments and shape as in `rdp_epsilons`.
 
     Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most (at a `step` of `NUMBER`, by
@@ -201,13 +211,16 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float 
     closed form, as `accounting`.
 
     Where the library's PLD has no answer (noise below 0.15, delta below 1e-10 or 1e-14 a round, epsilon above 700), each
-    point is composed on its own, in some milliseconds. "Not a number" where delta is below 1e-200.
+    point is composed on its own, in some milliseconds. "Not a number" where delta is below 1e-200. Where `replaces`, the
+    bound of everybody taking part.
 
     >>> pld_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.708, 0.593])
     """
     shape, (noise, prob, rounds, delta) = _flat(noise_multiplier, sampling_prob, rounds, delta)
     found = np.where(rounds == 0, 0, np.where(noise == 0, np.inf, np.nan))
+    if replaces and (prob < 1).any():  # the library has none: everybody's bounds those of some
+        prob = np.ones_like(prob)
     asked, least_delta = (rounds > 0) & (noise > 0), np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * rounds)
     plain, given = np.flatnonzero(asked & (prob == 1)), delta
     sampled = np.flatnonzero(asked & (prob < 1) & (noise >= PLD_LEAST_NOISE) & (delta >= least_delta))
@@ -229,7 +242,9 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float 
     return found.reshape(shape)
 
 
-def pld_deltas(*, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: np.ndarray) -> np.ndarray:
+def pld_deltas(
+    *, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: np.ndarray, replaces: bool = False
+) -> np.ndarray:
     """Returns the delta of one setting at each epsilon of at least 0, float64 [num_epsilons].
 
     Never below the true one, and as near to it as `pld_epsilons` at a `step` of `NUMBER`: by epsilon.
@@ -267,4 +282,5 @@ def epsilons(**given) -> np.ndarray:
 
 def epsilon_spent(plan: PrivacyPlan, round_num: int, *, planned: float) -> float:
     """Returns what the first rounds of a plan have spent; never more than `planned`, the epsilon of them all."""
-    return min(planned, float(epsilons(**arguments(plan, rounds=round_num))))
+    given = {**plan.event_after(round_num).arguments(), "delta": plan.delta}
+    return min(planned, float(epsilons(**given)))

@@ -10,7 +10,6 @@ from dpcore import datasets
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
-from dpcore.learning import engines
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
@@ -94,6 +93,11 @@ def resume(store: Store, run_id: str) -> None:
             raise InvalidValueError("run", message)
         Plan.from_json(run.plan.to_json())  # an older version may have begun what this one refuses
         redrawn = run.redrawn + _draws_again(run)
+        if redrawn and not run.plan.privacy.redraws:
+            raise StoreError(
+                f"Expected all rounds of {run_id} to be known, one was lost: drawn again, it would cost more than it was "
+                "accounted for. Start its plan as a new run."
+            )
         datasets.check_population(run.plan.training.dataset, store.home, run.plan.privacy.population)
         replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes
         if new := charge_of_resuming(run):
@@ -104,7 +108,7 @@ def resume(store: Store, run_id: str) -> None:
 
 def _draws_again(run: Run) -> int:
     """How many rounds of a run are lost, and drawn anew when it goes on."""
-    return int(run.drawing is not None and not engines.replays(run.engine, run.plan))
+    return int(run.drawing is not None)  # noted by runs alone whose rounds cannot be drawn again as they were
 
 
 def charge_of_resuming(run: Run) -> Plan | None:

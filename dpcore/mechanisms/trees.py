@@ -1,0 +1,89 @@
+"""Noise by a binary tree: what a user moves in its nodes, and how nodes add up to a prefix.
+
+Every node of a binary tree over the rounds has a noise of its own; the sum of the first t rounds gets that of the nodes
+which cover them. Source: Kairouz et al. (2021) <https://arxiv.org/abs/2103.00039>, section 3 and appendix D.2.
+"""
+
+import functools
+
+import numpy as np
+
+_NONE = -(1 << 24)  # far below any sum of squares, and no overflow when some are added
+
+
+def node_variance(level: int) -> float:
+    """Returns the variance of the best estimate of a whole node from its own noise and that of all nodes below it.
+
+    Source: Honaker (2015), "Efficient use of differentially private binary trees", estimate from below.
+
+    >>> node_variance(0), round(node_variance(1), 4)
+    (1.0, 0.6667)
+    """
+    return 1 / (2 - 2.0**-level)
+
+
+def prefix_errors(rounds: int) -> np.ndarray:
+    """Returns the variance of the noise in the sum of the first t rounds, for t from 1: float64 [rounds]."""
+    steps = np.arange(1, rounds + 1)
+    levels = range(int(rounds).bit_length())
+    return sum(node_variance(level) * ((steps >> level) & 1) for level in levels)
+
+
+@functools.lru_cache(maxsize=4096)
+def sensitivity_squared(rounds: int, participations: int, separation: int) -> int:
+    """Returns the most by which a user moves all nodes of so many rounds together, squared, in clip norms.
+
+    Exact, over all ways to take part at most `participations` times, two of them i < j with j - i >= `separation`. Nodes
+    that are not full by the last round release nothing.
+
+    Source: Kairouz et al. (2021), appendix D.2.
+
+    >>> [sensitivity_squared(rounds, 4, 28) for rounds in (84, 85, 96, 127, 128)]
+    [29, 30, 35, 35, 52]
+    """
+    count = min(participations, -(-rounds // separation))
+    largest = rounds.bit_length() - 1
+    sums, size = _whole(largest, count, separation, only_first=True), 1 << largest
+    # Leaves whose number is no power of two: whole trees side by side, the largest first.
+    for level in reversed(range(largest)):
+        if rounds >> level & 1:
+            sums = _joined(sums, size, _whole(level, count, separation), 1 << level, separation)
+            size += 1 << level
+    return int(sums[:, 0, 0].max())
+
+
+@functools.lru_cache(maxsize=256)
+def _whole(level: int, count: int, gap: int, only_first: bool = False) -> np.ndarray:
+    """The most that participations move a whole tree, squared: int32 [count + 1, gap, gap]; `only_first`: [:, :1].
+
+    At [m, a, c] for m participations, none of them in the first a leaves, nor in the last c; far below 0 where they have
+    no room.
+    """
+    if level == 0:
+        sums = np.full((count + 1, gap, gap), _NONE, np.int32)
+        sums[0] = 0
+        sums[1:2, 0, 0] = 1
+        return sums[:, :1] if only_first else sums
+    right, size = _whole(level - 1, count, gap), 1 << level - 1
+    left = _whole(level - 1, count, gap, only_first=True) if only_first else right
+    return _joined(left, size, right, size, gap) + np.arange(count + 1, dtype=np.int32)[:, None, None] ** 2
+
+
+def _joined(left: np.ndarray, left_size: int, right: np.ndarray, right_size: int, gap: int) -> np.ndarray:
+    """The most in two trees side by side."""
+    count, skipped = len(left) - 1, np.arange(gap)
+    # All in one of them: then what is left free at an end may reach over the other.
+    in_right_only = right[:, np.maximum(skipped - left_size, 0)[: left.shape[1]]]
+    sums = np.maximum(left[:, :, np.maximum(skipped - right_size, 0)], in_right_only)
+    for in_left in range(1, count):
+        for in_right in range(1, count + 1 - in_left):
+            if min(left[in_left, 0, 0], right[in_right, 0, 0]) < 0:
+                continue
+            best = sums[in_left + in_right]
+            for free in range(
+                gap
+            ):  # after the last one in the left half; the right half then has to leave the rest
+                if free < gap - 1 and (left[in_left, :, free] == left[in_left, :, free + 1]).all():
+                    continue  # as much is reached with more left free
+                np.maximum(best, left[in_left, :, free, None] + right[in_right, gap - 1 - free], out=best)
+    return np.maximum(sums, _NONE)
