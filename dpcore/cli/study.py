@@ -22,7 +22,7 @@ from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, TrainingPlan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, findings, outlook, schedule
 from dpcore.runs.studies.progress import rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
@@ -125,7 +125,7 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
+def _ask(store: StoreAccess, study: Study, *, yes: bool, how: str) -> None:
     """Says what a study will leave in the ledger, and asks about one that leaves no guarantee.
 
     Raises:
@@ -156,7 +156,7 @@ def _ahead(study: Study, seconds: float, measured: bool) -> str:
     return f"{words}, and {'the final one' if finals == 1 else f'{finals} final ones'}."
 
 
-def _follow(store: Store, study_id: str) -> None:
+def _follow(store: StoreAccess, study_id: str) -> None:
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
     with progress.Progress(*columns, console=options.err) as bar:
         task = bar.add_task(study_id, total=None)
@@ -170,7 +170,7 @@ def _follow(store: Store, study_id: str) -> None:
             time.sleep(0.5)
 
 
-def _show(store: Store, study_id: str, as_json: bool) -> None:
+def _show(store: StoreAccess, study_id: str, as_json: bool) -> None:
     now = schedule.look(store, study_id)
     rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:

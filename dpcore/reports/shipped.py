@@ -19,7 +19,7 @@ from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.reports.study import table_of
 from dpcore.rounds import Round
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import reading, schedule
 from dpcore.runs.studies.progress import Progress
@@ -52,7 +52,7 @@ class Shipped:
     rounds: pd.DataFrame
 
 
-def export(store: Store, study_id: str) -> bytes:
+def export(store: StoreAccess, study_id: str) -> bytes:
     """Returns a study as gzipped JSON.
 
     Raises:

@@ -16,7 +16,7 @@ from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.store.settings import Policy
 
@@ -44,14 +44,14 @@ class Balance:
         return allowed is not None and self.account.headline.value > allowed
 
 
-def charged(store: Store, dataset: str) -> list[Run]:
+def charged(store: StoreAccess, dataset: str) -> list[Run]:
     """Returns the runs that a data set is charged with, the newest first; also those that were thrown away."""
     return [
         run for run in store.runs(deleted=None) if run.plan.training.dataset == dataset and run.may_have_released
     ]
 
 
-def dataset_names(store: Store) -> tuple[str, ...]:
+def dataset_names(store: StoreAccess) -> tuple[str, ...]:
     """Returns all names that have a ledger: of data sets that are there, and of those that left runs behind."""
     there = datasets.names(store.home)
     trained = {run.plan.training.dataset for run in store.runs(deleted=None)}
@@ -60,7 +60,7 @@ def dataset_names(store: Store) -> tuple[str, ...]:
 
 
 def balance(
-    store: Store,
+    store: StoreAccess,
     dataset: str,
     *,
     more: Sequence[Plan] = (),
@@ -81,7 +81,7 @@ def balance(
     )
 
 
-def check(store: Store, *plans: Plan) -> None:
+def check(store: StoreAccess, *plans: Plan) -> None:
     """Says no to plans on one data set that together would take it past the budget.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, ClusterUnreachableError, RoundAbandonedError
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 
@@ -66,7 +67,7 @@ def computes(
     return make
 
 
-def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
+def _place(store: StoreAccess, run_id: str, address: str) -> tuple[int, int]:
     """Returns which of the runs that train now on this cluster a run is, and how many they are, itself among them."""
     running = {run_id}
     for run in store.runs(status=["running"], deleted=None):

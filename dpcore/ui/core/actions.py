@@ -11,8 +11,9 @@ from dpcore import language, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store, folders
+from dpcore.runs.store import folders
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 from dpcore.ui.core import address, controls, frame, once_more, states
 from dpcore.ui.server import visitors
@@ -21,7 +22,7 @@ _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
 
 
-def notices(store: Store) -> None:
+def notices(store: StoreAccess) -> None:
     """Shows what the last button brought about, the way back from a deletion, and what was lost and read back."""
     if said := st.session_state.pop(_SAID, ""):
         st.error(said, icon=":material/warning:")
@@ -38,7 +39,7 @@ def notices(store: Store) -> None:
     read_back(store)
 
 
-def read_back(store: Store) -> None:
+def read_back(store: StoreAccess) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
         st.warning(language.retold(recovered), icon=":material/healing:")
@@ -67,7 +68,7 @@ def just_deleted() -> list[str]:
     return st.session_state.get(_DELETED, [])
 
 
-def _undo(store: Store, run_ids: list[str]) -> None:
+def _undo(store: StoreAccess, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
         address.put("run", run_id)
@@ -78,7 +79,7 @@ def _forget_deleted() -> None:
     st.session_state.pop(_DELETED, None)
 
 
-def _delete(store: Store, run_id: str) -> None:
+def _delete(store: StoreAccess, run_id: str) -> None:
     supervisor.delete(store, run_id)
     st.session_state.setdefault(_DELETED, []).append(run_id)
 
@@ -98,7 +99,7 @@ def keep_selected(there: Container[str]) -> None:
         address.put("run", run_id)
 
 
-def show(store: Store, run: Run) -> None:
+def show(store: StoreAccess, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
     mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
@@ -135,7 +136,7 @@ def show(store: Store, run: Run) -> None:
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
-def describe(store: Store, run: Run) -> None:
+def describe(store: StoreAccess, run: Run) -> None:
     """Shows the fields of what a person says about a run."""
     with st.expander(_("Name, tags and note")):
         one, two = st.columns(2)
@@ -165,7 +166,7 @@ def describe(store: Store, run: Run) -> None:
         )
 
 
-def parallel(store: Store) -> None:
+def parallel(store: StoreAccess) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
     count = controls.count(
@@ -187,7 +188,7 @@ def parallel(store: Store) -> None:
     )
 
 
-def disk(store: Store) -> None:
+def disk(store: StoreAccess) -> None:
     """Shows what runs take on the disk, and the bin."""
     kept, thrown = store.runs(), store.runs(deleted=True)
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=store.home)

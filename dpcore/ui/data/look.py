@@ -20,7 +20,7 @@ from dpcore.language import _
 from dpcore.plan import MODELS
 from dpcore.privacy import calibration
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.ui.core import chart, choices, columns, controls, states
 from dpcore.ui.server import visitors
 
@@ -68,7 +68,7 @@ def choose(names: tuple[str, ...]) -> str:
     )
 
 
-def choose_to_train(store: Store) -> tuple[str, str]:
+def choose_to_train(store: StoreAccess) -> tuple[str, str]:
     """Shows the choices of a data set and of a model to train on it."""
     one, two = st.columns(2)
     with one:

@@ -14,6 +14,7 @@ from streamlit import runtime
 
 from dpcore import hosting, language, limits
 from dpcore.language import _
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.store import Store
 from dpcore.ui.core.markdown import plain
@@ -72,7 +73,7 @@ def _signed_in() -> bool:
     return st.user.get("is_logged_in") is True
 
 
-def seen_by_visitor(store: Store) -> Store | Visited:
+def seen_by_visitor(store: Store) -> StoreAccess:
     """Returns the store as this session may have it: all of it on one's own machine, and else a visitor's."""
     return Visited(store, owner()) if hosted() else store
 

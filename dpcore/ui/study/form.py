@@ -11,7 +11,7 @@ from dpcore.language import _
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, outlook, schedule
 from dpcore.runs.studies.outlook import Outlook
 from dpcore.runs.studies.study import NONE, OWN, WRITERS, Study
@@ -25,7 +25,7 @@ from dpcore.ui.server import turns
 _BASELINE = "baseline"
 
 
-def ask(store: Store) -> None:
+def ask(store: StoreAccess) -> None:
     """Shows what a new study asks, to be changed, and the button that runs all of it."""
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
@@ -121,7 +121,7 @@ def ask(store: Store) -> None:
                     st.rerun()
 
 
-def _baseline(store: Store, dataset: str) -> str:
+def _baseline(store: StoreAccess, dataset: str) -> str:
     """Shows what the runs with noise are held against: the run that leaves no guarantee, or another."""
     words = {OWN: _("on these data"), WRITERS: _("on the Writers"), NONE: _("left out")}
     if not datasets.like_writers(dataset, store.home):
@@ -142,7 +142,7 @@ def _baseline(store: Store, dataset: str) -> str:
     )
 
 
-def _refused(store: Store, found: list[Outlook]) -> bool:
+def _refused(store: StoreAccess, found: list[Outlook]) -> bool:
     """Says where a budget has no room for the sweep; returns whether any has none."""
     refused = False
     for one in found:

@@ -13,7 +13,7 @@ from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
 from dpcore.reports import study as report
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import findings, outlook, schedule
 from dpcore.runs.studies.progress import Progress, rounds_done
 from dpcore.runs.studies.reading import Reading, final_plan
@@ -27,7 +27,7 @@ _POLL_SECONDS = 2.0
 _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
 
 
-def show(store: Store, study_id: str) -> None:
+def show(store: StoreAccess, study_id: str) -> None:
     """Shows a study's five steps, looking again every two seconds while it is going."""
     with controls.explain():
         now = schedule.look(store, study_id)
@@ -63,7 +63,7 @@ def show(store: Store, study_id: str) -> None:
         )
 
 
-def _steps(store: Store, study_id: str) -> str:
+def _steps(store: StoreAccess, study_id: str) -> str:
     now = schedule.look(store, study_id)
     study, reading = now.study, now.reading
     done, total = rounds_done(now)
@@ -197,7 +197,7 @@ def _calibration(study: Study, reading: Reading) -> None:
             )
 
 
-def _result(store: Store, now: Progress) -> None:
+def _result(store: StoreAccess, now: Progress) -> None:
     st.header(_("4. Train the final model"))
     st.write(
         _(

@@ -8,8 +8,8 @@ import streamlit as st
 from dpcore import language
 from dpcore.cluster import status
 from dpcore.language import N_, _
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.ui.core import frame
 from dpcore.ui.core.markdown import plain
 from dpcore.ui.server import visitors
@@ -26,7 +26,7 @@ _STATES = {
 }
 
 
-def show(store: Store, run_id: str) -> None:
+def show(store: StoreAccess, run_id: str) -> None:
     """Shows the workers that a run has met; nothing where it used no cluster, or to visitors: it names machines."""
     if visitors.hosted():
         return

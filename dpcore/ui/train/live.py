@@ -14,6 +14,7 @@ from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
@@ -45,7 +46,7 @@ def label(run: Run) -> str:
     )
 
 
-def show(store: Store, run_id: str) -> None:
+def show(store: StoreAccess, run_id: str) -> None:
     """Shows a run, looking for new rounds every second until it has ended."""
     run = supervisor.current(store, run_id)
 
@@ -66,7 +67,7 @@ def show(store: Store, run_id: str) -> None:
         _take_along(store, run)
 
 
-def _take_along(store: Store, run: Run) -> None:
+def _take_along(store: StoreAccess, run: Run) -> None:
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -94,7 +95,7 @@ def _take_along(store: Store, run: Run) -> None:
         )
 
 
-def _look(store: Store, run_id: str) -> str:
+def _look(store: StoreAccess, run_id: str) -> str:
     """Draws what is known now; returns the run's status."""
     run = supervisor.current(store, run_id)
     if run.status == "queued":
@@ -154,7 +155,7 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
     return figure.to_json(), words, shown
 
 
-def _progress(store: Store, run: Run, rows: list[Round]) -> None:
+def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
     total, done = run.plan.privacy.rounds, rows[-1].round if rows else 0
     words = [
         states.name(run.status).capitalize(),
