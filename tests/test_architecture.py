@@ -23,6 +23,8 @@ ALLOWED = {
 }
 TOP = {
     "language": set(),
+    "old_messages": {"language"},
+    "messages": {"language", "old_messages"},
     "errors": set(),
     "limits": {"errors", "language", "rounding"},
     "rng": set(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dpcore import datasets, rounding
 from dpcore.errors import BudgetExceededError
-from dpcore.language import _
+from dpcore.language import _, sentences
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
@@ -116,7 +116,7 @@ def check(store: StoreAccess, *plans: Plan) -> None:
         count=len(plans),
     )
     advice = why or _("Train fewer rounds, with more noise, or raise the budget.")
-    raise BudgetExceededError(f"{message} {advice}")
+    raise BudgetExceededError(sentences(message, advice))
 
 
 def sentence(balance: Balance) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, ClusterUnreachableError, RoundAbandonedError
+from dpcore.language import N_
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
@@ -79,15 +80,15 @@ def _place(store: StoreAccess, run_id: str, address: str) -> tuple[int, int]:
 
 def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
     """Returns when there is a connection: a queue is not to fail, run by run, while a scheduler starts again."""
-    say(f"Connecting to the cluster ({setting.where})")
+    say(N_("Connecting to the cluster ({where})").format(where=setting.where))
     while True:
         try:
             connect()
             return
         except ClusterError as err:
             if stop_requested():
-                raise ClusterUnreachableError(str(err)) from err
-            say(f"Waiting: {err} The run goes on when it can.")
+                raise ClusterUnreachableError(err.message) from err
+            say(N_("Waiting: {reason} The run goes on when it can.").format(reason=err))
             time.sleep(_AGAIN_SECONDS)
 
 

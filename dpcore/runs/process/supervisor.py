@@ -19,7 +19,6 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import processes
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 
-# As in the store, messages of runs are in English here, and pages look them up.
 _LOST = N_("Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it.")
 _MOST_ATTEMPTS = 3  # a run that comes no further is not begun again by itself
 

@@ -5,7 +5,6 @@ changes the run's row, before the row is there. Both have a revision and a seal.
 be read in neither is a run that may have spent anything.
 """
 
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dpcore import limits
+from dpcore import limits, messages
 from dpcore.errors import InvalidValueError
-from dpcore.language import N_
+from dpcore.language import N_, Message
 from dpcore.locks import is_held
 from dpcore.runs.store import folders, policies, schema
 from dpcore.runs.store.run_rows import ACTIVE, may_have_released, read_plan
@@ -39,7 +38,7 @@ _POLICIES_LOST = N_(
 _POLICIES_KEPT = N_("Every budget and public mark is as it was.")
 _MESSAGE = N_("Read back from its folder: the file of runs did not have it any more.")
 # How far it was is not known: a round may have been lost, and nobody begins it again unasked.
-_UNKNOWN = {"attempts": 1000, "beat": None, "stop_requested": 0, "message": _MESSAGE}
+_UNKNOWN = {"attempts": 1000, "beat": None, "stop_requested": 0, "message": messages.to_json(_MESSAGE)}
 
 
 def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
@@ -121,19 +120,16 @@ def _sentences(
 def _tell(db: sqlite3.Connection, done: Counter, sentences: Iterable[str] = ()) -> None:
     """Adds to what nobody has read yet: each sentence once, and numbers to numbers."""
     row = db.execute("SELECT value FROM settings WHERE name = ?", (RECOVERED,)).fetchone()
-    told = str(row[0]) if row else ""
-    for sentence in sentences:
-        if sentence not in told:
-            told = f"{told} {sentence}".strip()
-    for what, words in _TOLD.items():
-        pattern = re.escape(words).replace(re.escape("{count}"), r"(\d+)")
-        before = re.search(pattern, told)
-        if done[what] and before:
-            told = told.replace(before[0], words.format(count=done[what] + int(before[1])))
-        elif done[what]:
-            told = f"{told} {words.format(count=done[what])}".strip()
+    told = messages.all_from_json(str(row[0])) if row else []
+    told += [sentence for sentence in sentences if sentence not in told]
+    for what in filter(done.__getitem__, _TOLD):
+        key = _TOLD[what]
+        before = [one for one in told if isinstance(one, Message) and one.key == key]
+        count = done[what] + sum(int(one.values["count"]) for one in before)
+        told = [one for one in told if one not in before] + [key.format(count=count)]
     if told:
-        db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, told))
+        said = messages.all_to_json(told)
+        db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, said))
 
 
 def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = False) -> str:
@@ -201,7 +197,7 @@ def _take(db: sqlite3.Connection, runs: Path, told: dict[str, Any], row: sqlite3
     run_id, folder = told["run_id"], runs / told["run_id"]
     newest = "status" in told and row is not None and _revision(row) <= told["revision"]
     charged = "status" not in told or may_have_released(told)
-    values = {name: told[name] for name in folders.FACTS if name in told} | {"message": _MESSAGE}
+    values = {name: told[name] for name in folders.FACTS if name in told} | {"message": messages.to_json(_MESSAGE)}
     values["redrawn"] = _redrawn(told, row)
     values["revision"] = told["revision"] if row is None else max(told["revision"], _revision(row))
     if newest:

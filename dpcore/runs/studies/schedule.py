@@ -129,7 +129,7 @@ def advance(store: StoreAccess, study_id: str, *, again: bool = False) -> None:
         study_id: Which.
         again: Whether runs that were stopped or have failed are tried again: not by itself, or it would for ever.
     """
-    # In English: what keeps a study from going on is kept for readers of any language.
+    # In English: what has no key of what keeps a study from going on is stored as it is said.
     with lock(store.home / "studies.lock", wait=True), speaking("en"):
         for row in store.studies(study_id):
             if not row.going:
@@ -145,7 +145,7 @@ def advance(store: StoreAccess, study_id: str, *, again: bool = False) -> None:
             except StoreError:
                 raise
             except EpsilonLabError as err:  # no room in the budget, or no number of clients reaches the target
-                store.set_going(study_id, False, str(err))
+                store.set_going(study_id, False, err.message)
 
 
 def final_runs(study: Study, bearable: Setting) -> list[Plan]:

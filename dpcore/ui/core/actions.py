@@ -42,7 +42,7 @@ def notices(store: StoreAccess) -> None:
 def read_back(store: StoreAccess) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
-        st.warning(language.retold(recovered), icon=":material/healing:")
+        st.warning(language.translated(recovered), icon=":material/healing:")
         button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 

@@ -109,7 +109,7 @@ def show(name: str, home: Path) -> None:
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=entry.folder)
     st.caption(
         _("{source}. {scaling}. Content {content}; {size:,.0f} MB{place}").format(
-            source=language.retold(look.description.source),
+            source=language.translated(look.description.source),
             scaling=_(look.description.scaling),
             content=look.fingerprint,
             size=entry.size_bytes / 1e6,
@@ -205,7 +205,7 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
         st.caption(_("{users}: those who train are the population, and all below is of them.").format(users=users))
     for warning in warnings:
-        st.warning(language.retold(warning), icon=":material/warning:")
+        st.warning(language.translated(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")
     left, right = st.columns(2, gap="large")

@@ -81,7 +81,7 @@ def _steps(store: StoreAccess, study_id: str) -> str:
         waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
         states.next_step("waiting" if waiting else now.status, study=True)
         if now.status == "stuck":
-            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+            st.error(visitors.without_paths(language.translated(now.message)), icon=":material/error:")
         with st.container(horizontal=True):
             if not visiting.owns(store, now.owner):
                 st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))

@@ -48,7 +48,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
         )
     )
     if active and seen.message:
-        st.warning(plain(language.retold(seen.message)), icon=":material/hourglass:")
+        st.warning(plain(language.translated(seen.message)), icon=":material/hourglass:")
     elif active and time.time() - seen.written > _OLD_SECONDS:
         st.caption(
             _("Nothing was heard of the cluster for {seconds:.0f} s.").format(seconds=time.time() - seen.written)

@@ -187,9 +187,7 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
             icon=":material/hourglass_disabled:",
         )
     diverged = divergence(rows)
-    with language.speaking("en"):
-        written = divergence(rows)  # as a worker writes it: it knows no reader
-    said = diverged if run.message == written else language.retold(run.message)
+    said = language.translated(run.message)
     if run.status in ("failed", "interrupted"):
         st.error(visitors.without_paths(said), icon=":material/error:")
         if not visitors.hosted():  # a log names folders of the machine
@@ -198,7 +196,7 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
                     st.code(supervisor.log_tail(store, run.run_id) or _("It is empty."), language=None)
     elif run.message:
         st.info(visitors.without_paths(said), icon=":material/info:")
-    if diverged and run.message != written:
+    if diverged and said != diverged:
         st.warning(
             _("{diverged} The guarantee stays that of all planned rounds.").format(diverged=diverged),
             icon=":material/trending_up:",
