@@ -220,7 +220,7 @@ def measure(
                         plan, privacy=dataclasses.replace(privacy, clients_per_round=size_of)
                     )
                     for round_num in range(rounds + 1):
-                        cohort = sampling.poisson_cohort(here, round_num)
+                        cohort = sampling.cohort(here, round_num)
                         parts = shards.cut(cohort, np.diff(dataset.train.offsets)[cohort])
                         told = shards.Broadcast(
                             weights=weights, clip_norm=0.1, ceiling=np.inf, estimate=np.inf, round_num=round_num

@@ -63,7 +63,7 @@ def trained(plan: Plan, dataset, computes: Callable | None = None, before: Calla
     state = engine.initialize()
     for round_num in range(1, plan.privacy.rounds + 1):
         before(round_num)
-        state, _ = engine.next(state, sampling.poisson_cohort(plan, round_num), round_num)
+        state, _ = engine.next(state, sampling.cohort(plan, round_num), round_num)
     digest = hashlib.sha256()
     for part in engine.model_weights(state):
         digest.update(part.tobytes())

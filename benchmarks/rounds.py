@@ -79,11 +79,11 @@ def contend(contender: str, clients: int, folder: Path) -> dict:
     else:
         engine = engines.create(contender, plan, dataset)
     state = engine.initialize()
-    state, _ = engine.next(state, sampling.poisson_cohort(plan, 1), 1)
+    state, _ = engine.next(state, sampling.cohort(plan, 1), 1)
     seconds, flop = [], []
     before = memory()
     for round_num in range(2, 2 + measured_rounds(contender, clients)):
-        cohort = sampling.poisson_cohort(plan, round_num)
+        cohort = sampling.cohort(plan, round_num)
         started = time.perf_counter()
         state, _ = engine.next(state, cohort, round_num)
         seconds.append(time.perf_counter() - started)

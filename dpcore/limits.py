@@ -255,7 +255,7 @@ NOISE_TO_CLIENTS_RATIO = Knob(
     ),
 )
 # A shorter average than the lowest moves no weight: one of 0.05 has its neighbours 4e-9 away, and a millionth on 200,000
-# weights is 2e-9 on each. From there on, what float32 loses to underflow is nothing (`dpcore.clipping`).
+# weights is 2e-9 on each. From there on, what float32 loses to underflow is nothing (`dpcore.mechanisms.clipping`).
 CLIP_NORM = Knob(
     name="clip_norm",
     label=N_("Clip norm"),

@@ -1,11 +1,13 @@
 """What does a plan learn? Its epsilon first, then the training, live."""
 
+import functools
+
 import streamlit as st
 
 from dpcore import datasets, limits, rounding
 from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs.process import supervisor
 from dpcore.ui.accountant import ledger
@@ -42,23 +44,16 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
             key=address.key("zeroing", False),
             help=_("Its threshold is estimated without noise, so the guarantee does not cover it."),
         )
-    plan = Plan(
-        privacy=PrivacyPlan(
-            noise_multiplier=noise,
-            clients_per_round=clients,
-            rounds=rounds,
-            population=datasets.num_users(dataset, store.home),
-            delta=delta,
-            clipping=clipping,
-            zeroing=zeroing,
-        ),
-        training=TrainingPlan(
-            dataset=dataset,
-            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-            model=model,
-            seed=None if unseeded else seed,
-        ),
+    private = functools.partial(
+        PrivacyPlan,
+        noise_multiplier=noise,
+        clients_per_round=clients,
+        rounds=rounds,
+        delta=delta,
+        clipping=clipping,
+        zeroing=zeroing,
     )
+    plan = datasets.plan_on(dataset, store.home, private, model=model, seed=None if unseeded else seed)
     limits.EVAL_EVERY.check(eval_every)
     place = st.empty()
     for precision, line in turns.PRECISIONS:

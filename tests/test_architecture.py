@@ -5,21 +5,28 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from dpcore.mechanisms import clipping, noise, participation
+
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "dpcore").rglob("*.py"))]
 
 # What each part of dpcore may import from dpcore, besides itself and the modules at its top.
+BELOW = {"mechanisms", "plan"}  # of whatever computes with a plan
 ALLOWED = {
-    "privacy": set(),
-    "datasets": set(),
-    "charts": {"privacy"},
-    "lesson": {"datasets", "privacy"},
-    "learning": {"datasets", "privacy"},
-    "cluster": {"datasets", "learning", "privacy"},
-    "runs": {"cluster", "datasets", "learning", "privacy"},
-    "reports": {"runs", "charts", "datasets", "privacy"},
-    "ui": {"cluster", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
-    "cli": {"cluster", "reports", "runs", "ui", "lesson", "learning", "privacy", "datasets"},
+    "mechanisms": set(),
+    "plan": {"mechanisms"},
+    "privacy": BELOW,
+    "datasets": BELOW,
+    "charts": BELOW | {"privacy"},
+    "lesson": BELOW | {"datasets", "privacy"},
+    "learning": BELOW | {"datasets", "privacy"},
+    "cluster": BELOW | {"datasets", "learning", "privacy"},
+    "runs": BELOW | {"cluster", "datasets", "learning", "privacy"},
+    "reports": BELOW | {"runs", "charts", "datasets", "privacy"},
+    "ui": BELOW | {"cluster", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
+    "cli": BELOW | {"cluster", "reports", "runs", "ui", "lesson", "learning", "privacy", "datasets"},
 }
 TOP = {
     "language": set(),
@@ -32,11 +39,7 @@ TOP = {
     "home": {"errors", "language"},
     "locks": set(),
     "files": set(),
-    "rounds": {"clipping", "plan", "language"},
-    "plan": {"errors", "identity", "limits", "language", "rounding", "strict_json"},
-    "identity": set(),
-    "clipping": {"limits", "plan"},
-    "zeroing": set(),
+    "rounds": {"plan", "language"},
     "program": set(),
     "strict_json": {"errors", "limits", "language"},
     "hosting": {"errors", "language", "limits", "plan"},
@@ -106,6 +109,54 @@ def test_top_modules_import_downwards():
         name: sorted(found) for name in TOP if (found := uses(ROOT / "dpcore" / f"{name}.py") - TOP[name] - {name})
     }
     assert upwards == {}
+
+
+# Who may look at the class of a part of a plan: what it is written in, and the parts themselves.
+CODECS = ("dpcore/mechanisms/", "dpcore/plan/")
+KINDS = {kind.__name__ for kind in (*clipping.CLIPPINGS, *participation.PARTICIPATIONS, *noise.NOISES)}
+
+
+PARTS = {"clipping", "participation", "noise"}
+
+
+def asks_for_a_kind(node: ast.AST) -> bool:
+    """Whether code chooses by the class, the kind or the fields of a part of a plan, where it could ask its value."""
+    names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    attributes = {name.attr for name in ast.walk(node) if isinstance(name, ast.Attribute)}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        looks = node.func.id in ("isinstance", "issubclass", "type", "hasattr")
+        return looks and bool((names | attributes) & KINDS or attributes & PARTS)
+    if isinstance(node, ast.Compare):
+        of_a_part = bool((names | attributes) & PARTS)
+        fields = isinstance(node.left, ast.Constant) and node.left.value in ("clip_norm", "initial_clip_norm")
+        return fields or (of_a_part and bool(attributes & {"kind", "title", "knobs"}))
+    return isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Name) and node.cls.id in KINDS
+
+
+def test_only_mechanisms_and_the_codec_look_at_a_kind():
+    asked = [
+        f"{named(path)}:{node.lineno}"
+        for path in FILES
+        if not named(path).startswith(CODECS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if asks_for_a_kind(node)
+    ]
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "isinstance(plan.clipping, FixedClipping)",
+        "type(plan.clipping) is kinds[0]",
+        "plan.clipping.kind == 'fixed'",
+        "participation.kind != 'full'",
+        "'clip_norm' in values",
+        "match clipping:\n case FixedClipping(): pass",
+    ],
+)
+def test_the_guard_sees_a_choice_by_kind(code):
+    assert any(map(asks_for_a_kind, ast.walk(ast.parse(code))))
 
 
 def test_the_dashboard_process_never_loads_tensorflow():

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from dpcore import datasets, limits, strict_json
 from dpcore.errors import InvalidValueError
-from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan
+from dpcore.mechanisms import clipping as clippings
+from dpcore.plan import ADJACENCIES, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
 # Names and paths are shown as they stand: in brackets they would be styles.
@@ -27,7 +28,7 @@ def option(knob: limits.Knob):
 
 AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)
 Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})
-Clipping = StrEnum("Clipping", ["adaptive", "fixed"])
+Clipping = StrEnum("Clipping", list(clippings.BY_KIND))
 Sampling = StrEnum("Sampling", ["poisson", "none"])
 
 AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
@@ -78,7 +79,7 @@ def _plan(
         population=population,
         delta=delta,
         adjacency=adjacency.value,
-        clipping=FixedClipping(clip_norm=clip_norm) if clipping == Clipping.fixed else AdaptiveClipping(),
+        clipping=clippings.chosen(clipping.value, clip_norm=clip_norm),
         zeroing=zeroing,
     )
 

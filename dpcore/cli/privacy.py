@@ -39,7 +39,7 @@ def described(
         "rounds": plan.rounds,
         "population": plan.population,
         "noise_to_clients_ratio": plan.noise_multiplier / plan.clients_per_round,
-        "sampling": "poisson" if plan.is_sampled else "none",
+        "sampling": plan.participation.sampling,
         "sampling_prob": plan.sampling_prob,
         "adjacency": plan.adjacency,
         "clipping": asdict(plan.clipping),

@@ -1,5 +1,6 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
+import functools
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, opened
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, TrainingPlan
+from dpcore.plan import MODELS
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -82,24 +83,22 @@ def run_study(
         options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        privacy = make_plan(
-            population=datasets.num_users(dataset, store.home),
+        private = functools.partial(
+            make_plan,
             noise_multiplier=0.0,
             clients_per_round=clients[0],
             rounds=rounds[0],
             sampling=options.Sampling.poisson,
             adjacency=options.Adjacency.add_or_remove_one,
         )
-        training = TrainingPlan(
-            dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
-        )
+        plan = datasets.plan_on(dataset, store.home, private, model=model)
         study = Study(
-            plan=Plan(privacy=privacy, training=training),
+            plan=plan,
             noise_multipliers=tuple(one for one in noise if one or baseline != Baseline.none),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(privacy.clipping,),
+            clippings=(plan.privacy.clipping,),
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,

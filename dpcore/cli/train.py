@@ -15,7 +15,7 @@ from dpcore.cli.data import fetch
 from dpcore.cli.options import out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, opened, rounds_table
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import MODELS, Plan, PrivacyPlan
 from dpcore.privacy import statement
 from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
@@ -65,15 +65,7 @@ def train(
         options.check_data(plan, store.home)
         dataset = plan.training.dataset
     else:
-        plan = Plan(
-            privacy=make_plan(population=datasets.num_users(dataset, store.home)),
-            training=TrainingPlan(
-                dataset=dataset,
-                dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-                model=model,
-                seed=None if unseeded else seed,
-            ),
-        )
+        plan = datasets.plan_on(dataset, store.home, make_plan, model=model, seed=None if unseeded else seed)
     engines.check_name(engine)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
     ask_once_more(store, [plan], yes=yes, more="; or give it noise, and no zeroing")

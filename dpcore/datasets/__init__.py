@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpcore.datasets import federated, federated_emnist, leftovers, population, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
@@ -18,6 +18,7 @@ from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 if TYPE_CHECKING:
     from dpcore.datasets.importing.table import Mapping
@@ -348,3 +349,22 @@ def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Pa
             raise InvalidValueError("name", message.format(name=name))
         convert(name, folder)
     return federated.open_in_use(folder)
+
+
+def plan_on(name: str, home: Path, privacy: Callable[..., PrivacyPlan] = PrivacyPlan, **training: Any) -> Plan:
+    """Returns a plan for a data set as it is here: its users are the population, its content is what is trained on.
+
+    Args:
+        name: That of the data set.
+        home: Where data sets live.
+        privacy: Makes the private part of the plan, given `population`.
+        training: Other fields of `TrainingPlan`.
+
+    Raises:
+        DatasetError: If there is no such data set.
+        InvalidValueError: If such a plan is refused.
+    """
+    return Plan(
+        privacy=privacy(population=num_users(name, home)),
+        training=TrainingPlan(dataset=name, dataset_fingerprint=fingerprint(name, home), **training),
+    )

@@ -79,7 +79,7 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            drawn = sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
+            drawn = sampling.cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
             cohort = dataset.trainers[drawn]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)

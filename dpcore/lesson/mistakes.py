@@ -8,7 +8,7 @@ import numpy as np
 from dp_accounting import GaussianDpEvent, NeighboringRelation, SampledWithoutReplacementDpEvent
 from dp_accounting.rdp import RdpAccountant
 
-from dpcore import zeroing
+from dpcore.mechanisms import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.precision import Precision

@@ -12,12 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
+from dpcore.mechanisms.events import SampledGaussian
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
@@ -103,39 +104,23 @@ class Account:
         return self.rdp if self.pld is None or self.rdp.value < self.pld.value else self.pld
 
 
-class Mechanism(NamedTuple):
-    """What one round releases.
+def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
+    """A mechanism as accountants understand it.
 
-    Attributes:
-        noise_multiplier: Noise over what neighbouring data sets can move the sum and the count.
-        sampling_prob: The probability that a given user takes part.
+    The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
+    plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
+    two separately sampled events would claim more privacy than there is.
     """
+    import dp_accounting
 
-    noise_multiplier: float
-    sampling_prob: float
-
-    def event(self) -> dp_accounting.DpEvent:
-        """The round as accountants understand it.
-
-        The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
-        plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
-        two separately sampled events would claim more privacy than there is.
-        """
-        import dp_accounting
-
-        gaussian = dp_accounting.GaussianDpEvent(self.noise_multiplier)
-        if self.sampling_prob == 1:
-            return gaussian  # everyone takes part: sampling adds nothing
-        return dp_accounting.PoissonSampledDpEvent(self.sampling_prob, gaussian)
-
-
-def mechanism(plan: PrivacyPlan) -> Mechanism:
-    """What one round of a plan releases."""
-    return Mechanism(plan.accounted_noise_multiplier, plan.sampling_prob)
+    gaussian = dp_accounting.GaussianDpEvent(one.noise_multiplier)
+    if one.sampling_prob == 1:
+        return gaussian  # everyone takes part: sampling adds nothing
+    return dp_accounting.PoissonSampledDpEvent(one.sampling_prob, gaussian)
 
 
 @functools.lru_cache(maxsize=4096)
-def round_rdp(one: Mechanism) -> np.ndarray:
+def round_rdp(one: SampledGaussian) -> np.ndarray:
     """Renyi divergences of one round, float64 [num_orders], never below the true ones.
 
     Source: Mironov et al. (2019) <https://arxiv.org/abs/1908.10530>, section 3.3, for the sampled Gaussian.
@@ -145,7 +130,7 @@ def round_rdp(one: Mechanism) -> np.ndarray:
     from dp_accounting.rdp import RdpAccountant
 
     try:
-        rdp = RdpAccountant(RDP_ORDERS).compose(one.event()).rdp
+        rdp = RdpAccountant(RDP_ORDERS).compose(_dp_event(one)).rdp
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
@@ -155,7 +140,7 @@ def round_rdp(one: Mechanism) -> np.ndarray:
     return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
 
 
-def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
+def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
     """The epsilon of mechanisms that ran so many rounds each.
 
     Renyi divergences add up (Mironov 2017 <https://arxiv.org/abs/1702.07476>, proposition 1). Source of the
@@ -174,11 +159,10 @@ def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    one = mechanism(plan)
-    return [_by_rdp({one: count} if count else {}, plan.delta) for count in rounds]
+    return [_by_rdp(_runs([replace(plan, rounds=count)]), plan.delta) for count in rounds]
 
 
-def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bool:
+def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
     """Whether the library's PLD does not reach there: `composition.py` answers."""
     return (
         delta < max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
@@ -187,14 +171,14 @@ def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bo
     )
 
 
-def _is_coarse(runs: Mapping[Mechanism, int]) -> bool:
+def _is_coarse(runs: Mapping[SampledGaussian, int]) -> bool:
     """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
     spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
     return max(spreads) < 10 * Precision.REPORTED.step
 
 
 @functools.lru_cache(maxsize=128)  # some 5 MB each; a ledger of sixty kinds of runs, on both grids
-def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
+def _pld(one: SampledGaussian, rounds: int, grid: float) -> PrivacyLossDistribution:
     """The privacy loss distribution of a mechanism's rounds.
 
     Source: Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, "connect the dots".
@@ -209,7 +193,7 @@ def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
     ).self_compose(rounds)
 
 
-def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> float:
+def _pld_grid(runs: Mapping[SampledGaussian, int], by_rdp: float, grid: float) -> float:
     """Returns `grid`, or as much coarser as keeps the number of points in hand.
 
     It depends on the runs alone, never on the clock, so that the same plan gives the same number everywhere.
@@ -223,7 +207,7 @@ def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> floa
     return max(steps)
 
 
-def _one_gaussian(runs: Mapping[Mechanism, int]) -> float | None:
+def _one_gaussian(runs: Mapping[SampledGaussian, int]) -> float | None:
     """The noise of the one Gaussian that rounds without sampling are together; `None` if any is sampled.
 
     Source: Dong et al. (2022) <https://arxiv.org/abs/1905.02383>, corollary 3.3.
@@ -233,7 +217,7 @@ def _one_gaussian(runs: Mapping[Mechanism, int]) -> float | None:
     return sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5
 
 
-def _whole_pld(runs: Mapping[Mechanism, int], grid: float) -> PrivacyLossDistribution:
+def _whole_pld(runs: Mapping[SampledGaussian, int], grid: float) -> PrivacyLossDistribution:
     return functools.reduce(
         lambda whole, other: whole.compose(other), (_pld(one, rounds, grid) for one, rounds in runs.items())
     )
@@ -264,7 +248,7 @@ def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> 
 
 
 @functools.lru_cache(maxsize=4096)
-def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, precision: Precision) -> Account:
+def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
     account, unsampled = _by_both(dict(items), delta, precision), Counter()
     for one, rounds in items:
         unsampled[one._replace(sampling_prob=1.0)] += rounds
@@ -279,7 +263,7 @@ def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, precision: 
     return account
 
 
-def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Account:
+def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Account:
     rdp = _by_rdp(runs, delta)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
@@ -299,7 +283,7 @@ def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) 
     return Account(rdp=rdp, pld=pld)
 
 
-def _by_composition(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Epsilon:
+def _by_composition(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Epsilon:
     from dpcore.privacy import composition
 
     kinds = [(*one, rounds) for one, rounds in runs.items()]
@@ -307,7 +291,7 @@ def _by_composition(runs: Mapping[Mechanism, int], delta: float, precision: Prec
     return Epsilon(value=value, accountant="pld", grid=step, own=True)
 
 
-def _by_library(runs: Mapping[Mechanism, int], delta: float, precision: Precision, by_rdp: float) -> Epsilon:
+def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision, by_rdp: float) -> Epsilon:
     if precision is Precision.PREVIEW and len(runs) == 1:
         from dpcore.privacy import curves
 
@@ -319,12 +303,12 @@ def _by_library(runs: Mapping[Mechanism, int], delta: float, precision: Precisio
     return Epsilon(value=float(value), accountant="pld", grid=grid)
 
 
-def _runs(plans: Iterable[PrivacyPlan]) -> Counter[Mechanism]:
+def _runs(plans: Iterable[PrivacyPlan]) -> Counter[SampledGaussian]:
     """Rounds by what they release: runs that are alike are one longer run."""
-    runs: Counter[Mechanism] = Counter()
+    runs: Counter[SampledGaussian] = Counter()
     for plan in plans:
         if plan.rounds:
-            runs[mechanism(plan)] += plan.rounds
+            runs[plan.event.mechanism] += plan.event.count
     return runs
 
 
@@ -349,7 +333,11 @@ def without_amplification(plan: PrivacyPlan) -> float:
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    return epsilon(replace(plan, population=plan.clients_per_round)).value
+    if not plan.rounds:
+        return 0.0
+    mechanism, count = plan.event
+    asked = ((mechanism._replace(sampling_prob=1.0), count),), plan.delta, Precision.REPORTED
+    return (_remembered.get(asked) or _compose(*asked)).headline.value
 
 
 def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
@@ -360,12 +348,12 @@ def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
         epsilons: At least 0, float64 [num_epsilons].
     """
     runs, usual = _runs([plan]), limits.DELTA.default
-    if not runs or plan.accounted_noise_multiplier == 0:
+    if not runs or plan.event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    if plan.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
+    if plan.event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
         return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
-    return curves.pld_deltas(**mechanism(plan)._asdict(), rounds=plan.rounds, epsilons=epsilons)
+    return curves.pld_deltas(**plan.event.arguments(), epsilons=epsilons)

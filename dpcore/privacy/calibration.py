@@ -368,9 +368,9 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
 
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
     found = float(estimate(**curves.arguments(plan)))
-    if accountant == "pld" and 0 < found < _SMALL and plan.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
-        one = accounting.mechanism(plan)  # whose losses are small beside a step of the curves' grid
-        found = composition.epsilon([(*one, plan.rounds)], plan.delta, closeness=math.inf)[0]
+    if accountant == "pld" and 0 < found < _SMALL and plan.event.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
+        mechanism, count = plan.event  # whose losses are small beside a step of the curves' grid
+        found = composition.epsilon([(*mechanism, count)], plan.delta, closeness=math.inf)[0]
     return found
 
 

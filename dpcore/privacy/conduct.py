@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dpcore.language import _
+from dpcore.mechanisms.participation import Participation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +70,10 @@ def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
     return f"{what} {known.format(released=conduct.released, planned=conduct.planned)}"
 
 
-def sampling(conduct: Conduct | None, *, is_sampled: bool) -> str:
-    """Returns how users were sampled in a training; `is_sampled`: whether not all of them took part in every round."""
+def sampling(conduct: Conduct | None, participation: Participation) -> str:
+    """Returns how users were sampled in a training."""
     if not (words := not_stated(conduct)):
-        if not is_sampled:
-            words = _("As assumed: all users took part in every round.")
-        elif conduct.seeded:
-            words = _("As assumed: the sampler drew each user's coin by the seed, and a cohort could be empty.")
-        else:
-            words = _(
-                "As assumed: the sampler drew each user's coin from the operating system's entropy, and a cohort could "
-                "be empty."
-            )
+        words = participation.conduct(seeded=conduct.seeded)
         if conduct.redrawn:
             again = _(
                 "Rounds that were drawn again after an interruption, and count as further rounds: {redrawn:,}."

@@ -249,14 +249,15 @@ def pld_deltas(*, noise_multiplier: float, sampling_prob: float, rounds: int, ep
     return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 
-def arguments(plan: PrivacyPlan) -> dict[str, float]:
-    """A plan as the arguments of `rdp_epsilons` and `pld_epsilons`."""
-    return {
-        "noise_multiplier": plan.accounted_noise_multiplier,
-        "sampling_prob": plan.sampling_prob,
-        "rounds": plan.rounds,
-        "delta": plan.delta,
-    }
+def arguments(plan: PrivacyPlan, **numbers: np.ndarray | float) -> dict[str, np.ndarray | float]:
+    """Returns a plan, with some of its numbers others, as the arguments of `rdp_epsilons` and `pld_epsilons`.
+
+    Args:
+        plan: Whose event is accounted.
+        numbers: `delta`, and those that `PrivacyPlan.event_with` takes; arrays of one shape, or single numbers.
+    """
+    delta = numbers.pop("delta", plan.delta)
+    return {**plan.event_with(**numbers).arguments(), "delta": delta}
 
 
 def epsilons(**given) -> np.ndarray:
@@ -266,4 +267,4 @@ def epsilons(**given) -> np.ndarray:
 
 def epsilon_spent(plan: PrivacyPlan, round_num: int, *, planned: float) -> float:
     """Returns what the first rounds of a plan have spent; never more than `planned`, the epsilon of them all."""
-    return min(planned, float(epsilons(**{**arguments(plan), "rounds": round_num})))
+    return min(planned, float(epsilons(**arguments(plan, rounds=round_num))))

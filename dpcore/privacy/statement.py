@@ -4,7 +4,7 @@ import math
 
 from dpcore import rounding
 from dpcore.language import N_, _
-from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, conduct
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.conduct import Conduct
@@ -33,7 +33,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         epsilon=epsilon_text(epsilon),
         delta=rounding.given(plan.delta),
         adjacency=_adjacency(plan),
-        sampling=_sampling(plan),
+        sampling=plan.participation.condition(**_numbers(plan)),
         rounds=plan.rounds,
     )
     return f"{claim} {exception(plan)}".rstrip()
@@ -54,16 +54,12 @@ def assumptions(plan: PrivacyPlan) -> str:
     ).format(delta=rounding.given(plan.delta), adjacency=_adjacency(plan), population=plan.population)
 
 
+def _numbers(plan: PrivacyPlan) -> dict[str, int]:
+    return {"population": plan.population, "clients_per_round": plan.clients_per_round}
+
+
 def _adjacency(plan: PrivacyPlan) -> str:
     return _(_ADJACENCY[plan.adjacency == REPLACE])
-
-
-def _sampling(plan: PrivacyPlan) -> str:
-    if not plan.is_sampled:
-        return _("all users take part in every round")
-    return _(
-        "each user joins a round independently with probability {clients_per_round:,} / {population:,}"
-    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
 
 
 def rehearsal(seed: int | None) -> str:
@@ -121,13 +117,13 @@ def table(
             ),
         ),
         (_("Covers"), _covers(done, ledger)),
-        (_("Released"), conduct.released(done, clip_norm=not isinstance(plan.clipping, FixedClipping))),
+        (_("Released"), conduct.released(done, clip_norm=plan.clipping.releases_clip_norm)),
         *([(_("Data"), data.strip())] if data else []),
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
-        (_("Sampling assumed"), _sampling_assumed(plan)),
-        (_("Sampling done"), conduct.sampling(done, is_sampled=plan.is_sampled)),
+        (_("Sampling assumed"), plan.participation.assumption(**_numbers(plan))),
+        (_("Sampling done"), conduct.sampling(done, plan.participation)),
         (_("If cohorts are known"), _if_cohorts_are_known(plan)),
         (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),
         (
@@ -173,15 +169,6 @@ def _attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     return f"{words} {most.format(advantage=percent(risk.advantage))}"
 
 
-def _sampling_assumed(plan: PrivacyPlan) -> str:
-    if not plan.is_sampled:
-        return _("All users take part in every round, anew in every round.")
-    return _(
-        "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in every "
-        "round; nobody learns who took part."
-    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
-
-
 def _accountants(account: Account) -> str:
     pld, rdp = account.pld, account.rdp
     by_pld = account.pld_problem
@@ -212,30 +199,18 @@ def _seed(training: TrainingPlan | None, done: Conduct | None) -> str:
 
 
 def _mechanism(plan: PrivacyPlan) -> str:
-    clipping = plan.clipping
-    shared = {
-        "clients_per_round": plan.clients_per_round,
-        "rounds": plan.rounds,
-        "noise_multiplier": rounding.noise(plan.noise_multiplier),
-    }
-    if isinstance(clipping, FixedClipping):
-        return _(
-            "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-            "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier}, all of it on the sum; "
-            "fixed clip norm {clip_norm} (McMahan et al. 2018)."
-        ).format(**shared, clip_norm=rounding.given(clipping.clip_norm))
-    return _(
+    mechanism = _(
         "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier} in all: {on_the_sum} on "
-        "the sum, and a standard deviation of {on_the_count} on the count of unclipped updates, by which the clip "
-        "norm adapts from {initial_clip_norm} towards the quantile {quantile} (Andrew et al. 2021)."
+        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier}."
     ).format(
-        **shared,
-        on_the_sum=rounding.noise(plan.value_noise_multiplier),
-        on_the_count=rounding.noise(plan.clipped_count_stddev),
-        initial_clip_norm=rounding.given(clipping.initial_clip_norm),
-        quantile=rounding.given(clipping.target_unclipped_quantile),
+        clients_per_round=plan.clients_per_round,
+        rounds=plan.rounds,
+        noise_multiplier=rounding.noise(plan.noise_multiplier),
     )
+    clipping = plan.clipping.sentence(
+        value_noise_multiplier=plan.value_noise_multiplier, count_stddev=plan.clipped_count_stddev
+    )
+    return f"{mechanism} {clipping}"
 
 
 def markdown(plan: PrivacyPlan, account: Account, rows: list[tuple[str, str]]) -> str:

@@ -9,7 +9,7 @@ from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import FixedClipping, Plan, TrainingPlan
+from dpcore.plan import AdaptiveClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
@@ -63,7 +63,7 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
 
 def label(plan: Plan) -> str:
     """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
-    privacy, clipping = plan.privacy, plan.privacy.clipping
+    privacy = plan.privacy
     words = [
         _("noise {noise}").format(noise=rounding.noise(privacy.noise_multiplier)),
         _("{clients} clients").format(clients=privacy.clients_per_round),
@@ -71,8 +71,8 @@ def label(plan: Plan) -> str:
     ]
     if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
         words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
-    if isinstance(clipping, FixedClipping):
-        words.append(_("clip norm {norm}").format(norm=rounding.given(clipping.clip_norm)))
+    if privacy.clipping != AdaptiveClipping():
+        words.append(privacy.clipping.details)
     return ", ".join(words)
 
 

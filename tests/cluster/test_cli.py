@@ -124,7 +124,7 @@ def test_a_run_on_two_processes_is_resumed_without_them_and_they_die_with_it(tmp
         engine = engines.create("vectorized", plan, few_writers)
         state = engine.initialize()
         for round_num in range(1, last + 1):
-            state, _ = engine.next(state, sampling.poisson_cohort(plan, round_num), round_num)
+            state, _ = engine.next(state, sampling.cohort(plan, round_num), round_num)
         with np.load(store.folder(run_id) / "weights.npz") as kept:
             found = [kept[name].tobytes() for name in kept.files]
         assert found == [part.tobytes() for part in engine.model_weights(state)]

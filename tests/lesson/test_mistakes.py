@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from dpcore import zeroing
 from dpcore.lesson import mistakes
+from dpcore.mechanisms import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dpcore.errors import InvalidValueError
+from dpcore.mechanisms.events import SampledGaussian
 from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.precision import Precision
@@ -150,7 +151,7 @@ def test_a_composed_event_with_float32_noise_is_not_fallen_for():
     """dp-accounting 0.4.3 counts the first part alone: 1.96665 instead of 1.98888."""
     made = PrivacyPlan(noise_multiplier=np.float32(1.2), clients_per_round=np.int64(120))
     assert accounting.account(made).rdp.value == pytest.approx(1.98888, abs=1e-4)
-    assert type(accounting.mechanism(made).noise_multiplier) is float
+    assert type(made.event.mechanism.noise_multiplier) is float
 
 
 def test_value_and_count_share_one_sampling():
@@ -292,7 +293,7 @@ def test_cancellation_is_never_a_perfect_guarantee():
     """dp-accounting 0.4.3 answers 0 here; 0.0399 is right."""
     tiny = PrivacyPlan(population=10**8, clients_per_round=100, noise_multiplier=9.9, delta=1e-12)
     library = dp_accounting.rdp.RdpAccountant(accounting.RDP_ORDERS)
-    library.compose(accounting.mechanism(tiny).event(), tiny.rounds)
+    library.compose(accounting._dp_event(tiny.event.mechanism), tiny.rounds)
     assert accounting.account(tiny).rdp.value > max(0.03, library.get_epsilon(tiny.delta))
 
 
@@ -310,7 +311,7 @@ def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
             for k in range(order + 1)
         )
         exact = float(mpmath.log(total) / (order - 1))
-    found = accounting.round_rdp(accounting.Mechanism(z, q))[accounting.RDP_ORDERS.index(order)]
+    found = accounting.round_rdp(SampledGaussian(z, q))[accounting.RDP_ORDERS.index(order)]
     assert exact <= found <= exact * (1 + 1e-6) + 2e-12
 
 
@@ -349,7 +350,7 @@ def test_epsilon_never_falls_with_rounds_and_never_rises_with_noise():
 
 
 def test_noise_at_which_the_library_gives_up_has_an_answer():
-    one = accounting.Mechanism(88034776.3589045, 1 / 17)
+    one = SampledGaussian(88034776.3589045, 1 / 17)
     with pytest.raises(ValueError, match="non-negative"):
         dp_accounting.rdp.RdpAccountant(accounting.RDP_ORDERS).compose(one.event())
     assert (accounting.round_rdp(one) > 0).all()
@@ -358,10 +359,10 @@ def test_noise_at_which_the_library_gives_up_has_an_answer():
 
 @pytest.mark.parametrize("one", [(1.2, 120 / 3383), (1e3, 0.5), (1e5, 1e-3)])
 def test_what_answers_where_the_library_gives_up_is_never_below_it(one, monkeypatch):
-    library = accounting.round_rdp(accounting.Mechanism(*one))
+    library = accounting.round_rdp(SampledGaussian(*one))
     accounting.round_rdp.cache_clear()
     monkeypatch.setattr(dp_accounting.rdp, "RdpAccountant", lambda orders: GivesUp())
-    own = accounting.round_rdp(accounting.Mechanism(*one))
+    own = accounting.round_rdp(SampledGaussian(*one))
     accounting.round_rdp.cache_clear()
     assert (own >= library).all()
     assert own == pytest.approx(library, rel=1e-6, abs=1e-11)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore import datasets, identity
+from dpcore import datasets
 from dpcore.datasets.importing.table import Mapping
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan, identity
 from dpcore.privacy import accounting
 from dpcore.runs.process import processes, runner, supervisor
 from dpcore.runs.store import Store, folders

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dpcore import identity, messages
+from dpcore import messages
 from dpcore.language import N_
-from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan
+from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan, identity
 from dpcore.rounds import Round
 from dpcore.runs.store import stored_plan
 

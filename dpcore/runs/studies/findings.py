@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dpcore import rounding
 from dpcore.language import N_, _
-from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import assumptions, rehearsal
 from dpcore.runs.studies.progress import Progress
@@ -32,7 +32,7 @@ def table(now: Progress) -> list[dict]:
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
                     N_("learning rate"): one.plan.training.client_learning_rate,
-                    N_("clipping"): _clipping(privacy),
+                    N_("clipping"): privacy.clipping.label,
                     N_("epsilon"): accounting.epsilon(one.charged).value,
                     N_("delta"): privacy.delta,
                     N_("accuracy"): one.mean if one.accuracies else None,
@@ -46,12 +46,6 @@ def table(now: Progress) -> list[dict]:
 
 def _but_seed(plan: Plan) -> Plan:
     return replace(plan, training=replace(plan.training, seed=0))
-
-
-def _clipping(plan: PrivacyPlan) -> str:
-    if isinstance(plan.clipping, FixedClipping):
-        return _("fixed {norm}").format(norm=rounding.given(plan.clipping.clip_norm))
-    return _("adaptive")
 
 
 def sentences(now: Progress) -> list[str]:

@@ -117,7 +117,7 @@ def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndar
 
 def _arguments(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray) -> dict:
     """What `curves` take for cohorts of so many clients with so much noise, both [points]."""
-    return curves.arguments(plan) | {"noise_multiplier": noise, "sampling_prob": clients / plan.population}
+    return curves.arguments(plan, noise_multiplier=noise, clients_per_round=clients)
 
 
 def _crossing(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray, epsilon: float, curve) -> np.ndarray:

@@ -11,7 +11,7 @@ from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, read_clipping
+from dpcore.plan import AdaptiveClipping, Clipping, Plan, read_clipping
 from dpcore.privacy import accounting
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
@@ -50,7 +50,7 @@ class Study:
     clients_per_round: tuple[int, ...] = (50,)
     rounds: tuple[int, ...] = (100,)
     client_learning_rates: tuple[float, ...] = (0.01,)
-    clippings: tuple[AdaptiveClipping | FixedClipping, ...] = (AdaptiveClipping(),)
+    clippings: tuple[Clipping, ...] = (AdaptiveClipping(),)
     seeds: tuple[int, ...] = (0,)
     tolerance: float = limits.TOLERANCE.default
     target_epsilon: float | None = limits.TARGET_EPSILON.default

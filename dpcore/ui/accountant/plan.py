@@ -6,12 +6,14 @@ import streamlit as st
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
-from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
+from dpcore.mechanisms import clipping as clippings
+from dpcore.mechanisms.participation import REPLACE_REFUSED
+from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui.core import address, choices, controls
-from dpcore.ui.core.parameters import CLIPPINGS, EPSILON
+from dpcore.ui.core.parameters import EPSILON
 
 _LABELS = {
     EPSILON: N_("Epsilon"),
@@ -37,6 +39,7 @@ _SLIDERS = {
     limits.CLIENTS_PER_ROUND: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.ROUNDS: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.POPULATION: {"low": 100, "high": 10_000_000, "logarithmic": True},
+    limits.CLIP_NORM: {"low": 0.01, "high": 10, "logarithmic": True},
     limits.DELTA: {"low": 1e-10, "high": 1e-2, "logarithmic": True},
 }
 
@@ -176,18 +179,16 @@ def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> st
     )
 
 
-def clipping_control() -> AdaptiveClipping | FixedClipping:
+def clipping_control() -> clippings.Clipping:
     """Shows how updates are clipped; raises as plans do where the clip norm is none."""
     kind = choices.linked(
         st.radio,
         _("Clipping"),
-        CLIPPINGS,
-        format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
+        list(clippings.BY_KIND),
+        format_func=lambda name: _(clippings.BY_KIND[name].title),
         key="clipping",
         horizontal=True,
         help=_("Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays."),
     )
-    if kind == "adaptive":
-        return AdaptiveClipping()
-    norm = controls.knob(limits.CLIP_NORM, low=0.01, high=10, logarithmic=True)
-    return FixedClipping(clip_norm=norm)
+    values = {knob.name: controls.knob(knob, **_SLIDERS[knob]) for knob in clippings.BY_KIND[kind].knobs}
+    return clippings.chosen(kind, **values)

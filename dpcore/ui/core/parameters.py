@@ -16,6 +16,7 @@ from dpcore import language, limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.limits import Knob
+from dpcore.mechanisms import clipping
 from dpcore.plan import ADJACENCIES, MODELS
 from dpcore.privacy import accounting, calibration
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
@@ -24,7 +25,6 @@ from dpcore.ui.core.markdown import plain
 
 LANGUAGE, VERSION, ANEW = "lang", "version", "anew"
 EPSILON = "epsilon"  # what is solved for where nothing is
-CLIPPINGS = ("adaptive", "fixed")
 DRAW = Knob(name="draw", minimum=0, maximum=10**10 - 1, default=0, integer=True, help="")
 _AXES = re.compile(r"axis_[a-z0-9_-]{1,63}")  # one for each data set
 _SIMPLE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|[A-Za-z0-9]+(_[A-Za-z0-9]+)*")  # is no Markdown, and no address
@@ -311,7 +311,7 @@ for _parameter in (
     _knob(limits.POPULATION, "accountant"),
     _knob(limits.DELTA, "accountant", "train", "study", "frontier"),
     _choice("adjacency", "accountant", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
-    _choice("clipping", "accountant", "train", "study", options=lambda: CLIPPINGS, default=CLIPPINGS[0]),
+    _choice("clipping", "accountant", "train", "study", options=lambda: clipping.BY_KIND, default="adaptive"),
     _knob(limits.CLIP_NORM, "accountant", "train", "study"),
     _knob(limits.TARGET_EPSILON, "accountant", "study", "frontier"),
     _knob(limits.NOISE_TO_CLIENTS_RATIO, "accountant", "data"),

@@ -1,5 +1,6 @@
 """What a new study asks: its grid, its target, and how long it will take."""
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import streamlit as st
 from dpcore import datasets, limits
 from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -70,17 +71,11 @@ def ask(store: StoreAccess) -> None:
             baseline = _baseline(store, dataset)
         with controls.explain():
             asked = _numbers(_("Noise multipliers"), noises, float)
-            privacy = PrivacyPlan(
-                population=datasets.num_users(dataset, store.home),
-                noise_multiplier=0.0,
-                clients_per_round=1,
-                delta=delta,
-                clipping=clipping,
+            private = functools.partial(
+                PrivacyPlan, noise_multiplier=0.0, clients_per_round=1, delta=delta, clipping=clipping
             )
-            fingerprint = datasets.fingerprint(dataset, store.home)
-            training = TrainingPlan(dataset=dataset, dataset_fingerprint=fingerprint, model=model)
             study = Study(
-                plan=Plan(privacy=privacy, training=training),
+                plan=datasets.plan_on(dataset, store.home, private, model=model),
                 noise_multipliers=tuple(noise for noise in asked if noise or baseline != NONE),
                 clients_per_round=_numbers(_("Clients per round"), clients, _whole),
                 rounds=_numbers(_("Rounds"), rounds, _whole),

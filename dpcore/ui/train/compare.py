@@ -6,7 +6,6 @@ import streamlit as st
 from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.language import _
-from dpcore.plan import AdaptiveClipping, FixedClipping
 from dpcore.privacy import accounting, ledger
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
@@ -83,7 +82,7 @@ def _facts(run: Run) -> dict[str, str]:
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
         "population": f"{privacy.population:,}",
-        "clipping": _clipping(privacy.clipping),
+        "clipping": privacy.clipping.details,
         "zeroing": _("yes") if privacy.zeroing else _("no"),
         "adjacency": privacy.adjacency,
         "data": " ".join(filter(None, [training.dataset, run.dataset_fingerprint])),
@@ -97,15 +96,3 @@ def _facts(run: Run) -> dict[str, str]:
         "minutes": f"{run.seconds / 60:.1f}",
         "run": run.run_id,
     }
-
-
-def _clipping(clipping: AdaptiveClipping | FixedClipping) -> str:
-    if isinstance(clipping, FixedClipping):
-        return _("fixed {norm}").format(norm=rounding.given(clipping.clip_norm))
-    words = _("adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} a client")
-    return words.format(
-        norm=rounding.given(clipping.initial_clip_norm),
-        quantile=rounding.given(clipping.target_unclipped_quantile),
-        step=rounding.given(clipping.learning_rate),
-        noise=rounding.given(clipping.clipped_count_stddev_per_client),
-    )
