@@ -6,9 +6,10 @@ import string
 import pytest
 from babel.messages.pofile import read_po
 
-from dpcore import language, messages, old_messages
+from dpcore import language, messages
 from dpcore.errors import ClusterError
 from dpcore.language import N_, Message, _, translated
+from dpcore.messages import older
 
 OTHERS = [code for code in language.LANGUAGES if code != "en"]
 
@@ -96,7 +97,7 @@ def test_what_was_damaged_is_shown_as_it_stands(stored):
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_sentence_that_an_older_version_has_stored_is_told_in_every_language(code):
     translations = {message.id: message.string for message in catalogue(code)}
-    keys = [key for key, _ in old_messages._patterns()]
+    keys = [key for key, _ in older._patterns()]
     assert len(keys) > 80
     for key in keys:
         values = fill(key)

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from dpcore import messages, old_messages
+from dpcore import messages
 from dpcore.errors import DatasetError
 from dpcore.language import Message, _
 from dpcore.locks import lock, share
+from dpcore.messages import older
 
 MAX_CLASSES = 1000  # more are an amount or a name taken for a class
 
@@ -263,7 +264,7 @@ def _description(said: dict[str, Any]) -> Description:
         return messages.from_content(value) if isinstance(value, dict) else value
 
     def message(text: str) -> str:
-        return text if isinstance(text, Message) else old_messages.read(text)
+        return text if isinstance(text, Message) else older.read(text)
 
     found = Description(**{name: read(value) for name, value in said.items()})
     return replace(found, source=message(found.source), warnings=tuple(map(message, found.warnings)))

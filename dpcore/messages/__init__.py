@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from dpcore import old_messages
 from dpcore.language import Message
+from dpcore.messages import older
 
 _NO_MESSAGE = (LookupError, ValueError, TypeError, AttributeError)  # what `from_content` raises
 
@@ -32,7 +32,7 @@ def from_json(stored: str) -> str:
     try:
         return from_content(json.loads(stored)) if stored else ""
     except (*_NO_MESSAGE, RecursionError):
-        return old_messages.read(stored)
+        return older.read(stored)
 
 
 def all_to_json(messages: Iterable[str]) -> str:
@@ -45,7 +45,7 @@ def all_from_json(stored: str) -> list[str]:
     try:
         return [from_content(one) for one in json.loads(stored)] if stored else []
     except (*_NO_MESSAGE, RecursionError):
-        return [old_messages.read(stored)]
+        return [older.read(stored)]
 
 
 def content(message: Any) -> Any:
