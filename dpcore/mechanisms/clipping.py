@@ -77,7 +77,7 @@ class AdaptiveClipping:
     learning_rate: float = limits.CLIP_LEARNING_RATE.default
     clipped_count_stddev_per_client: float = limits.CLIPPED_COUNT_STDDEV.default
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, knob in {
             "initial_clip_norm": limits.INITIAL_CLIP_NORM,
             "target_unclipped_quantile": limits.TARGET_UNCLIPPED_QUANTILE,
@@ -124,7 +124,7 @@ class AdaptiveClipping:
         """
         if noise_multiplier == 0:
             return 0.0
-        return (noise_multiplier**-2 - (2 * self.count_stddev(clients_per_round)) ** -2) ** -0.5
+        return float((noise_multiplier**-2 - (2 * self.count_stddev(clients_per_round)) ** -2) ** -0.5)
 
     def next_clip_norm(
         self, clip_norm: float, *, came: int, unclipped: int, clients_per_round: int, count_noise: float
@@ -224,7 +224,7 @@ class FixedClipping:
 
     clip_norm: float = limits.CLIP_NORM.default
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "clip_norm", limits.CLIP_NORM.check(self.clip_norm))
 
     @property

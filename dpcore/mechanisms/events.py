@@ -24,7 +24,7 @@ class Event(NamedTuple):
     """
 
     mechanism: SampledGaussian
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of this name, which nobody calls
 
     @property
     def is_sampled(self) -> bool:

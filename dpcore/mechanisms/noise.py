@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Independent:
 
     def of_round(
         self, stream: Callable[[int], np.random.Generator], round_num: int, shapes: Sequence[tuple[int, ...]]
-    ) -> Iterator[np.ndarray]:
+    ) -> Iterator[NDArray[np.float32]]:
         """Yields the noise of a round in units of its standard deviation, float32 of each of the shapes.
 
         Args:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore.language import N_, _
 from dpcore.mechanisms.events import Event, SampledGaussian
@@ -35,7 +36,7 @@ class Poisson:
         """Returns why no accountant analyses it for an adjacency, in a sentence; empty where one does."""
         return _(REPLACE_REFUSED) if adjacency == REPLACE else ""
 
-    def cohort(self, draw: np.random.Generator, *, population: int, clients_per_round: int) -> np.ndarray:
+    def cohort(self, draw: np.random.Generator, *, population: int, clients_per_round: int) -> NDArray[np.int64]:
         """Returns the users of a round, int64 [cohort_size], ascending, each in [0, population).
 
         The size varies from round to round, and an empty cohort is a round like any other.

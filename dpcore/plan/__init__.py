@@ -32,7 +32,7 @@ MODELS = ("mlp", "linear", "cnn")
 LEAST_BOUND = 1e-12
 
 
-def _set(plan, **values) -> None:
+def _set(plan: Any, **values: Any) -> None:
     """Writes checked values into a frozen dataclass while it is being made."""
     for name, value in values.items():
         object.__setattr__(plan, name, value)
@@ -76,7 +76,7 @@ class PrivacyPlan:
     zeroing: bool = False
     adjacency: str = ADD_OR_REMOVE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
         if not isinstance(self.clipping, CLIPPINGS):
             raise limits.refusal(
@@ -227,7 +227,7 @@ class TrainingPlan:
     batch_size: int = int(limits.BATCH_SIZE.default)
     seed: int | None = int(limits.SEED.default)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("model", self.model, MODELS)
         if not isinstance(self.dataset, str) or not self.dataset:
             raise limits.refusal(
@@ -274,7 +274,7 @@ class Plan:
     privacy: PrivacyPlan = field(default_factory=PrivacyPlan)
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.privacy.rounds < 1:
             raise InvalidValueError("rounds", _("Expected at least 1 round to train, found 0."))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
@@ -66,7 +67,7 @@ class Epsilon:
     @property
     def warning(self) -> str:
         """What to know about the order; empty where it is inside the grid of orders."""
-        if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
+        if self.order is None or self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
             return ""
         return _(
             "RDP's best order, {order}, is at the end of the tutorial's orders: others might give a smaller epsilon."
@@ -120,7 +121,7 @@ def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
 
 
 @functools.lru_cache(maxsize=4096)
-def round_rdp(one: SampledGaussian) -> np.ndarray:
+def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     """Renyi divergences of one round, float64 [num_orders], never below the true ones.
 
     Source: Mironov et al. (2019) <https://arxiv.org/abs/1908.10530>, section 3.3, for the sampled Gaussian.
@@ -134,10 +135,13 @@ def round_rdp(one: SampledGaussian) -> np.ndarray:
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
-        return curves.round_rdp(*np.transpose([one]))[0]
+        noise, prob = np.transpose([one])
+        found: NDArray[np.float64] = curves.round_rdp(noise, prob)[0]
+        return found
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
-    return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    padded: NDArray[np.float64] = rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    return padded
 
 
 def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
@@ -214,7 +218,7 @@ def _one_gaussian(runs: Mapping[SampledGaussian, int]) -> float | None:
     """
     if any(one.sampling_prob < 1 for one in runs):
         return None
-    return sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5
+    return float(sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5)
 
 
 def _whole_pld(runs: Mapping[SampledGaussian, int], grid: float) -> PrivacyLossDistribution:
@@ -235,7 +239,8 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = P
     return _remembered.get(asked) or _compose(*asked)
 
 
-_remembered: dict[tuple, Account] = {}
+_Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
+_remembered: dict[_Asked, Account] = {}
 
 
 def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
@@ -243,13 +248,13 @@ def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     _remembered.update({_asked([plan], plan.delta, precision): answer for plan, precision, answer in answers})
 
 
-def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> tuple:
+def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> _Asked:
     return tuple(sorted(_runs(plans).items())), delta, precision
 
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
-    account, unsampled = _by_both(dict(items), delta, precision), Counter()
+    account, unsampled = _by_both(dict(items), delta, precision), Counter[SampledGaussian]()
     for one, rounds in items:
         unsampled[one._replace(sampling_prob=1.0)] += rounds
     if unsampled == dict(items):
@@ -340,7 +345,7 @@ def without_amplification(plan: PrivacyPlan) -> float:
     return (_remembered.get(asked) or _compose(*asked)).headline.value
 
 
-def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
+def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
 
     Args:

@@ -17,8 +17,8 @@ from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.store.settings import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,9 @@ def check(store: StoreAccess, *plans: Plan) -> None:
     if store.policy(dataset).budget_epsilon is None:
         return
     after = balance(store, dataset, more=plans)
-    if not after.exceeded:
-        return
     policy, total = after.policy, after.account.headline.value
+    if policy.budget_epsilon is None or not after.exceeded:
+        return
     why = next(filter(None, (ledger.uncovered(plan.privacy) for plan in plans)), "")
     if not why and math.isinf(total):
         why = _("A run on it has left no guarantee (see the ledger).")

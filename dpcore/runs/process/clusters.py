@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.datasets.federated import FederatedDataset
@@ -15,6 +15,9 @@ from dpcore.language import N_
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
+
+if TYPE_CHECKING:
+    from dpcore.cluster.connection import Opener
 
 _AGAIN_SECONDS = 1.0
 _ENGINE = "vectorized"  # the only one whose cohorts are cut into shards
@@ -78,7 +81,12 @@ def _place(store: StoreAccess, run_id: str, address: str) -> tuple[int, int]:
     return sorted(running).index(run_id), len(running)
 
 
-def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
+def _wait_for(
+    connect: Callable[[], Any],
+    setting: ClusterSetting,
+    say: Callable[[str], None],
+    stop_requested: Callable[[], bool],
+) -> None:
     """Returns when there is a connection: a queue is not to fail, run by run, while a scheduler starts again."""
     say(N_("Connecting to the cluster ({where})").format(where=setting.where))
     while True:
@@ -92,10 +100,10 @@ def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable
             time.sleep(_AGAIN_SECONDS)
 
 
-_opened: list[Any] = []
+_opened: list["Opener"] = []
 
 
-def _opener(setting: ClusterSetting) -> Callable[[], Any]:
+def _opener(setting: ClusterSetting) -> "Opener":
     """The connection of this process to a cluster: workers that were started here serve the runs that follow."""
     from dpcore.cluster.connection import Opener  # loads `distributed`
 

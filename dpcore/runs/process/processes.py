@@ -39,7 +39,7 @@ def worker_log(store: StoreAccess, run_id: str) -> Path:
     return store.folder(run_id) / "worker.log"
 
 
-def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) -> subprocess.Popen:
+def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Starts a module as a session of its own: it outlives page, server and terminal.
 
     Args:

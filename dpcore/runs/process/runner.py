@@ -53,7 +53,7 @@ def main(home: Path) -> None:
             return
 
 
-class Watched(dict[int, subprocess.Popen]):
+class Watched(dict[int, subprocess.Popen[bytes]]):
     """The workers that this runner has started, by process id."""
 
     def reap(self) -> None:
@@ -69,7 +69,7 @@ class Watched(dict[int, subprocess.Popen]):
 
     def how_it_ended(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""
-        worker, code = self.pop(pid, None), None
+        worker, code = self.pop(pid, None) if pid is not None else None, None
         if worker:  # its lock is free a moment before the kernel tells how it ended
             with suppress(subprocess.TimeoutExpired):
                 code = worker.wait(_LEAVE_SECONDS)

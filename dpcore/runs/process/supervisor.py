@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -180,9 +180,9 @@ def current(store: StoreAccess, run_id: str) -> Run:
     return _as_it_is(store, store.run(run_id))
 
 
-def runs(store: StoreAccess, **which) -> list[Run]:
+def runs(store: StoreAccess, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
     """Returns `Store.runs`, each as it is now."""
-    return [_as_it_is(store, run) for run in store.runs(**which)]
+    return [_as_it_is(store, run) for run in store.runs(status=status, deleted=deleted)]
 
 
 def _as_it_is(store: StoreAccess, run: Run) -> Run:

@@ -200,9 +200,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         if diverged and run.stop_when_diverging:
             why = diverged
             break
+    if row is None:  # given up before there was anything
+        return "stopped", ""
     files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
-        return "finished", "" if math.isfinite(row.loss) else diverged
+        return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
 

@@ -58,7 +58,7 @@ def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
     with db:
         db.execute("BEGIN IMMEDIATE")  # who writes a folder is in such a transaction: nobody is in the middle of it
         _forget_damaged_ids(db, runs)
-        done, odd = Counter(), _odd(runs, folders.rows(db))
+        done, odd = Counter[str](), _odd(runs, folders.rows(db))
         for run_id in sorted(
             odd, key=lambda run_id: folders.told(runs / run_id) is None
         ):  # by then doubts are known
@@ -102,7 +102,7 @@ def _odd(runs: Path, rows: Mapping[str, sqlite3.Row]) -> list[str]:
 
 
 def _sentences(
-    db: sqlite3.Connection, found: str | None, done: Counter, names: list[str], *, policies_lost: bool
+    db: sqlite3.Connection, found: str | None, done: Counter[str], names: list[str], *, policies_lost: bool
 ) -> Iterable[str]:
     if found:
         yield _DAMAGED.format(file=found)
@@ -117,7 +117,7 @@ def _sentences(
         yield _POLICIES_KEPT
 
 
-def _tell(db: sqlite3.Connection, done: Counter, sentences: Iterable[str] = ()) -> None:
+def _tell(db: sqlite3.Connection, done: Counter[str], sentences: Iterable[str] = ()) -> None:
     """Adds to what nobody has read yet: each sentence once, and numbers to numbers."""
     row = db.execute("SELECT value FROM settings WHERE name = ?", (RECOVERED,)).fetchone()
     told = messages.all_from_json(str(row[0])) if row else []
@@ -139,27 +139,29 @@ def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = Fals
     """
     folder, row = runs / run_id, folders.row(db, run_id)
     told, damaged = folders.told(folder), folders.is_damaged(folder)
-    intact = row is not None and folders.is_intact(row) and not (doubt and damaged)
+    intact = row if row is not None and folders.is_intact(row) and not (doubt and damaged) else None
     if told is not None and told["run_id"] != run_id:
         if row is None:
             return _mend_renamed(db, runs, told)
         told = None
-    if told is not None and (not intact or told["revision"] > row["revision"]):
+    if told is not None and (intact is None or told["revision"] > intact["revision"]):
         _take(db, runs, told, row)
         return _READ_BACK
-    if told is not None and told["redrawn"] > row["redrawn"]:  # as an older version says it
+    if (
+        told is not None and intact is not None and told["redrawn"] > intact["redrawn"]
+    ):  # as an older version says it
         db.execute("UPDATE runs SET redrawn = ? WHERE run_id = ?", (told["redrawn"], run_id))
         folders.keep(db, runs, run_id, lasting=False)
         return _READ_BACK
-    if intact:
-        if row["seal"] is None and row["status"] in ACTIVE:
+    if intact is not None:
+        if intact["seal"] is None and intact["status"] in ACTIVE:
             return ""  # an older version may still train it, and would break a seal
-        if doubt and row["status"] == "queued" and not folder.exists():  # it may have been thrown away since
+        if doubt and intact["status"] == "queued" and not folder.exists():  # it may have been thrown away since
             _put(db, run_id, _UNKNOWN | {"status": "interrupted", "drawing": 1}, row)
             folders.keep(db, runs, run_id, lasting=False)
             return _READ_BACK
         with suppress(OSError):  # the table knows: on a full disk one may still look
-            folders.write(db, folder, row)
+            folders.write(db, folder, intact)
         return _NOTED if damaged else ""
     if row is None and not folders.is_of_a_run(folder):
         return ""
@@ -213,13 +215,13 @@ def _take(db: sqlite3.Connection, runs: Path, told: dict[str, Any], row: sqlite3
             values["deleted"] = told.get("deleted") or told["created"]
     _put(db, run_id, values, row)
     now = folders.row(db, run_id)
-    if charged and not may_have_released(now):  # its rounds are lost
+    if charged and now is not None and not may_have_released(dict(now)):  # its rounds are lost
         db.execute("UPDATE runs SET drawing = 1 WHERE run_id = ?", (run_id,))
     folders.keep(db, runs, run_id, lasting=False)
 
 
 def _revision(row: sqlite3.Row) -> int:
-    return row["revision"] if folders.is_intact(row) else 0
+    return int(row["revision"]) if folders.is_intact(row) else 0
 
 
 def _redrawn(told: Mapping[str, Any], row: sqlite3.Row | None) -> int:
@@ -229,7 +231,7 @@ def _redrawn(told: Mapping[str, Any], row: sqlite3.Row | None) -> int:
         most = int(limits.ROUNDS.maximum) - read_plan(told["plan"]).privacy.rounds
     except InvalidValueError:
         most = 0
-    return max([told["redrawn"], *(number for number in known if number <= most)])
+    return int(max([told["redrawn"], *(number for number in known if number <= most)]))
 
 
 def _how_it_ended(folder: Path) -> str:
@@ -241,7 +243,7 @@ def _how_it_ended(folder: Path) -> str:
 def _mark_unreadable(db: sqlite3.Connection, runs: Path, run_id: str, row: sqlite3.Row | None) -> None:
     """Keeps a run of which nothing is sure: it may have spent anything, on any data set."""
     folders.set_aside(runs / run_id)
-    values = dict.fromkeys(("engine", "owner", "name", "tags", "note"), "")
+    values: dict[str, Any] = dict.fromkeys(("engine", "owner", "name", "tags", "note"), "")
     values |= {"created": 0.0, "eval_every": 1, "redrawn": 0, "purged": 0, "stop_when_diverging": 0}
     values |= {"deleted": None, "started": None, "ended": None, "dataset_fingerprint": None}
     values |= {"status": "interrupted", "drawing": 1, **_UNKNOWN}

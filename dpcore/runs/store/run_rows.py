@@ -101,10 +101,10 @@ class Run:
     @property
     def charged(self) -> PrivacyPlan:
         """The plan of all rounds that were drawn: planned, and drawn again; and clipped as low as they were."""
-        privacy = self.plan.privacy
+        privacy, least = self.plan.privacy, self.least_clip_norm
         clipping = privacy.clipping
-        if privacy.bounds_updates and not self.bounded:
-            clipping = stored_plan.came_down(clipping, self.least_clip_norm)
+        if privacy.bounds_updates and not self.bounded and least is not None:
+            clipping = stored_plan.came_down(clipping, least)
         return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 

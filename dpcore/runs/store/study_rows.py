@@ -40,7 +40,7 @@ class StudyRows(Database):
                 "SELECT study_id FROM studies WHERE spec = ? AND owner = ?", (spec, owner)
             ).fetchone()
             if there:
-                return there[0]
+                return str(there[0])
             db.execute(
                 "INSERT INTO studies (study_id, created, spec, owner) VALUES (?, ?, ?, ?)",
                 (study_id, time.time(), spec, owner),

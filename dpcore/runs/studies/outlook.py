@@ -179,8 +179,8 @@ def _charges(plans: Iterable[Plan], there: dict[Plan, Run]) -> list[Plan]:
         if run is None:
             charges.append(plan)
         elif not run.active and run.status != "finished":
-            charges.append(supervisor.charge_of_resuming(run))
-    return [charge for charge in charges if charge is not None]
+            charges += filter(None, [supervisor.charge_of_resuming(run)])
+    return charges
 
 
 def _fewer_kinds(plans: list[Plan]) -> list[Plan]:

@@ -172,7 +172,7 @@ def _queue(store: StoreAccess, row: StudyRow, part: str, study: Study, plans: li
         if there is not None and not _thrown_away(there, row) and (there.active or there.status == "finished"):
             continue
         ours = there is not None and visiting.owns(store, there.owner)
-        if ours and not there.deleted and there.status in ("interrupted", "stopped"):
+        if there is not None and ours and not there.deleted and there.status in ("interrupted", "stopped"):
             if cluster is not None:  # another one than before, it may be
                 with suppress(NotAllowedError):  # a visitor's stays where it is
                     store.set_cluster(cluster, there.run_id)
