@@ -134,7 +134,8 @@ class ClusterCohorts:
                     batch.drop()
                     self._note(batch, outcome, broadcast, shards, waiting, results, failures)
             while following in results:
-                yield results[following]
+                if (one := results[following]) is not None:
+                    yield one
                 results[following] = None  # counted: a second result of it is dropped
                 following += 1
 
@@ -199,7 +200,7 @@ class ClusterCohorts:
         """
         busy = {batch.member.address for batch in out}
         idle = any(member.address not in busy for member in able)
-        usual = [one.seconds_per_client for one in able if one.rates]
+        usual = [one.seconds_per_client for one in able if one.seconds_per_client is not None]
         for batch in out if idle and usual else []:
             expected = _LATE_SECONDS + _LATE_TIMES * _AHEAD * batch.clients * min(usual)
             if not batch.late and time.monotonic() - batch.since > expected:
@@ -225,7 +226,7 @@ class ClusterCohorts:
         async def result():
             return await self._client.gather(future, asynchronous=True)
 
-        fetched = asyncio.run_coroutine_threadsafe(result(), self._client.loop.asyncio_loop)
+        fetched = asyncio.run_coroutine_threadsafe(result(), getattr(self._client.loop, "asyncio_loop"))  # noqa: B009  # Tornado's own, not in its stubs
         fetched.add_done_callback(lambda done: finished.put((batch, done)))
         return batch
 

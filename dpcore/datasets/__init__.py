@@ -79,6 +79,7 @@ def num_users(name: str, home: Path | None = None) -> int:
     """
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
+    assert home is not None  # whoever names data of their own says where
     return federated.read_manifest(_folder(name, home)).num_users
 
 
@@ -169,7 +170,7 @@ def like_writers(name: str, home: Path) -> bool:
     if name == "writers" or known is None:
         return False
     shape = known.description.image_shape or ()
-    return known.num_classes == writers.NUM_CLASSES and shape in (side, (*side, 1))
+    return known.num_classes == writers.NUM_CLASSES and shape in (side, (*(side or ()), 1))
 
 
 def must_be_fetched(name: str, home: Path) -> bool:

@@ -12,13 +12,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from dpcore import rng
+from dpcore import program, rng
 from dpcore.datasets import federated
 from dpcore.language import N_, _
 
@@ -60,7 +59,7 @@ class _Scans:
 
 def _load_scans() -> _Scans:
     # The file that sklearn.datasets.load_digits reads: to import that takes a second or more, and this 30 ms.
-    digits = np.loadtxt(Path(find_spec("sklearn").origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
+    digits = np.loadtxt(program.folder_of("sklearn") / "datasets/data/digits.csv.gz", delimiter=",")
     labels = digits[:, -1].astype(int)
     padded = np.pad(digits[:, :-1].reshape(-1, 8, 8).astype(np.float32) / 16, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]

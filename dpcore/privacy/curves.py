@@ -265,7 +265,7 @@ def pld_deltas(
     return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 
-def arguments(plan: PrivacyPlan, **numbers: NDArray[np.float64] | float) -> dict[str, NDArray[np.float64] | float]:
+def arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, Any]:
     """Returns a plan, with some of its numbers others, as the arguments of `rdp_epsilons` and `pld_epsilons`.
 
     Args:

@@ -45,7 +45,7 @@ def html(store: StoreAccess, run: Run) -> str:
     """Returns a run as a page: its curves, its statement, and how to repeat it."""
     rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
     epsilon = accounting.epsilon(run.charged).value
-    figures = []
+    figures: list[str] = []
     for metric, name in lines.METRICS.items():
         title = _(name)
         drawn = lines.metric_by_round(

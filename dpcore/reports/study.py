@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -147,7 +148,7 @@ def html(store: StoreAccess, study_id: str) -> str:
     return page.whole(_("Study {study}").format(study=study_id), parts)
 
 
-def _number(name: str, value: float | str | None) -> str:
+def _number(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if name == "epsilon":

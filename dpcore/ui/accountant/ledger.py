@@ -15,7 +15,7 @@ from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import columns, controls, states
 from dpcore.ui.server import visitors
@@ -23,10 +23,10 @@ from dpcore.ui.server import visitors
 _BEGUN = "_begun"
 
 
-def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
+def metric(balance: Balance, label: str, place: DeltaGenerator | None = None) -> None:
     """Shows in large what all runs on a data set come to; its name has a place in `label`."""
     policy = balance.policy
-    place.metric(
+    (place or st).metric(
         label.format(data=policy.name),
         _("public") if policy.public else rounding.epsilon(balance.account.headline.value),
         border=True,
@@ -58,7 +58,7 @@ def after(store: StoreAccess, plan: Plan, precision: Precision) -> bool:
         "left": rounding.epsilon_left(policy.budget_epsilon or 0, total),
     }
     with_it = _("Epsilon of all runs on {data}, this one with them")
-    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it, st)
+    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it)
     if policy.public:
         st.caption(_("{data} is marked as public: this run costs its users nothing.").format(**told))
     elif shown.exceeded:

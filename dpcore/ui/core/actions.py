@@ -171,14 +171,14 @@ def parallel(store: StoreAccess) -> None:
     knob = limits.PARALLEL_RUNS
     count = controls.count(
         _(knob.label),
-        low=knob.minimum,
-        high=knob.maximum,
+        low=int(knob.minimum),
+        high=int(knob.maximum),
         default=store.parallel_runs(),
         key="parallel",
         help=_(knob.help),
         disabled=visitors.hosted(),
     )
-    if not visitors.hosted() and count != store.parallel_runs():
+    if not visitors.hosted() and count is not None and count != store.parallel_runs():
         store.set_parallel_runs(count)
     running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
@@ -200,10 +200,11 @@ def disk(store: StoreAccess) -> None:
     )
     thrown = [run for run in thrown if visiting.owns(store, run.owner)]
     if thrown:
+        titles = {run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}
         back = st.multiselect(
             _("Bring back"),
-            [run.run_id for run in thrown],
-            format_func={run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}.get,
+            list(titles),
+            format_func=titles.__getitem__,
             key="bring_back",
             placeholder=_("Choose runs"),
             help=_("Runs in the bin that are to be in the list again."),

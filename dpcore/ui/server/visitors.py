@@ -64,9 +64,15 @@ def _has_login() -> bool:
 def owner() -> str:
     """Returns who will own what this session queues; empty for who is not known."""
     if _has_login():
-        return hosting.owner_by_login(st.user.get("iss"), st.user.get("sub")) if _signed_in() else ""
+        return hosting.owner_by_login(_claim("iss"), _claim("sub")) if _signed_in() else ""
     told = st.context.cookies.get(_COOKIE), st.session_state.get(_KNOWN)  # the second: until the next connection
     return next(filter(None, map(hosting.owner_by_browser, told)), "")
+
+
+def _claim(name: str) -> str | None:
+    """Returns what the identity provider says of who is signed in; `None` where that is no text."""
+    said = st.user.get(name)
+    return said if isinstance(said, str) else None
 
 
 def _signed_in() -> bool:
@@ -103,7 +109,7 @@ def admit() -> None:
             st.session_state[_KNOWN] = _browser(key="visitor", on_id_change=lambda: None).id
         return
     with st.sidebar:
-        name = st.user.get("name") or st.user.get("email") or st.user.get("sub")
+        name = _claim("name") or _claim("email") or _claim("sub") or ""
         st.caption(_("Signed in as {name}").format(name=plain(name)))
         st.button(_("Sign out"), key="sign_out", on_click=st.logout)
     _way_back(key="way_back", data={"stranger": False})

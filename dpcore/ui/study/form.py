@@ -43,9 +43,9 @@ def ask(store: StoreAccess) -> None:
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
             seeds = controls.count(
                 _("Seeds a setting"),
-                low=limits.SEEDS.minimum,
-                high=limits.SEEDS.maximum,
-                default=limits.SEEDS.default,
+                low=int(limits.SEEDS.minimum),
+                high=int(limits.SEEDS.maximum),
+                default=int(limits.SEEDS.default),
                 key=address.key("seeds", float(limits.SEEDS.default)),
                 help=_(limits.SEEDS.help),
             )
@@ -81,7 +81,7 @@ def ask(store: StoreAccess) -> None:
                 rounds=_numbers(_("Rounds"), rounds, _whole),
                 client_learning_rates=_numbers(_("Client learning rates"), rates, float),
                 clippings=(clipping,),
-                seeds=tuple(range(seeds)),
+                seeds=tuple(range(seeds or 0)),
                 tolerance=tolerance,
                 target_epsilon=target if final else None,
                 accountant=accountant,

@@ -22,8 +22,8 @@ from dpcore.ui.core import chart, choices, controls, states
 from dpcore.ui.server import turns
 from dpcore.ui.train import live, run_list
 
-_noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
-_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
+_noise_for = st.cache_data(max_entries=200, show_spinner=False)(forecast.noise_for)
+_solve = st.cache_data(max_entries=200, show_spinner=False)(calibration.solve)
 
 
 def finished(store: StoreAccess) -> dict[str, list[Run]]:
@@ -270,6 +270,7 @@ def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int,
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
+        assert expected is not None  # with too few runs nothing is asked here
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,

@@ -167,11 +167,12 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 def _calibration(study: Study, reading: Reading) -> None:
     st.header(_("3. Find the clients that make it private"))
+    target = study.target_epsilon or 0.0  # who asks for none is not shown this
     st.write(
         _(
             "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
             "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
-        ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
+        ).format(epsilon=rounding.given(target), delta=rounding.given(study.plan.privacy.delta))
     )
     if reading.bearable is None:
         st.caption(_("Known when the sweep is read."))

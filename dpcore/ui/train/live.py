@@ -16,7 +16,6 @@ from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.core import actions, chart, frame, states, tables
 from dpcore.ui.server import visitors
@@ -125,7 +124,7 @@ def _look(store: StoreAccess, run_id: str) -> str:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _drawn(
-    home: str, run_id: str, last_round: int | None, code: str, _store: Store, _run: Run
+    home: str, run_id: str, last_round: int | None, code: str, _store: StoreAccess, _run: Run
 ) -> tuple[list[Round], dict[str, tuple[str, str, pd.DataFrame]]]:
     """Returns a run's rounds; and of each curve its figure as JSON, its sentence and its table.
 
