@@ -226,7 +226,7 @@ class ClusterCohorts:
         async def result():
             return await self._client.gather(future, asynchronous=True)
 
-        fetched = asyncio.run_coroutine_threadsafe(result(), getattr(self._client.loop, "asyncio_loop"))  # noqa: B009  # Tornado's own, not in its stubs
+        fetched = asyncio.run_coroutine_threadsafe(result(), self._client.loop.asyncio_loop)
         fetched.add_done_callback(lambda done: finished.put((batch, done)))
         return batch
 

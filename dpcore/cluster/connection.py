@@ -147,7 +147,7 @@ def security(setting: ClusterSetting) -> Security:
             tls_ca_file=authority, tls_client_cert=certificate, tls_client_key=key, require_encryption=True
         )
     configured = Security(require_encryption=True)
-    if not getattr(configured, "tls_ca_file") or not getattr(configured, "tls_client_cert"):  # noqa: B009  # slots
+    if not configured.tls_ca_file or not configured.tls_client_cert:
         raise ClusterError(
             f"Expected certificates for {setting.address}, found none. Name their folder with --tls, or set "
             "distributed.comm.tls in Dask's configuration; `cluster certificates FOLDER` makes them."

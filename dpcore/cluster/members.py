@@ -8,9 +8,10 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+import numpy as np
 from distributed import Client
 
 from dpcore.cluster import status, work
@@ -206,7 +207,7 @@ class Members:
 
     def _send_files(self, member: Member) -> None:
         sender = uuid.uuid4().hex
-        folder = Path(getattr(self._dataset.train.features, "filename")).parent  # noqa: B009  # mapped to a file
+        folder = Path(cast(np.memmap, self._dataset.train.features).filename).parent
         for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
             with path.open("rb") as file:
                 offset = 0
