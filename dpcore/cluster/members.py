@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import numpy as np
 from distributed import Client
 
 from dpcore.cluster import status, work
@@ -207,7 +206,7 @@ class Members:
 
     def _send_files(self, member: Member) -> None:
         sender = uuid.uuid4().hex
-        folder = Path(cast(np.memmap, self._dataset.train.features).filename).parent
+        folder = Path(cast(Any, self._dataset.train.features).filename).parent
         for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
             with path.open("rb") as file:
                 offset = 0
