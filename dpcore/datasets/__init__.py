@@ -166,11 +166,11 @@ def like_writers(name: str, home: Path) -> bool:
     """Whether another data set is of such images and as many classes as the Writers, so that one model fits both."""
     if name in _EMNIST:
         return len(_EMNIST[name].class_names) == writers.NUM_CLASSES
-    known, side = entry(name, home).manifest, writers.DESCRIPTION.image_shape
+    known, side = entry(name, home).manifest, (writers.SIDE, writers.SIDE)
     if name == "writers" or known is None:
         return False
     shape = known.description.image_shape or ()
-    return known.num_classes == writers.NUM_CLASSES and shape in (side, (*(side or ()), 1))
+    return known.num_classes == writers.NUM_CLASSES and shape in (side, (*side, 1))
 
 
 def must_be_fetched(name: str, home: Path) -> bool:

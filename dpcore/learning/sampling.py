@@ -21,10 +21,7 @@ def cohort(plan: Plan, round_num: int, *, seeded: bool = True, identity: str | N
     # A stream of the plan's own: runs that shared cohorts or noise would tell more together than the ledger composes.
     seed = plan.training.seed if seeded else None
     draw = rng.stream(seed, f"client_sampling/{identity or plan.fingerprint}", round_num)
-    privacy = plan.privacy
-    return privacy.participation.cohort(
-        draw, population=privacy.population, clients_per_round=privacy.clients_per_round
-    )
+    return plan.privacy.participation.cohort(draw, **plan.privacy.fleet)
 
 
 def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> np.ndarray:

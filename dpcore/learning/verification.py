@@ -123,8 +123,7 @@ def noise_scale(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
         measured=_distance_from_normal(values),
         limit=2.2 / np.sqrt(values.size),
     )
-    rate = privacy.clipping.learning_rate  # type: ignore[union-attr]  # an adaptive one
-    planned = rate * privacy.clipped_count_stddev / privacy.clients_per_round
+    planned = privacy.clipping.log_step(privacy.clipped_count_stddev, privacy.clients_per_round)
     counts = np.array(steps) / planned
     yield Check(
         name=f"{name}noise on the clip count, scale", measured=abs(float(counts.std()) - 1), limit=0.2

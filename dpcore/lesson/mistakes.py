@@ -122,9 +122,8 @@ def threshold_moves(cohort_size: int) -> float:
 def clip_norm_moves(plan: PrivacyPlan) -> tuple[float, float]:
     """Returns by what fraction one user moves the clip norm of a plan with adaptive clipping, and the noise on that."""
     clipping, clients = plan.clipping, plan.clients_per_round
-    rate = clipping.learning_rate  # type: ignore[union-attr]  # an adaptive one
-    moved = math.expm1(rate * 0.5 / clients)  # each user moves the centred count by 1/2
-    return moved, rate * plan.clipped_count_stddev / clients
+    moved = math.expm1(clipping.log_step(0.5, clients))  # each user moves the centred count by 1/2
+    return moved, clipping.log_step(plan.clipped_count_stddev, clients)
 
 
 CLAIMS = (

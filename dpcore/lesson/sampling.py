@@ -26,11 +26,7 @@ def cohorts(plan: PrivacyPlan, draw: int = 0) -> list[np.ndarray]:
     More clients add to the same ones.
     """
     return [
-        plan.participation.cohort(
-            rng.stream(draw, "lesson/sampling", number),
-            population=plan.population,
-            clients_per_round=plan.clients_per_round,
-        )
+        plan.participation.cohort(rng.stream(draw, "lesson/sampling", number), **plan.fleet)
         for number in range(1, plan.rounds + 1)
     ]
 

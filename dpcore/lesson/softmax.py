@@ -10,7 +10,7 @@ import numpy as np
 from dpcore.datasets import writers
 from dpcore.datasets.federated import Split
 
-SIDE, CLASSES = (writers.DESCRIPTION.image_shape or (28,))[0], 10
+SIDE, CLASSES = writers.SIDE, writers.NUM_CLASSES
 
 
 def few_writers(count: int) -> Split:

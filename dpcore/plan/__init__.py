@@ -119,6 +119,11 @@ class PrivacyPlan:
         return Poisson() if self.clients_per_round < self.population else Full()
 
     @property
+    def fleet(self) -> dict[str, int]:
+        """The numbers that participation asks for."""
+        return {"population": self.population, "clients_per_round": self.clients_per_round}
+
+    @property
     def noise(self) -> Noise:
         """What noise is added to the sums."""
         return Independent()
@@ -167,8 +172,7 @@ class PrivacyPlan:
         >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7)
         Event(mechanism=SampledGaussian(noise_multiplier=1.2, sampling_prob=0.1), count=7)
         """
-        names = ("noise_multiplier", "population", "clients_per_round", "rounds")
-        given = {name: getattr(self, name) for name in names} | numbers
+        given = {**self.fleet, "noise_multiplier": self.noise_multiplier, "rounds": self.rounds} | numbers
         # Where nothing bounds the updates, whatever noise there is is none.
         given["noise_multiplier"] = given["noise_multiplier"] * self.bounds_updates / movement(self.adjacency)
         return self.participation.event(**given)

@@ -11,7 +11,7 @@ import importlib.metadata
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
-from dpcore.mechanisms.events import SampledGaussian
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
@@ -163,7 +163,7 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    return [_by_rdp(_runs([replace(plan, rounds=count)]), plan.delta) for count in rounds]
+    return [_by_rdp(_runs([plan.event_with(rounds=count)]), plan.delta) for count in rounds]
 
 
 def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
@@ -235,8 +235,7 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = P
         delta: That of the whole.
         precision: What the answer is for.
     """
-    asked = _asked(plans, delta, precision)
-    return _remembered.get(asked) or _compose(*asked)
+    return _answer([plan.event for plan in plans], delta, precision)
 
 
 _Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
@@ -245,11 +244,16 @@ _remembered: dict[_Asked, Account] = {}
 
 def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     """Takes over what `account` of another process said of these plans."""
-    _remembered.update({_asked([plan], plan.delta, precision): answer for plan, precision, answer in answers})
+    _remembered.update({_asked([plan.event], plan.delta, precision): answer for plan, precision, answer in answers})
 
 
-def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> _Asked:
-    return tuple(sorted(_runs(plans).items())), delta, precision
+def _asked(events: Iterable[Event], delta: float, precision: Precision) -> _Asked:
+    return tuple(sorted(_runs(events).items())), delta, precision
+
+
+def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Account:
+    asked = _asked(events, delta, precision)
+    return _remembered.get(asked) or _compose(*asked)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -308,12 +312,12 @@ def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Pr
     return Epsilon(value=float(value), accountant="pld", grid=grid)
 
 
-def _runs(plans: Iterable[PrivacyPlan]) -> Counter[SampledGaussian]:
+def _runs(events: Iterable[Event]) -> Counter[SampledGaussian]:
     """Rounds by what they release: runs that are alike are one longer run."""
     runs: Counter[SampledGaussian] = Counter()
-    for plan in plans:
-        if plan.rounds:
-            runs[plan.event.mechanism] += plan.event.count
+    for mechanism, count in events:
+        if count:
+            runs[mechanism] += count
     return runs
 
 
@@ -338,11 +342,9 @@ def without_amplification(plan: PrivacyPlan) -> float:
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    if not plan.rounds:
-        return 0.0
     mechanism, count = plan.event
-    asked = ((mechanism._replace(sampling_prob=1.0), count),), plan.delta, Precision.REPORTED
-    return (_remembered.get(asked) or _compose(*asked)).headline.value
+    known = Event(mechanism._replace(sampling_prob=1.0), count)
+    return _answer([known], plan.delta, Precision.REPORTED).headline.value
 
 
 def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -352,13 +354,14 @@ def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float
         plan: Any plan; its own delta does not matter.
         epsilons: At least 0, float64 [num_epsilons].
     """
-    runs, usual = _runs([plan]), limits.DELTA.default
-    if not runs or plan.event.mechanism.noise_multiplier == 0:
+    event, usual = plan.event, limits.DELTA.default
+    runs = _runs([event])
+    if not runs or event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    if plan.event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
+    if event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
         return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
-    return curves.pld_deltas(**plan.event.arguments(), epsilons=epsilons)
+    return curves.pld_deltas(**event.arguments(), epsilons=epsilons)

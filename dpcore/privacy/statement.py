@@ -33,7 +33,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         epsilon=epsilon_text(epsilon),
         delta=rounding.given(plan.delta),
         adjacency=_adjacency(plan),
-        sampling=plan.participation.condition(**_numbers(plan)),
+        sampling=plan.participation.condition(**plan.fleet),
         rounds=plan.rounds,
     )
     return f"{claim} {exception(plan)}".rstrip()
@@ -52,10 +52,6 @@ def assumptions(plan: PrivacyPlan) -> str:
         "Each epsilon is that of one run alone, at delta {delta}, against {adjacency}, if each user joins a round "
         "independently with probability clients / {population:,} and all rounds are seen."
     ).format(delta=rounding.given(plan.delta), adjacency=_adjacency(plan), population=plan.population)
-
-
-def _numbers(plan: PrivacyPlan) -> dict[str, int]:
-    return {"population": plan.population, "clients_per_round": plan.clients_per_round}
 
 
 def _adjacency(plan: PrivacyPlan) -> str:
@@ -122,7 +118,7 @@ def table(
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
-        (_("Sampling assumed"), plan.participation.assumption(**_numbers(plan))),
+        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
         (_("Sampling done"), conduct.sampling(done, plan.participation)),
         (_("If cohorts are known"), _if_cohorts_are_known(plan)),
         (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),

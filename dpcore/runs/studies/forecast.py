@@ -108,7 +108,9 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
     noise = np.where(np.isfinite(by_pld), by_pld, by_rdp)
     for _ in range(_CORRECTIONS):  # between two points of a curve its line may lie below it
         over = np.flatnonzero(np.isfinite(noise))
-        reached = curves.epsilons(**_arguments(plan, clients[over], noise[over]))
+        reached = curves.epsilons(
+            **curves.arguments(plan, clients_per_round=clients[over], noise_multiplier=noise[over])
+        )
         over, reached = over[reached > epsilon], reached[reached > epsilon]
         if not len(over):
             break
@@ -120,11 +122,6 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
     return noise
 
 
-def _arguments(plan: PrivacyPlan, clients: NDArray[np.float64], noise: NDArray[np.float64]) -> dict[str, Any]:
-    """What `curves` take for cohorts of so many clients with so much noise, both [points]."""
-    return curves.arguments(plan, noise_multiplier=noise, clients_per_round=clients)
-
-
 def _crossing(
     plan: PrivacyPlan,
     clients: NDArray[np.float64],
@@ -133,7 +130,8 @@ def _crossing(
     curve: Callable[..., NDArray[np.float64]],
 ) -> NDArray[np.float64]:
     """Returns where each row of noise, [clients, points] ascending, reaches an epsilon; NaN where it does not."""
-    given = _arguments(plan, np.repeat(clients, noise.shape[1]), noise.ravel())
+    repeated = np.repeat(clients, noise.shape[1])
+    given = curves.arguments(plan, clients_per_round=repeated, noise_multiplier=noise.ravel())
     epsilons = curve(**given).reshape(noise.shape)
     found = np.full(len(clients), np.nan)
     for index, row in enumerate(epsilons):
