@@ -87,7 +87,7 @@ class Knob:
         within = _(words).format(low=f"{self.minimum:,.15g}", high=f"{self.maximum:,.15g}")
         return f"{_(self.help)} {within}"
 
-    def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> Any:
+    def check(self, value: Any, maximum: float | None = None, advice: str | None = None) -> Any:
         """Returns `value` as a plain `int` or `float`, or says why it is refused.
 
         Plain matters: `dp-accounting` miscounts composed Gaussian events whose noise is an `int` or a

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "dpcore").rglob("*.py"))]
 
 # What each part of dpcore may import from dpcore, besides itself and the modules at its top.
-BELOW = {"mechanisms", "plan"}  # of whatever computes with a plan
+BELOW = {"mechanisms", "messages", "plan"}  # of whatever computes with a plan, or has something to say
 ALLOWED = {
+    "messages": set(),
     "mechanisms": set(),
     "plan": {"mechanisms"},
     "privacy": BELOW,

@@ -14,7 +14,7 @@ from dpcore.cli.runs import opened
 from dpcore.cluster import status
 from dpcore.cluster.setting import INSECURE, ClusterSetting
 from dpcore.errors import ClusterError, InvalidValueError
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 
 app = typer.Typer(no_args_is_help=True, help="Computing cohorts on a Dask cluster: docs/CLUSTER.md.")
 
@@ -103,7 +103,7 @@ def clear_cluster(whose: Whose = "", home_folder: options.HomeFolder = None) -> 
     store.set_cluster(None, whose)
 
 
-def _check(store: Store, whose: str) -> None:
+def _check(store: StoreAccess, whose: str) -> None:
     """Says no to what is neither a run nor a study."""
     if whose and not store.studies(whose):
         store.run(whose)

@@ -15,7 +15,7 @@ from dpcore.errors import InvalidValueError
 from dpcore.mechanisms import choices
 from dpcore.mechanisms import clipping as clippings
 from dpcore.mechanisms.participation import Fleet
-from dpcore.plan import ADJACENCIES, Plan, PrivacyPlan
+from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
 # Names and paths are shown as they stand: in brackets they would be styles.
@@ -28,9 +28,9 @@ def option(knob: limits.Knob):
     return typer.Option(f"--{knob.name.replace('_', '-')}", help=knob.help)
 
 
-AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)
-Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})
-Clipping = StrEnum("Clipping", list(clippings.BY_KIND))
+AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: ignore[misc]  # not written out
+Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})  # type: ignore[misc]  # not written out
+Clipping = StrEnum("Clipping", list(clippings.BY_KIND))  # type: ignore[misc]  # not written out
 Sampling = StrEnum("Sampling", ["poisson", "none"])
 Participation = StrEnum(
     "Participation", {name.replace("-", "_"): name for name in (*choices.PARTICIPATION_BY_KIND, "allocation")}
@@ -79,10 +79,10 @@ def _plan(
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
         Adjacency, typer.Option(help="What one user may change; replace-one only where an accountant analyses it.")
-    ] = Adjacency.add_or_remove_one,
+    ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
     clipping: Annotated[
         Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
-    ] = Clipping.adaptive,
+    ] = Clipping("adaptive"),  # noqa: B008  # a member
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
     zeroing: Annotated[
         bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
@@ -129,7 +129,7 @@ def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
             given = {name: values.pop(name) for name in theirs}
             command(make_plan=lambda **others: _plan(**{**given, **others}), **values)
 
-        run.__signature__ = inspect.Signature(merged)
+        run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]  # as `inspect` reads it
         run.__annotations__ = {given.name: given.annotation for given in merged}
         return run
 

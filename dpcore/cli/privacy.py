@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from dpcore.privacy.risk import rate_from_pair, risk, unbounded
 from dpcore.runs import reporting
 from dpcore.runs.store import Store
 
-Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])
+Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])  # type: ignore[misc]  # not written out
 Held = StrEnum("Held", ["ratio", "noise"])
 
 
@@ -153,24 +153,28 @@ def calibrate(
     """The plan that reaches a target, all but one of its numbers held."""
     if true_positive_rate is not None:
         _check_alone(solve, target_epsilon)
-        solve = Unknown.noise
-    solve = solve or Unknown.clients
-    if sampling == options.Sampling.none and solve in (Unknown.clients, Unknown.population):
+        solve = Unknown("noise")
+    solve = solve or Unknown("clients")
+    if sampling == options.Sampling.none and solve in (Unknown("clients"), Unknown("population")):
         raise InvalidValueError(
             "sampling",
             f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
             "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
         )
-    unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
+    unknown = "clients_at_noise" if solve == Unknown("clients") and hold == Held.noise else solve.value
     plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
     with options.err.status("Looking for it: with millions of rounds or users, a minute"):
         if true_positive_rate is not None:
-            rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
-            (found, short), asked = calibration.answer_for_risk(plan, **rates), {"solve": unknown, **rates}
+            rates: dict[str, float] = {
+                "true_positive_rate": true_positive_rate,
+                "false_positive_rate": false_positive_rate,
+            }
+            found, short = calibration.answer_for_risk(plan, **rates)
+            asked: dict[str, Any] = {"solve": unknown, **rates}
         else:
-            given = {
+            given: dict[str, Any] = {
                 "noise_to_clients_ratio": noise_to_clients_ratio,
-                "accountant": (accountant or options.AccountantName.pld).value,
+                "accountant": (accountant or options.AccountantName("pld")).value,
             }
             target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
             found, short = calibration.answer(plan, unknown, target_epsilon=target_epsilon, **given)
@@ -198,7 +202,7 @@ def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
             f"Expected true_positive_rate or target_epsilon, found both, {rounding.given(target_epsilon)} the latter: "
             "the noise can be looked for by one of them. Leave the other out.",
         )
-    if solve not in (None, Unknown.noise):
+    if solve not in (None, Unknown("noise")):
         raise InvalidValueError(
             "solve",
             f"Expected solve to be noise where a true_positive_rate is given, found {solve}: nothing else is looked for "

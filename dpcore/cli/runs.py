@@ -23,6 +23,7 @@ from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
@@ -298,7 +299,7 @@ def export_run(
     out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}")
 
 
-def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:
+def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:
     """Warns of runs that leave their data without a guarantee, with the ways out; asks a person who sits there.
 
     Nobody is asked where standard input is no terminal, so that scripts go on: what is said is in their logs.

@@ -20,15 +20,15 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, opened
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import MODELS
+from dpcore.plan import ADD_OR_REMOVE, MODELS
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, findings, outlook, schedule
 from dpcore.runs.studies.progress import rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
-Baseline = StrEnum("Baseline", BASELINES)
+Baseline = StrEnum("Baseline", BASELINES)  # type: ignore[misc]  # not written out
 
 app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
 
@@ -57,10 +57,10 @@ def run_study(
             "writers: those of the Writers, where images are like theirs. none: it is left out, and the least noise is "
             "what others are held against."
         ),
-    ] = Baseline.own,
+    ] = Baseline(OWN),  # noqa: B008  # a member
     accountant: Annotated[
         options.AccountantName, typer.Option(help="Whose number of clients the final run takes.")
-    ] = options.AccountantName.rdp,
+    ] = options.AccountantName("rdp"),  # noqa: B008  # a member
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
@@ -89,12 +89,12 @@ def run_study(
             clients_per_round=clients[0],
             rounds=rounds[0],
             sampling=options.Sampling.poisson,
-            adjacency=options.Adjacency.add_or_remove_one,
+            adjacency=options.Adjacency(ADD_OR_REMOVE),
         )
         plan = datasets.plan_on(dataset, store.home, private, model=model)
         study = Study(
             plan=plan,
-            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline.none),
+            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline(NONE)),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
@@ -124,7 +124,7 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
+def _ask(store: StoreAccess, study: Study, *, yes: bool, how: str) -> None:
     """Says what a study will leave in the ledger, and asks about one that leaves no guarantee.
 
     Raises:
@@ -155,7 +155,7 @@ def _ahead(study: Study, seconds: float, measured: bool) -> str:
     return f"{words}, and {'the final one' if finals == 1 else f'{finals} final ones'}."
 
 
-def _follow(store: Store, study_id: str) -> None:
+def _follow(store: StoreAccess, study_id: str) -> None:
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
     with progress.Progress(*columns, console=options.err) as bar:
         task = bar.add_task(study_id, total=None)
@@ -169,7 +169,7 @@ def _follow(store: Store, study_id: str) -> None:
             time.sleep(0.5)
 
 
-def _show(store: Store, study_id: str, as_json: bool) -> None:
+def _show(store: StoreAccess, study_id: str, as_json: bool) -> None:
     now = schedule.look(store, study_id)
     rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:

@@ -18,8 +18,8 @@ from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan
 from dpcore.privacy import statement
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 
 
 @takes_plan("population")
@@ -94,7 +94,7 @@ def train(
     warn(run.message)
 
 
-def _show_json(store: Store, run_id: str) -> None:
+def _show_json(store: StoreAccess, run_id: str) -> None:
     for _, rows in supervisor.follow(store, run_id):
         for row in rows:
             print_json(**vars(row))
@@ -102,7 +102,7 @@ def _show_json(store: Store, run_id: str) -> None:
     print_json(run_id=run_id, status=run.status, message=run.message, warnings=reporting.warnings(run))
 
 
-def _show_progress(store: Store, run_id: str) -> None:
+def _show_progress(store: StoreAccess, run_id: str) -> None:
     columns = (
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),

@@ -23,6 +23,7 @@ from dpcore.cluster.shares import Shares
 from dpcore.cluster.work import Facts, Job
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, RoundAbandonedError
+from dpcore.language import N_, sentences
 from dpcore.learning.clients import Clients
 from dpcore.learning.shards import Broadcast, Shard, ShardSum
 from dpcore.plan import Plan
@@ -133,7 +134,8 @@ class ClusterCohorts:
                     batch.drop()
                     self._note(batch, outcome, broadcast, shards, waiting, results, failures)
             while following in results:
-                yield results[following]
+                if (one := results[following]) is not None:
+                    yield one
                 results[following] = None  # counted: a second result of it is dropped
                 following += 1
 
@@ -143,7 +145,7 @@ class ClusterCohorts:
             try:
                 connection = self._open()
             except ClusterError as err:
-                self._problem = str(err)  # why there is no connection
+                self._problem = err.message  # why there is no connection
                 return []
             self._members.close()
             self._meet(connection)
@@ -198,7 +200,7 @@ class ClusterCohorts:
         """
         busy = {batch.member.address for batch in out}
         idle = any(member.address not in busy for member in able)
-        usual = [one.seconds_per_client for one in able if one.rates]
+        usual = [one.seconds_per_client for one in able if one.seconds_per_client is not None]
         for batch in out if idle and usual else []:
             expected = _LATE_SECONDS + _LATE_TIMES * _AHEAD * batch.clients * min(usual)
             if not batch.late and time.monotonic() - batch.since > expected:
@@ -281,15 +283,18 @@ class ClusterCohorts:
         refused = "; ".join(f"{one.name} was refused: {one.reason}" for one in statuses if one.state == "refused")
         where = self._setting.where
         if able:
-            waiting = f"Waiting: nothing has come of any worker at {where} for some time." if self._silent else ""
+            words = N_("Waiting: nothing has come of any worker at {where} for some time.")
+            waiting = words.format(where=where) if self._silent else ""
         elif self._members.lost:
-            why = self._members.problem or self._problem or f"the scheduler at {where} cannot be reached."
-            return f"Waiting: {why} The run goes on when it can."
+            gone = N_("the scheduler at {where} cannot be reached.").format(where=where)
+            why = self._members.problem or self._problem or gone
+            return N_("Waiting: {reason} The run goes on when it can.").format(reason=why)
         elif any(one.state == "preparing" for one in statuses):
-            waiting = "Waiting for workers to load the data and TensorFlow."
+            waiting = N_("Waiting for workers to load the data and TensorFlow.")
         else:
-            waiting = f"Waiting: no worker at {where} can compute. The run goes on when one comes."
-        return " ".join(filter(None, [waiting, refused]))
+            words = N_("Waiting: no worker at {where} can compute. The run goes on when one comes.")
+            waiting = words.format(where=where)
+        return sentences(waiting, refused)
 
 
 def _all_of(finished: SimpleQueue, seconds: float) -> Iterator[tuple[_Batch, Future]]:

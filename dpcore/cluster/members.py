@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from distributed import Client
@@ -206,7 +206,7 @@ class Members:
 
     def _send_files(self, member: Member) -> None:
         sender = uuid.uuid4().hex
-        folder = Path(self._dataset.train.features.filename).parent
+        folder = Path(cast(Any, self._dataset.train.features).filename).parent
         for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
             with path.open("rb") as file:
                 offset = 0
@@ -237,7 +237,7 @@ class Members:
     def statuses(self, computing: set[str]) -> list[WorkerStatus]:
         """Returns all workers as a page shows them."""
         there = list(self._by_address.values())
-        known = [one.seconds_per_client for one in there if one.rates]
+        known = [one.seconds_per_client for one in there if one.seconds_per_client is not None]
         return [self._status(one, one.state, computing, known) for one in there] + [
             self._status(one, "gone", set(), []) for one in reversed(self._gone)
         ]

@@ -79,6 +79,7 @@ def num_users(name: str, home: Path | None = None) -> int:
     """
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
+    assert home is not None  # whoever names data of their own says where
     return federated.read_manifest(_folder(name, home)).num_users
 
 
@@ -165,7 +166,7 @@ def like_writers(name: str, home: Path) -> bool:
     """Whether another data set is of such images and as many classes as the Writers, so that one model fits both."""
     if name in _EMNIST:
         return len(_EMNIST[name].class_names) == writers.NUM_CLASSES
-    known, side = entry(name, home).manifest, writers.DESCRIPTION.image_shape
+    known, side = entry(name, home).manifest, (writers.SIDE, writers.SIDE)
     if name == "writers" or known is None:
         return False
     shape = known.description.image_shape or ()

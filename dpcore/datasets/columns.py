@@ -264,7 +264,7 @@ def _embedded(name: str, column: pa.Array, first_row: int) -> pa.Array:
 
 def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     """Returns encoded images (PNG, JPEG, ...) as uint8 [rows, height, width], with 3 channels if in colour."""
-    images = []
+    images: list[np.ndarray] = []
     for row, content in enumerate(column.to_pylist(), start=first_row):
         if content is None:
             raise _empty(name, row)

@@ -8,14 +8,17 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dpcore import messages
 from dpcore.errors import DatasetError
-from dpcore.language import _
+from dpcore.language import Message, _
 from dpcore.locks import lock, share
+from dpcore.messages import older
 
 MAX_CLASSES = 1000  # more are an amount or a name taken for a class
 
@@ -200,7 +203,7 @@ def write_manifest(partial: Path, *, name: str, num_classes: int, description: D
         "num_classes": num_classes,
         "num_features": shapes["train_features"][1],
         "num_examples": {split: shapes[f"{split}_labels"][0] for split in _SPLITS},
-        "description": asdict(description),
+        "description": {name: _content(value) for name, value in vars(description).items()},
         "sha256": {key: _digest(partial / f"{key}.npy") for key in keys},
     }
     (partial / _MANIFEST).write_text(json.dumps(values, indent=1))
@@ -238,13 +241,33 @@ def read_manifest(folder: Path) -> Manifest:
         if values.pop("format", None) != _FORMAT:
             message = _("The data set in {folder} was written by another version. Make or import it again.")
             raise DatasetError(message.format(folder=folder))
-        words = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("description").items()}
+        description = _description(values.pop("description"))
         # Counted and not written down, so that it also holds for what was imported before anybody counted.
         trains = np.count_nonzero(np.diff(np.load(folder / "train_offsets.npy", mmap_mode="r")))
         num_users = {"num_users": int(trains), "users_without_train": values.pop("num_users") - int(trains)}
-        return Manifest(**values, **num_users, description=Description(**words))
+        return Manifest(**values, **num_users, description=description)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise _unreadable(folder, err) from err
+
+
+def _content(value: Any) -> Any:
+    """Returns what stands in a description, as a value of JSON."""
+    return list(map(_content, value)) if isinstance(value, tuple) else messages.content(value)
+
+
+def _description(said: dict[str, Any]) -> Description:
+    """Returns the description that was written; in one of an older version, messages are plain English."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(map(read, value))
+        return messages.from_content(value) if isinstance(value, dict) else value
+
+    def message(text: str) -> str:
+        return text if isinstance(text, Message) else older.read(text)
+
+    found = Description(**{name: read(value) for name, value in said.items()})
+    return replace(found, source=message(found.source), warnings=tuple(map(message, found.warnings)))
 
 
 def _unreadable(folder: Path, err: Exception) -> DatasetError:

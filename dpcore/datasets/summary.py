@@ -112,7 +112,7 @@ def contact_sheet(dataset: FederatedDataset, *, users: int = 8, examples: int = 
 
     Where a user has fewer examples than fit, the rest is white. The data set must have an `image_shape`.
     """
-    shape = (*dataset.image_shape, 1)[:3]
+    shape = (*(dataset.image_shape or ()), 1)[:3]
     rows = []
     for user in _spread(dataset.train, users, examples):
         mine = dataset.train.rows(user)

@@ -82,7 +82,7 @@ def _example_class() -> type:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.Example"))
 
 
-Example = _example_class()
+Example: Any = _example_class()  # its methods are made when it is
 
 
 class _NotBytesError(Exception):
@@ -255,7 +255,8 @@ def _write(
 ) -> tuple[int, dict[str, np.ndarray]]:
     """Writes features and offsets; returns the number of pixels of an example, and the labels by split."""
     limit = num_classes or federated.MAX_CLASSES
-    features, labels, done = {}, {}, 0
+    features: dict[str, np.ndarray] = {}
+    labels, done = {}, 0
     for slots, pixels, values in _batches(path, layout):
         if not features:
             for split, offsets in layout.offsets.items():

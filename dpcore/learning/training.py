@@ -85,7 +85,7 @@ def run(
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)
-        if not all(np.isfinite(part).all() for part in [*weights, update_norm or 0.0]):
+        if not all(np.isfinite(part).all() for part in [*weights, np.array(update_norm or 0.0)]):
             raise DivergedError(
                 f"Expected a finite model after round {round_num}, found one that float32 has no numbers for. What the "
                 "rounds before have learnt is kept. Try less noise per client or a smaller step."

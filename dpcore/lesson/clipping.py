@@ -20,7 +20,8 @@ def cohort_norms(users: Split) -> list[np.ndarray]:
     nor noisy: so the norms are the same wherever a clip norm starts.
     """
     data = [softmax.examples(users, user) for user in range(len(users.offsets) - 1)]
-    weights, momentum, norms = softmax.zero_weights(), 0.0, []
+    momentum: np.ndarray | float = 0.0
+    weights, norms = softmax.zero_weights(), []
     for number in range(1, ROUNDS + 1):
         draw = rng.stream(_SEED, "lesson/clipping", number).random(len(data))
         total, sizes = np.zeros_like(weights), []

@@ -11,6 +11,7 @@ from dp_accounting.rdp import RdpAccountant
 from dpcore.mechanisms import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.bounds import RDP_ORDERS
 from dpcore.privacy.precision import Precision
 
 # What may be wrong with a claim.
@@ -75,7 +76,7 @@ def fixed_size_epsilon(plan: PrivacyPlan) -> float:
     >>> round(fixed_size_epsilon(PrivacyPlan()), 2)
     14.09
     """
-    accountant = RdpAccountant(accounting.RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
+    accountant = RdpAccountant(RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
     gaussian = GaussianDpEvent(plan.noise_multiplier / 2)
     event = SampledWithoutReplacementDpEvent(plan.population, plan.clients_per_round, gaussian)
     return float(accountant.compose(event, plan.rounds).get_epsilon(plan.delta))
@@ -121,8 +122,8 @@ def threshold_moves(cohort_size: int) -> float:
 def clip_norm_moves(plan: PrivacyPlan) -> tuple[float, float]:
     """Returns by what fraction one user moves the clip norm of a plan with adaptive clipping, and the noise on that."""
     clipping, clients = plan.clipping, plan.clients_per_round
-    moved = math.expm1(clipping.learning_rate * 0.5 / clients)  # each user moves the centred count by 1/2
-    return moved, clipping.learning_rate * plan.clipped_count_stddev / clients
+    moved = math.expm1(clipping.log_step(0.5, clients))  # each user moves the centred count by 1/2
+    return moved, clipping.log_step(plan.clipped_count_stddev, clients)
 
 
 CLAIMS = (

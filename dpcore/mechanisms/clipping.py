@@ -31,6 +31,7 @@ MARGIN = 2.0**-19
 LARGEST_NORM = 1e15
 
 LOWEST, HIGHEST = limits.CLIP_NORM.minimum, limits.CLIP_NORM.maximum
+_BOUNDS = {"margin": MARGIN, "largest_norm": LARGEST_NORM}  # of every query
 _FLOAT32 = 1e-6  # a clip norm of TFF's is rounded by less
 
 
@@ -77,7 +78,7 @@ class AdaptiveClipping:
     learning_rate: float = limits.CLIP_LEARNING_RATE.default
     clipped_count_stddev_per_client: float = limits.CLIPPED_COUNT_STDDEV.default
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, knob in {
             "initial_clip_norm": limits.INITIAL_CLIP_NORM,
             "target_unclipped_quantile": limits.TARGET_UNCLIPPED_QUANTILE,
@@ -124,7 +125,7 @@ class AdaptiveClipping:
         """
         if noise_multiplier == 0:
             return 0.0
-        return (noise_multiplier**-2 - (2 * self.count_stddev(clients_per_round)) ** -2) ** -0.5
+        return float((noise_multiplier**-2 - (2 * self.count_stddev(clients_per_round)) ** -2) ** -0.5)
 
     def next_clip_norm(
         self, clip_norm: float, *, came: int, unclipped: int, clients_per_round: int, count_noise: float
@@ -147,6 +148,10 @@ class AdaptiveClipping:
         step = -self.learning_rate * (fraction - self.target_unclipped_quantile)
         return held(clip_norm * float(np.exp(step)))
 
+    def log_step(self, count: float, clients_per_round: int) -> float:
+        """Returns by how much the logarithm of the clip norm moves where the count is other by `count`, in size."""
+        return self.learning_rate * count / clients_per_round
+
     def fraction_clipped(self, before: float, after: float) -> float | None:
         """Returns the fraction of updates above the clip norm that its step from one round to the next tells of.
 
@@ -163,8 +168,7 @@ class AdaptiveClipping:
             "BoundedAdaptiveQuery",
             {
                 "clip_norm": self.initial_clip_norm,
-                "margin": MARGIN,
-                "largest_norm": LARGEST_NORM,
+                **_BOUNDS,
                 "noise_multiplier": value_noise_multiplier,
                 "target_unclipped_quantile": self.target_unclipped_quantile,
                 "learning_rate": self.learning_rate,
@@ -224,7 +228,7 @@ class FixedClipping:
 
     clip_norm: float = limits.CLIP_NORM.default
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "clip_norm", limits.CLIP_NORM.check(self.clip_norm))
 
     @property
@@ -247,6 +251,9 @@ class FixedClipping:
     def next_clip_norm(self, clip_norm: float, **count: float) -> float:
         return clip_norm
 
+    def log_step(self, count: float, clients_per_round: int) -> float:
+        return 0.0
+
     def fraction_clipped(self, before: float, after: float) -> float | None:
         return None  # nothing was counted
 
@@ -255,8 +262,7 @@ class FixedClipping:
             "BoundedSumQuery",
             {
                 "clip_norm": self.clip_norm,
-                "margin": MARGIN,
-                "largest_norm": LARGEST_NORM,
+                **_BOUNDS,
                 "stddev": value_noise_multiplier * self.clip_norm,
             },
         )

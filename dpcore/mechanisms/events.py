@@ -19,15 +19,15 @@ class SampledGaussian(NamedTuple):
 
 
 class Event(NamedTuple):
-    """All that a run releases: one mechanism, so many times over.
+    """All that a run releases: one mechanism, in so many rounds.
 
     Attributes:
         mechanism: What is released each time.
-        count: How often; 0 where nothing is.
+        rounds: How often; 0 where nothing is.
     """
 
     mechanism: SampledGaussian
-    count: int
+    rounds: int
 
     @property
     def is_sampled(self) -> bool:
@@ -36,4 +36,4 @@ class Event(NamedTuple):
 
     def arguments(self) -> dict[str, Any]:
         """Returns the event as keywords of `dpcore.privacy.curves`, which take arrays for all of them."""
-        return {**self.mechanism._asdict(), "rounds": self.count}
+        return {**self.mechanism._asdict(), "rounds": self.rounds}

@@ -33,7 +33,7 @@ MODELS = ("mlp", "linear", "cnn")
 LEAST_BOUND = 1e-12
 
 
-def _set(plan, **values) -> None:
+def _set(plan: Any, **values: Any) -> None:
     """Writes checked values into a frozen dataclass while it is being made."""
     for name, value in values.items():
         object.__setattr__(plan, name, value)
@@ -81,7 +81,7 @@ class PrivacyPlan:
     participation: Participation = field(default_factory=Poisson)
     noise: Noise = field(default_factory=Independent)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
         for name, kinds in (("clipping", CLIPPINGS), ("participation", PARTICIPATIONS), ("noise", NOISES)):
             if not isinstance(value := getattr(self, name), kinds):
@@ -195,7 +195,7 @@ class PrivacyPlan:
             numbers: Those of `noise_multiplier`, `population`, `clients_per_round` and `rounds` that differ; arrays of
                 one shape, where many runs are asked for at once.
 
-        >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7).count
+        >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7).rounds
         7
         """
         noise_multiplier = numbers.pop("noise_multiplier", self.noise_multiplier)
@@ -258,7 +258,7 @@ class TrainingPlan:
     batch_size: int = int(limits.BATCH_SIZE.default)
     seed: int | None = int(limits.SEED.default)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("model", self.model, MODELS)
         if not isinstance(self.dataset, str) or not self.dataset:
             raise limits.refusal(
@@ -289,7 +289,7 @@ class Plan:
     privacy: PrivacyPlan = field(default_factory=PrivacyPlan)
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.privacy.rounds < 1:
             raise InvalidValueError("rounds", _("Expected at least 1 round to train, found 0."))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
@@ -66,7 +67,7 @@ class Epsilon:
     @property
     def warning(self) -> str:
         """What to know about the order; empty where it is inside the grid of orders."""
-        if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
+        if self.order is None or self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
             return ""
         return _(
             "RDP's best order, {order}, is at the end of the tutorial's orders: others might give a smaller epsilon."
@@ -123,7 +124,7 @@ def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
 
 
 @functools.lru_cache(maxsize=4096)
-def round_rdp(one: SampledGaussian) -> np.ndarray:
+def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     """Renyi divergences of one round, float64 [num_orders], never below the true ones.
 
     Source: Mironov et al. (2019) <https://arxiv.org/abs/1908.10530>, section 3.3, for the sampled Gaussian.
@@ -139,10 +140,13 @@ def round_rdp(one: SampledGaussian) -> np.ndarray:
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
-        return curves.round_rdp(*np.transpose([one[:2]]))[0]
+        noise, prob = np.transpose([one[:2]])
+        found: NDArray[np.float64] = curves.round_rdp(noise, prob)[0]
+        return found
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
-    return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    padded: NDArray[np.float64] = rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    return padded
 
 
 def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
@@ -164,7 +168,7 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    return [_by_rdp(_of(plan.event_after(count)), plan.delta) for count in rounds]
+    return [_by_rdp(_runs([plan.event_after(count)]), plan.delta) for count in rounds]
 
 
 def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
@@ -219,7 +223,7 @@ def _one_gaussian(runs: Mapping[SampledGaussian, int]) -> float | None:
     """
     if any(one.sampling_prob < 1 for one in runs):
         return None
-    return sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5
+    return float(sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5)
 
 
 def _whole_pld(runs: Mapping[SampledGaussian, int], grid: float) -> PrivacyLossDistribution:
@@ -236,25 +240,30 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = P
         delta: That of the whole.
         precision: What the answer is for.
     """
-    asked = _asked(plans, delta, precision)
-    return _remembered.get(asked) or _compose(*asked)
+    return _answer([plan.event for plan in plans], delta, precision)
 
 
-_remembered: dict[tuple, Account] = {}
+_Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
+_remembered: dict[_Asked, Account] = {}
 
 
 def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     """Takes over what `account` of another process said of these plans."""
-    _remembered.update({_asked([plan], plan.delta, precision): answer for plan, precision, answer in answers})
+    _remembered.update({_asked([plan.event], plan.delta, precision): answer for plan, precision, answer in answers})
 
 
-def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> tuple:
-    return tuple(sorted(_runs(plans).items())), delta, precision
+def _asked(events: Iterable[Event], delta: float, precision: Precision) -> _Asked:
+    return tuple(sorted(_runs(events).items())), delta, precision
+
+
+def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Account:
+    asked = _asked(events, delta, precision)
+    return _remembered.get(asked) or _compose(*asked)
 
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
-    account, unsampled = _by_both(dict(items), delta, precision), Counter()
+    account, unsampled = _by_both(dict(items), delta, precision), Counter[SampledGaussian]()
     for one, rounds in items:
         unsampled[one._replace(sampling_prob=1.0, replaces=False)] += rounds
     if unsampled == dict(items):
@@ -314,16 +323,13 @@ def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Pr
     return Epsilon(value=float(value), accountant="pld", grid=grid)
 
 
-def _runs(plans: Iterable[PrivacyPlan]) -> Counter[SampledGaussian]:
+def _runs(events: Iterable[Event]) -> Counter[SampledGaussian]:
     """Rounds by what they release: runs that are alike are one longer run."""
     runs: Counter[SampledGaussian] = Counter()
-    for plan in plans:
-        runs.update(_of(plan.event))
+    for mechanism, count in events:
+        if count:
+            runs[mechanism] += count
     return runs
-
-
-def _of(event: Event) -> Counter[SampledGaussian]:
-    return Counter({event.mechanism: event.count} if event.count else {})
 
 
 def account(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Account:
@@ -347,35 +353,34 @@ def without_amplification(plan: PrivacyPlan) -> float:
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    if not plan.rounds:
-        return 0.0
     mechanism, count = plan.event
-    asked = ((mechanism._replace(sampling_prob=1.0, replaces=False), count),), plan.delta, Precision.REPORTED
-    return (_remembered.get(asked) or _compose(*asked)).headline.value
+    known = Event(mechanism._replace(sampling_prob=1.0, replaces=False), count)
+    return _answer([known], plan.delta, Precision.REPORTED).headline.value
 
 
-def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
+def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
 
     Args:
         plan: Any plan; its own delta does not matter.
         epsilons: At least 0, float64 [num_epsilons].
     """
-    runs, usual = _runs([plan]), limits.DELTA.default
-    if not runs or plan.event.mechanism.noise_multiplier == 0:
+    event, usual = plan.event, limits.DELTA.default
+    runs = _runs([event])
+    if not runs or event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    if plan.event.mechanism.replaces and plan.event.is_sampled:
+    if event.mechanism.replaces and event.is_sampled:
         return _deltas_by_rdp(runs, epsilons)
-    if plan.event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
+    if event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
         return composition.deltas([(*one[:2], rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
-    return curves.pld_deltas(**plan.event.arguments(), epsilons=epsilons)
+    return curves.pld_deltas(**event.arguments(), epsilons=epsilons)
 
 
-def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: np.ndarray) -> np.ndarray:
+def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
     from dp_accounting.rdp import compute_delta
 
     rdp = sum(rounds * round_rdp(one) for one, rounds in runs.items())

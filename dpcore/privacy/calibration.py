@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError, UnattainableTargetError
@@ -18,7 +19,7 @@ from dpcore.privacy.shortfall import TOLERATED, Shortfall
 UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
 
 # What stands in a plan for a number that is looked for, so that the plan itself is never refused for it.
-PLACEHOLDERS = {
+PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "clients": {"clients_per_round": 1, "noise_multiplier": 0.0},
     "noise": {"noise_multiplier": 0.0},
     "population": {"population": int(limits.POPULATION.maximum)},
@@ -242,7 +243,7 @@ def answer(
     return axis.at(step), _shortfall(axis, step, measure, target, accountant)
 
 
-def solve(plan: PrivacyPlan, unknown: str, **wanted) -> PrivacyPlan:
+def solve(plan: PrivacyPlan, unknown: str, **wanted: Any) -> PrivacyPlan:
     """Returns the plan that `answer` finds; arguments and errors as there.
 
     >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
@@ -339,7 +340,7 @@ def answer_for_risk(
     return axis.at(step), _shortfall(axis, step, measure, wanted, "true_positive_rate")
 
 
-def noise_for_risk(plan: PrivacyPlan, **wanted) -> PrivacyPlan:
+def noise_for_risk(plan: PrivacyPlan, **wanted: Any) -> PrivacyPlan:
     """Returns the plan that `answer_for_risk` finds; arguments and errors as there."""
     return answer_for_risk(plan, **wanted)[0]
 
@@ -384,7 +385,7 @@ def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> 
     off, near = 1.0, -1
     for _try in range(_CORRECTIONS):
         before = near
-        near = _first(0, axis.steps, lambda step, off=off: estimate(axis.at(step)) * off <= target)
+        near = _first(0, axis.steps, lambda step: estimate(axis.at(step)) * off <= target)  # noqa: B023  # called at once
         if near == before:
             break
         measured, estimated = measure(axis.at(near)), estimate(axis.at(near))

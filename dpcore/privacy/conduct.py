@@ -47,14 +47,18 @@ def not_stated(conduct: Conduct | None) -> str:
 
 def covered(conduct: Conduct | None) -> str:
     """Returns which training a guarantee covers."""
-    return not_stated(conduct) or _(
-        "This training run ({status}, engine {engine}), with all {planned:,} rounds of its plan."
-    ).format(status=_(conduct.status), engine=conduct.engine, planned=conduct.planned)
+    why = not_stated(conduct)
+    if why or conduct is None:
+        return why
+    return _("This training run ({status}, engine {engine}), with all {planned:,} rounds of its plan.").format(
+        status=_(conduct.status), engine=conduct.engine, planned=conduct.planned
+    )
 
 
 def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
     """Returns what was released of a training; `clip_norm`: the clip norm of each round as well."""
-    if why := not_stated(conduct):
+    why = not_stated(conduct)
+    if why or conduct is None:
         planned = (
             _("Planned: the model after every round, and the clip norm after every round.")
             if clip_norm
@@ -72,7 +76,8 @@ def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
 
 def sampling(conduct: Conduct | None, participation: Participation) -> str:
     """Returns how users were sampled in a training."""
-    if not (words := not_stated(conduct)):
+    words = not_stated(conduct)
+    if conduct is not None and not words:
         words = participation.conduct(seeded=conduct.seeded)
         if conduct.redrawn:
             again = _(

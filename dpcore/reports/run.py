@@ -15,11 +15,11 @@ from dpcore.privacy import accounting, statement
 from dpcore.reports import page
 from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 
 
-def as_json(store: Store, run: Run) -> str:
+def as_json(store: StoreAccess, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
     epsilon = accounting.epsilon(run.charged).value
     with speaking("en"):  # as all that JSON says
@@ -41,11 +41,11 @@ def as_json(store: Store, run: Run) -> str:
     return strict_json.dumps(told, indent=1)
 
 
-def html(store: Store, run: Run) -> str:
+def html(store: StoreAccess, run: Run) -> str:
     """Returns a run as a page: its curves, its statement, and how to repeat it."""
     rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
     epsilon = accounting.epsilon(run.charged).value
-    figures = []
+    figures: list[str] = []
     for metric, name in lines.METRICS.items():
         title = _(name)
         drawn = lines.metric_by_round(
@@ -81,7 +81,7 @@ def html(store: Store, run: Run) -> str:
     )
 
 
-def script_of(store: Store, plan: Plan) -> str:
+def script_of(store: StoreAccess, plan: Plan) -> str:
     """Returns `tff_script` for the data set as it is here.
 
     Raises:

@@ -15,11 +15,11 @@ import pandas as pd
 import dpcore
 from dpcore import strict_json
 from dpcore.errors import InvalidValueError, StoreError
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.reports.study import table_of
 from dpcore.rounds import Round
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import reading, schedule
 from dpcore.runs.studies.progress import Progress
@@ -52,7 +52,7 @@ class Shipped:
     rounds: pd.DataFrame
 
 
-def export(store: Store, study_id: str) -> bytes:
+def export(store: StoreAccess, study_id: str) -> bytes:
     """Returns a study as gzipped JSON.
 
     Raises:
@@ -101,7 +101,8 @@ def read(content: bytes) -> Shipped:
         if told["version"] != _VERSION:
             raise InvalidValueError("study", f"Expected results of version {_VERSION}; update the program.")
         parts: dict[str, list[Run]] = {SWEEP: [], FINAL: []}
-        epsilons, rounds = {}, []
+        epsilons: dict[PrivacyPlan, float] = {}
+        rounds = []
         for one in told["runs"]:
             run = Run(**one["run"] | {"plan": Plan.from_values(one["run"]["plan"])})
             parts[one["part"]].append(run)

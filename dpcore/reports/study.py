@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
 from dpcore.runs import reporting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import findings, schedule
 
@@ -24,7 +25,7 @@ _COLUMNS = [
 ]
 
 
-def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
+def rounds_table(store: StoreAccess, runs: list[Run]) -> pd.DataFrame:
     """Returns a row an evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
     return table_of((run, store.rounds(run.run_id)) for run in runs)
 
@@ -92,7 +93,7 @@ def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
     return table[table["seeds"] == table.pop("runs")].reset_index(drop=True)
 
 
-def html(store: Store, study_id: str) -> str:
+def html(store: StoreAccess, study_id: str) -> str:
     """Returns a study as a page: what was asked, what came of it, the statement, and how to repeat it."""
     now = schedule.look(store, study_id)
     rounds = rounds_table(store, now.runs)
@@ -147,7 +148,7 @@ def html(store: Store, study_id: str) -> str:
     return page.whole(_("Study {study}").format(study=study_id), parts)
 
 
-def _number(name: str, value: float | str | None) -> str:
+def _number(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if name == "epsilon":

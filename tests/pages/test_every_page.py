@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from dpcore import datasets
+from dpcore.language import N_
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
@@ -237,6 +239,20 @@ def test_why_a_study_is_stuck_is_said_in_japanese_too(home, monkeypatch):
     test = pages.page("study", study=study_id, lang="ja")
     assert english(test) == []
     assert "イプシロン 0.1 以下" in test.error[0].value
+
+
+def test_how_a_run_ended_is_said_in_japanese_whichever_version_has_said_it(home):
+    store = Store(home)
+    run_id = store.create(Plan(), engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    store.end(run_id, "interrupted", N_("The worker ended with exit code {code}.").format(code=3))
+    for message in ("", "The worker ended with exit code 4."):
+        if message:  # as it was written before messages had keys
+            with sqlite3.connect(home / "runs.sqlite") as db:
+                db.execute("UPDATE runs SET message = ?", (message,))
+        test = pages.page("train", run=run_id, lang="ja")
+        assert english(test) == []
+        assert test.error[0].value == f"ワーカーが終了コード {4 if message else 3} で終了しました。"
 
 
 def test_english_is_seen_where_it_is():

@@ -35,8 +35,9 @@ class JsonRows(Table):
         )
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
-        size, done, begun, rows = max(self._path.stat().st_size, 1), 0, 0, []
-        for row, characters in chain(self._rows(), [(None, math.inf)]):
+        size, done, begun = max(self._path.stat().st_size, 1), 0, 0.0
+        rows: list[dict[str, Any]] = []
+        for row, characters in chain[tuple[dict[str, Any], float]](self._rows(), [({}, math.inf)]):
             if rows and (len(rows) == _ROWS or characters - begun > BYTES):
                 values = {name: [row.get(name) for row in rows] for name in names}
                 values |= {name: [_named(value) for value in values[name]] for name in text or []}

@@ -42,7 +42,7 @@ class LeafTable(Table):
 
     def _users(self) -> Iterator[tuple[Batch, float]]:
         """Yields the examples of each user who has some, and the fraction of the file that is then read."""
-        size, promised, held = max(self._path.stat().st_size, 1), {}, {}
+        size, promised, held = max(self._path.stat().st_size, 1), {}, dict[str, Any]()
         with self._path.open(encoding="utf-8-sig") as file:
             stream = JsonStream(file, self._path)
             for key in stream.items():

@@ -106,7 +106,7 @@ class Hdf5Table(Table):
                 for name, array in arrays.items()
             )
             raise DatasetError(message.format(user=user, file=self._path.name, found=found or _("nothing")))
-        return arrays, lengths.pop()
+        return arrays, int(lengths.pop() or 0)
 
     def _read(self, user: str, features: dict, names: list[str], rows: slice) -> dict[str, np.ndarray]:
         """Returns some rows of a user's arrays, and whose they are."""

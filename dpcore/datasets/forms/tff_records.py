@@ -81,7 +81,7 @@ class SqliteTable(Table):
             1, min(_IMAGES if images else _RECORDS, BYTES // (8 * max(sum(count for _, count in chosen), 1)))
         )
         total = max(sum(self._promised.values()), 1)
-        held, records = Counter(), self._records()
+        held, records = Counter[tuple[str, str]](), self._records()
         spelled = functools.cache(lambda user: spelling.spelled(user) or "")
         while rows := list(islice(records, most)):
             held.update((split, spelled(user)) for user, split, _record in rows)

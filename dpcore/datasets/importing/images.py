@@ -41,7 +41,7 @@ class Layout:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Returns rows of features [num_rows, num_features] in the order of `shape`."""
-        if not self.first:
+        if not self.first or self.shape is None:
             return features
         height, width, channels = self.shape
         moved = features.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
@@ -98,11 +98,11 @@ def layout(
         )
         raise InvalidValueError("image_shape", message.format(width=width, given=given))
     given, flat = tuple(given), len(_without_ones(axes or ())) < 2
-    if len(given) == 3 and axes == (given[2], *given[:2]) != given:
+    if axes is not None and len(given) == 3 and axes == (given[2], *given[:2]) != given:
         return Layout(shape=given, first=True, note=_MOVED.format(axes=_by(axes), shape=_by(given)))
     if axes is not None and len(axes) == 3 and given == (axes[2], *axes[:2]) != axes:
         return Layout(shape=axes)
-    if not flat and _without_ones(given) != _without_ones(axes):
+    if axes is not None and not flat and _without_ones(given) != _without_ones(axes):
         message = _("Expected image_shape to be that of the arrays, {axes}, found {given}. Leave it out.")
         raise InvalidValueError("image_shape", message.format(axes=_by(axes), given=_by(given)))
     return guessed(given, told=True)

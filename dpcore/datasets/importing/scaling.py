@@ -52,7 +52,7 @@ class Scaler:
         if self.dtype is np.uint8:
             return np.rint(features * self.factor).astype(np.uint8), 0
         values, outside = features.astype(np.float64), 0
-        if self.low is not None:
+        if self.low is not None and self.high is not None:
             outside = int(((values < self.low) | (values > self.high)).sum())
             values = np.clip(values, self.low, self.high)
         return ((values - self.shift) * self.factor).astype(np.float32), outside
@@ -97,6 +97,7 @@ def fit(
     if scaling == "none" or (scaling is None and image and as_it_is):
         return Scaler(scaling=N_("As they are in the table"))
     if scaling == "bounds":
+        assert bounds is not None  # as a `Mapping` has checked
         low, high = _low_and_high(names, bounds)
         return Scaler(
             scaling=N_("Clipped to fixed bounds, which become 0 and 1"),
@@ -111,7 +112,7 @@ def fit(
     squares = sum(((_part(features, rows[part]) - mean) ** 2).sum(0) for part in chunks(features, len(rows)))
     deviation = np.sqrt(squares / len(rows))
     constant = deviation <= 1e-12 * np.abs(mean)  # but for rounding
-    found = ()
+    found: tuple[str, ...] = ()
     if constant.any() and len(names) == len(constant):
         words = N_("Features that are the same in every training example: {names}.")
         found = (words.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)

@@ -99,7 +99,8 @@ def convert(
         )
         written, outside = {}, 0
         for split, order in chosen.items():
-            *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
+            offsets, labels, clipped = _write(rows, split, order, scaler, partial, progress)
+            written[split] = offsets, labels
             outside += clipped
         spool.unlink()
         warnings = [*rows.warnings, *findings.sentences(rows.class_names, written), *scaler.warnings]
@@ -148,6 +149,7 @@ def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
 def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress: Progress) -> _Rows:
     """Reads the whole table once; the features go to the file `spool`."""
     text, names = _chosen(table, mapping)
+    user_name, label_name = text[:2]
     user, label = (
         columns.Codes(
             getattr(mapping, role),
@@ -162,14 +164,14 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     count = read = 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
-            first_row, read = read, read + len(batch[mapping.user])
+            first_row, read = read, read + len(batch[user_name])
             with reading(table.path):  # not of the spool file: what goes wrong there is not wrong in here
-                users = user(batch[mapping.user], first_row)
-                labels = label(batch[mapping.label], first_row, users >= 0)
-                keep = (users >= 0) & (labels >= 0)
+                owner = user(batch[user_name], first_row)
+                labels = label(batch[label_name], first_row, owner >= 0)
+                keep = (owner >= 0) & (labels >= 0)
                 if not keep.any():
                     continue
-                codes["user"].append(users[keep])
+                codes["user"].append(owner[keep])
                 codes["label"].append(labels[keep])
                 if mapping.split is not None:
                     codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
@@ -193,18 +195,18 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     )
     owners, answers = np.concatenate(codes["user"]), np.concatenate(codes["label"])
     users, found = sorted(_present(user.values, owners)), _present(label.values, answers)
-    for column, there, message in zip((mapping.user, mapping.label), (users, found), too_few, strict=True):
+    for column, there, message in zip((user_name, label_name), (users, found), too_few, strict=True):
         if len(there) < 2:
             raise DatasetError(message.format(column=column, value=there[0]))
-    classes, class_names = _classes(found, mapping.label, table.roles)
+    classes, class_names = _classes(found, label_name, table.roles)
     in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
-    notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), count))
+    notes = (*table.notes, note, features.layout.note, _of_groups(user_name, len(users), count))
     return _Rows(
         users=users,
         classes=classes,
         user=_renumbered(user.values, users)[owners],
         label=_renumbered(label.values, classes)[answers],
-        in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
+        in_test=None if in_test is None else in_test[np.concatenate(codes["split"])],
         features=features.array(spool, count),
         names=features.names,
         axes=features.axes,

@@ -1,7 +1,7 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,7 @@ class Table:
     columns: tuple[Column, ...]
     roles: Roles = Roles()
     notes: tuple[str, ...] = ()
+    _batches: Callable[[list[str], list[str] | None], Iterator[tuple[Batch, float]]]  # each form has its own
 
     def __init__(self, path: Path):
         self._path = path
@@ -159,6 +160,6 @@ def only_text(path: Path, names: Iterable[str]) -> DatasetError:
     return DatasetError(message.format(file=path.name, names=", ".join(list(names)[:5])))
 
 
-def first_null(column: pa.Array) -> int | None:
-    """The first row, from 0, that has no value."""
-    return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0]) if column.null_count else None
+def first_null(column: pa.Array) -> int:
+    """The first row, from 0, that has no value; of a column that has one."""
+    return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0])

@@ -6,13 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, ClusterUnreachableError, RoundAbandonedError
+from dpcore.language import N_
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
+
+if TYPE_CHECKING:
+    from dpcore.cluster.connection import Opener
 
 _AGAIN_SECONDS = 1.0
 _ENGINE = "vectorized"  # the only one whose cohorts are cut into shards
@@ -66,7 +71,7 @@ def computes(
     return make
 
 
-def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
+def _place(store: StoreAccess, run_id: str, address: str) -> tuple[int, int]:
     """Returns which of the runs that train now on this cluster a run is, and how many they are, itself among them."""
     running = {run_id}
     for run in store.runs(status=["running"], deleted=None):
@@ -76,24 +81,29 @@ def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
     return sorted(running).index(run_id), len(running)
 
 
-def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
+def _wait_for(
+    connect: Callable[[], Any],
+    setting: ClusterSetting,
+    say: Callable[[str], None],
+    stop_requested: Callable[[], bool],
+) -> None:
     """Returns when there is a connection: a queue is not to fail, run by run, while a scheduler starts again."""
-    say(f"Connecting to the cluster ({setting.where})")
+    say(N_("Connecting to the cluster ({where})").format(where=setting.where))
     while True:
         try:
             connect()
             return
         except ClusterError as err:
             if stop_requested():
-                raise ClusterUnreachableError(str(err)) from err
-            say(f"Waiting: {err} The run goes on when it can.")
+                raise ClusterUnreachableError(err.message) from err
+            say(N_("Waiting: {reason} The run goes on when it can.").format(reason=err))
             time.sleep(_AGAIN_SECONDS)
 
 
-_opened: list[Any] = []
+_opened: list["Opener"] = []
 
 
-def _opener(setting: ClusterSetting) -> Callable[[], Any]:
+def _opener(setting: ClusterSetting) -> "Opener":
     """The connection of this process to a cluster: workers that were started here serve the runs that follow."""
     from dpcore.cluster.connection import Opener  # loads `distributed`
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.errors import StoreError
-from dpcore.language import N_
+from dpcore.language import N_, sentences
 from dpcore.locks import lock
 from dpcore.runs.process import processes
 from dpcore.runs.store import Store
@@ -24,7 +24,6 @@ from dpcore.runs.store.run_rows import Run
 _POLL_SECONDS = 0.2
 _TROUBLE_SECONDS = 2.0
 _LEAVE_SECONDS = 10.0
-# As in the store, messages of runs are in English here, and pages look them up.
 _KILLED = N_("The worker was ended by the signal {signal}, most likely for want of memory or by a person.")
 _GONE = N_("The worker is gone (killed, or a restart).")
 _HUNG = N_("The worker had hung: nothing was heard of it for minutes, and it was ended.")
@@ -54,7 +53,7 @@ def main(home: Path) -> None:
             return
 
 
-class Watched(dict[int, subprocess.Popen]):
+class Watched(dict[int, subprocess.Popen[bytes]]):
     """The workers that this runner has started, by process id."""
 
     def reap(self) -> None:
@@ -70,7 +69,7 @@ class Watched(dict[int, subprocess.Popen]):
 
     def how_it_ended(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""
-        worker, code = self.pop(pid, None), None
+        worker, code = self.pop(pid, None) if pid is not None else None, None
         if worker:  # its lock is free a moment before the kernel tells how it ended
             with suppress(subprocess.TimeoutExpired):
                 code = worker.wait(_LEAVE_SECONDS)
@@ -107,7 +106,7 @@ def _interrupted(store: Store, run: Run, watched: Watched) -> None:
     now = store.run(run.run_id)  # it may have ended well since
     if now.status == "running":
         kept = N_("All rounds up to {round} are kept.").format(round=now.last_round or 0)
-        store.end(run.run_id, "interrupted", f"{how} {kept}")
+        store.end(run.run_id, "interrupted", sentences(how, kept))
 
 
 def _start(store: Store, run: Run, watched: Watched) -> bool:

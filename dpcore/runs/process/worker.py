@@ -27,7 +27,7 @@ from dpcore.errors import (
     EpsilonLabError,
     StoreError,
 )
-from dpcore.language import N_
+from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
 from dpcore.rng import Streams
 from dpcore.rounds import divergence
@@ -40,7 +40,8 @@ from dpcore.runs.studies import schedule
 _SAVE_SECONDS = 5.0
 # TFF's runtime takes one plan a process, in a network of its own.
 _MAY_FOLLOW = "vectorized"
-_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard")
+_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard: {minutes}")
+_PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
 
 
 def main(home: Path, run_id: str, held: int) -> None:
@@ -103,17 +104,19 @@ def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[st
                 "The worker was asked to end, as when the machine shuts down. Nothing is lost."
             )
         if status == "stopped" and not message and not now.stop_requested:
-            message = f"{_OUT_OF_TIME}: {rules.most_minutes}"
+            message = _OUT_OF_TIME.format(minutes=rules.most_minutes)
         return status, message
     except (StoreError, OSError, ClusterUnreachableError) as err:  # the disk, most likely: the run is as it was
         traceback.print_exc()
-        return "interrupted", f"{err}. Resume the run when that is mended."
+        reason = err.message if isinstance(err, EpsilonLabError) else f"{err}."
+        return "interrupted", sentences(reason, N_("Resume the run when that is mended."))
     except EpsilonLabError as err:
         traceback.print_exc()
-        return "failed", str(err)
+        return "failed", err.message
     except Exception as err:
         traceback.print_exc()
-        return "failed", f"{type(err).__name__}: {err}. The log: {processes.worker_log(store, run_id)}"
+        words, log = N_("{error}. The log: {file}"), processes.worker_log(store, run_id)
+        return "failed", words.format(error=f"{type(err).__name__}: {err}", file=log)
 
 
 def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
@@ -145,14 +148,16 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
 
     def progress(what: str, fraction: float) -> None:
-        store.say(run_id, f"{what}: {fraction:.0%}")
+        store.say(run_id, _PROGRESS.format(what=what, share=fraction))
 
     progress(N_("Reading the data"), 0.0)
     dataset = datasets.load(plan.training.dataset, store.home, progress)
     if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
         raise DatasetError(
-            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
-            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
+            _(
+                "Expected {dataset} with the content {expected}, found {found}: it was imported anew since. Start the "
+                "run again for what is there now."
+            ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
         )
     store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
     from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
@@ -200,9 +205,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         if diverged and run.stop_when_diverging:
             why = diverged
             break
+    if row is None:  # given up before there was anything
+        return "stopped", ""
     files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
-        return "finished", "" if math.isfinite(row.loss) else diverged
+        return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
 
@@ -242,8 +249,10 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
     if kept is None:
         if not replays and (run.last_round or run.redrawn or run.drawing is not None):
             raise DamagedCheckpointError(
-                f"Expected {path}, found nothing there: this run cannot be repeated exactly, so it cannot go on without "
-                "it. Start its plan as a new run, which the ledger charges on its own."
+                _(
+                    "Expected {file}, found nothing there: this run cannot be repeated exactly, so it cannot go on "
+                    "without it. Start its plan as a new run, which the ledger charges on its own."
+                ).format(file=path)
             )
         return None
     if replays and len(store.rounds(run.run_id)) < kept.row.round:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
-from dpcore import strict_json
+from dpcore import messages, strict_json
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
@@ -176,7 +176,7 @@ class Store(Settings, StudyRows):
 
     def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
         """Sets the one line that tells what an active run does; and which data it was given, once known."""
-        said = (message, time.monotonic(), run_id)
+        said = (messages.to_json(message), time.monotonic(), run_id)
         with self._connection() as db:
             db.execute("UPDATE runs SET message = ?, beat = ? WHERE run_id = ?", said)
         if dataset_fingerprint is not None:
@@ -194,7 +194,7 @@ class Store(Settings, StudyRows):
             run_id,
             f"UPDATE runs SET status = ?, message = ?, ended = ? WHERE status IN ({active}) AND run_id = ?",
             status,
-            message,
+            messages.to_json(message),
             time.time(),
         )
 

@@ -34,7 +34,8 @@ def rows(db: sqlite3.Connection) -> dict[str, sqlite3.Row]:
 
 def row(db: sqlite3.Connection, run_id: str) -> sqlite3.Row | None:
     """Returns what the table says of a run."""
-    return db.execute(f"{_ROWS} WHERE run_id = ?", (run_id,)).fetchone()
+    found: sqlite3.Row | None = db.execute(f"{_ROWS} WHERE run_id = ?", (run_id,)).fetchone()
+    return found
 
 
 def facts(row: sqlite3.Row) -> dict[str, Any]:

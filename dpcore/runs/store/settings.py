@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from dpcore import limits
+from dpcore import limits, messages
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.hosting import Rules
+from dpcore.language import sentences
 from dpcore.runs.store import policies, recovery
 from dpcore.runs.store.database import Database
 from dpcore.runs.store.policies import Policy
@@ -67,8 +68,8 @@ class Settings(Database):
             self._change("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, setting.to_json())
 
     def recovered(self) -> str:
-        """Returns what was lost and read back, until somebody has read it; else nothing."""
-        return self._setting(recovery.RECOVERED) or ""
+        """Returns what was lost and read back, in English, until somebody has read it; else nothing."""
+        return sentences(*messages.all_from_json(str(self._setting(recovery.RECOVERED) or "")))
 
     def forget_recovered(self) -> None:
         """Notes that somebody has read it."""

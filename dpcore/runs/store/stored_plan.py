@@ -35,7 +35,8 @@ def read(text: str) -> Plan:
 
 def came_down(clipping: Clipping, clip_norm: float) -> Clipping:
     """Returns a way to clip as if it had begun at a clip norm that it came to."""
-    return _UNCHECKED[clipping.kind](**asdict(clipping) | {clipping.begins_at: clip_norm})
+    unchecked: Clipping = _UNCHECKED[clipping.kind](**asdict(clipping) | {clipping.begins_at: clip_norm})
+    return unchecked
 
 
 def _check_numbers(plan: Any, *others: str) -> None:
@@ -54,7 +55,7 @@ _UNCHECKED = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Training(TrainingPlan):
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("model", self.model, MODELS)
         if not isinstance(self.dataset, str):  # else nobody would be charged with it
             raise limits.refusal(

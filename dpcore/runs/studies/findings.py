@@ -1,6 +1,7 @@
 """What a study has found, in sentences and as a table."""
 
 from dataclasses import replace
+from typing import Any
 
 from dpcore import rounding
 from dpcore.language import N_, _
@@ -12,7 +13,7 @@ from dpcore.runs.studies.reading import Setting, differs, final_answer, settings
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
-def table(now: Progress) -> list[dict]:
+def table(now: Progress) -> list[dict[str, Any]]:
     """Returns a row a setting: its plan's numbers, its guarantee, mean accuracy, and how far from the noise-free one."""
     rows = []
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
@@ -140,7 +141,8 @@ def against(now: Progress) -> str:
         WRITERS: _("the noise-free one of the Writers"),
         NONE: _("the one at noise {noise}"),
     }[now.study.baseline]
-    return words.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier))
+    baseline = now.baseline
+    return words.format(noise=rounding.noise(baseline.plan.privacy.noise_multiplier) if baseline else "")
 
 
 def caveats(now: Progress) -> list[str]:
@@ -154,7 +156,7 @@ def caveats(now: Progress) -> list[str]:
             _("The noise-free accuracy is that of other users, the Writers: the difference is one of data as well.")
         )
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
-    if epsilon > target:
+    if target is not None and epsilon > target:
         words.append(
             _("Rounds were drawn again: the target of {target} is not kept.").format(target=rounding.given(target))
         )

@@ -15,8 +15,8 @@ from dpcore.privacy import ledger
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.reading import Setting, read
@@ -49,7 +49,7 @@ class Outlook:
         return self.now.policy.name
 
 
-def lost(store: Store, plans: Iterable[Plan]) -> list[str]:
+def lost(store: StoreAccess, plans: Iterable[Plan]) -> list[str]:
     """Returns the data sets whose runs have a guarantee together now, and never again once these plans are run.
 
     Not those with a budget: it refuses such a plan.
@@ -60,13 +60,13 @@ def lost(store: Store, plans: Iterable[Plan]) -> list[str]:
     return [name for name in open_ended if not is_lost(store, name)]
 
 
-def is_lost(store: Store, dataset: str) -> bool:
+def is_lost(store: StoreAccess, dataset: str) -> bool:
     """Whether the runs on a data set have no guarantee together, whatever comes."""
     unreadable = any(where in (dataset, None) for _run, where in store.unreadable())
     return unreadable or any(ledger.uncovered(run.charged) for run in budget.charged(store, dataset))
 
 
-def of_study(store: Store, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
+def of_study(store: StoreAccess, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
     """Returns what a study, with its final runs, leaves of each data set that it trains on: its own first."""
     there, own = schedule.runs_there(store, study), study.plan.training.dataset
     sweep = _charges(study.grid(), there)
@@ -131,7 +131,7 @@ def gone(dataset: str) -> str:
     return words.format(data=dataset)
 
 
-def warning(store: Store, dataset: str, plans: Iterable[Plan]) -> str:
+def warning(store: StoreAccess, dataset: str, plans: Iterable[Plan]) -> str:
     """Returns what plans take from a data set that they leave without a guarantee."""
     why = next(
         filter(None, (ledger.uncovered(plan.privacy) for plan in plans if plan.training.dataset == dataset)), ""
@@ -166,7 +166,7 @@ def _finals(study: Study, there: dict[Plan, Run]) -> list[list[Plan]] | None:
     return finals or [[]]
 
 
-def to_come(store: Store, study: Study) -> list[Plan]:
+def to_come(store: StoreAccess, study: Study) -> list[Plan]:
     """Returns what the sweep of a study is still charged with when it begins, or goes on."""
     return _charges(study.grid(), schedule.runs_there(store, study))
 
@@ -179,8 +179,8 @@ def _charges(plans: Iterable[Plan], there: dict[Plan, Run]) -> list[Plan]:
         if run is None:
             charges.append(plan)
         elif not run.active and run.status != "finished":
-            charges.append(supervisor.charge_of_resuming(run))
-    return [charge for charge in charges if charge is not None]
+            charges += filter(None, [supervisor.charge_of_resuming(run)])
+    return charges
 
 
 def _fewer_kinds(plans: list[Plan]) -> list[Plan]:

@@ -108,6 +108,7 @@ def final_answer(study: Study, bearable: Setting, accountant: str) -> tuple[Plan
     Raises:
         UnattainableTargetError: If no number of clients does.
     """
+    assert study.target_epsilon is not None  # without one there is nothing to calibrate to
     small = bearable.plan.privacy
     solved, short = calibration.answer(
         replace(small, **calibration.PLACEHOLDERS["clients"]),

@@ -21,8 +21,8 @@ from dpcore.language import N_, _, speaking
 from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.store.study_rows import StudyRow
 from dpcore.runs.studies.progress import Progress
@@ -30,7 +30,7 @@ from dpcore.runs.studies.reading import Setting, final_plan, read
 from dpcore.runs.studies.study import FINAL, SWEEP, WRITERS, Study
 
 
-def look(store: Store, study_id: str) -> Progress:
+def look(store: StoreAccess, study_id: str) -> Progress:
     """Returns a study as it is now, and queues what it can go on with.
 
     Raises:
@@ -76,7 +76,7 @@ def _ended(runs: list[Run]) -> str:
     return _("{found}: go on, or look at it on the page Runs.").format(found=found)
 
 
-def start(store: Store, study: Study) -> str:
+def start(store: StoreAccess, study: Study) -> str:
     """Begins a study, or goes on with the one that asks the same; returns its id.
 
     Raises:
@@ -91,7 +91,7 @@ def start(store: Store, study: Study) -> str:
     return study_id
 
 
-def check_baseline(store: Store, study: Study) -> None:
+def check_baseline(store: StoreAccess, study: Study) -> None:
     """Says no to a noise-free run on the Writers for data that are not like them.
 
     Raises:
@@ -106,13 +106,13 @@ def check_baseline(store: Store, study: Study) -> None:
         raise InvalidValueError("baseline", message.format(dataset=dataset))
 
 
-def go_on(store: Store, study_id: str) -> None:
+def go_on(store: StoreAccess, study_id: str) -> None:
     """Lets a study queue its runs again, also those that were stopped or have failed."""
     store.set_going(study_id, True)
     advance(store, study_id, again=True)
 
 
-def pause(store: Store, study_id: str) -> None:
+def pause(store: StoreAccess, study_id: str) -> None:
     """Queues no more runs for a study, and takes out of the queue those that wait."""
     store.set_going(study_id, False)
     for row in store.studies(study_id):
@@ -121,7 +121,7 @@ def pause(store: Store, study_id: str) -> None:
                 supervisor.stop(store, run.run_id)
 
 
-def advance(store: Store, study_id: str, *, again: bool = False) -> None:
+def advance(store: StoreAccess, study_id: str, *, again: bool = False) -> None:
     """Queues what a study needs and does not have yet; says in its row why it cannot go on.
 
     Args:
@@ -129,7 +129,7 @@ def advance(store: Store, study_id: str, *, again: bool = False) -> None:
         study_id: Which.
         again: Whether runs that were stopped or have failed are tried again: not by itself, or it would for ever.
     """
-    # In English: what keeps a study from going on is kept for readers of any language.
+    # In English: what has no key of what keeps a study from going on is stored as it is said.
     with lock(store.home / "studies.lock", wait=True), speaking("en"):
         for row in store.studies(study_id):
             if not row.going:
@@ -145,7 +145,7 @@ def advance(store: Store, study_id: str, *, again: bool = False) -> None:
             except StoreError:
                 raise
             except EpsilonLabError as err:  # no room in the budget, or no number of clients reaches the target
-                store.set_going(study_id, False, str(err))
+                store.set_going(study_id, False, err.message)
 
 
 def final_runs(study: Study, bearable: Setting) -> list[Plan]:
@@ -154,14 +154,14 @@ def final_runs(study: Study, bearable: Setting) -> list[Plan]:
     return [replace(final, training=replace(final.training, seed=seed)) for seed in study.seeds]
 
 
-def advance_all(store: Store) -> None:
+def advance_all(store: StoreAccess) -> None:
     """Advances every study that is going: called when a run has ended, and when somebody looks."""
     for row in store.studies():
         if row.going:
             advance(store, row.study_id)
 
 
-def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
+def _queue(store: StoreAccess, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
     """Sees to it that each plan has a run in this part of a study: one that is there already, or a new one."""
     mine = {run.plan: run for run in sorted(_attached(store, row, part), key=lambda run: not run.deleted)}
     usable, cluster = _usable(store, study, row.owner), store.cluster(row.study_id, own=True)
@@ -172,7 +172,7 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
         if there is not None and not _thrown_away(there, row) and (there.active or there.status == "finished"):
             continue
         ours = there is not None and visiting.owns(store, there.owner)
-        if ours and not there.deleted and there.status in ("interrupted", "stopped"):
+        if there is not None and ours and not there.deleted and there.status in ("interrupted", "stopped"):
             if cluster is not None:  # another one than before, it may be
                 with suppress(NotAllowedError):  # a visitor's stays where it is
                     store.set_cluster(cluster, there.run_id)
@@ -189,7 +189,7 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
         store.attach(row.study_id, run_id, part)
 
 
-def runs_there(store: Store, study: Study) -> dict[Plan, Run]:
+def runs_there(store: StoreAccess, study: Study) -> dict[Plan, Run]:
     """Returns the runs that a study goes on with when whoever has this store begins it: as `_queue` decides."""
     owner = visiting.owner(store)
     runs = _usable(store, study, owner)
@@ -206,7 +206,7 @@ def runs_there(store: Store, study: Study) -> dict[Plan, Run]:
     return runs
 
 
-def _usable(store: Store, study: Study, owner: str) -> dict[Plan, Run]:
+def _usable(store: StoreAccess, study: Study, owner: str) -> dict[Plan, Run]:
     """Returns the runs that a study of this owner can take: whoever's have finished, and its owner's that may yet."""
     runs = sorted(supervisor.runs(store), key=lambda run: run.status == "finished")
     return {
@@ -216,7 +216,7 @@ def _usable(store: Store, study: Study, owner: str) -> dict[Plan, Run]:
     }
 
 
-def members(store: Store, row: StudyRow, part: str) -> list[Run]:
+def members(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
     """Returns the runs of a part of a study as they are now; of those in the bin, what others have thrown there."""
     return [run for run in _attached(store, row, part) if not _thrown_away(run, row)]
 
@@ -226,6 +226,6 @@ def _thrown_away(run: Run, row: StudyRow) -> bool:
     return run.deleted is not None and run.owner == row.owner
 
 
-def _attached(store: Store, row: StudyRow, part: str) -> list[Run]:
+def _attached(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
     ids = row.runs.get(part, [])
     return [run for run in supervisor.runs(store, deleted=None) if run.run_id in ids]

@@ -59,7 +59,7 @@ class Study:
     eval_every: int = int(limits.EVAL_EVERY.default)
     baseline: str = OWN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.TOLERANCE.check(self.tolerance)
         limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
@@ -132,7 +132,7 @@ class Study:
         )
 
     @property
-    def _axes(self) -> tuple[tuple, ...]:
+    def _axes(self) -> tuple[tuple[Any, ...], ...]:
         return tuple(getattr(self, name) for name in _AXES)
 
     def to_json(self) -> str:

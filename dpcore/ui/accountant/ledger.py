@@ -13,9 +13,9 @@ from dpcore.privacy import accounting, ledger
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import columns, controls, states
 from dpcore.ui.server import visitors
@@ -23,10 +23,10 @@ from dpcore.ui.server import visitors
 _BEGUN = "_begun"
 
 
-def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
+def metric(balance: Balance, label: str, place: DeltaGenerator | None = None) -> None:
     """Shows in large what all runs on a data set come to; its name has a place in `label`."""
     policy = balance.policy
-    place.metric(
+    (place or st).metric(
         label.format(data=policy.name),
         _("public") if policy.public else rounding.epsilon(balance.account.headline.value),
         border=True,
@@ -41,7 +41,7 @@ def _how_composed(policy: Policy) -> str:
     )
 
 
-def after(store: Store, plan: Plan, precision: Precision) -> bool:
+def after(store: StoreAccess, plan: Plan, precision: Precision) -> bool:
     """Shows what one more run would leave of the budget; returns whether there is room for it.
 
     Of a plan that was begun just now it shows what that has left: not what another one like it would.
@@ -58,7 +58,7 @@ def after(store: Store, plan: Plan, precision: Precision) -> bool:
         "left": rounding.epsilon_left(policy.budget_epsilon or 0, total),
     }
     with_it = _("Epsilon of all runs on {data}, this one with them")
-    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it, st)
+    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it)
     if policy.public:
         st.caption(_("{data} is marked as public: this run costs its users nothing.").format(**told))
     elif shown.exceeded:
@@ -111,13 +111,13 @@ def begun(plan: Plan, run_id: str) -> None:
     st.session_state[_BEGUN] = plan, run_id
 
 
-def _is_begun(store: Store, plan: Plan) -> bool:
+def _is_begun(store: StoreAccess, plan: Plan) -> bool:
     """Whether the last run that was begun in this tab has this plan, and is charged."""
     of, run_id = st.session_state.get(_BEGUN, (None, ""))
     return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
 
 
-def show(store: Store, dataset: str, precision: Precision) -> Balance:
+def show(store: StoreAccess, dataset: str, precision: Precision) -> Balance:
     """Shows a data set's composed epsilon; returns what it is made of."""
     balance = budget.balance(store, dataset, precision=precision)
     policy, account = balance.policy, balance.account
@@ -144,7 +144,7 @@ def show(store: Store, dataset: str, precision: Precision) -> Balance:
     return balance
 
 
-def runs(store: Store, balance: Balance) -> None:
+def runs(store: StoreAccess, balance: Balance) -> None:
     """Shows the runs behind a data set's epsilon."""
     if not balance.runs:
         st.write(_("Nothing was trained on it yet."))
@@ -177,7 +177,7 @@ def runs(store: Store, balance: Balance) -> None:
     )
 
 
-def decide(store: Store, dataset: str) -> None:
+def decide(store: StoreAccess, dataset: str) -> None:
     """Shows the controls of a data set's budget, and keeps what is decided."""
     policy, allowed = store.policy(dataset), limits.TARGET_EPSILON.maximum
     if visitors.hosted():

@@ -1,6 +1,7 @@
 """The controls of a privacy plan, of which one may be the number that is looked for."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -34,7 +35,7 @@ _ANSWERS = {
     "delta": (limits.DELTA,),
     "population": (limits.POPULATION,),
 }
-_SLIDERS = {
+_SLIDERS: dict[limits.Knob, dict[str, Any]] = {
     limits.NOISE_MULTIPLIER: {"low": 0.0, "high": 5.0},
     limits.CLIENTS_PER_ROUND: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.ROUNDS: {"low": 1, "high": 10_000, "logarithmic": True},
@@ -73,8 +74,8 @@ class Question:
                 controls.solved(setting, getattr(plan, setting.name))
 
 
-_answer = st.cache_data(calibration.answer, max_entries=1000, show_spinner=False)
-_floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
+_answer = st.cache_data(max_entries=1000, show_spinner=False)(calibration.answer)
+_floor = st.cache_data(max_entries=1000, show_spinner=False)(calibration.floor)
 
 
 def ask() -> Question:

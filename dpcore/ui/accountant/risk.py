@@ -13,7 +13,7 @@ from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.ui.core import address, chart, controls, tables
 
-_noise = st.cache_data(calibration.answer_for_risk, max_entries=1000, show_spinner=False)
+_noise = st.cache_data(max_entries=1000, show_spinner=False)(calibration.answer_for_risk)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from dpcore import language, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store, folders
+from dpcore.runs.store import folders
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 from dpcore.ui.core import address, controls, frame, once_more, states
 from dpcore.ui.server import visitors
@@ -21,7 +22,7 @@ _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
 
 
-def notices(store: Store) -> None:
+def notices(store: StoreAccess) -> None:
     """Shows what the last button brought about, the way back from a deletion, and what was lost and read back."""
     if said := st.session_state.pop(_SAID, ""):
         st.error(said, icon=":material/warning:")
@@ -38,10 +39,10 @@ def notices(store: Store) -> None:
     read_back(store)
 
 
-def read_back(store: Store) -> None:
+def read_back(store: StoreAccess) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
-        st.warning(language.retold(recovered), icon=":material/healing:")
+        st.warning(language.translated(recovered), icon=":material/healing:")
         button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 
@@ -67,7 +68,7 @@ def just_deleted() -> list[str]:
     return st.session_state.get(_DELETED, [])
 
 
-def _undo(store: Store, run_ids: list[str]) -> None:
+def _undo(store: StoreAccess, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
         address.put("run", run_id)
@@ -78,7 +79,7 @@ def _forget_deleted() -> None:
     st.session_state.pop(_DELETED, None)
 
 
-def _delete(store: Store, run_id: str) -> None:
+def _delete(store: StoreAccess, run_id: str) -> None:
     supervisor.delete(store, run_id)
     st.session_state.setdefault(_DELETED, []).append(run_id)
 
@@ -98,7 +99,7 @@ def keep_selected(there: Container[str]) -> None:
         address.put("run", run_id)
 
 
-def show(store: Store, run: Run) -> None:
+def show(store: StoreAccess, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
     mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
@@ -135,7 +136,7 @@ def show(store: Store, run: Run) -> None:
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
-def describe(store: Store, run: Run) -> None:
+def describe(store: StoreAccess, run: Run) -> None:
     """Shows the fields of what a person says about a run."""
     with st.expander(_("Name, tags and note")):
         one, two = st.columns(2)
@@ -165,19 +166,19 @@ def describe(store: Store, run: Run) -> None:
         )
 
 
-def parallel(store: Store) -> None:
+def parallel(store: StoreAccess) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
     count = controls.count(
         _(knob.label),
-        low=knob.minimum,
-        high=knob.maximum,
+        low=int(knob.minimum),
+        high=int(knob.maximum),
         default=store.parallel_runs(),
         key="parallel",
         help=_(knob.help),
         disabled=visitors.hosted(),
     )
-    if not visitors.hosted() and count != store.parallel_runs():
+    if not visitors.hosted() and count is not None and count != store.parallel_runs():
         store.set_parallel_runs(count)
     running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
@@ -187,7 +188,7 @@ def parallel(store: Store) -> None:
     )
 
 
-def disk(store: Store) -> None:
+def disk(store: StoreAccess) -> None:
     """Shows what runs take on the disk, and the bin."""
     kept, thrown = store.runs(), store.runs(deleted=True)
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=store.home)
@@ -199,10 +200,11 @@ def disk(store: Store) -> None:
     )
     thrown = [run for run in thrown if visiting.owns(store, run.owner)]
     if thrown:
+        titles = {run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}
         back = st.multiselect(
             _("Bring back"),
-            [run.run_id for run in thrown],
-            format_func={run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}.get,
+            list(titles),
+            format_func=titles.__getitem__,
             key="bring_back",
             placeholder=_("Choose runs"),
             help=_("Runs in the bin that are to be in the list again."),

@@ -4,7 +4,7 @@ In the tables themselves the names stay English: they head the CSV files, and co
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -131,7 +131,8 @@ _FORMATS = {
     "share": "percent",
     "signal_to_noise": "%.2f",
 }
-_ALIGNED = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")  # numbers that are written as text
+# Numbers that are written as text.
+_ALIGNED: dict[str, Literal["right"]] = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")
 
 
 def shown(names: Iterable[str], **formats: str) -> dict[str, Any]:

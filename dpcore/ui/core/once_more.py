@@ -8,7 +8,7 @@ import streamlit as st
 
 from dpcore.language import _
 from dpcore.plan import Plan
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import controls
 from dpcore.ui.server import visitors
@@ -18,7 +18,7 @@ _MADE_UP = "writers"  # nobody's: generated from digits that were published
 
 @contextmanager
 def asking(
-    store: Store,
+    store: StoreAccess,
     label: str,
     plans: Sequence[Plan],
     *,
@@ -52,7 +52,7 @@ def asking(
         yield _("{label} even so").format(label=label)
 
 
-def _mark_public(store: Store, name: str) -> None:
+def _mark_public(store: StoreAccess, name: str) -> None:
     """Offers the way out that data have which anybody may see anyway."""
     if name == _MADE_UP:
         st.write(_("The Writers are made up: they are generated from scanned digits that are published."))

@@ -104,7 +104,8 @@ def quoted(text: str) -> str:
 def of_page(page: str, names: Collection[str]) -> list[str]:
     """Returns those of the names that the address of a page may have, in the order in which it has them."""
     order = [*_PARAMETERS, *sorted(filter(_AXES.fullmatch, names))]
-    return [name for name in order if name in names and page in _find(name, page).pages]
+    found = ((name, _find(name, page)) for name in order if name in names)
+    return [name for name, parameter in found if parameter is not None and page in parameter.pages]
 
 
 def read(page: str, given: Mapping[str, list[str]]) -> Reading:
@@ -139,7 +140,7 @@ def read(page: str, given: Mapping[str, list[str]]) -> Reading:
 def not_here(page: str, name: str, value: str) -> str:
     """Returns the sentence about a value that could stand in the address of a page, were it there."""
     parameter = _find(name, page)
-    if parameter.default is None:
+    if parameter is None or parameter.default is None:
         gone = _("The link names {name}, which is not here: in the bin, removed, or of another dashboard.")
         return gone.format(name=quoted(value))
     reason = _("Expected {name} to be one of those that are offered here, found {value}.")

@@ -20,7 +20,7 @@ from dpcore.language import _
 from dpcore.plan import MODELS
 from dpcore.privacy import calibration
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.ui.core import chart, choices, columns, controls, states
 from dpcore.ui.server import visitors
 
@@ -68,7 +68,7 @@ def choose(names: tuple[str, ...]) -> str:
     )
 
 
-def choose_to_train(store: Store) -> tuple[str, str]:
+def choose_to_train(store: StoreAccess) -> tuple[str, str]:
     """Shows the choices of a data set and of a model to train on it."""
     one, two = st.columns(2)
     with one:
@@ -109,7 +109,7 @@ def show(name: str, home: Path) -> None:
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=entry.folder)
     st.caption(
         _("{source}. {scaling}. Content {content}; {size:,.0f} MB{place}").format(
-            source=language.retold(look.description.source),
+            source=language.translated(look.description.source),
             scaling=_(look.description.scaling),
             content=look.fingerprint,
             size=entry.size_bytes / 1e6,
@@ -205,7 +205,7 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
         st.caption(_("{users}: those who train are the population, and all below is of them.").format(users=users))
     for warning in warnings:
-        st.warning(language.retold(warning), icon=":material/warning:")
+        st.warning(language.translated(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")
     left, right = st.columns(2, gap="large")

@@ -3,6 +3,8 @@
 Each explanation is filled in with the numbers of its claim: `claimed` and `actual` epsilon, and what else it names.
 """
 
+from typing import Any
+
 from dpcore.language import N_
 from dpcore.lesson import mistakes
 
@@ -92,7 +94,7 @@ EXPLANATIONS = {
 }
 
 # A page that shows it, its query, and what the link says.
-LINKS = {
+LINKS: dict[str, tuple[str, dict[str, Any], str]] = {
     "fixed_size": ("accountant", {}, N_("Such a plan, with coins, in the Accountant")),
     "tutorial": ("accountant", {}, N_("This plan in the Accountant")),
     "sweep": ("ledger", {}, N_("The Ledger: what all runs spend together")),

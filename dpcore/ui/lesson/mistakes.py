@@ -239,7 +239,7 @@ def _average_moves(claim: Claim) -> None:
             "expected number: {allowed}."
         ).format(
             clients=plan.clients_per_round,
-            moved=rounding.up(mistakes.average_moves(np.array(plan.clients_per_round))),
+            moved=rounding.up(float(mistakes.average_moves(np.array(plan.clients_per_round)))),
             allowed=rounding.down(1 / plan.clients_per_round),
         ),
         table=table,

@@ -17,7 +17,7 @@ PARTS = (
 
 def show(current: str) -> None:
     """Shows the line; `current` is the key of the screen."""
-    name, places = _("One round"), {}
+    name, places = _("One round"), dict[str, list[str]]()
     for place, what, screen in PARTS:
         lit = ' aria-current="step"' if screen == current else ""
         places.setdefault(_(place), []).append(f"<li{lit}>{_(what)}</li>")

@@ -20,7 +20,7 @@ from dpcore.ui.server import visitors
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 
-_study = st.cache_resource(lambda: shipped.read(shipped.TUTORIAL.read_bytes()), show_spinner=False)
+_study = st.cache_resource(show_spinner=False)(lambda: shipped.read(shipped.TUTORIAL.read_bytes()))
 
 
 @st.cache_data(show_spinner=False)

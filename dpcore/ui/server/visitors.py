@@ -14,6 +14,7 @@ from streamlit import runtime
 
 from dpcore import hosting, language, limits
 from dpcore.language import _
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.store import Store
 from dpcore.ui.core.markdown import plain
@@ -63,16 +64,22 @@ def _has_login() -> bool:
 def owner() -> str:
     """Returns who will own what this session queues; empty for who is not known."""
     if _has_login():
-        return hosting.owner_by_login(st.user.get("iss"), st.user.get("sub")) if _signed_in() else ""
+        return hosting.owner_by_login(_claim("iss"), _claim("sub")) if _signed_in() else ""
     told = st.context.cookies.get(_COOKIE), st.session_state.get(_KNOWN)  # the second: until the next connection
     return next(filter(None, map(hosting.owner_by_browser, told)), "")
+
+
+def _claim(name: str) -> str | None:
+    """Returns what the identity provider says of who is signed in; `None` where that is no text."""
+    said = st.user.get(name)
+    return said if isinstance(said, str) else None
 
 
 def _signed_in() -> bool:
     return st.user.get("is_logged_in") is True
 
 
-def seen_by_visitor(store: Store) -> Store | Visited:
+def seen_by_visitor(store: Store) -> StoreAccess:
     """Returns the store as this session may have it: all of it on one's own machine, and else a visitor's."""
     return Visited(store, owner()) if hosted() else store
 
@@ -102,7 +109,7 @@ def admit() -> None:
             st.session_state[_KNOWN] = _browser(key="visitor", on_id_change=lambda: None).id
         return
     with st.sidebar:
-        name = st.user.get("name") or st.user.get("email") or st.user.get("sub")
+        name = _claim("name") or _claim("email") or _claim("sub") or ""
         st.caption(_("Signed in as {name}").format(name=plain(name)))
         st.button(_("Sign out"), key="sign_out", on_click=st.logout)
     _way_back(key="way_back", data={"stranger": False})

@@ -12,7 +12,7 @@ from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, outlook, schedule
 from dpcore.runs.studies.outlook import Outlook
 from dpcore.runs.studies.study import NONE, OWN, WRITERS, Study
@@ -26,7 +26,7 @@ from dpcore.ui.server import turns
 _BASELINE = "baseline"
 
 
-def ask(store: Store) -> None:
+def ask(store: StoreAccess) -> None:
     """Shows what a new study asks, to be changed, and the button that runs all of it."""
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
@@ -43,9 +43,9 @@ def ask(store: Store) -> None:
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
             seeds = controls.count(
                 _("Seeds a setting"),
-                low=limits.SEEDS.minimum,
-                high=limits.SEEDS.maximum,
-                default=limits.SEEDS.default,
+                low=int(limits.SEEDS.minimum),
+                high=int(limits.SEEDS.maximum),
+                default=int(limits.SEEDS.default),
                 key=address.key("seeds", float(limits.SEEDS.default)),
                 help=_(limits.SEEDS.help),
             )
@@ -81,7 +81,7 @@ def ask(store: Store) -> None:
                 rounds=_numbers(_("Rounds"), rounds, _whole),
                 client_learning_rates=_numbers(_("Client learning rates"), rates, float),
                 clippings=(clipping,),
-                seeds=tuple(range(seeds)),
+                seeds=tuple(range(seeds or 0)),
                 tolerance=tolerance,
                 target_epsilon=target if final else None,
                 accountant=accountant,
@@ -116,7 +116,7 @@ def ask(store: Store) -> None:
                     st.rerun()
 
 
-def _baseline(store: Store, dataset: str) -> str:
+def _baseline(store: StoreAccess, dataset: str) -> str:
     """Shows what the runs with noise are held against: the run that leaves no guarantee, or another."""
     words = {OWN: _("on these data"), WRITERS: _("on the Writers"), NONE: _("left out")}
     if not datasets.like_writers(dataset, store.home):
@@ -137,7 +137,7 @@ def _baseline(store: Store, dataset: str) -> str:
     )
 
 
-def _refused(store: Store, found: list[Outlook]) -> bool:
+def _refused(store: StoreAccess, found: list[Outlook]) -> bool:
     """Says where a budget has no room for the sweep; returns whether any has none."""
     refused = False
     for one in found:

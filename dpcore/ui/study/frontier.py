@@ -13,8 +13,8 @@ from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import forecast
 from dpcore.ui.accountant import ledger
@@ -22,11 +22,11 @@ from dpcore.ui.core import chart, choices, controls, states
 from dpcore.ui.server import turns
 from dpcore.ui.train import live, run_list
 
-_noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
-_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
+_noise_for = st.cache_data(max_entries=200, show_spinner=False)(forecast.noise_for)
+_solve = st.cache_data(max_entries=200, show_spinner=False)(calibration.solve)
 
 
-def finished(store: Store) -> dict[str, list[Run]]:
+def finished(store: StoreAccess) -> dict[str, list[Run]]:
     """Returns the runs that have finished, by the name of their data set."""
     found: dict[str, list[Run]] = {}
     for run in store.runs(status=["finished"]):
@@ -139,7 +139,7 @@ def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFram
     return table, settings
 
 
-def ask(store: Store, dataset: str, runs: list[Run]) -> None:
+def ask(store: StoreAccess, dataset: str, runs: list[Run]) -> None:
     """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
     families: dict[tuple, list[Run]] = {}
     for run in comparable(runs):
@@ -219,7 +219,7 @@ def _epsilon(run: Run, delta: float) -> float:
     return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
 
 
-def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
+def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
     rows = []
     for run in runs:
         accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
@@ -237,7 +237,7 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
     return pd.DataFrame(rows, columns=["ratio", "clients", "rounds", "epsilon", "accuracy"])
 
 
-def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
+def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
     one, two = st.columns([2, 3], gap="large")
     with one:
@@ -270,6 +270,7 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
+        assert expected is not None  # with too few runs nothing is asked here
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,

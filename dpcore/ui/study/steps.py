@@ -13,7 +13,7 @@ from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
 from dpcore.reports import study as report
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import findings, outlook, schedule
 from dpcore.runs.studies.progress import Progress, rounds_done
 from dpcore.runs.studies.reading import Reading, final_plan
@@ -27,7 +27,7 @@ _POLL_SECONDS = 2.0
 _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
 
 
-def show(store: Store, study_id: str) -> None:
+def show(store: StoreAccess, study_id: str) -> None:
     """Shows a study's five steps, looking again every two seconds while it is going."""
     with controls.explain():
         now = schedule.look(store, study_id)
@@ -63,7 +63,7 @@ def show(store: Store, study_id: str) -> None:
         )
 
 
-def _steps(store: Store, study_id: str) -> str:
+def _steps(store: StoreAccess, study_id: str) -> str:
     now = schedule.look(store, study_id)
     study, reading = now.study, now.reading
     done, total = rounds_done(now)
@@ -81,7 +81,7 @@ def _steps(store: Store, study_id: str) -> str:
         waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
         states.next_step("waiting" if waiting else now.status, study=True)
         if now.status == "stuck":
-            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+            st.error(visitors.without_paths(language.translated(now.message)), icon=":material/error:")
         with st.container(horizontal=True):
             if not visiting.owns(store, now.owner):
                 st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))
@@ -167,11 +167,12 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 def _calibration(study: Study, reading: Reading) -> None:
     st.header(_("3. Find the clients that make it private"))
+    target = study.target_epsilon or 0.0  # who asks for none is not shown this
     st.write(
         _(
             "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
             "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
-        ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
+        ).format(epsilon=rounding.given(target), delta=rounding.given(study.plan.privacy.delta))
     )
     if reading.bearable is None:
         st.caption(_("Known when the sweep is read."))
@@ -197,7 +198,7 @@ def _calibration(study: Study, reading: Reading) -> None:
             )
 
 
-def _result(store: Store, now: Progress) -> None:
+def _result(store: StoreAccess, now: Progress) -> None:
     st.header(_("4. Train the final model"))
     st.write(
         _(

@@ -7,13 +7,13 @@ from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.language import _
 from dpcore.privacy import accounting, ledger
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.core import chart, columns, states, tables
 
 
-def show(store: Store, run_ids: list[str]) -> None:
+def show(store: StoreAccess, run_ids: list[str]) -> None:
     """Shows the curves of up to eight runs in one chart each, their last figures, and in what their plans differ."""
     if len(run_ids) > lines.MOST_LINES:
         st.info(

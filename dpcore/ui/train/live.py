@@ -14,8 +14,8 @@ from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.core import actions, chart, frame, states, tables
 from dpcore.ui.server import visitors
@@ -45,7 +45,7 @@ def label(run: Run) -> str:
     )
 
 
-def show(store: Store, run_id: str) -> None:
+def show(store: StoreAccess, run_id: str) -> None:
     """Shows a run, looking for new rounds every second until it has ended."""
     run = supervisor.current(store, run_id)
 
@@ -66,7 +66,7 @@ def show(store: Store, run_id: str) -> None:
         _take_along(store, run)
 
 
-def _take_along(store: Store, run: Run) -> None:
+def _take_along(store: StoreAccess, run: Run) -> None:
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -94,7 +94,7 @@ def _take_along(store: Store, run: Run) -> None:
         )
 
 
-def _look(store: Store, run_id: str) -> str:
+def _look(store: StoreAccess, run_id: str) -> str:
     """Draws what is known now; returns the run's status."""
     run = supervisor.current(store, run_id)
     if run.status == "queued":
@@ -124,7 +124,7 @@ def _look(store: Store, run_id: str) -> str:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _drawn(
-    home: str, run_id: str, last_round: int | None, code: str, _store: Store, _run: Run
+    home: str, run_id: str, last_round: int | None, code: str, _store: StoreAccess, _run: Run
 ) -> tuple[list[Round], dict[str, tuple[str, str, pd.DataFrame]]]:
     """Returns a run's rounds; and of each curve its figure as JSON, its sentence and its table.
 
@@ -154,7 +154,7 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
     return figure.to_json(), words, shown
 
 
-def _progress(store: Store, run: Run, rows: list[Round]) -> None:
+def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
     total, done = run.plan.privacy.rounds, rows[-1].round if rows else 0
     words = [
         states.name(run.status).capitalize(),
@@ -186,9 +186,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
             icon=":material/hourglass_disabled:",
         )
     diverged = divergence(rows)
-    with language.speaking("en"):
-        written = divergence(rows)  # as a worker writes it: it knows no reader
-    said = diverged if run.message == written else language.retold(run.message)
+    said = language.translated(run.message)
     if run.status in ("failed", "interrupted"):
         st.error(visitors.without_paths(said), icon=":material/error:")
         if not visitors.hosted():  # a log names folders of the machine
@@ -197,7 +195,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
                     st.code(supervisor.log_tail(store, run.run_id) or _("It is empty."), language=None)
     elif run.message:
         st.info(visitors.without_paths(said), icon=":material/info:")
-    if diverged and run.message != written:
+    if diverged and said != diverged:
         st.warning(
             _("{diverged} The guarantee stays that of all planned rounds.").format(diverged=diverged),
             icon=":material/trending_up:",

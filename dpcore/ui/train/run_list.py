@@ -9,8 +9,8 @@ from dpcore import rounding
 from dpcore.language import _
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.precision import Precision
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
 from dpcore.ui.core import actions, address, choices, columns, frame, parameters, states
 
@@ -24,7 +24,7 @@ def open_run(run_id: str) -> None:
     address.leave_for("runs")
 
 
-def choose(store: Store) -> list[str]:
+def choose(store: StoreAccess) -> list[str]:
     """Shows the runs that pass the filters, and returns the ids of those that are chosen (also by the link)."""
     one, two = st.columns([2, 3], vertical_alignment="bottom")
     words = one.text_input(
@@ -68,7 +68,7 @@ def _passes(run: Run, words: str, wanted: list[str]) -> bool:
     return (not wanted or run.status in wanted) and all(word in text for word in words.lower().split())
 
 
-def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
+def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
     """Shows runs, those that are chosen marked; returns the ids of those that are marked now."""
     if not runs:
         st.info(_("No run passes these filters: take some away."), icon=":material/filter_alt_off:")

@@ -1,18 +1,19 @@
 """What a visitor can do to the store, whatever a page would offer."""
 
 import inspect
+import re
 import shutil
 from collections import namedtuple
 from dataclasses import replace
 
 import pytest
 
-from dpcore import hosting, limits
+from dpcore import hosting, language, limits
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import InvalidValueError, NotAllowedError
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
-from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
@@ -47,16 +48,54 @@ def study(seeds=(0,), rounds=(10,), **values):
     return Study(plan=plan, seeds=seeds, rounds=rounds, **values)
 
 
-def test_every_method_of_the_store_is_sorted(store):
-    public = {name for name, _ in inspect.getmembers(Store, inspect.isfunction) if not name.startswith("_")}
-    own = {name for name in vars(Visited) if not name.startswith("_")}
-    open_to_visitors = visiting.LOOKING | visiting.ON_OWN_RUN | visiting.ON_OWN_STUDY | own
-    closed = {"append", "begin", "draw", "empty_bin", "forget_recovered", "move", "say", "set_parallel_runs"}
-    closed |= {"set_cluster", "set_policy", "set_rules", "unbegin"}
-    assert public - open_to_visitors == closed
-    for name in closed:
-        with pytest.raises(NotAllowedError, match="found a visitor"):
-            getattr(Visited(store, HERS), name)("anything")
+def methods(of):
+    return {name: what for name, what in inspect.getmembers(of, inspect.isfunction) if not name.startswith("_")}
+
+
+OF_WORKERS = {"append", "begin", "draw", "say", "unbegin"}
+FOR_EVERYBODY = {
+    "empty_bin",
+    "forget_recovered",
+    "move",
+    "set_cluster",
+    "set_parallel_runs",
+    "set_policy",
+    "set_rules",
+}
+
+
+def test_every_method_of_the_store_is_sorted():
+    asked = methods(StoreAccess).keys()
+    assert methods(Store).keys() - asked == OF_WORKERS
+    assert methods(Visited).keys() - asked == {"check"}
+    assert asked <= methods(Visited).keys() & methods(Store).keys()
+    assert not any(hasattr(Visited, name) for name in OF_WORKERS)
+
+
+@pytest.mark.parametrize("name", sorted(methods(StoreAccess)))
+def test_what_is_asked_is_asked_of_every_store_in_the_same_way(name):
+    """The checker of types reads this too; but a default that differs is no error to it."""
+
+    def parameters(of):
+        return {one.name: one for one in inspect.signature(methods(of)[name]).parameters.values()}
+
+    asked, whole = parameters(StoreAccess), parameters(Store)
+    assert parameters(Visited) == asked
+    assert {one: whole[one] for one in asked} == asked
+    assert all(whole[one].default is not inspect.Parameter.empty for one in whole.keys() - asked.keys())
+
+
+@pytest.mark.parametrize("name", sorted(FOR_EVERYBODY))
+def test_what_is_decided_for_everybody_is_refused_in_words_that_are_translated(hers, name):
+    asked = list(inspect.signature(getattr(hers, name)).parameters.values())
+    values = {one.name: "anything" for one in asked if one.kind is one.KEYWORD_ONLY}
+    said = {}
+    for code in language.LANGUAGES:
+        with language.speaking(code), pytest.raises(NotAllowedError) as refused:
+            getattr(hers, name)(*["anything"] * (len(asked) - len(values)), **values)
+        said[code] = str(refused.value)
+    assert "found a visitor" in said["en"]
+    assert not re.search("[a-z]{3}", said["ja"])
 
 
 def test_a_visitors_run_is_theirs_in_the_store_and_in_its_folder(store, hers):
