@@ -32,10 +32,9 @@ AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: igno
 Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})  # type: ignore[misc]  # not written out
 Clipping = StrEnum("Clipping", list(clippings.BY_KIND))  # type: ignore[misc]  # not written out
 Sampling = StrEnum("Sampling", ["poisson", "none"])
-Participation = StrEnum(
-    "Participation", {name.replace("-", "_"): name for name in (*choices.PARTICIPATION_BY_KIND, "allocation")}
-)
-Noise = StrEnum("Noise", {name.replace("-", "_"): name for name in choices.NOISE_BY_KIND})
+_PARTICIPATIONS = (*choices.PARTICIPATION_BY_KIND, "allocation")  # the last to be refused with its reason
+Participation = StrEnum("Participation", {name.replace("-", "_"): name for name in _PARTICIPATIONS})  # type: ignore[misc]  # not written out
+Noise = StrEnum("Noise", {name.replace("-", "_"): name for name in choices.NOISE_BY_KIND})  # type: ignore[misc]  # not written out
 
 AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
@@ -74,7 +73,7 @@ def _plan(
     participation: ParticipationChoice = None,
     max_participations: Annotated[int | None, option(limits.MAX_PARTICIPATIONS)] = None,
     min_separation: Annotated[int | None, option(limits.MIN_SEPARATION)] = None,
-    noise: NoiseChoice = Noise.independent,
+    noise: NoiseChoice = Noise("independent"),  # noqa: B008  # a member
     bands: Annotated[int | None, option(limits.BANDS)] = None,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[

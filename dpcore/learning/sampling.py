@@ -3,6 +3,7 @@
 import secrets
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import rng
 from dpcore.plan import Plan
@@ -15,7 +16,9 @@ def streams_of(plan: Plan) -> Streams:
     return Streams(secrets.randbits(128) if seed is None else seed, plan.fingerprint)
 
 
-def cohort(plan: Plan, round_num: int, streams: Streams | None = None, *, fresh_coins: bool = False) -> np.ndarray:
+def cohort(
+    plan: Plan, round_num: int, streams: Streams | None = None, *, fresh_coins: bool = False
+) -> NDArray[np.int64]:
     """Returns the users of a round, int64 [cohort_size], drawn as the accountant assumes it.
 
     They are counted among those who train: user i is `FederatedDataset.trainers[i]`.
@@ -36,7 +39,7 @@ def cohort(plan: Plan, round_num: int, streams: Streams | None = None, *, fresh_
     return plan.privacy.cohorts.cohort(draw, round_num, plan.privacy.fleet)
 
 
-def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> np.ndarray:
+def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> NDArray[np.int64]:
     """Returns the order in which a user goes through their examples in a round, int64 [count].
 
     It protects nobody, so without a seed it follows from what everybody knows.

@@ -51,7 +51,7 @@ def chosen(
     return formed, adding(**_own(adding, noise, bands=bands))
 
 
-def _own(kind: type, name: str, **given: Any) -> dict[str, Any]:
+def _own(kind: type[Participation] | type[Noise], name: str, **given: Any) -> dict[str, Any]:
     known = {knob.name for knob in kind.knobs}
     for number, value in given.items():
         if value is not None and number not in known:

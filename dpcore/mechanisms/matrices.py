@@ -9,9 +9,10 @@ and C^T C, not C C^T. Source: Choquette-Choo et al. (2023) <https://arxiv.org/ab
 import functools
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def square_root(rounds: int) -> np.ndarray:
+def square_root(rounds: int) -> NDArray[np.float64]:
     """Returns the first column of the square root of the prefix sums' matrix, float64 [rounds].
 
     Source: Fichtenberger et al. (2023): c_0 = 1, c_k = c_(k-1) (2k - 1) / (2k).
@@ -21,7 +22,7 @@ def square_root(rounds: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def optimal_bands(rounds: int, bands: int) -> np.ndarray:
+def optimal_bands(rounds: int, bands: int) -> NDArray[np.float64]:
     """Returns the first column, of length 1, of the banded matrix with the least error of prefix sums: float64 [bands].
 
     The mean over all rounds of the squared error, by L-BFGS; a second at most for 2,000 rounds and 64 bands.
@@ -37,7 +38,7 @@ def optimal_bands(rounds: int, bands: int) -> np.ndarray:
     impulse = np.zeros(rounds)
     impulse[0] = 1.0
 
-    def error(tail: np.ndarray) -> tuple[float, np.ndarray]:
+    def error(tail: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         column = np.append(1.0, tail)
         inverse = signal.lfilter([1.0], column, impulse)
         sums = np.cumsum(inverse)
@@ -58,18 +59,19 @@ def optimal_bands(rounds: int, bands: int) -> np.ndarray:
             error, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-15}
         )
     column = np.append(1.0, found.x)
-    column = column / np.linalg.norm(column)
+    column /= np.linalg.norm(column)
     column.flags.writeable = False
     return column
 
 
-def column_norms(column: np.ndarray, rounds: int) -> np.ndarray:
+def column_norms(column: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     """Returns the length of each column of the matrix of so many rounds, float64 [rounds]; the last ones are cut off."""
     lengths = np.sqrt(np.cumsum(column[:rounds] ** 2))
-    return lengths[np.minimum(rounds - 1 - np.arange(rounds), len(lengths) - 1)]
+    found: NDArray[np.float64] = lengths[np.minimum(rounds - 1 - np.arange(rounds), len(lengths) - 1)]
+    return found
 
 
-def sensitivity_squared(column: np.ndarray, rounds: int, participations: int, separation: int) -> float:
+def sensitivity_squared(column: NDArray[np.float64], rounds: int, participations: int, separation: int) -> float:
     """Returns the most by which a user moves what is released in so many rounds, squared, in clip norms.
 
     Over all ways to take part at most `participations` times, two of them i < j with j - i >= `separation`: of a column
@@ -86,7 +88,7 @@ def sensitivity_squared(column: np.ndarray, rounds: int, participations: int, se
     return float(moved @ moved)
 
 
-def prefix_errors(column: np.ndarray, rounds: int, scales: np.ndarray) -> np.ndarray:
+def prefix_errors(column: NDArray[np.float64], rounds: int, scales: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the variance of the noise in the sum of the first t rounds, for t from 1: float64 [rounds].
 
     Args:

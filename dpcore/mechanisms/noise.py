@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.mechanisms import matrices, trees
 
-Parts = list[np.ndarray]  # float32, of the shapes of a sum's parts
+Stream = Callable[[int], np.random.Generator]  # of one use, by round, anew on every call
+Shapes = Sequence[tuple[int, ...]]
+Parts = list[NDArray[np.float32]]  # float32, of the shapes of a sum's parts
 _MOST_KEPT = 1_000  # rounds whose noise is kept in memory at once
 
 
@@ -48,13 +51,11 @@ class Independent:
         """
         return float(min(participations, -(-released // separation)))
 
-    def prefix_errors(self, rounds: int) -> np.ndarray:
+    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         """Returns the variance of the noise in the sum of the first t rounds, for t from 1, at unit noise: [rounds]."""
         return np.arange(1.0, rounds + 1)
 
-    def source(
-        self, stream: Callable[[int], np.random.Generator], rounds: int, shapes: Sequence[tuple[int, ...]]
-    ) -> Callable[[int], Parts]:
+    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         """Returns what gives the noise of a round, from 1, in units of the noise multiplier: float32 of the shapes.
 
         The same round always gives the same noise, also if it is asked for again, or first.
@@ -77,7 +78,7 @@ class Independent:
         return _("The noise of each round is independent of all others'.")
 
 
-def _fresh(draw: np.random.Generator, shapes: Sequence[tuple[int, ...]]) -> Parts:
+def _fresh(draw: np.random.Generator, shapes: Shapes) -> Parts:
     return [draw.standard_normal(shape, np.float32) for shape in shapes]
 
 
@@ -99,10 +100,10 @@ class Tree(_Correlated):
     def sensitivity_squared(self, rounds: int, released: int, participations: int, separation: int) -> float:
         return float(trees.sensitivity_squared(released, participations, separation))
 
-    def prefix_errors(self, rounds: int) -> np.ndarray:
+    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         return trees.prefix_errors(rounds)
 
-    def source(self, stream, rounds, shapes):
+    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _TreeSteps(stream, shapes))
 
     @property
@@ -131,7 +132,7 @@ class Banded(_Correlated):
 
     bands: int = int(limits.BANDS.default)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "bands", limits.BANDS.check(self.bands))
 
     def check(self, pattern: tuple[int, int], rounds: int) -> None:
@@ -149,14 +150,14 @@ class Banded(_Correlated):
         # Columns of length 1 (cut off, they are shorter) that share no round.
         return float(min(participations, -(-released // separation)))
 
-    def _column(self, rounds: int) -> np.ndarray:
+    def _column(self, rounds: int) -> NDArray[np.float64]:
         return matrices.optimal_bands(rounds, self.bands)
 
-    def prefix_errors(self, rounds: int) -> np.ndarray:
+    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         column = self._column(rounds)
         return matrices.prefix_errors(column, rounds, matrices.column_norms(column, rounds))
 
-    def source(self, stream, rounds, shapes):
+    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         column = self._column(rounds)
         return _Steps(lambda: _Filter(stream, shapes, column, matrices.column_norms(column, rounds)))
 
@@ -195,10 +196,10 @@ class SquareRoot(_Correlated):
     def sensitivity_squared(self, rounds: int, released: int, participations: int, separation: int) -> float:
         return matrices.sensitivity_squared(matrices.square_root(released), released, participations, separation)
 
-    def prefix_errors(self, rounds: int) -> np.ndarray:
+    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         return matrices.prefix_errors(matrices.square_root(rounds), rounds, np.ones(rounds))
 
-    def source(self, stream, rounds, shapes):
+    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _Filter(stream, shapes, matrices.square_root(rounds), np.ones(rounds)))
 
     @property
@@ -213,25 +214,25 @@ class _Steps:
     """Noise that follows from that of the rounds before; asked out of turn, it begins again."""
 
     def __init__(self, begin: Callable[[], Callable[[int], Parts]]):
-        self._begin, self._round = begin, None
+        self._begin, self._done = begin, 0
+        self._step: Callable[[int], Parts] | None = None
 
     def __call__(self, round_num: int) -> Parts:
-        if self._round is None or round_num <= self._round:
-            self._round, self._step = 0, self._begin()
-        try:
-            while self._round < round_num:
-                parts = self._step(self._round + 1)
-                self._round += 1
-        except BaseException:
-            self._round = None  # in the middle of a step
-            raise
+        step = self._step if round_num > self._done else None
+        if step is None:
+            step, self._done = self._begin(), 0
+        self._step = None  # until it is whole: who is interrupted in the middle of it begins again
+        parts: Parts = []
+        for number in range(self._done + 1, round_num + 1):
+            parts = step(number)
+        self._step, self._done = step, round_num
         return parts
 
 
 class _Filter:
     """Rounds of `scales[t]` times row t of the inverse of a Toeplitz matrix, on fresh noise."""
 
-    def __init__(self, stream, shapes, column: np.ndarray, scales: np.ndarray):
+    def __init__(self, stream: Stream, shapes: Shapes, column: NDArray[np.float64], scales: NDArray[np.float64]):
         self._stream, self._shapes, self._scales = stream, shapes, scales
         self._first, self._rest = np.float32(column[0]), column[1:].astype(np.float32)
         self._before: deque[Parts] = deque(maxlen=len(self._rest))
@@ -250,7 +251,7 @@ class _Filter:
 class _TreeSteps:
     """Rounds of what a tree's noise adds to the prefix sums."""
 
-    def __init__(self, stream, shapes):
+    def __init__(self, stream: Stream, shapes: Shapes):
         self._stream, self._shapes = stream, shapes
         self._nodes: list[
             tuple[int, Parts]

@@ -1,10 +1,12 @@
 """Who takes part in a round."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError
@@ -87,7 +89,7 @@ class Poisson:
         """Returns how often a user can take part, and how close together."""
         return Pattern(fleet.rounds, 1)
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> np.ndarray:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
         """Returns the users of a round, int64 [cohort_size], ascending, each in [0, population).
 
         The size varies from round to round, and an empty cohort is a round like any other.
@@ -196,7 +198,7 @@ class FixedSize(Poisson):
     def movement(self, adjacency: str) -> int:
         return 2
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> np.ndarray:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
         draw = stream("client_sampling", round_num)
         return np.sort(draw.choice(fleet.population, fleet.clients_per_round, replace=False))
 
@@ -248,7 +250,7 @@ class Schedule(Poisson):
     max_participations: int | None = None
     min_separation: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for knob in self.knobs:
             if (given := getattr(self, knob.name)) is not None:
                 object.__setattr__(self, knob.name, knob.check(given))
@@ -295,12 +297,13 @@ class Schedule(Poisson):
         separation = self._separation(fleet)
         return Pattern(int(-(-fleet.rounds // separation)), separation)
 
-    def _group(self, stream: Stream, fleet: Fleet) -> np.ndarray:
+    def _group(self, stream: Stream, fleet: Fleet) -> NDArray[np.int64]:
         """The group of each user, int64 [population]; beyond the last group for those in none."""
         shares = stream("groups", 0).random(fleet.population) * (fleet.population / fleet.clients_per_round)
-        return shares.astype(np.int64)
+        group: NDArray[np.int64] = shares.astype(np.int64)
+        return group
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> np.ndarray:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
         return np.flatnonzero(self._group(stream, fleet) == (round_num - 1) % self._separation(fleet))
 
     def event(
@@ -350,7 +353,7 @@ class CyclicPoisson(Schedule):
                 ).format(participation=_(self.title), noise=noise.kind),
             )
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> np.ndarray:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
         groups = self._separation(fleet)
         group = (stream("groups", 0).random(fleet.population) * groups).astype(np.int64)
         coins = stream("client_sampling", round_num).random(fleet.population)
@@ -408,7 +411,7 @@ def _one_gaussian(
         known = one.rounds if released is None else released
         if not known:
             return 1.0
-        return noise.sensitivity_squared(one.rounds, known, *participation.pattern(one)) ** 0.5
+        return math.sqrt(noise.sensitivity_squared(one.rounds, known, *participation.pattern(one)))
 
     sensitivity = _each(moved, fleet)
     rounds = fleet.rounds if released is None else released

@@ -7,6 +7,7 @@ which cover them. Source: Kairouz et al. (2021) <https://arxiv.org/abs/2103.0003
 import functools
 
 import numpy as np
+from numpy.typing import NDArray
 
 _NONE = -(1 << 24)  # far below any sum of squares, and no overflow when some are added
 
@@ -22,11 +23,14 @@ def node_variance(level: int) -> float:
     return 1 / (2 - 2.0**-level)
 
 
-def prefix_errors(rounds: int) -> np.ndarray:
+def prefix_errors(rounds: int) -> NDArray[np.float64]:
     """Returns the variance of the noise in the sum of the first t rounds, for t from 1: float64 [rounds]."""
     steps = np.arange(1, rounds + 1)
-    levels = range(int(rounds).bit_length())
-    return sum(node_variance(level) * ((steps >> level) & 1) for level in levels)
+    levels = np.arange(int(rounds).bit_length())
+    found: NDArray[np.float64] = ((steps[:, None] >> levels) & 1) @ np.array(
+        list(map(node_variance, levels.tolist()))
+    )
+    return found
 
 
 @functools.lru_cache(maxsize=4096)
@@ -53,7 +57,7 @@ def sensitivity_squared(rounds: int, participations: int, separation: int) -> in
 
 
 @functools.lru_cache(maxsize=256)
-def _whole(level: int, count: int, gap: int, only_first: bool = False) -> np.ndarray:
+def _whole(level: int, count: int, gap: int, only_first: bool = False) -> NDArray[np.int32]:
     """The most that participations move a whole tree, squared: int32 [count + 1, gap, gap]; `only_first`: [:, :1].
 
     At [m, a, c] for m participations, none of them in the first a leaves, nor in the last c; far below 0 where they have
@@ -69,7 +73,9 @@ def _whole(level: int, count: int, gap: int, only_first: bool = False) -> np.nda
     return _joined(left, size, right, size, gap) + np.arange(count + 1, dtype=np.int32)[:, None, None] ** 2
 
 
-def _joined(left: np.ndarray, left_size: int, right: np.ndarray, right_size: int, gap: int) -> np.ndarray:
+def _joined(
+    left: NDArray[np.int32], left_size: int, right: NDArray[np.int32], right_size: int, gap: int
+) -> NDArray[np.int32]:
     """The most in two trees side by side."""
     count, skipped = len(left) - 1, np.arange(gap)
     # All in one of them: then what is left free at an end may reach over the other.

@@ -4,6 +4,7 @@ What changes only the speed, or only what is looked at (engine, how often to eva
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -146,7 +147,7 @@ class PrivacyPlan:
         """The most by which a user moves all that the run releases, in clip norms."""
         often, apart = self.cohorts.pattern(self.fleet)
         moved = self.noise.sensitivity_squared(self.rounds, self.rounds, often, apart) if self.rounds else 0.0
-        return moved**0.5 * self.cohorts.movement(self.adjacency)
+        return math.sqrt(moved) * self.cohorts.movement(self.adjacency)
 
     @property
     def most_noise(self) -> float:

@@ -12,7 +12,10 @@ from dpcore.mechanisms.participation import PARTICIPATIONS, Participation, Poiss
 
 # What a plan had before there was a choice, and what goes without saying.
 USUAL: Mapping[str, Participation | Noise] = {"participation": Poisson(), "noise": Independent()}
-_KINDS = {"participation": PARTICIPATIONS, "noise": NOISES}
+_KINDS: Mapping[str, Mapping[str, type[Participation] | type[Noise]]] = {
+    "participation": {kind.kind: kind for kind in PARTICIPATIONS},
+    "noise": {kind.kind: kind for kind in NOISES},
+}
 
 
 def tagged(part: Clipping | Participation | Noise) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def parts(privacy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(name: str, values: Any) -> Participation | Noise:
-    kinds = {kind.kind: kind for kind in _KINDS[name]}
+    kinds = _KINDS[name]
     tag = values.get("kind") if isinstance(values, dict) else None
     if not isinstance(tag, str) or tag not in kinds:
         message = _("Expected {name} to have a kind, one of {kinds}, found {value}.")

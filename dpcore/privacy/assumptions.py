@@ -60,8 +60,7 @@ def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Ass
 
 
 def _with(plan: PrivacyPlan, participation: Poisson, adjacency: str) -> PrivacyPlan:
-    given = {"participation": participation, "adjacency": adjacency}
     try:
-        return replace(plan, **given)
+        return replace(plan, participation=participation, adjacency=adjacency)
     except InvalidValueError:
-        return replace(plan, **given, noise=Independent())
+        return replace(plan, participation=participation, adjacency=adjacency, noise=Independent())

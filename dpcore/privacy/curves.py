@@ -77,7 +77,9 @@ def round_rdp(noise: NDArray[np.float64], prob: NDArray[np.float64]) -> NDArray[
 def _round_rdp(settings: NDArray[np.float64], replaces: bool) -> NDArray[np.float64]:
     if not replaces:
         return round_rdp(*settings.T)
-    return np.array([accounting.round_rdp(SampledGaussian(*one, replaces)) for one in settings.tolist()])
+    return np.array(
+        [accounting.round_rdp(SampledGaussian(noise, prob, replaces)) for noise, prob in settings.tolist()]
+    )
 
 
 def rdp_epsilons(
