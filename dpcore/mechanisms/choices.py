@@ -28,7 +28,8 @@ def chosen(
 ) -> tuple[Participation, Noise]:
     """Returns both; a number that is not given follows from the others.
 
-    Bands are as many as the separation of a user's rounds; the groups of cyclic Poisson sampling as many as the bands.
+    Bands are as many as the separation of a user's rounds; the groups of cyclic Poisson sampling as many as the bands,
+    and those at most 16.
 
     Raises:
         InvalidValueError: If there is no such kind, or a number is given that it does not have.
@@ -42,7 +43,10 @@ def chosen(
     limits.check_choice("noise", noise, tuple(NOISE_BY_KIND))
     forming, adding = PARTICIPATION_BY_KIND[participation], NOISE_BY_KIND[noise]
     if forming.groups_are_bands and min_separation is None:
-        min_separation = bands or 1
+        most = max(1, min(int(fleet.population // fleet.clients_per_round), int(limits.BANDS.default)))
+        min_separation = bands or (most if adding.is_correlated else 1)
+    if forming.groups_are_bands and not adding.is_correlated and bands == min_separation:
+        bands = None  # of independent noise they are groups alone
     formed = forming(
         **_own(forming, participation, max_participations=max_participations, min_separation=min_separation)
     )

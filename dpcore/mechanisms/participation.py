@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -88,6 +88,20 @@ class Poisson:
     def pattern(self, fleet: Fleet) -> Pattern:
         """Returns how often a user can take part, and how close together."""
         return Pattern(fleet.rounds, 1)
+
+    def at_most(self, participations: int, fleet: Fleet) -> "Participation":
+        """Returns the way to form cohorts in which a user takes part in so many rounds at most, as far apart as can be.
+
+        Raises:
+            InvalidValueError: If it knows no such bound.
+        """
+        raise InvalidValueError(
+            "participation",
+            _(
+                "Expected a known schedule to look for max_participations, found {participation}: nothing in it limits "
+                "how often a user takes part. Choose schedule."
+            ).format(participation=self.kind),
+        )
 
     def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
         """Returns the users of a round, int64 [cohort_size], ascending, each in [0, population).
@@ -216,8 +230,8 @@ class FixedSize(Poisson):
     def assumption(self, fleet: Fleet) -> str:
         return _(
             "Each round's cohort is a uniformly random sample of exactly {clients_per_round:,} of {population:,} users, "
-            "anew in every round; nobody learns who took part. A user more or less changes who else takes part, which "
-            "moves the sum by up to twice the clip norm."
+            "anew in every round; nobody learns who took part. A user who is added, removed or replaced changes who else "
+            "takes part, which moves the sum by up to twice the clip norm."
         ).format(**fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:
@@ -297,6 +311,9 @@ class Schedule(Poisson):
         separation = self._separation(fleet)
         return Pattern(int(-(-fleet.rounds // separation)), separation)
 
+    def at_most(self, participations: int, fleet: Fleet) -> "Participation":
+        return replace(self, max_participations=participations, min_separation=-(-fleet.rounds // participations))
+
     def _group(self, stream: Stream, fleet: Fleet) -> NDArray[np.int64]:
         """The group of each user, int64 [population]; beyond the last group for those in none."""
         shares = stream("groups", 0).random(fleet.population) * (fleet.population / fleet.clients_per_round)
@@ -339,8 +356,10 @@ class CyclicPoisson(Schedule):
 
     kind: ClassVar[str] = "cyclic-poisson"
     title: ClassVar[str] = N_("Cyclic Poisson sampling")
-    groups_are_bands: ClassVar[bool] = True
     sampling: ClassVar[str] = "cyclic-poisson"
+    groups_are_bands: ClassVar[bool] = True
+
+    at_most = Poisson.at_most  # more turns of smaller groups: neither costs always more
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
         super().check(fleet, adjacency, noise)

@@ -117,6 +117,8 @@ class PrivacyPlan:
             )
         self.clipping.check_noise(noise, clients)
         self.cohorts.check(self.fleet, self.adjacency, self.noise)
+        if self.participation == Full():
+            _set(self, participation=Poisson())  # of everybody: one plan, and one text for it
         if self.noise.is_correlated and self.clipping.releases_clip_norm:
             raise InvalidValueError(
                 "noise",
@@ -141,6 +143,11 @@ class PrivacyPlan:
     def redraws(self) -> bool:
         """Whether a round that is drawn twice costs what one more round does, and spoils nothing else."""
         return self.cohorts.redraws and not self.noise.is_correlated
+
+    @property
+    def participations(self) -> int:
+        """In how many rounds a user can take part."""
+        return self.cohorts.pattern(self.fleet).participations
 
     @property
     def sensitivity(self) -> float:

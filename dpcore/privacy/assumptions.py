@@ -7,16 +7,19 @@ from dpcore.errors import InvalidValueError
 from dpcore.mechanisms.noise import Independent
 from dpcore.mechanisms.participation import (
     ADD_OR_REMOVE,
-    REPLACE,
+    ADJACENCIES,
     CyclicPoisson,
     FixedSize,
     Full,
+    Participation,
     Poisson,
     Schedule,
 )
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.precision import Precision
+
+_GROUPS = 4  # of cyclic Poisson sampling, where no bands say how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,27 +43,32 @@ class Assumption:
 def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Assumption]:
     """Returns the plan under each assumption that its numbers allow, the plan's own among them.
 
-    Where a way to form cohorts does not go with the plan's noise, that is independent there.
+    Where a way to form cohorts does not go with the plan's noise, that is independent there. In full participation all
+    users take part in every round, however many the plan's clients are.
     """
-    ways = [
-        (Poisson(), ADD_OR_REMOVE),
-        (CyclicPoisson(min_separation=getattr(plan.noise, "bands", None) or 4), ADD_OR_REMOVE),
-        (FixedSize(), ADD_OR_REMOVE),
-        (FixedSize(), REPLACE),
-        (Schedule(), ADD_OR_REMOVE),
-        (Full(), ADD_OR_REMOVE),
-        (Full(), REPLACE),
-        (plan.participation, plan.adjacency),
-    ]
-    plans: dict[PrivacyPlan, None] = {}
-    for participation, adjacency in ways:
-        with suppress(InvalidValueError):
-            plans[_with(plan, participation, adjacency)] = None
+    apart = max(1, plan.population // plan.clients_per_round)
+    groups = min(getattr(plan.noise, "bands", _GROUPS), apart)
+    ways = {
+        "poisson": [_with(plan, Poisson(), ADD_OR_REMOVE)],
+        "cyclic-poisson": [_with(plan, CyclicPoisson(min_separation=groups), ADD_OR_REMOVE)],
+        "fixed": [_with(plan, FixedSize(), adjacency) for adjacency in ADJACENCIES],
+        "schedule": [_with(plan, Schedule(), ADD_OR_REMOVE)],
+        "full": [_with(plan, Full(), adjacency, clients_per_round=plan.population) for adjacency in ADJACENCIES],
+    }
+    ways[plan.cohorts.kind] = [one for one in ways[plan.cohorts.kind] if one and one.adjacency != plan.adjacency]
+    ways[plan.cohorts.kind].insert(0, plan)
+    plans = [one for way in ways.values() for one in way if one]
     return [Assumption(plan=one, epsilon=accounting.epsilon(one, precision).value) for one in plans]
 
 
-def _with(plan: PrivacyPlan, participation: Poisson, adjacency: str) -> PrivacyPlan:
-    try:
-        return replace(plan, participation=participation, adjacency=adjacency)
-    except InvalidValueError:
-        return replace(plan, participation=participation, adjacency=adjacency, noise=Independent())
+def _with(
+    plan: PrivacyPlan, participation: Participation, adjacency: str, *, clients_per_round: int | None = None
+) -> PrivacyPlan | None:
+    """The plan with other cohorts; `None` where they cannot be formed."""
+    clients = clients_per_round or plan.clients_per_round
+    for noise in (plan.noise, Independent()):
+        with suppress(InvalidValueError):
+            return replace(
+                plan, participation=participation, adjacency=adjacency, noise=noise, clients_per_round=clients
+            )
+    return None

@@ -1,14 +1,16 @@
 """Epsilons and deltas in milliseconds, of many settings at once: never below the accountant's, and hardly above."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal, special
 
-from dpcore.mechanisms.events import SampledGaussian
+from dpcore.errors import InvalidValueError
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, composition, gaussian
 from dpcore.privacy.bounds import (
@@ -298,6 +300,26 @@ def arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, A
     """
     delta = numbers.pop("delta", plan.delta)
     return {**plan.event_with(**numbers).arguments(), "delta": delta}
+
+
+def arguments_by_participations(plan: PrivacyPlan, most: Iterable[int]) -> dict[str, Any]:
+    """Returns the same of a plan in which users take part in so many rounds at most, one plan for each number.
+
+    Not a number where the plan allows no such schedule.
+
+    Raises:
+        InvalidValueError: If nothing limits how often a user takes part.
+    """
+    events = []
+    for number in most:
+        participation = plan.participation.at_most(number, plan.fleet)
+        try:
+            events.append(replace(plan, participation=participation).event)
+        except InvalidValueError:
+            events.append(Event(SampledGaussian(math.nan, 1.0), 1))
+    columns = zip(*((one.mechanism.noise_multiplier, one.rounds) for one in events), strict=True)
+    noise, rounds = map(np.array, columns)
+    return {"noise_multiplier": noise, "sampling_prob": 1.0, "rounds": rounds, "delta": plan.delta}
 
 
 def epsilons(**given: Any) -> NDArray[np.float64]:
