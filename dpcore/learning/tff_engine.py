@@ -5,6 +5,7 @@ clipped.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from dpcore.plan import Plan
 from dpcore.rng import Streams
 
 
-def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
+def aggregator(plan: Plan, specs: Sequence[tf.TensorSpec] = ()) -> tff.aggregators.UnweightedAggregationFactory:
     """TFF's DP aggregator: clips, sums, adds noise, divides by the expected clients.
 
     Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871> where the clip norm adapts, else McMahan et
@@ -28,7 +29,9 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
     noise become zero first, as `tff.learning.dp_aggregator` does by default.
     """
     name, arguments = plan.privacy.query
-    factory = averaged(getattr(bounded_query, name)(**arguments), float(plan.privacy.clients_per_round))
+    # Noise that is correlated is kept from round to round, in the shapes of the model.
+    kept = {"specs": list(specs)} if plan.privacy.noise.is_correlated else {}
+    factory = averaged(getattr(bounded_query, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
     if plan.privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(**zeroing.TFF_ARGUMENTS)
@@ -104,6 +107,7 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
         return tff.learning.models.ModelWeights.from_model(model.build(plan, dataset))
 
     weights_type = initial_model_weights_fn.type_signature.result
+    specs = [tf.TensorSpec(part.shape) for part in model.build(plan, dataset).trainable_variables]
     finalizer = tff.learning.templates.build_apply_optimizer_finalizer(
         tff.learning.optimizers.build_sgdm(training.server_learning_rate, momentum=training.server_momentum),
         weights_type,
@@ -112,7 +116,7 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
         initial_model_weights_fn,
         tff.learning.templates.build_broadcast_process(weights_type),
         _client_work(plan, dataset, weights_type),
-        tff.aggregators.as_weighted_aggregator(aggregator(plan)).create(
+        tff.aggregators.as_weighted_aggregator(aggregator(plan, specs)).create(
             weights_type.trainable, tff.TensorType(np.float32)
         ),
         finalizer,

@@ -12,6 +12,7 @@ from dpcore import limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.mechanisms import matrices, trees
+from dpcore.mechanisms.clipping import Query
 
 Stream = Callable[[int], np.random.Generator]  # of one use, by round, anew on every call
 Shapes = Sequence[tuple[int, ...]]
@@ -67,6 +68,14 @@ class Independent:
         """
         return lambda round_num: _fresh(stream(round_num), shapes)
 
+    def kept(self, rounds: int) -> int:
+        """Returns the noise of how many rounds goes into that of the next, at most."""
+        return 0
+
+    def query(self, bounded: Query, rounds: int) -> Query:
+        """Returns what adds it on TFF, where `bounded` is what clips and adds independent noise."""
+        return bounded
+
     @property
     def label(self) -> str:
         """What it is, in a word or two."""
@@ -85,6 +94,30 @@ def _fresh(draw: np.random.Generator, shapes: Shapes) -> Parts:
 class _Correlated(Independent):
     is_correlated: ClassVar[bool] = True
     is_banded: ClassVar[bool] = False
+
+
+class _Toeplitz(_Correlated):
+    """Noise by a matrix T diag(scales)^-1, of which T is a lower triangular Toeplitz matrix."""
+
+    def _matrix(self, rounds: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns the first column of T, as far as it is not 0, and the scales: float64 [bands], [rounds]."""
+        raise NotImplementedError
+
+    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
+        column, scales = self._matrix(rounds)
+        return matrices.prefix_errors(column, rounds, scales)
+
+    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
+        matrix = self._matrix(rounds)
+        return _Steps(lambda: _Filter(stream, shapes, *matrix))
+
+    def kept(self, rounds: int) -> int:
+        return len(self._matrix(rounds)[0]) - 1
+
+    def query(self, bounded: Query, rounds: int) -> Query:
+        column, scales = self._matrix(rounds)
+        told = {"column": column.tolist(), "scales": scales.tolist()}
+        return Query("FilteredSumQuery", {**bounded.arguments, **told})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +139,12 @@ class Tree(_Correlated):
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _TreeSteps(stream, shapes))
 
+    def kept(self, rounds: int) -> int:
+        return rounds.bit_length()
+
+    def query(self, bounded: Query, rounds: int) -> Query:
+        return bounded._replace(name="TreeSumQuery")
+
     @property
     def sentence(self) -> str:
         return _(
@@ -115,7 +154,7 @@ class Tree(_Correlated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Banded(_Correlated):
+class Banded(_Toeplitz):
     """Noise by the banded Toeplitz matrix that is best for prefix sums, its columns then brought to length 1.
 
     Source: Choquette-Choo et al. (2023) <https://arxiv.org/abs/2306.08153>; McKenna (2024)
@@ -150,16 +189,9 @@ class Banded(_Correlated):
         # Columns of length 1 (cut off, they are shorter) that share no round.
         return float(min(participations, -(-released // separation)))
 
-    def _column(self, rounds: int) -> NDArray[np.float64]:
-        return matrices.optimal_bands(rounds, self.bands)
-
-    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
-        column = self._column(rounds)
-        return matrices.prefix_errors(column, rounds, matrices.column_norms(column, rounds))
-
-    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
-        column = self._column(rounds)
-        return _Steps(lambda: _Filter(stream, shapes, column, matrices.column_norms(column, rounds)))
+    def _matrix(self, rounds: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        column = matrices.optimal_bands(rounds, self.bands)
+        return column, matrices.column_norms(column, rounds)
 
     @property
     def label(self) -> str:
@@ -174,7 +206,7 @@ class Banded(_Correlated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SquareRoot(_Correlated):
+class SquareRoot(_Toeplitz):
     """Noise by the square root of the prefix sums' matrix.
 
     Source: Fichtenberger et al. (2023) <https://arxiv.org/abs/2202.11205>.
@@ -196,11 +228,8 @@ class SquareRoot(_Correlated):
     def sensitivity_squared(self, rounds: int, released: int, participations: int, separation: int) -> float:
         return matrices.sensitivity_squared(matrices.square_root(released), released, participations, separation)
 
-    def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
-        return matrices.prefix_errors(matrices.square_root(rounds), rounds, np.ones(rounds))
-
-    def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
-        return _Steps(lambda: _Filter(stream, shapes, matrices.square_root(rounds), np.ones(rounds)))
+    def _matrix(self, rounds: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return matrices.square_root(rounds), np.ones(rounds)
 
     @property
     def sentence(self) -> str:

@@ -179,11 +179,12 @@ class PrivacyPlan:
     @property
     def query(self) -> Query:
         """What clips, sums and adds noise on TFF, as plain data."""
-        return self.clipping.query(
+        bounded = self.clipping.query(
             value_noise_multiplier=self.value_noise_multiplier,
             count_stddev=self.clipped_count_stddev,
             clients_per_round=self.clients_per_round,
         )
+        return self.noise.query(bounded, self.rounds)
 
     @property
     def event(self) -> Event:
