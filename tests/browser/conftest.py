@@ -99,7 +99,7 @@ def typed(page: Page, name: str, value: str) -> None:
 
 def go(page: Page, name: str, *, inside: str = "stSidebar") -> None:
     """Follows the link to a page, by the name of its file."""
-    page.get_by_test_id(inside).locator(f"a[href*='/{name}']").first.click()
+    page.get_by_test_id(inside).locator(f"a[href^='{name}']").first.click()
 
 
 @pytest.fixture(scope="module")
