@@ -241,3 +241,10 @@ def test_a_wrong_answer_names_the_right_one_and_answers_stay():
     press(test, "claim_again")
     assert test.radio(key="claim_fixed_size").value is None
     assert "0 right of 0 answered" in words(test)
+
+
+def test_a_guarantee_that_holds_is_said_to_have_no_problem():
+    test = screen("mistakes", lesson_claim="tutorial")
+    test.radio(key="claim_tutorial").set_value(mistakes.DELTA).run()
+    press(test, "claim_answer")
+    assert test.error[0].value == "Not quite. There is no problem."

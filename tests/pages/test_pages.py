@@ -184,6 +184,26 @@ def test_the_noise_for_a_wanted_attack():
     assert [warning.value for warning in test.warning] == [said]
 
 
+def test_the_noise_for_an_attack_is_solved_for_at_a_press_and_forgotten_with_the_plan_it_was_for():
+    test = page("accountant")
+
+    def answered():
+        return [one.value for one in test.markdown if "takes a noise multiplier of" in one.value]
+
+    assert not answered()
+    test.button(key="solve_noise").click().run()
+    assert len(answered()) == 1
+    assert test.query_params["way_back"] in ("true", ["true"])
+    number(test, "true_positive_rate").set_value(0.1).run()
+    assert not answered()  # it takes seconds: nothing is solved unasked
+    assert "way_back" not in test.query_params
+    test.button(key="solve_noise").click().run()
+    assert "at most 10%" in answered()[0]
+    number(test, "rounds").set_value(50).run()
+    assert not answered()
+    assert not test.exception
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
