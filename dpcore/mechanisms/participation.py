@@ -13,7 +13,7 @@ ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
 ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 REPLACE_REFUSED = N_(
     "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
-    "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
+    "for it. Keep add-or-remove-one, or use full participation (clients per round = population)."
 )
 
 
@@ -68,17 +68,20 @@ class Poisson:
     def assumption(self, *, population: int, clients_per_round: int) -> str:
         """Returns what a guarantee assumes of the sampling, as a sentence."""
         return _(
-            "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in "
-            "every round; nobody learns who took part."
+            "Poisson sampling: each user is sampled independently with probability {clients_per_round:,} / "
+            "{population:,} in each round; nobody learns who took part."
         ).format(clients_per_round=clients_per_round, population=population)
 
     def conduct(self, *, seeded: bool) -> str:
         """Returns how a run of this program took its samples, as a sentence."""
         if seeded:
-            return _("As assumed: the sampler drew each user's coin by the seed, and a cohort could be empty.")
+            return _(
+                "As assumed: each user was sampled independently (Poisson sampling) by the seed, and a cohort could "
+                "be empty."
+            )
         return _(
-            "As assumed: the sampler drew each user's coin from the operating system's entropy, and a cohort could be "
-            "empty."
+            "As assumed: each user was sampled independently (Poisson sampling) from the operating system's entropy, "
+            "and a cohort could be empty."
         )
 
 
@@ -96,7 +99,7 @@ class Full(Poisson):
         return _("all users take part in every round")
 
     def assumption(self, **numbers: int) -> str:
-        return _("All users take part in every round, anew in every round.")
+        return _("Full participation: all users take part in every round.")
 
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: all users took part in every round.")

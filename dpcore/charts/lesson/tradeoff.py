@@ -72,13 +72,13 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
         drawn.add_hline(
             y=row.accuracy,
             line={"dash": "dot", "color": colours.of_noise(0)},
-            name=_("without noise"),
+            name=_("non-private baseline"),
             showlegend=True,
         )
     drawn.add_vline(
         x=accepted,
         line={"dash": "dash", "width": 2, "color": "#808080"},
-        name=_("accepted"),
+        name=_("largest acceptable ε"),
         showlegend=True,
     )
     show_legend(drawn)
