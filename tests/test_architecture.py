@@ -1,9 +1,12 @@
 """The two borders, and the layers: read from the imports themselves."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "dpcore").rglob("*.py"))]
@@ -119,3 +122,36 @@ def test_the_dashboard_process_never_loads_tensorflow():
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True, timeout=400
     )
     assert done.stdout.strip().endswith("[]")
+
+
+def strings(path: Path) -> list[str]:
+    """The texts that a file holds, with the parts between the fields of those that are formatted."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+# A function, an arrow, a rule of a style sheet, an element's own style.
+BROWSERS = re.compile(
+    r"\bfunction\s*\w*\(|=>\s*[\w({\[]|[\w\]).*]\s*\{[^{}]*[\w-]+:[^{}]*;|<style>\s*\S|<script|style=[\"']"
+)
+
+
+def test_no_script_or_style_stands_in_python():
+    """They are files in dpcore/ui/assets, or beside who writes them out, where `make check` lints them."""
+    assert {named(path): texts for path in FILES if (texts := list(filter(BROWSERS.search, strings(path))))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export default function ({ data }) { data.shown = true; }",
+        "items.map((one) => one.name)",
+        "body { color: #1a1a1a; }",
+        "a:is(.b, [c]) { --height-beside: 320px; }",
+        "<style>\nbody",
+        '<img style="width: 9px">',
+        "<script src='x.js'>",
+    ],
+)
+def test_a_script_or_style_is_recognised(text):
+    assert BROWSERS.search(text)

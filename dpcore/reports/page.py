@@ -2,19 +2,14 @@
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import plotly.graph_objects as go
 
 from dpcore import language
 from dpcore.language import N_, _
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left; vertical-align: top; }
-pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; white-space: pre-wrap; }
-.answer { font-size: 1.3rem; border-left: 4px solid #0b6e8f; padding-left: 1rem; }
-"""
+_STYLE = Path(__file__).with_name("page.css")
 
 
 def text(words: object) -> str:
@@ -69,6 +64,6 @@ def whole(title: str, parts: Sequence[str]) -> str:
     """Returns the page."""
     return (
         f"<!doctype html><html lang='{language.current()}'><head><meta charset='utf-8'><title>{text(title)}</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
+        f"<meta name='viewport' content='width=device-width'><style>\n{_STYLE.read_text()}</style></head>"
         f"<body>{''.join(parts)}</body></html>"
     )

@@ -127,7 +127,7 @@ def _picture(pixels: np.ndarray, words: str) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    st.html(f'<img src="{source}" alt="{html.escape(words)}" style="width: 560px; max-width: 100%">')
+    st.html(f'<img src="{source}" alt="{html.escape(words)}" class="epsilon-lab-examples">')
     st.caption(words)
 
 
