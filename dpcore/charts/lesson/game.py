@@ -19,40 +19,8 @@ def release(table: pd.DataFrame) -> go.Figure:
         table: Columns `round`, `seen` and `evidence`; and `joined`, once the truth may be told.
     """
     drawn = figure(_("Round"), _("Seen, in clip norms"))
-    told = "joined" in table
-    drawn.add_scatter(
-        x=table["round"],
-        y=table["seen"],
-        mode="markers",
-        name=_("seen"),
-        marker={
-            "size": [11 if joined else 6 for joined in table["joined"]] if told else 6,
-            "symbol": ["diamond" if joined else "circle" for joined in table["joined"]] if told else "circle",
-        },
-        hovertemplate="%{y:.2f}",
-    )
-    drawn.add_scatter(
-        x=table["round"],
-        y=table["evidence"],
-        mode="lines",
-        line={"width": 3},
-        name=_("evidence"),
-        yaxis="y2",
-        hovertemplate="%{y:.2f}",
-    )
-    drawn.add_hline(y=1, line={"dash": "dash", "width": 1.5, "color": "#808080"}, yref="y")
-    drawn.add_hline(y=0, line={"width": 1.5, "color": "#808080"}, yref="y2")
-    for text, y in ((_("took part"), 1.0), (_("did not"), 0.0)):
-        drawn.add_annotation(
-            text=text,
-            x=1,
-            xref="paper",
-            xanchor="right",
-            y=y,
-            yref="y2 domain",
-            yanchor="top" if y else "bottom",
-            showarrow=False,
-        )
+    _add_observations(drawn, table)
+    _add_truths(drawn)
     rounds, limit = len(table), 1.1 * max(1.0, table["evidence"].abs().max())
     # Fixed, so that nothing moves while it plays but what is added.
     drawn.update_xaxes(range=[0, rounds + 1], anchor="y2")
@@ -79,6 +47,48 @@ def release(table: pd.DataFrame) -> go.Figure:
         for last in sorted({*range(step, rounds, step), rounds})
     ]
     return drawn
+
+
+def _add_observations(drawn: go.Figure, table: pd.DataFrame) -> None:
+    """Adds what is seen in each round, and the evidence so far; the rounds that the user joined, if that may be told."""
+    told = "joined" in table
+    drawn.add_scatter(
+        x=table["round"],
+        y=table["seen"],
+        mode="markers",
+        name=_("seen"),
+        marker={
+            "size": [11 if joined else 6 for joined in table["joined"]] if told else 6,
+            "symbol": ["diamond" if joined else "circle" for joined in table["joined"]] if told else "circle",
+        },
+        hovertemplate="%{y:.2f}",
+    )
+    drawn.add_scatter(
+        x=table["round"],
+        y=table["evidence"],
+        mode="lines",
+        line={"width": 3},
+        name=_("evidence"),
+        yaxis="y2",
+        hovertemplate="%{y:.2f}",
+    )
+
+
+def _add_truths(drawn: go.Figure) -> None:
+    """Adds what is seen without noise of who takes part and who does not, and the end that the evidence has for each."""
+    drawn.add_hline(y=1, line={"dash": "dash", "width": 1.5, "color": "#808080"}, yref="y")
+    drawn.add_hline(y=0, line={"width": 1.5, "color": "#808080"}, yref="y2")
+    for text, y in ((_("took part"), 1.0), (_("did not"), 0.0)):
+        drawn.add_annotation(
+            text=text,
+            x=1,
+            xref="paper",
+            xanchor="right",
+            y=y,
+            yref="y2 domain",
+            yanchor="top" if y else "bottom",
+            showarrow=False,
+        )
 
 
 def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float) -> go.Figure:
