@@ -137,12 +137,7 @@ def calibrate(
         _check_alone(solve, target_epsilon)
         solve = Unknown.noise
     solve = solve or Unknown.clients
-    if sampling == options.Sampling.none and solve in (Unknown.clients, Unknown.population):
-        raise InvalidValueError(
-            "sampling",
-            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
-            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
-        )
+    _check_solvable(solve, sampling)
     unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
     plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
     with options.err.status("Looking for it: with millions of rounds or users, a minute"):
@@ -159,17 +154,30 @@ def calibrate(
             floor = calibration.floor(plan, unknown, **given)
             asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
         values = described(found, accountant, false_positive_rate=false_positive_rate)
-    if not as_json:
-        out.print(
-            f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
-            f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
-        )
     limited = {"limited_by": short and short.sentence, "limited_by_name": short and short.name}
-    _show({**values, **asked, **limited}, found, as_json)
-    if not as_json and short:
+    values = {**values, **asked, **limited}
+    if as_json:
+        _show(values, found, as_json)
+        return
+    out.print(
+        f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
+        f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
+    )
+    _show(values, found, as_json)
+    if short:
         out.print(short.sentence)
-    if not as_json and "floor" in asked:
+    if "floor" in asked:
         out.print(f"The lowest epsilon in reach: {rounding.epsilon(asked['floor'])}")
+
+
+def _check_solvable(solve: Unknown, sampling: options.Sampling) -> None:
+    """Refuses to look for what is not free without sampling."""
+    if sampling == options.Sampling.none and solve in (Unknown.clients, Unknown.population):
+        raise InvalidValueError(
+            "sampling",
+            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
+            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
+        )
 
 
 def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:

@@ -105,26 +105,35 @@ def fit(
             shift=low,
             factor=1 / (high - low),
         )
+    return _standardiser(features, names, train)
+
+
+def _standardiser(features: np.ndarray, names: list[str], train: np.ndarray) -> Scaler:
+    """Returns what standardises every feature over the rows that are trained on; arguments as of `fit`."""
     rows = np.sort(train)  # in the order of the file, which reads faster
     total = sum(_part(features, rows[part]).sum(0) for part in chunks(features, len(rows)))
     mean = total / len(rows)
     squares = sum(((_part(features, rows[part]) - mean) ** 2).sum(0) for part in chunks(features, len(rows)))
     deviation = np.sqrt(squares / len(rows))
     constant = deviation <= 1e-12 * np.abs(mean)  # but for rounding
-    found = ()
-    if constant.any() and len(names) == len(constant):
-        words = N_("Features that are the same in every training example: {names}.")
-        found = (words.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)
-    elif constant.any():
-        words = N_("Of the {total:,} numbers in column {name}, {count:,} are the same in every training example.")
-        found = (words.format(total=len(constant), name=names[0], count=int(constant.sum())),)
     return Scaler(
         scaling=N_("Standardised to mean 0 and standard deviation 1 over the training examples"),
         access_note=_ACCESS,
-        warnings=found,
+        warnings=_constant_warnings(names, constant),
         shift=mean,
         factor=1 / np.where(constant, 1.0, deviation),
     )
+
+
+def _constant_warnings(names: list[str], constant: np.ndarray) -> tuple[str, ...]:
+    """Returns what to say of features that do not vary, bool [num_features]; nothing where all do."""
+    if not constant.any():
+        return ()
+    if len(names) == len(constant):
+        message = N_("Features that are the same in every training example: {names}.")
+        return (message.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)
+    message = N_("Of the {total:,} numbers in column {name}, {count:,} are the same in every training example.")
+    return (message.format(total=len(constant), name=names[0], count=int(constant.sum())),)
 
 
 def _of_bytes(features: np.ndarray) -> int | None:

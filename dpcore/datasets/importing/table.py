@@ -102,25 +102,35 @@ def convert(
             *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
             outside += clipped
         spool.unlink()
+        share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
         warnings = [*rows.warnings, *findings.sentences(rows.class_names, written), *scaler.warnings]
-        if outside:
-            share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
-            words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
-            warnings.append(words.format(share=share))
         federated.write_manifest(
             partial,
             name=name,
             num_classes=len(rows.classes),
-            description=federated.Description(
-                source=_source(path, mapping),
-                scaling=scaler.scaling,
-                access_note=scaler.access_note,
-                class_names=rows.class_names,
-                feature_names=tuple(rows.names) if rows.axes is None else (),
-                image_shape=rows.image_shape,
-                warnings=tuple(warnings),
-            ),
+            description=_description(rows, scaler, _source(path, mapping), (*warnings, *_clipped_warnings(share))),
         )
+
+
+def _description(
+    rows: _Rows, scaler: scaling.Scaler, source: str, warnings: tuple[str, ...]
+) -> federated.Description:
+    """Returns what the manifest says of the table's numbers."""
+    return federated.Description(
+        source=source,
+        scaling=scaler.scaling,
+        access_note=scaler.access_note,
+        class_names=rows.class_names,
+        feature_names=tuple(rows.names) if rows.axes is None else (),
+        image_shape=rows.image_shape,
+        warnings=warnings,
+    )
+
+
+def _clipped_warnings(share: float) -> tuple[str, ...]:
+    """Returns what to say of the share of all values that lay outside the bounds; nothing where none did."""
+    message = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
+    return (message.format(share=share),) if share else ()
 
 
 def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
@@ -159,7 +169,7 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     )
     split, features = columns.Codes(mapping.split or ""), Spool(table, names, mapping.image_shape)
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    count = read = 0
+    read = 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
             first_row, read = read, read + len(batch[mapping.user])
@@ -175,43 +185,59 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
                     codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
                 values = features(batch, keep, first_row)
             values.tofile(file)
-            count += len(values)
-            if len(label.values) > federated.MAX_CLASSES:
-                message = _(
-                    "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
-                    "and not an amount or a name?"
-                )
-                some = ", ".join(label.values[:4])
-                raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
+            _check_classes(mapping.label, label.values)
             progress(_("Reading the table"), fraction)
-    if not count:
+    if not codes["user"]:
         message = _("{file} has no rows.") if not read else _("Every row of {file} lacks a user or a label.")
         raise DatasetError(message.format(file=file_name))
-    too_few = (
-        _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
-        _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
-    )
     owners, answers = np.concatenate(codes["user"]), np.concatenate(codes["label"])
     users, found = sorted(_present(user.values, owners)), _present(label.values, answers)
-    for column, there, message in zip((mapping.user, mapping.label), (users, found), too_few, strict=True):
-        if len(there) < 2:
-            raise DatasetError(message.format(column=column, value=there[0]))
+    _check_two(mapping, users, found)
     classes, class_names = _classes(found, mapping.label, table.roles)
     in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
-    notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), count))
+    notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), len(owners)))
     return _Rows(
         users=users,
         classes=classes,
         user=_renumbered(user.values, users)[owners],
         label=_renumbered(label.values, classes)[answers],
         in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
-        features=features.array(spool, count),
+        features=features.array(spool, len(owners)),
         names=features.names,
         axes=features.axes,
         image_shape=features.layout.shape,
         warnings=(*findings.of_names(users, user, columns.in_order(found), label), *filter(None, notes)),
         class_names=class_names,
     )
+
+
+def _check_classes(column: str, labels: list[str]) -> None:
+    """Refuses a column of labels that has more values than a data set may have classes."""
+    if len(labels) > federated.MAX_CLASSES:
+        message = _(
+            "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
+            "and not an amount or a name?"
+        )
+        some = ", ".join(labels[:4])
+        raise DatasetError(message.format(most=federated.MAX_CLASSES, column=column, classes=some))
+
+
+def _check_two(mapping: Mapping, users: list[str], labels: list[str]) -> None:
+    """Refuses a table of fewer than two users, or of fewer than two classes."""
+    for column, there, message in (
+        (
+            mapping.user,
+            users,
+            _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
+        ),
+        (
+            mapping.label,
+            labels,
+            _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
+        ),
+    ):
+        if len(there) < 2:
+            raise DatasetError(message.format(column=column, value=there[0]))
 
 
 def _of_groups(column: str, num_users: int, num_rows: int) -> str:

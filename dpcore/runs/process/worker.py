@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore import datasets, files, isolated, program
+from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import (
     ClusterUnreachableError,
     DamagedCheckpointError,
@@ -140,17 +141,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     if run.complete and (store.folder(run_id) / "weights.npz").exists():
         return "finished", ""  # it was lost just before it could say so
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
-
-    def progress(what: str, fraction: float) -> None:
-        store.say(run_id, f"{what}: {fraction:.0%}")
-
-    progress(N_("Reading the data"), 0.0)
-    dataset = datasets.load(plan.training.dataset, store.home, progress)
-    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
-        raise DatasetError(
-            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
-            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
-        )
+    dataset = _dataset(store, run_id, plan)
     store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
     from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
         checkpoints,
@@ -200,6 +191,22 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         return "finished", "" if math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
+
+
+def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
+    """Returns a plan's data set, made or downloaded first where it has to be; refuses another content than the plan's."""
+
+    def progress(what: str, fraction: float) -> None:
+        store.say(run_id, f"{what}: {fraction:.0%}")
+
+    progress(N_("Reading the data"), 0.0)
+    dataset = datasets.load(plan.training.dataset, store.home, progress)
+    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
+            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
+        )
+    return dataset
 
 
 def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
