@@ -20,7 +20,7 @@ MODELS = ("mlp", "linear", "cnn")
 LEAST_BOUND = 1e-12
 REPLACE_REFUSED = N_(
     "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
-    "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
+    "for it. Keep add-or-remove-one, or use full participation (clients per round = population)."
 )
 
 
@@ -139,9 +139,9 @@ class PrivacyPlan:
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
             maximum=population,
-            advice=_("The population has {population:,} users: lower it or use a larger population.").format(
-                population=population
-            ),
+            advice=_(
+                "The population has {population:,} users: lower clients per round, or raise the population."
+            ).format(population=population),
         )
         noise = limits.NOISE_MULTIPLIER.check(self.noise_multiplier)
         _set(
@@ -156,8 +156,8 @@ class PrivacyPlan:
             raise InvalidValueError(
                 "noise_multiplier",
                 _(
-                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little "
-                    "protects nobody: use 0, which says so, or more noise."
+                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little noise protects "
+                    "nobody: raise it, or use 0, which is reported as no privacy."
                 ).format(least=rounding.given(limits.LEAST_NOISE), noise=rounding.given(noise)),
             )
         if self.adjacency == REPLACE and clients < population:

@@ -9,7 +9,7 @@ from dpcore.ui.core import address, controls, frame
 from dpcore.ui.data import importing, look
 from dpcore.ui.server import services
 
-frame.page(N_("Data"), N_("Which people are in the data?"))
+frame.page(N_("Data"), N_("Who is in the data?"))
 with controls.explain():
     store = services.store()
 note = st.container()  # always there, so that a note moves nothing below it to another place

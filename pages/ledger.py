@@ -16,7 +16,7 @@ with controls.explain():
 dataset = look.choose(visiting.may_see(store, budget.dataset_names(store)))
 left, right = st.columns([3, 2], gap="large")
 with right, st.container(border=True):
-    st.subheader(_("What is allowed"))
+    st.subheader(_("Budget"))
     ledger.decide(store, dataset)
 place, below = left.empty(), st.empty()
 for precision, line in turns.PRECISIONS:

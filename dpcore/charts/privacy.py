@@ -229,7 +229,7 @@ def _iso_line(
 
 def at_most(who: str, accused: float, found: float) -> str:
     """Returns what somebody finds at most where they accuse a fraction by mistake, in words beside a chart."""
-    words = _("{who}: at most {found}, at {accused} accused")
+    words = _("{who}: TPR at most {found} at {accused} FPR")
     return words.format(who=who, found=rounding.percent(found), accused=rounding.given_percent(accused))
 
 
@@ -240,7 +240,7 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
         curve: Columns `wrongly accused`, `found` and `found by one pair alone`, all fractions.
         point: The rates that are spoken of.
     """
-    found = figure(_("Wrongly accused"), _("Found"))
+    found = figure(_("False-positive rate (FPR)"), _("True-positive rate (TPR)"))
     x = curve["wrongly accused"]
 
     def draw(name: str, accused: Iterable[float], rates: Iterable[float], **how) -> None:
@@ -252,11 +252,11 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
             **hover(at_most(name, *at) for at in zip(accused, rates, strict=True)),
         )
 
-    draw(_("best attack"), x, curve["found"], mode="lines", line={"width": 3})
-    draw(_("if only (ε, δ) were known"), x, curve["found by one pair alone"], mode="lines", line={"dash": "dash"})
-    draw(_("accusing at random"), x, x, mode="lines", line={"dash": "dot"})
+    draw(_("optimal attack"), x, curve["found"], mode="lines", line={"width": 3})
+    draw(_("worst case for (ε, δ)-DP"), x, curve["found by one pair alone"], mode="lines", line={"dash": "dash"})
+    draw(_("random guessing"), x, x, mode="lines", line={"dash": "dot"})
     marker = {"size": 12, "symbol": "diamond"}
-    draw(_("spoken of"), [point[0]], [point[1]], mode="markers", marker=marker)
+    draw(_("selected FPR"), [point[0]], [point[1]], mode="markers", marker=marker)
     ticks = axes.factors([*x, point[0]]) | {"tickformat": "~%"}
     found.update_xaxes(type="log", rangemode="normal", **ticks)
     found.update_yaxes(**axes.fractions())

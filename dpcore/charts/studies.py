@@ -80,14 +80,14 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
     known = on_axis(table, axis)
     single = known.head(0) if runs is None else on_axis(runs, axis)
-    _same_noise_on_the_average(drawn, known, axis)
+    _same_effective_noise(drawn, known, axis)
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(
         x=front[axis],
         y=front["accuracy"],
         mode="lines",
         line={"width": 2, "shape": "hv", "color": "#808080"},
-        name=_("nothing beats these"),
+        name=_("Pareto front"),
         hoverinfo="skip",  # its corners are runs, which say more
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
@@ -131,9 +131,10 @@ def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, **how
     )
 
 
-def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
+def _same_effective_noise(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
     """Joins settings of one family that differ in nothing but their clients, and the noise that goes with them."""
     shared = [name for name in ("family", "rounds", "ratio", "engine") if name in known]
+    first = True
     for _shared, rows in known.groupby(shared):
         line = rows.groupby(axis, as_index=False)["accuracy"].mean()
         if len(line) > 1:
@@ -142,10 +143,12 @@ def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str)
                 y=line["accuracy"],
                 mode="lines",
                 line={"dash": "dot", "width": 1, "color": "#808080"},
-                name=_("noise / clients {ratio}").format(ratio=rounding.down(rows["ratio"].iloc[0])),
+                name=_("same rounds and effective noise"),
+                legendgroup="effective noise",
                 hoverinfo="skip",
-                showlegend=False,  # they look alike
+                showlegend=first,  # they look alike
             )
+            first = False
 
 
 def _accuracy(row: dict) -> str:
@@ -164,13 +167,13 @@ def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
         table: Columns `clients`, `accuracy`, `low`, `high`, `inside` (whether it lies between runs).
         known: Columns `clients`, `accuracy` of runs at that epsilon.
     """
-    drawn = figure(_("Clients per round"), _("Accuracy expected"))
+    drawn = figure(_("Clients per round"), _("Predicted accuracy"))
     _band(drawn, table["clients"], table)
     inside = table["accuracy"].where(table["inside"])
     drawn.add_scatter(
-        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("beyond all runs")
+        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("extrapolated")
     )
-    drawn.add_scatter(x=table["clients"], y=inside, mode=_line(inside), line={"width": 3}, name=_("between runs"))
+    drawn.add_scatter(x=table["clients"], y=inside, mode=_line(inside), line={"width": 3}, name=_("interpolated"))
     if len(known):
         drawn.add_scatter(
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")

@@ -144,7 +144,7 @@ def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson
 
 def workers_table(seen: status.ClusterStatus) -> Table:
     """Returns the workers that a run has met as a table."""
-    table = Table("worker", "address", "state", "shards", "ms a client", "")
+    table = Table("worker", "address", "state", "shards", "time per client (ms)", "")
     for one in seen.workers:
         pace = "" if one.seconds_per_client is None else f"{one.seconds_per_client * 1e3:.2f}"
         note = one.reason or ("far slower than the others" if one.slow else "")
@@ -160,4 +160,4 @@ def make_certificates(
     from dpcore.cluster import certificates  # `cryptography`: not needed otherwise
 
     certificates.make(folder.expanduser())
-    out.print(f"Written to {folder}. Whoever has cert.pem and key.pem may run code on the cluster.")
+    out.print(f"Written to {folder}. Anybody with cert.pem and key.pem may run code on the cluster.")

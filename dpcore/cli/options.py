@@ -34,14 +34,20 @@ AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full p
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
 Accountant = Annotated[
     AccountantName | None,
-    typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
+    typer.Option(
+        "--accountant", help="pld (tight) or rdp (as in the tutorial). Otherwise the smaller of the two bounds."
+    ),
 ]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
 ]
 SamplingChoice = Annotated[
-    Sampling, typer.Option("--sampling", help="poisson: each user by an own coin. none: all users in every round.")
+    Sampling,
+    typer.Option(
+        "--sampling",
+        help="poisson: each user is sampled independently (Poisson sampling). none: full participation.",
+    ),
 ]
 
 
@@ -53,14 +59,23 @@ def _plan(
     delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
-        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
+        Adjacency,
+        typer.Option(
+            help="Neighbouring data sets: add or remove one user, or replace one (only with full participation)."
+        ),
     ] = Adjacency.add_or_remove_one,
     clipping: Annotated[
-        Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
+        Clipping,
+        typer.Option(
+            help="adaptive: the clip norm follows a differentially private estimate of a quantile. fixed: it stays constant."
+        ),
     ] = Clipping.adaptive,
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
     zeroing: Annotated[
-        bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
+        bool,
+        typer.Option(
+            "--zeroing", help="Adaptive zeroing of outlying updates (TFF's default); not covered by the guarantee."
+        ),
     ] = False,
 ) -> PrivacyPlan:
     usual = int(limits.CLIENTS_PER_ROUND.default) if sampling == Sampling.poisson else population

@@ -61,7 +61,7 @@ def described(
 
 
 def _attack(plan: PrivacyPlan, account: Account, rate: float, prior: float) -> dict:
-    """What the best attack achieves; nothing, and why, where the plan's epsilon does not cover all of a run."""
+    """What the optimal attack achieves; nothing, and why, where the plan's epsilon does not cover all of a run."""
     best = risk(plan)
     found = {
         "advantage": best.advantage,
@@ -81,10 +81,11 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
         return
     pld, rdp, known = values["pld"], values["rdp"], values["epsilon_without_amplification"]
     out.print(words.sentence(plan, values["epsilon"]))
-    out.print(pld["problem"] or f"PLD: epsilon {rounding.epsilon(pld['epsilon'])}")
-    order = f", order {rounding.given(rdp['order'])}" if rdp["order"] else ""
-    out.print(f"RDP: epsilon {rounding.epsilon(rdp['epsilon'])}{order}")
-    out.print(f"Without amplification by sampling: {'not stated' if known is None else rounding.epsilon(known)}")
+    out.print(pld["problem"] or f"Epsilon by PLD: {rounding.epsilon(pld['epsilon'])}")
+    order = f" (order {rounding.given(rdp['order'])})" if rdp["order"] else ""
+    out.print(f"Epsilon by RDP{order}: {rounding.epsilon(rdp['epsilon'])}")
+    unamplified = "not stated" if known is None else rounding.epsilon(known)
+    out.print(f"Epsilon without amplification by sampling: {unamplified}")
     out.print(words.attack(plan, risk(plan), values["risk"]["false_positive_rate"]))
     if pld["note"]:
         out.print(pld["note"])
@@ -110,7 +111,7 @@ def calibrate(
     sampling: options.SamplingChoice = options.Sampling.poisson,
     solve: Annotated[
         Unknown | None,
-        typer.Option(help="The number that is looked for; all others are held.", show_default="clients"),
+        typer.Option(help="The value to solve for; all others are held.", show_default="clients"),
     ] = None,
     hold: Annotated[
         Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
@@ -125,7 +126,7 @@ def calibrate(
     true_positive_rate: Annotated[
         float | None,
         typer.Option(
-            help="Solve for the noise at which attacks find at most this fraction, instead of an epsilon."
+            help="Solve for the noise multiplier at which the TPR is at most this, instead of an epsilon."
         ),
     ] = None,
     false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
@@ -140,7 +141,7 @@ def calibrate(
     _check_solvable(solve, sampling)
     unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
     plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
-    with options.err.status("Looking for it: with millions of rounds or users, a minute"):
+    with options.err.status("Solving: with millions of rounds or users, a minute"):
         if true_positive_rate is not None:
             rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
             (found, short), asked = calibration.answer_for_risk(plan, **rates), {"solve": unknown, **rates}
@@ -167,7 +168,7 @@ def calibrate(
     if short:
         out.print(short.sentence)
     if "floor" in asked:
-        out.print(f"The lowest epsilon in reach: {rounding.epsilon(asked['floor'])}")
+        out.print(f"Lowest achievable epsilon: {rounding.epsilon(asked['floor'])}")
 
 
 def _check_solvable(solve: Unknown, sampling: options.Sampling) -> None:
@@ -186,13 +187,13 @@ def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
         raise InvalidValueError(
             "target_epsilon",
             f"Expected true_positive_rate or target_epsilon, found both, {rounding.given(target_epsilon)} the latter: "
-            "the noise can be looked for by one of them. Leave the other out.",
+            "the noise multiplier can be solved for by one of them. Leave the other out.",
         )
     if solve not in (None, Unknown.noise):
         raise InvalidValueError(
             "solve",
-            f"Expected solve to be noise where a true_positive_rate is given, found {solve}: nothing else is looked for "
-            "by what attacks find. Leave one of them out.",
+            f"Expected solve to be noise where a true_positive_rate is given, found {solve}: no other value is solved "
+            "for by attack success. Leave one of them out.",
         )
 
 

@@ -124,7 +124,9 @@ def runs_table(rows: list[dict]) -> Table:
             "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
         )
     if any(row["zeroing"] for row in rows):
-        table.caption = "* Zeroing is outside: its threshold follows the updates without noise."
+        table.caption = (
+            "* Adaptive zeroing is not covered by the guarantee: its threshold follows the updates without noise."
+        )
     return table
 
 
@@ -237,7 +239,7 @@ def show_queue(
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """What waits, in its order; and how many runs train side by side."""
+    """What waits, in its order; and how many runs train in parallel."""
     store = opened(home_folder)
     if parallel_runs is not None:
         store.set_parallel_runs(parallel_runs)
@@ -248,7 +250,7 @@ def show_queue(
     if as_json:
         print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
-    out.print(f"Runs side by side: {store.parallel_runs()}")
+    out.print(f"Parallel runs: {store.parallel_runs()}")
     out.print(runs_table(rows))
 
 

@@ -29,14 +29,16 @@ from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
 Baseline = StrEnum("Baseline", BASELINES)
 
-app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
+app = typer.Typer(
+    no_args_is_help=True, help="Studies: a sweep over noise multipliers, its result, and the final run."
+)
 
 
 @app.command("run")
 @takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
 def run_study(
     make_plan,
-    noise: Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; repeat it.")] = [  # noqa: B006
+    noise: Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")] = [  # noqa: B006
         0.0,
         0.5,
         0.75,
@@ -44,21 +46,21 @@ def run_study(
     ],
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
-    learning_rate: Annotated[list[float], typer.Option(help="A client's; may be repeated.")] = [0.01],  # noqa: B006
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Train each setting with so many seeds, from 0.")] = 1,
+    learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds per setting, from 0.")] = 1,
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
     grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
     baseline: Annotated[
         Baseline,
         typer.Option(
-            help="Whose users the noise-free run is trained on, which leaves them no guarantee. own: the data set's. "
-            "writers: those of the Writers, where images are like theirs. none: it is left out, and the least noise is "
-            "what others are held against."
+            help="Data of the non-private baseline, whose users it leaves no guarantee. own: the data set. writers: the "
+            "Writers, where images are like theirs. none: no baseline; the other runs are compared with the least noise."
         ),
     ] = Baseline.own,
     accountant: Annotated[
-        options.AccountantName, typer.Option(help="Whose number of clients the final run takes.")
+        options.AccountantName,
+        typer.Option(help="The accountant that sets the clients per round of the final run."),
     ] = options.AccountantName.rdp,
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
@@ -140,7 +142,7 @@ def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
             err.print(outlook.sentence(one), soft_wrap=True)
     more = ""
     if study.baseline == OWN and datasets.like_writers(study.plan.training.dataset, store.home):
-        more = f"; take the noise-free run from the Writers ({how.format(WRITERS)})"
+        more = f"; train the non-private baseline on the Writers ({how.format(WRITERS)})"
     if study.baseline != NONE:
         more += f"; leave it out ({how.format(NONE)})"
     ask_once_more(store, plans, yes=yes, more=more)
@@ -148,7 +150,7 @@ def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
 
 def _ahead(study: Study, seconds: float, measured: bool) -> str:
     """Returns what a study will train, in a sentence."""
-    about = "as measured here" if measured else "by the benchmarks' figures"
+    about = "measured on this machine" if measured else "estimated from the benchmarks"
     words = f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}"
     if study.target_epsilon is None:
         return f"{words}."
@@ -222,7 +224,7 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
 
 @app.command("show")
 def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
-    """What a study has found so far."""
+    """Results of a study so far."""
     _show(opened(home_folder), study_id, as_json)
 
 

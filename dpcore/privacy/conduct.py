@@ -75,11 +75,14 @@ def sampling(conduct: Conduct | None, *, is_sampled: bool) -> str:
         if not is_sampled:
             words = _("As assumed: all users took part in every round.")
         elif conduct.seeded:
-            words = _("As assumed: the sampler drew each user's coin by the seed, and a cohort could be empty.")
+            words = _(
+                "As assumed: each user was sampled independently (Poisson sampling) by the seed, and a cohort could "
+                "be empty."
+            )
         else:
             words = _(
-                "As assumed: the sampler drew each user's coin from the operating system's entropy, and a cohort could "
-                "be empty."
+                "As assumed: each user was sampled independently (Poisson sampling) from the operating system's "
+                "entropy, and a cohort could be empty."
             )
         if conduct.redrawn:
             again = _(

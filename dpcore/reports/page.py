@@ -44,12 +44,12 @@ def table(rows: Sequence[dict[str, str]]) -> str:
 
 def statement(rows: Sequence[tuple[str, str]]) -> str:
     """Returns a statement as a table; `rows` as `dpcore.privacy.statement.table` gives them."""
-    return table([{N_("what"): name, N_("how it is here"): value} for name, value in rows])
+    return table([{N_("item"): name, N_("value"): value} for name, value in rows])
 
 
 def to_repeat(how: str, source: str) -> list[str]:
     """Returns the part of a page that says how what it shows is done again."""
-    return [heading(_("To repeat it")), paragraph(how), f"<pre>{text(source)}</pre>"]
+    return [heading(_("How to reproduce it")), paragraph(how), f"<pre>{text(source)}</pre>"]
 
 
 def figure(drawn: go.Figure, caption: str, *, first: bool) -> str:

@@ -111,14 +111,14 @@ def html(store: Store, study_id: str) -> str:
         accountant=accounting.VERSION,
     )
     diagnostic = _(
-        "Accuracy: the mean over the seeds on the whole test set, a diagnostic outside the guarantee. Band: half the "
-        "range over the seeds."
+        "Accuracy: the mean over the seeds on the whole test set, a diagnostic that the guarantee does not cover. "
+        "Band: half the range over the seeds."
     )
     parts = [
-        page.heading(_("How much noise does the model bear, and what makes that private?"), level=1),
+        page.heading(_("How much noise does the model tolerate, and how many clients make it private?"), level=1),
         page.paragraph(about),
         *(page.answer(words) for words in sentences[-2:]),
-        page.heading(_("What came of each setting")),
+        page.heading(_("Results by setting")),
         page.table(
             [
                 {name: _number(name, value) for name, value in row.items() if value is not None or name != "band"}

@@ -18,7 +18,7 @@ def release(table: pd.DataFrame) -> go.Figure:
     Args:
         table: Columns `round`, `seen` and `evidence`; and `joined`, once the truth may be told.
     """
-    drawn = figure(_("Round"), _("Seen, in clip norms"))
+    drawn = figure(_("Round"), _("Observed projection (clip norms)"))
     _add_observations(drawn, table)
     _add_truths(drawn)
     rounds, limit = len(table), 1.1 * max(1.0, table["evidence"].abs().max())
@@ -31,7 +31,7 @@ def release(table: pd.DataFrame) -> go.Figure:
         yaxis2={
             "domain": [0, 0.4],
             "range": [-limit, limit],
-            "title": {"text": _("Evidence, in nats"), "font": TITLE_FONT},
+            "title": {"text": _("Cumulative log-likelihood ratio"), "font": TITLE_FONT},
             "zeroline": False,
         },
     )
@@ -56,7 +56,7 @@ def _add_observations(drawn: go.Figure, table: pd.DataFrame) -> None:
         x=table["round"],
         y=table["seen"],
         mode="markers",
-        name=_("seen"),
+        name=_("observed projection"),
         marker={
             "size": [11 if joined else 6 for joined in table["joined"]] if told else 6,
             "symbol": ["diamond" if joined else "circle" for joined in table["joined"]] if told else "circle",
@@ -68,7 +68,7 @@ def _add_observations(drawn: go.Figure, table: pd.DataFrame) -> None:
         y=table["evidence"],
         mode="lines",
         line={"width": 3},
-        name=_("evidence"),
+        name=_("cumulative log-likelihood ratio"),
         yaxis="y2",
         hovertemplate="%{y:.2f}",
     )
@@ -100,12 +100,12 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
             `found_low`, `found_high`, all fractions.
         noise_multiplier: The plan's; it gives the curve its colour.
     """
-    drawn = figure(_("Wrongly accused"), _("Found"))
+    drawn = figure(_("False-positive rate (FPR)"), _("True-positive rate (TPR)"))
     drawn.add_scatter(
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        name=_("guessing blindly"),
+        name=_("random guessing"),
         line={"dash": "dot", "color": "#808080"},
         hoverinfo="skip",
     )
@@ -113,7 +113,7 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
         x=curve["accused"],
         y=curve["at_most"],
         mode="lines",
-        name=_("the guarantee: no attack is above"),
+        name=_("upper bound on the TPR (guarantee)"),
         line={"width": 3, "color": colours.of_noise(noise_multiplier)},
         **hover(at_most(_("any attack"), *at) for at in zip(curve["accused"], curve["at_most"], strict=True)),
     )
@@ -138,7 +138,10 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
 
 def _so_far(row) -> str:
     """Where a player is, and what is left open, never narrower than it is."""
-    return _("{who}: {found_low} to {found_high} found, {accused_low} to {accused_high} wrongly accused").format(
+    return _(
+        "{who}: TPR {found_low} to {found_high}, FPR {accused_low} to {accused_high} ({level} confidence intervals)"
+    ).format(
+        level="95%",
         who=row.who,
         found_low=rounding.down_percent(row.found_low),
         found_high=rounding.percent(row.found_high),

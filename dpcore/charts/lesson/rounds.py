@@ -29,13 +29,13 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     frames = [_cohort(number, of_round, clip_norms) for number, of_round in enumerate(norms, start=1)]
     line, cut, whole = frames[-1]
     drawn.add_scatter(**line, mode="lines", name=_("clip norm"), line={"width": 4})
-    drawn.add_scatter(**cut, mode="markers", name=_("is scaled down to it"), marker={"symbol": "x", "size": 8})
-    drawn.add_scatter(**whole, mode="markers", name=_("fits below it"), marker={"symbol": "circle", "size": 8})
+    drawn.add_scatter(**cut, mode="markers", name=_("clipped"), marker={"symbol": "x", "size": 8})
+    drawn.add_scatter(**whole, mode="markers", name=_("not clipped"), marker={"symbol": "circle", "size": 8})
     drawn.add_scatter(
         x=rounds,
         y=[float(np.median(of_round)) for of_round in norms],
         mode="lines",
-        name=_("true median, which is not released"),
+        name=_("true median (not released)"),
         line={"color": _GREY, "dash": "dot", "width": 2},
     )
     drawn.frames = [
@@ -114,7 +114,10 @@ def sampling(
 
 def _add_epsilons(drawn: go.Figure, epsilons: pd.DataFrame) -> None:
     """Adds both curves of epsilon, below the field."""
-    for name, label, dash in (("known", _("if it is known who came"), "dash"), ("sampled", _("sampled"), "solid")):
+    for name, label, dash in (
+        ("known", _("without amplification"), "dash"),
+        ("sampled", _("with amplification by sampling"), "solid"),
+    ):
         drawn.add_scatter(
             x=epsilons["round"],
             y=epsilons[name],
@@ -170,15 +173,19 @@ def _round(
     kind = np.uint8 if columns < 256 else np.uint16
     lit = {"x": (came % columns).astype(kind), "y": (came // columns).astype(kind)}
     so_far = sum(bool((cohort == user).any()) for cohort in cohorts[:number])
-    title = _("{came:,} users came; the ringed one to {times} of {number} rounds").format(
+    title = _("{came:,} users sampled; the ringed one in {times} of {number} rounds").format(
         came=len(came), times=so_far, number=number
     )
     # In the middle between the figure's edges, not the axes': on a phone it needs all the width.
     middle = {"x": 0.5, "xref": "paper", "xshift": -20}
     notes = [{**middle, "y": 1.01, "yref": "paper", "yanchor": "bottom", "text": title}]
     for name, words, beside in (
-        ("known", _("ε = {epsilon} if it is known who came"), {"yanchor": "bottom", "yshift": 4}),
-        ("sampled", _("ε = {epsilon} sampled"), {"yanchor": "top", "yshift": -8}),  # a curve that rises is above it
+        ("known", _("ε = {epsilon} without amplification"), {"yanchor": "bottom", "yshift": 4}),
+        (
+            "sampled",
+            _("ε = {epsilon} with amplification by sampling"),
+            {"yanchor": "top", "yshift": -8},
+        ),  # a curve that rises is above it
     ):
         notes.append(
             {

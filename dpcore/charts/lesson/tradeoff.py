@@ -78,7 +78,7 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
     drawn.add_vline(
         x=accepted,
         line={"dash": "dash", "width": 2, "color": "#808080"},
-        name=_("accepted"),
+        name=_("largest acceptable ε"),
         showlegend=True,
     )
     show_legend(drawn)

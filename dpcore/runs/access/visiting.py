@@ -72,8 +72,8 @@ class Visited:
                     )
                     if owner
                     else _(
-                        "Expected {what} to be yours, found that of whoever runs this dashboard. Look at it, or run its "
-                        "plan again."
+                        "Expected {what} to be yours, found that of the administrator. Look at it, or run its plan "
+                        "again."
                     )
                 ).format(what=what)
             )
@@ -96,8 +96,8 @@ class Visited:
             if name not in allowed:
                 raise NotAllowedError(
                     _(
-                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, or "
-                        "ask whoever runs the dashboard."
+                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, "
+                        "or ask the administrator."
                     ).format(names=", ".join(allowed), name=name)
                 )
             if datasets.must_be_fetched(name, self.home):
@@ -129,8 +129,8 @@ class Visited:
         if rules.out_of_time(owner=self.owner, seconds=run.seconds):
             raise NotAllowedError(
                 _(
-                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. What it "
-                    "has learnt is kept: ask whoever runs the dashboard, or run a plan with fewer rounds."
+                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. Its "
+                    "results so far are kept: ask the administrator, or run a plan with fewer rounds."
                 ).format(most=rules.most_minutes, run=run.run_id, found=run.seconds / 60)
             )
         return self._store.requeue(run, redrawn=redrawn, behind=True)

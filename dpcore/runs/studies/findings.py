@@ -64,10 +64,18 @@ def sentences(now: Progress) -> list[str]:
     if study.target_epsilon is None:
         return words
     if reading.bearable is None:
-        return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
+        return [
+            *words,
+            _(
+                "No noise multiplier of the sweep is within the tolerance: try smaller ones, or raise the tolerance."
+            ),
+        ]
     privacy = reading.bearable.plan.privacy
     words.append(
-        _("The model bears noise {noise} at {clients} clients: a noise-to-clients ratio of {ratio}.").format(
+        _(
+            "Largest tolerable noise multiplier: {noise} at {clients} clients per round, a noise-to-clients ratio of "
+            "{ratio}."
+        ).format(
             noise=rounding.noise(privacy.noise_multiplier),
             clients=privacy.clients_per_round,
             ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
@@ -77,8 +85,8 @@ def sentences(now: Progress) -> list[str]:
         final = result.plan.privacy
         words.append(
             _(
-                "{clients} clients at noise {noise} keep that, and reach epsilon {epsilon} at delta {delta}: "
-                "accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
+                "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
+                "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
             ).format(
                 clients=final.clients_per_round,
                 noise=rounding.noise(final.noise_multiplier),
@@ -102,8 +110,8 @@ def conditions(now: Progress) -> list[str]:
     if any(seed is not None for seed in study.seeds):
         words.append(
             _(
-                "Rehearsals: whoever knows a run's seed can recompute its cohorts and noise, and a guarantee assumes "
-                "that nobody can. Train without a seed what is to be released."
+                "Seeded runs: not for release. Whoever knows a run's seed can recompute its cohorts and noise, and a "
+                "guarantee assumes that nobody can. Train a model for release without a seed."
             )
         )
     return words
@@ -125,9 +133,9 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
             "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
         )
     accuracy = {
-        OWN: _("the noise-free {accuracy:.3f}"),
-        WRITERS: _("the noise-free {accuracy:.3f} of the Writers"),
-        NONE: _("the {accuracy:.3f} at noise {noise}"),
+        OWN: _("the non-private baseline ({accuracy:.3f})"),
+        WRITERS: _("the non-private baseline on the Writers ({accuracy:.3f})"),
+        NONE: _("the accuracy at noise {noise} ({accuracy:.3f})"),
     }[study.baseline]
     return words.format(
         noise=rounding.noise(one.plan.privacy.noise_multiplier),
@@ -142,22 +150,25 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
 def against(now: Progress) -> str:
     """Names what the settings of a study are held against; in a sentence about one of them."""
     words = {
-        OWN: _("the noise-free one"),
-        WRITERS: _("the noise-free one of the Writers"),
-        NONE: _("the one at noise {noise}"),
+        OWN: _("the non-private baseline"),
+        WRITERS: _("the non-private baseline on the Writers"),
+        NONE: _("the run at noise {noise}"),
     }[now.study.baseline]
     return words.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier))
 
 
 def caveats(now: Progress) -> list[str]:
     """Returns what the epsilon of the final run does not say, a sentence each."""
-    words = [_("The sweep, and what else was run on the same users, comes on top: see the ledger.")]
+    words = [_("The sweep, and all other runs on the same users, are charged in addition: see the ledger.")]
     result = now.result
     if result is None:
         return words
     if now.study.baseline == WRITERS:
         words.append(
-            _("The noise-free accuracy is that of other users, the Writers: the difference is one of data as well.")
+            _(
+                "The non-private baseline was trained on other users, the Writers: the difference also reflects the "
+                "data."
+            )
         )
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
     if epsilon > target:
@@ -177,5 +188,5 @@ def _chance(one: Setting, other: Setting) -> str:
     """What can be said of a difference, given the seeds: a remark at the end of a sentence, or nothing."""
     verdict = differs(one, other)
     if verdict is None:
-        return _(" (too few seeds to say how much of it is chance)")
-    return "" if verdict else _(" (no more than the seeds differ among themselves)")
+        return _(" (too few seeds to tell it from random variation)")
+    return "" if verdict else _(" (within the variation over the seeds)")

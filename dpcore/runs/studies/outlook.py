@@ -110,9 +110,9 @@ def sentence(outlook: Outlook) -> str:
             "With this, all runs on {data} together come to at most epsilon {after} at delta {delta}; now it is {now}."
         )
     if outlook.after.exceeded:
-        words += " " + _("That is more than the budget of {budget}: what finds no room is refused.")
+        words += " " + _("That is more than the budget of {budget}: runs that would exceed it are refused.")
     if outlook.target is not None:
-        words += " " + _("The final run comes on top, with an epsilon of at most {target} of its own.")
+        words += " " + _("The final run is charged in addition, with an epsilon of at most {target} of its own.")
     return words.format(
         data=policy.name,
         now=rounding.epsilon(now),

@@ -100,8 +100,8 @@ def check_baseline(store: Store, study: Study) -> None:
     dataset = study.plan.training.dataset
     if study.baseline == WRITERS and not datasets.like_writers(dataset, store.home):
         message = _(
-            "Expected data like the Writers, 28x28 images of ten classes, to take the noise-free run from them, found "
-            "{dataset}. Train it on the data themselves, or leave it out."
+            "Expected data like the Writers, 28x28 images of ten classes, to train the non-private baseline on the "
+            "Writers, found {dataset}. Train it on the data set itself, or leave it out."
         )
         raise InvalidValueError("baseline", message.format(dataset=dataset))
 

@@ -15,8 +15,8 @@ from dpcore.ui.core.parameters import CLIPPINGS, EPSILON
 
 _LABELS = {
     EPSILON: N_("Epsilon"),
-    "clients": N_("Clients per round, noise-to-clients ratio held"),
-    "clients_at_noise": N_("Clients per round, noise held"),
+    "clients": N_("Clients per round (noise-to-clients ratio fixed)"),
+    "clients_at_noise": N_("Clients per round (noise multiplier fixed)"),
     "noise": N_("Noise multiplier"),
     "rounds": N_("Rounds"),
     "delta": N_("Delta"),
@@ -82,7 +82,7 @@ def ask() -> Question:
         list(_LABELS),
         format_func=lambda name: _(_LABELS[name]),
         key="solve",
-        help=_("Which number is looked for; all others are given."),
+        help=_("The value to solve for; all others are given."),
     )
     slots, values = {}, {}
 
@@ -105,8 +105,8 @@ def ask() -> Question:
                 accounting.ACCOUNTANTS,
                 _("Accountant"),
                 _(
-                    "Whose epsilon has to reach the target: both are upper bounds, and PLD's is nearly always the "
-                    "smaller one."
+                    "The accountant whose epsilon has to reach the target. Both give upper bounds; that of PLD is "
+                    "nearly always the smaller one."
                 ),
             )
             floor = st.empty()
@@ -114,11 +114,12 @@ def ask() -> Question:
         st.subheader(_("Mechanism"))
         show(limits.NOISE_MULTIPLIER)
         everybody = st.toggle(
-            _("All users in every round: no sampling"),
+            _("Full participation (no subsampling)"),
             key=address.key("everybody", False),
             disabled=unknown in ("clients", "clients_at_noise", "population"),
             help=_(
-                "Otherwise each user joins by an own coin (Poisson sampling), which nobody but the trusted server sees."
+                "All users take part in every round. Otherwise each user is sampled independently in each round "
+                "(Poisson sampling), and only the trusted server knows who takes part."
             ),
         )
         everybody = everybody and unknown not in ("clients", "clients_at_noise", "population")
@@ -134,11 +135,11 @@ def ask() -> Question:
         if everybody:
             adjacency = choices.linked(
                 st.radio,
-                _("Neighbouring data sets differ by"),
+                _("Adjacency"),
                 ADJACENCIES,
                 format_func={
-                    ADJACENCIES[0]: _("a user more or less"),
-                    ADJACENCIES[1]: _("another user's data"),
+                    ADJACENCIES[0]: _("add or remove one user"),
+                    ADJACENCIES[1]: _("replace one user"),
                 }.__getitem__,
                 key="adjacency",
                 help=_(REPLACE_REFUSED),
@@ -147,7 +148,7 @@ def ask() -> Question:
         else:
             st.caption(
                 _(
-                    "Neighbouring data sets differ by a user more or less. Replacing a user's data: not with sampling, "
+                    "Adjacency: add or remove one user. Replacing one user is not available with Poisson sampling, "
                     "which dp-accounting 0.4.3 cannot analyse for it."
                 )
             )
@@ -159,7 +160,7 @@ def ask() -> Question:
         limits.TARGET_EPSILON.check(target["target_epsilon"])
         arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
         lowest = _floor(given, unknown, **arguments, precision=Precision.PREVIEW)
-        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
+        floor.caption(_("Lowest achievable epsilon: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=slots)
 
 
@@ -169,7 +170,7 @@ def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> st
         st.radio,
         label,
         accountants,
-        format_func={"pld": _("PLD, tight"), "rdp": _("RDP, as the tutorial")}.__getitem__,
+        format_func={"pld": _("PLD (tight)"), "rdp": _("RDP (as in the tutorial)")}.__getitem__,
         key="accountant",
         horizontal=True,
         help=tip,
@@ -185,7 +186,10 @@ def clipping_control() -> AdaptiveClipping | FixedClipping:
         format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
         key="clipping",
         horizontal=True,
-        help=_("Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays."),
+        help=_(
+            "Adaptive: the clip norm follows a differentially private estimate of a quantile, which takes a little "
+            "of the noise. Fixed: it stays constant."
+        ),
     )
     if kind == "adaptive":
         return AdaptiveClipping()

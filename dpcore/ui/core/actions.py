@@ -34,7 +34,7 @@ def notices(store: Store) -> None:
             button(
                 _("Undo"), "undo", _undo, store, deleted, tip=_("Brings back what was put into the bin just now.")
             )
-            button(_("Fine"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
+            button(_("Dismiss"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
     read_back(store)
 
 
@@ -42,7 +42,7 @@ def read_back(store: Store) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
         st.warning(language.retold(recovered), icon=":material/healing:")
-        button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
+        button(_("Dismiss"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 
 def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: bool = False) -> None:
@@ -103,12 +103,12 @@ def show(store: Store, run: Run) -> None:
     mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
         if mine and run.status == "running" and not run.stop_requested:
-            tip = _("Ends the run after the round it is in. What it has learnt is kept.")
+            tip = _("Ends the run after its current round. Its results so far are kept.")
             button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)
         elif mine and run.status == "running":
-            tip = _("It ends after the round it is in.")
+            tip = _("It ends after its current round.")
             st.button(_("Stopping …"), key="stopping", disabled=True, help=tip)
-            tip = _("Does not wait for the round. What came before it is kept.")
+            tip = _("Does not wait for the round to end. Earlier rounds are kept.")
             button(_("End it now"), "kill", lambda: supervisor.stop(store, run.run_id, now=True), tip=tip)
         if mine and run.status == "queued":
             tip = _("Takes it out of the queue.")
@@ -129,9 +129,9 @@ def show(store: Store, run: Run) -> None:
             with once_more.asking(store, _("Run again"), [run.plan]) as label:
                 button(label, "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
-            with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
+            with st.popover(_("Delete"), help=_("Asks for confirmation first.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
-                tip = _("Keeps its charge.")
+                tip = _("Its charge stays in the ledger.")
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
@@ -181,7 +181,7 @@ def parallel(store: Store) -> None:
         store.set_parallel_runs(count)
     running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
-        _("{running} running, {waiting} waiting. This machine has {cores} cores, which one run fills.").format(
+        _("{running} running, {waiting} waiting. This machine has {cores} cores; one run uses all of them.").format(
             running=running, waiting=waiting, cores=os.cpu_count()
         )
     )
@@ -212,6 +212,6 @@ def disk(store: Store) -> None:
             button(_("Bring back"), "restore", _undo, store, back, tip=tip, disabled=not back)
             if visitors.hosted():
                 return
-            with st.popover(_("Empty the bin"), help=_("Asks once more, and says what goes.")):
+            with st.popover(_("Empty the bin"), help=_("Asks for confirmation first.")):
                 st.write(_("Weights, logs and rounds go for good. The ledger keeps their charges."))
                 button(_("Empty it"), "empty", store.empty_bin, tip=_("Cannot be undone."))

@@ -69,7 +69,7 @@ def _ask(claim: Claim, answers: dict[str, str]) -> None:
             index=None,
             format_func=lambda reason: _(claims.REASONS[reason]),
             key=f"claim_{claim.name}",
-            help=_("One of them is meant. The first answer counts."),
+            help=_("One answer is correct. The first one counts."),
         )
     else:
         # Not the radio disabled: what is still to be read would be grey.
@@ -122,10 +122,10 @@ def _explain(claim: Claim, said: str) -> None:
     if claim.accepts(said):
         st.success(_("Right."), icon=":material/check:")
     else:
-        st.error(
-            _("Not that. What is meant: {reason}.").format(reason=_(claims.REASONS[claim.reason])),
-            icon=":material/close:",
-        )
+        wrong = _("Not quite. The problem is: {reason}.")
+        if claim.reason == mistakes.HOLDS:
+            wrong = _("Not quite. There is no problem.")
+        st.error(wrong.format(reason=_(claims.REASONS[claim.reason])), icon=":material/close:")
     st.write(_(claims.EXPLANATIONS[claim.name]).format(**_numbers(claim)))
     page, query, label = claims.LINKS[claim.name]
     screen.way_on(page, _(label), **query)
@@ -172,7 +172,7 @@ def _picture(claim: Claim) -> None:
 
 def _bars(claim: Claim) -> None:
     claimed, actual = _epsilons(claim.name)
-    second = _("by PLD") if claim.reason == mistakes.HOLDS else _("what can be proved")
+    second = _("by PLD") if claim.reason == mistakes.HOLDS else _("provable")
     _show_bars(pd.DataFrame({"what": [_("claimed"), second], "epsilon": [claimed, actual]}))
 
 
@@ -216,9 +216,9 @@ def _over_delta(claim: Claim) -> None:
     chart.show(
         charts.over_delta(curve, points, population=claim.plan.population),
         key="claim_picture",
-        label=_("Epsilon over delta. From delta {least} on, somebody's data may be published.").format(
-            least=rounding.down(1 / claim.plan.population)
-        ),
+        label=_(
+            "Epsilon over delta. From delta {least} on, publishing a user's data satisfies the guarantee."
+        ).format(least=rounding.down(1 / claim.plan.population)),
         table=curve,
     )
 
@@ -235,8 +235,8 @@ def _average_moves(claim: Claim) -> None:
         charts.average_moves(table, expected=plan.clients_per_round, usual=usual),
         key="claim_picture",
         label=_(
-            "How far one user moves the average. Divided by {clients} that came: {moved} clip norms; divided by the "
-            "expected number: {allowed}."
+            "Sensitivity of the average to one user. Divided by the actual cohort size {clients}: {moved} clip "
+            "norms; divided by the expected size: {allowed}."
         ).format(
             clients=plan.clients_per_round,
             moved=rounding.up(mistakes.average_moves(np.array(plan.clients_per_round))),

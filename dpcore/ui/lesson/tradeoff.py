@@ -45,13 +45,13 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.write(
             _(
-                "At {few} clients, more noise protects more and learns less. But what harms is the noise on the average: "
-                "noise / clients. More clients bear more noise, so the last run, at {many} clients, need not pay for its "
-                "privacy with accuracy: it pays with clients."
+                "At {few} clients, more noise means more privacy and less accuracy. What costs accuracy is the "
+                "effective noise, noise / clients. With more clients the model tolerates a larger noise multiplier, "
+                "so the last run, at {many} clients, gets its privacy at the cost of clients, not of accuracy."
             ).format(few=settings["clients"].min(), many=settings["clients"].max())
         )
         accepted = st.select_slider(
-            _("Largest epsilon that you would accept"),
+            _("Largest acceptable epsilon"),
             ACCEPTED,
             2.0,
             format_func=rounding.given,
@@ -78,7 +78,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 rounds, total_rounds=max(found.now.study.rounds), accepted=accepted, beyond=set(beyond["setting"])
             ),
             key="tradeoff_rounds",
-            label=_("Accuracy by round, a line a setting. Last: {values}.").format(values=last_words(rounds)),
+            label=_("Accuracy by round, one line per setting. Last: {values}.").format(values=last_words(rounds)),
             table=rounds,
         )
         _provenance(found)
@@ -100,7 +100,7 @@ def _answer(settings: pd.DataFrame, accepted: float) -> str:
     base = settings[settings["noise"] == 0].iloc[0]
     kept = settings[settings["epsilon"] <= accepted]
     if kept.empty:
-        return _("No run of the study keeps to epsilon {accepted}: the smallest has {least}.").format(
+        return _("No run of the study has an epsilon of at most {accepted}: the smallest is {least}.").format(
             accepted=rounding.given(accepted), least=rounding.epsilon(settings["epsilon"].min())
         )
     best = kept.loc[kept["accuracy"].idxmax()]
@@ -123,12 +123,12 @@ def _provenance(found: shipped.Shipped) -> None:
     study = found.now.study
     st.caption(
         _(
-            "Not trained while you wait: {command}, by Epsilon Lab {program} on {made}, on the data set {dataset}, "
-            "seeds {seeds}; epsilon by {accountant}, each for one run alone. Lines are means over the seeds, bands "
-            "their range, ± half of it. Accuracy is on the whole test set, outside the guarantee. What is best was "
-            "chosen on the same users: all these runs together have no bound, and the noisy ones alone, one seed of "
-            "each, epsilon {together}, as if they had been fixed beforehand. They are rehearsals: who knows a seed knows "
-            "the noise."
+            "Precomputed: {command}, by Epsilon Lab {program} on {made}, on the data set {dataset}, seeds {seeds}; "
+            "epsilon by {accountant}, each for one run alone. Lines are means over the seeds, bands their range, ± "
+            "half of it. Accuracy is on the whole test set, a diagnostic that the guarantee does not cover. What is "
+            "best was chosen on the same users: all these runs together have no bound, and the noisy ones alone, one "
+            "seed of each, epsilon {together}, as if they had been fixed beforehand. They are seeded runs, not for "
+            "release: whoever knows a seed can recompute the noise."
         ).format(
             command=shipped.COMMAND,
             program=found.program,
@@ -139,7 +139,7 @@ def _provenance(found: shipped.Shipped) -> None:
             together=_together(),
         )
     )
-    asked = _("The study as JSON, as study run --spec takes it")
+    asked = _("The study as JSON, for study run --spec")
     with st.expander(asked, key="study_as_json", on_change="rerun") as spec:
         if spec.open:
             st.code(study.to_json(), language="json", wrap_lines=True)
@@ -148,6 +148,6 @@ def _provenance(found: shipped.Shipped) -> None:
 SCREEN = Screen(
     key="tradeoff",
     name=N_("The trade-off"),
-    heading=N_("What does privacy cost, and who pays?"),
+    heading=N_("What does privacy cost: accuracy or clients?"),
     show=_show,
 )

@@ -19,9 +19,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "In federated learning the digits stay on the phone, and only an **update** of the model is sent. Here "
-                "the model is so simple that each of its weights belongs to one pixel: so the update is a picture, in "
-                "the hand of whoever sent it."
+                "In federated learning the digits stay on the phone, and only an **update** of the model is sent. "
+                "Here the model is so simple that each of its weights belongs to one pixel: so the update is a "
+                "picture, in the handwriting of its user."
             )
         )
         number = controls.knob(limits.WRITER, low=limits.WRITER.minimum, high=limits.WRITER.maximum)
@@ -34,8 +34,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             figure,
             key="lesson_update",
             label=_(
-                "Four of writer {number}'s own images of the digit {digit}, and beside them their update of its weights: "
-                "a picture of the same hand."
+                "Four of writer {number}'s own images of the digit {digit}, and beside them their update of its "
+                "weights: a picture in the same handwriting."
             ).format(number=number, digit=digit),
             table=_table(user),
         )
@@ -43,16 +43,20 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         right = int((found == np.arange(len(found))).sum())
         taken = (
             _(
-                "Somebody who has other digits of all {total} writers takes this update for **writer {taken}'s: right.**"
+                "An attacker with other digits of all {total} writers attributes this update to **writer {taken}: "
+                "correct.**"
             )
             if found[user] == user
             else _(
-                "Somebody who has other digits of all {total} writers takes this update for writer {taken}'s: wrong."
+                "An attacker with other digits of all {total} writers attributes this update to writer {taken}: "
+                "wrong."
             )
         )
         st.markdown(taken.format(total=len(found), taken=found[user] + 1))
         st.markdown(
-            _("So they find {right} of the {total}; guessing would find 1.").format(right=right, total=len(found))
+            _("In this way, {right} of the {total} are identified; random guessing would identify 1.").format(
+                right=right, total=len(found)
+            )
         )
         screen.way_on("data", _("See all writers"), dataset="writers")
 
@@ -82,6 +86,6 @@ def _table(user: int) -> pd.DataFrame:
 SCREEN = Screen(
     key="update",
     name=N_("One update"),
-    heading=N_("What does one user's update tell about them?"),
+    heading=N_("What does one user's update reveal about them?"),
     show=_show,
 )

@@ -34,14 +34,14 @@ def ask(store: Store) -> None:
                 _("Noise multipliers of the sweep"),
                 "0, 0.5, 0.75, 1",
                 "noises",
-                _("With commas between; 0 is the noise-free run that the others are held against."),
+                _("Separated by commas; 0 is the non-private baseline, with which the others are compared."),
             )
-            several = _("One number, or several with commas between for a grid.")
+            several = _("One number, or several separated by commas for a grid.")
             clients = _list(_("Clients per round"), "50", "cohorts", several)
             rounds = _list(_("Rounds"), "100", "lengths", several)
             rates = _list(_("Client learning rates"), "0.01", "rates", several)
             seeds = controls.count(
-                _("Seeds a setting"),
+                _("Seeds per setting"),
                 low=limits.SEEDS.minimum,
                 high=limits.SEEDS.maximum,
                 default=limits.SEEDS.default,
@@ -52,10 +52,10 @@ def ask(store: Store) -> None:
             below = st.container()  # which baselines there are, the data set says
         with right:
             final = st.toggle(
-                _("Find the clients, and train the final run"),
+                _("Solve for the clients, and train the final run"),
                 True,
                 key=address.key("final", True),
-                help=_("Otherwise the study ends with the sweep, which may then vary anything."),
+                help=_("Otherwise the study ends with the sweep, which may then vary any value."),
             )
             target = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
             delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
@@ -63,7 +63,7 @@ def ask(store: Store) -> None:
             accountant = plan_controls.accountant_control(
                 accounting.ACCOUNTANTS[::-1],
                 _("Accountant of the final run"),
-                _("By whose epsilon the clients are found. RDP asks for more of them than PLD."),
+                _("The accountant whose epsilon sets the number of clients. RDP needs more clients than PLD."),
             )
             dataset, model = look.choose_to_train(store)
         with below:
@@ -95,26 +95,25 @@ def ask(store: Store) -> None:
         plans = study.grid()
         seconds, measured = duration.seconds(store, plans, study.engine)
         runs = _("{runs} runs and the final one") if final else _("{runs} runs")
-        source = _("as measured here") if measured else _("by the figures of the benchmarks")
+        source = _("measured on this machine") if measured else _("estimated from the benchmarks")
         st.caption(
-            _(
-                "{what}: about {minutes:.1f} minutes for the sweep, {source}. Runs that are there already are taken as "
-                "they are."
-            ).format(what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source)
+            _("{what}: about {minutes:.1f} minutes for the sweep, {source}. Existing runs are reused.").format(
+                what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source
+            )
         )
         with turns.turn(turns.SOON):
             found = outlook.of_study(store, study)
         left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
         for one in found:
-            ledger.metric(one.after, _("Epsilon of all runs on {data}, this study with them"), left)
+            ledger.metric(one.after, _("Epsilon of all runs on {data}, including this study"), left)
         with right:
             for one in found:
                 st.write(outlook.sentence(one))
             refused = _refused(store, found)
             charges = [plan for one in found for plan in one.plans]
-            more = _("Or choose another noise-free run above, or none.") if 0.0 in asked else ""
+            more = _("Or choose another non-private baseline above, or none.") if 0.0 in asked else ""
             with once_more.asking(store, _("Run all"), charges, primary=True, disabled=refused, more=more) as label:
-                tip = _("Queues the sweep; what follows is queued when it is known.")
+                tip = _("Queues the sweep; the final run is queued when the sweep has finished.")
                 if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
                     with controls.explain():
                         address.put("study", schedule.start(store, study))
@@ -123,21 +122,21 @@ def ask(store: Store) -> None:
 
 def _baseline(store: Store, dataset: str) -> str:
     """Shows what the runs with noise are held against: the run that leaves no guarantee, or another."""
-    words = {OWN: _("on these data"), WRITERS: _("on the Writers"), NONE: _("left out")}
+    words = {OWN: _("on this data set"), WRITERS: _("on the Writers"), NONE: _("none")}
     if not datasets.like_writers(dataset, store.home):
         del words[WRITERS]
         if st.session_state.get(_BASELINE) == WRITERS:  # chosen for other data
             address.put(_BASELINE, None)
     return choices.linked(
         st.radio,
-        _("Noise-free run"),
+        _("Non-private baseline"),
         list(words),
         format_func=words.__getitem__,
         key=_BASELINE,
         horizontal=True,
         help=_(
-            "What is trained without noise leaves its users no guarantee. Where the data are like them, the Writers can "
-            "stand in; left out, the others are held against the least noise."
+            "The run without noise leaves its users no guarantee. Where the data are like theirs, it can be trained "
+            "on the Writers instead. With none, the others are compared with the least noise."
         ),
     )
 

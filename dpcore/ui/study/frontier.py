@@ -40,7 +40,7 @@ def comparable(runs: list[Run]) -> list[Run]:
     found = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
     if not found:
         st.info(
-            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            _("These runs cannot be compared: they zero updates, or are accounted for another adjacency."),
             icon=":material/block:",
         )
     return found
@@ -50,13 +50,13 @@ def show(dataset: str, runs: list[Run]) -> None:
     """Shows accuracy against what it costs, on one data set."""
     axis = choices.linked(
         st.segmented_control,
-        _("Against"),
+        _("Horizontal axis"),
         list(charts.AXES),
         default="epsilon",
         format_func=lambda name: _(charts.AXES[name]),
         required=True,
         key=f"axis_{dataset}",
-        help=_("What the accuracy has cost: the chart's other axis."),
+        help=_("The cost that accuracy is plotted against."),
     )
     if not (runs := comparable(runs)):
         return
@@ -71,8 +71,8 @@ def show(dataset: str, runs: list[Run]) -> None:
         charts.frontier(settings, axis, several),
         key=f"frontier_{dataset}",
         label=_(
-            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them are "
-            "beaten by no other."
+            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them "
+            "are on the Pareto front."
         ).format(
             axis=_(charts.AXES[axis]).lower(), settings=len(drawn), data=dataset, best=int(settings["best"].sum())
         ),
@@ -82,10 +82,9 @@ def show(dataset: str, runs: list[Run]) -> None:
     seeds = fewest if fewest == most else _("{fewest} to {most}").format(fewest=fewest, most=most)
     words = [
         _(
-            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds ({seeds}), "
-            "which are the light points where there are several. Full: no other setting is both cheaper and better. "
-            "Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point opens its "
-            "runs."
+            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds "
+            "({seeds}), shown as light points where there are several. Filled markers are on the Pareto front: no "
+            "other setting is both cheaper and more accurate. A click on a point opens its runs."
         ).format(delta=rounding.given(delta), seeds=seeds)
     ]
     if left_out := len(settings) - len(drawn):
@@ -169,8 +168,8 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         if found is None or not found.inside.any():
             states.nothing_yet(
                 _(
-                    "Not enough is known: at least three finished runs with different noise over clients are needed that "
-                    "got as far as round {rounds}, and an epsilon that some number of clients reaches."
+                    "A prediction needs at least three finished runs with different noise-to-clients ratios that "
+                    "reached round {rounds}, and an epsilon that some number of clients reaches."
                 ).format(rounds=rounds),
                 icon=":material/query_stats:",
                 to=("study", "train"),
@@ -195,7 +194,7 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
         beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
         words = _(
             "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,} clients a round on, at noise {noise}."
+            "{clients:,} clients per round on, at noise {noise}."
         ).format(
             epsilon=rounding.given(epsilon),
             rounds=rounds,
@@ -205,8 +204,8 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             clients=int(top["clients"]),
             noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
         )
-        more = _("More may buy more: no run has had so little noise on the average.")
-        no_more = _("More clients buy at most a point more.")
+        more = _("More clients may raise it further: no run has had so small an effective noise.")
+        no_more = _("More clients raise it by at most one percentage point.")
         st.markdown(f"**{words}** {more if len(beyond) else no_more}")
         chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
     _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
@@ -242,13 +241,14 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
     one, two = st.columns([2, 3], gap="large")
     with one:
         count = controls.count(
-            _("Clients a round"),
+            _("Clients per round"),
             low=1,
             high=wanted.population,
             default=clients,
             key=f"try_{clients}",
             help=_(
-                "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+                "The expected size of a cohort, 1 to {population:,}. The noise multiplier follows from it and "
+                "epsilon."
             ).format(population=wanted.population),
         )
     with two, controls.explain(), turns.turn(turns.SOON):
@@ -262,8 +262,8 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
         )
         plan = replace(like.plan, privacy=privacy)
         allowed = ledger.after(store, plan, Precision.PREVIEW)
-    tip = _("Queues the run, and writes what was expected of it into its note.")
-    label = _("Run it, and see how far off that was")
+    tip = _("Queues the run, and writes the prediction into its note.")
+    label = _("Run it, and compare with the prediction")
     if not one.button(label, key="try", help=tip, disabled=not allowed):
         return
     with controls.explain():
@@ -274,7 +274,7 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
         store.describe(
             run_id,
             note=_(
-                "Expected before it was run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
+                "Prediction before the run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
             ).format(
                 accuracy=expected.accuracy[0],
                 low=expected.low[0],

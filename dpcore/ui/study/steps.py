@@ -37,7 +37,7 @@ def show(store: Store, study_id: str) -> None:
             st.rerun()
 
     frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
-    st.subheader(_("Take it with you"))
+    st.subheader(_("Export"))
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -45,21 +45,21 @@ def show(store: Store, study_id: str) -> None:
             now.study.to_json,
             f"{study_id}.json",
             "application/json",
-            help=_("What the study asks, as `study run --spec` takes it."),
+            help=_("The plan of the study, as input for `study run --spec`."),
         )
         st.download_button(
             _("The numbers as CSV"),
             lambda: report.rounds_table(store, now.runs).to_csv(index=False),
             f"{study_id}.csv",
             "text/csv",
-            help=_("A row an evaluated round of each run."),
+            help=_("One row per evaluated round of each run."),
         )
         st.download_button(
             _("A report as one HTML page"),
             language.kept(lambda: report.html(store, study_id)),
             f"{study_id}.html",
             "text/html",
-            help=_("What was asked, what came of it, and how to repeat it; it needs nothing else."),
+            help=_("The plan of the study, its results, and how to reproduce them, in one self-contained file."),
         )
 
 
@@ -84,23 +84,27 @@ def _steps(store: Store, study_id: str) -> str:
             st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
         with st.container(horizontal=True):
             if not visiting.owns(store, now.owner):
-                st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))
+                st.caption(
+                    _(
+                        "This study belongs to somebody else: view it, or start one of your own with the same values."
+                    )
+                )
             elif now.status == "going":
-                tip = _("Takes its runs out of the queue; one that trains goes on to its end.")
+                tip = _("Takes its runs out of the queue; a run in progress finishes.")
                 actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
             elif now.status in ("stuck", "paused"):
                 tip = _("Queues again what has not finished.")
                 owed = outlook.to_come(visiting.acting_for(store, now.owner), study)
-                with once_more.asking(store, _("Go on"), owed) as label:
+                with once_more.asking(store, _("Continue"), owed) as label:
                     actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
 
     with st.container():
-        st.header(_("1. Sweep the noise at a small cohort"))
+        st.header(_("1. Sweep the noise multiplier at a small cohort"))
         st.write(
             _(
-                "Small cohorts are cheap to simulate, and what harms a model is the noise on the average update: the "
-                "noise multiplier over the clients. So the sweep asks how much of it the model bears, before anything is "
-                "private."
+                "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
+                "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
+                "privacy is considered."
             )
         )
         table = _table(now)
@@ -109,15 +113,15 @@ def _steps(store: Store, study_id: str) -> str:
             st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
             st.caption(" ".join(findings.conditions(now)))
     with st.container():
-        st.header(_("2. Read it"))
+        st.header(_("2. Result"))
         st.write(
             _(
-                "A noise is bearable if it, and every smaller one, ends at most {tolerance} below the noise-free "
-                "accuracy. With several seeds, the band is the range over them."
+                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+                "non-private baseline. With several seeds, the band is the range over them."
             ).format(tolerance=rounding.given(study.tolerance))
         )
         if study.baseline == NONE:
-            st.caption(_("The noise-free run is left out, and the one of the least noise stands in for it."))
+            st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
         rounds = report.rounds_table(store, now.sweep)
         for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
             with column:
@@ -150,7 +154,7 @@ def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
-        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("nothing known yet")),
+        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("no data yet")),
         table=table,
     )
 
@@ -166,15 +170,15 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _calibration(study: Study, reading: Reading) -> None:
-    st.header(_("3. Find the clients that make it private"))
+    st.header(_("3. Solve for the clients per round"))
     st.write(
         _(
-            "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
-            "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
+            "More clients at the same effective noise cost no accuracy, and protect each user better. So clients and "
+            "noise multiplier are raised together until the plan reaches epsilon {epsilon} at delta {delta}."
         ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
     )
     if reading.bearable is None:
-        st.caption(_("Known when the sweep is read."))
+        st.caption(_("Available when the sweep has been evaluated."))
         return
     with st.container(horizontal=True):  # what has no room beside the other goes below it
         for accountant in accounting.ACCOUNTANTS:
@@ -185,7 +189,7 @@ def _calibration(study: Study, reading: Reading) -> None:
                 continue
             words = _("Clients per round by {accountant}")
             if accountant == study.accountant:
-                words = _("Clients per round by {accountant}, taken")
+                words = _("Clients per round by {accountant} (selected)")
             st.metric(
                 words.format(accountant=accountant.upper()),
                 _("{clients:,} at noise {noise}").format(
@@ -193,7 +197,7 @@ def _calibration(study: Study, reading: Reading) -> None:
                 ),
                 border=True,
                 width=_WIDTH,
-                help=_("Clients per round, and the noise multiplier that keeps the noise on the average."),
+                help=_("Clients per round, and the noise multiplier that keeps the effective noise."),
             )
 
 
@@ -201,8 +205,8 @@ def _result(store: Store, now: Progress) -> None:
     st.header(_("4. Train the final model"))
     st.write(
         _(
-            "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
-            "spent on the same users comes on top, unless it was done on public data (see the Ledger)."
+            "The same rounds with these clients and this noise multiplier. Its guarantee is for this run alone: what "
+            "the sweep has spent on the same users is added, unless it was done on public data (see the Ledger)."
         )
     )
     for run in now.final:
@@ -215,37 +219,37 @@ def _result(store: Store, now: Progress) -> None:
             )
         )
     if not now.final:
-        st.caption(_("Queued when the clients are known."))
-    st.header(_("5. Hold it against the noise-free model"))
+        st.caption(_("Queued when the clients per round are known."))
+    st.header(_("5. Compare with the non-private baseline"))
     st.write(
         _(
-            "If the argument holds, the private model learns what the noise-free one does. What is lost, and whether it "
-            "is more than chance, stands here."
+            "If the argument holds, the private model is as accurate as the non-private baseline. The difference, "
+            "and whether it exceeds the random variation, is shown here."
         )
     )
     if now.result is None or now.baseline is None:
-        st.caption(_("Known when the final run has finished."))
+        st.caption(_("Available when the final run has finished."))
         return
     plan, charged = now.result.plan, now.result.charged
     one, two, three = st.columns(3)
     base = {
-        OWN: _("Noise-free accuracy"),
-        WRITERS: _("Noise-free accuracy on the Writers"),
+        OWN: _("Accuracy of the non-private baseline"),
+        WRITERS: _("Accuracy of the non-private baseline on the Writers"),
         NONE: _("Accuracy at noise {noise}"),
     }[now.study.baseline]
     one.metric(
         base.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier)),
         f"{now.baseline.mean:.1%}",
         border=True,
-        help=_("Of the sweep, the mean over the seeds."),
+        help=_("The mean over the seeds of the sweep."),
     )
     lost = now.result.mean - now.baseline.mean
     two.metric(
-        _("Private accuracy"),
+        _("Accuracy of the private model"),
         f"{now.result.mean:.1%}",
         _("{points:+.1f} points").format(points=100 * lost),
         border=True,
-        help=_("Of the final runs, the mean over their seeds; below it, the difference from {base}.").format(
+        help=_("The mean over the seeds of the final runs; below it, the difference from {base}.").format(
             base=findings.against(now)
         ),
     )
@@ -254,7 +258,7 @@ def _result(store: Store, now: Progress) -> None:
         _("Epsilon"),
         rounding.epsilon(epsilon),
         border=True,
-        help=_("Of one final run, all its rounds seen; an upper bound."),
+        help=_("Of one final run, with all its rounds observed; an upper bound."),
     )
     st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
     noise = now.baseline.plan.privacy.noise_multiplier

@@ -39,7 +39,7 @@ def show(store: Store, run_ids: list[str]) -> None:
                     total_rounds=max(run.plan.privacy.rounds for run in runs),
                 ),
                 key=f"compare_{metric}",
-                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("nothing known yet")),
+                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("no data yet")),
                 table=pd.concat(
                     [
                         table.assign(run=name)[["run", "round", metric]]
@@ -49,7 +49,7 @@ def show(store: Store, run_ids: list[str]) -> None:
                     or [pd.DataFrame(columns=["run", "round", metric])]
                 ),
             )
-    st.subheader(_("The plans, and what came of them"))
+    st.subheader(_("Plans and results"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
     if not facts.loc["no guarantee because"].any():
         facts = facts.drop("no guarantee because")
@@ -102,7 +102,7 @@ def _facts(run: Run) -> dict[str, str]:
 def _clipping(clipping: AdaptiveClipping | FixedClipping) -> str:
     if isinstance(clipping, FixedClipping):
         return _("fixed {norm}").format(norm=rounding.given(clipping.clip_norm))
-    words = _("adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} a client")
+    words = _("adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} per client")
     return words.format(
         norm=rounding.given(clipping.initial_clip_norm),
         quantile=rounding.given(clipping.target_unclipped_quantile),
