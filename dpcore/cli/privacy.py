@@ -105,30 +105,33 @@ def account(
     _show(values, plan, as_json)
 
 
+Solve = Annotated[
+    Unknown | None,
+    typer.Option(help="The value to solve for; all others are held.", show_default="clients"),
+]
+Hold = Annotated[
+    Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
+]
+TargetEpsilon = Annotated[
+    float | None,
+    typer.Option(help=limits.TARGET_EPSILON.help, show_default=rounding.given(limits.TARGET_EPSILON.default)),
+]
+NoiseToClientsRatio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
+TruePositiveRate = Annotated[
+    float | None,
+    typer.Option(help="Solve for the noise multiplier at which the TPR is at most this, instead of an epsilon."),
+]
+
+
 @takes_plan("sampling")
 def calibrate(
     make_plan: Callable[..., PrivacyPlan],
     sampling: options.SamplingChoice = options.Sampling.poisson,
-    solve: Annotated[
-        Unknown | None,
-        typer.Option(help="The value to solve for; all others are held.", show_default="clients"),
-    ] = None,
-    hold: Annotated[
-        Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
-    ] = Held.ratio,
-    target_epsilon: Annotated[
-        float | None,
-        typer.Option(help=limits.TARGET_EPSILON.help, show_default=rounding.given(limits.TARGET_EPSILON.default)),
-    ] = None,
-    noise_to_clients_ratio: Annotated[
-        float, options.option(limits.NOISE_TO_CLIENTS_RATIO)
-    ] = limits.NOISE_TO_CLIENTS_RATIO.default,
-    true_positive_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Solve for the noise multiplier at which the TPR is at most this, instead of an epsilon."
-        ),
-    ] = None,
+    solve: Solve = None,
+    hold: Hold = Held.ratio,
+    target_epsilon: TargetEpsilon = None,
+    noise_to_clients_ratio: NoiseToClientsRatio = limits.NOISE_TO_CLIENTS_RATIO.default,
+    true_positive_rate: TruePositiveRate = None,
     false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
     accountant: options.Accountant = None,
     as_json: options.AsJson = False,

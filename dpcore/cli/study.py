@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, opened
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, TrainingPlan
+from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.store import Store
@@ -34,16 +35,28 @@ app = typer.Typer(
 )
 
 
+NoiseMultipliers = Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")]
+BaselineChoice = Annotated[
+    Baseline,
+    typer.Option(
+        help="Data of the non-private baseline, whose users it leaves no guarantee. own: the data set. writers: the "
+        "Writers, where images are like theirs. none: no baseline; the other runs are compared with the least noise."
+    ),
+]
+FinalAccountant = Annotated[
+    options.AccountantName,
+    typer.Option(help="The accountant that sets the clients per round of the final run."),
+]
+Specification = Annotated[
+    Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
+]
+
+
 @app.command("run")
 @takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
 def run_study(
     make_plan,
-    noise: Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")] = [  # noqa: B006
-        0.0,
-        0.5,
-        0.75,
-        1.0,
-    ],
+    noise: NoiseMultipliers = [0.0, 0.5, 0.75, 1.0],  # noqa: B006
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
@@ -51,24 +64,13 @@ def run_study(
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
     grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
-    baseline: Annotated[
-        Baseline,
-        typer.Option(
-            help="Data of the non-private baseline, whose users it leaves no guarantee. own: the data set. writers: the "
-            "Writers, where images are like theirs. none: no baseline; the other runs are compared with the least noise."
-        ),
-    ] = Baseline.own,
-    accountant: Annotated[
-        options.AccountantName,
-        typer.Option(help="The accountant that sets the clients per round of the final run."),
-    ] = options.AccountantName.rdp,
+    baseline: BaselineChoice = Baseline.own,
+    accountant: FinalAccountant = options.AccountantName.rdp,
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
-    spec: Annotated[
-        Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
-    ] = None,
+    spec: Specification = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
@@ -84,24 +86,14 @@ def run_study(
         options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        privacy = make_plan(
-            population=datasets.num_users(dataset, store.home),
-            noise_multiplier=0.0,
-            clients_per_round=clients[0],
-            rounds=rounds[0],
-            sampling=options.Sampling.poisson,
-            adjacency=options.Adjacency.add_or_remove_one,
-        )
-        training = TrainingPlan(
-            dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
-        )
+        plan = _first_plan(make_plan, store.home, dataset, model, clients_per_round=clients[0], rounds=rounds[0])
         study = Study(
-            plan=Plan(privacy=privacy, training=training),
+            plan=plan,
             noise_multipliers=tuple(one for one in noise if one or baseline != Baseline.none),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(privacy.clipping,),
+            clippings=(plan.privacy.clipping,),
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -112,10 +104,7 @@ def run_study(
         )
     schedule.check_baseline(store, study)
     place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
-    seconds, measured = duration.seconds(store, study.grid(), engine)
-    # Without noise, the first says that it is not private: of that run, more is said otherwise.
-    warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
-    warn(_ahead(study, seconds, measured))
+    _warn_ahead(store, study)
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)
@@ -125,6 +114,35 @@ def run_study(
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _first_plan(
+    make_plan: Callable[..., PrivacyPlan],
+    home: Path,
+    dataset: str,
+    model: str,
+    *,
+    clients_per_round: int,
+    rounds: int,
+) -> Plan:
+    """Returns the plan that a sweep varies: that of its first setting, without noise."""
+    privacy = make_plan(
+        population=datasets.num_users(dataset, home),
+        noise_multiplier=0.0,
+        clients_per_round=clients_per_round,
+        rounds=rounds,
+        sampling=options.Sampling.poisson,
+        adjacency=options.Adjacency.add_or_remove_one,
+    )
+    content = datasets.fingerprint(dataset, home)
+    return Plan(privacy=privacy, training=TrainingPlan(dataset=dataset, dataset_fingerprint=content, model=model))
+
+
+def _warn_ahead(store: Store, study: Study) -> None:
+    """Says what a study's plan is warned of, and what it will train."""
+    # Without noise, the first says that it is not private: of that run, more is said otherwise.
+    warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
+    warn(_ahead(study, *duration.seconds(store, study.grid(), study.engine)))
 
 
 def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
