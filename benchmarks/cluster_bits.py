@@ -70,6 +70,19 @@ def trained(plan: Plan, dataset, computes: Callable | None = None, before: Calla
     return digest.hexdigest()
 
 
+def started(folder: Path, stack: ExitStack) -> Workers:
+    """Returns the workers of a cluster, each in its namespace, when there was time for them; `stack` ends all of it."""
+    certificates.make(folder / "tls")
+    for number, (there, address) in enumerate(_THERE.items()):
+        stack.enter_context(space(there, f"elbits{number}", _HERE, address))
+    scheduler = dask(folder, "scheduler", "--host", _HERE, "--port", str(_PORT))
+    stack.callback(scheduler.wait)
+    stack.callback(scheduler.kill)
+    workers = stack.enter_context(closing(Workers(folder)))
+    time.sleep(5)
+    return workers
+
+
 def measure(*, clients: int, rounds: int) -> dict:
     """Returns the three digests, how often a worker was killed, and what was computed again for that."""
     from dpcore.cluster.cohorts import ClusterCohorts
@@ -84,15 +97,8 @@ def measure(*, clients: int, rounds: int) -> dict:
     digests = {"one process": trained(plan, dataset)}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        certificates.make(folder / "tls")
-        for number, (there, address) in enumerate(_THERE.items()):
-            stack.enter_context(space(there, f"elbits{number}", _HERE, address))
-        scheduler = dask(folder, "scheduler", "--host", _HERE, "--port", str(_PORT))
-        stack.callback(scheduler.wait)
-        stack.callback(scheduler.kill)
-        workers = stack.enter_context(closing(Workers(folder)))
+        workers = started(folder, stack)
         setting = ClusterSetting(address=f"tls://{_HERE}:{_PORT}", tls=str(folder / "tls"))
-        time.sleep(5)
         connect = Opener(setting)
         stack.callback(connect.close)
 
