@@ -18,7 +18,7 @@ if "data_changed" in st.session_state:  # what was just imported is what is show
     address.put("dataset", dataset)
     st.session_state["import_path"] = ""
     note.success(words, icon=":material/check:")
-shown, own = st.tabs([_("The data sets"), _("Import your own")])
+shown, own = st.tabs([_("The data sets"), _("Import your own")], key="data_tabs")
 with shown:
     look.show(look.choose(visiting.may_see(store, datasets.names(store.home))), store.home)
 with own:

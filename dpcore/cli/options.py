@@ -67,7 +67,7 @@ def _plan(
     clipping: Annotated[
         Clipping,
         typer.Option(
-            help="adaptive: the clip norm follows a differentially private estimate of a quantile. fixed: it stays constant."
+            help="adaptive: the clip norm follows a differentially private quantile estimate. fixed: it stays constant."
         ),
     ] = Clipping.adaptive,
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,

@@ -213,7 +213,8 @@ def decide(store: Store, dataset: str) -> None:
         key=f"budget_delta_{dataset}",
         help=limits.DELTA.described,
     )
-    if st.button(_("Save"), type="primary", help=_("Saves these values. Runs in progress continue.")):
+    tip = _("Saves these values. Runs in progress continue.")
+    if st.button(_("Save"), type="primary", key="save_budget", help=tip):
         with controls.refusals():
             budget_epsilon = replace(limits.TARGET_EPSILON, name=_("Budget: epsilon"))
             store.set_policy(

@@ -129,7 +129,7 @@ def show(store: Store, run: Run) -> None:
             with once_more.asking(store, _("Run again"), [run.plan]) as label:
                 button(label, "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
-            with st.popover(_("Delete"), help=_("Asks for confirmation first.")):
+            with st.popover(_("Delete"), key="delete_run", help=_("Asks for confirmation first.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
                 tip = _("Its charge stays in the ledger.")
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
@@ -212,6 +212,6 @@ def disk(store: Store) -> None:
             button(_("Bring back"), "restore", _undo, store, back, tip=tip, disabled=not back)
             if visitors.hosted():
                 return
-            with st.popover(_("Empty the bin"), help=_("Asks for confirmation first.")):
+            with st.popover(_("Empty the bin"), key="empty_bin", help=_("Asks for confirmation first.")):
                 st.write(_("Weights, logs and rounds go for good. The ledger keeps their charges."))
                 button(_("Empty it"), "empty", store.empty_bin, tip=_("Cannot be undone."))

@@ -157,7 +157,7 @@ def _missing(entry: datasets.Entry, home: Path) -> None:
 def _remove(entry: datasets.Entry, home: Path) -> None:
     if visitors.hosted():
         return
-    with st.popover(_("Remove this data set"), help=_("Asks for confirmation first.")):
+    with st.popover(_("Remove this data set"), key="remove_data", help=_("Asks for confirmation first.")):
         st.write(
             _("Its files ({size:,.0f} MB) go; its runs stay, and stay in the ledger.").format(
                 size=entry.size_bytes / 1e6
