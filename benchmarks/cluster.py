@@ -26,7 +26,7 @@ from benchmarks.cluster_model import report
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.cluster import certificates
-from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.cluster.configuration import TLS_FILES, ClusterConfiguration
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 _SPACE, _HERE, _THERE = "epsilon-lab-bench", "10.78.0.1", "10.78.0.2"
@@ -132,7 +132,7 @@ def dask(folder: Path, *words: str, inside: str = "") -> subprocess.Popen:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterSetting]:
+def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterConfiguration]:
     """A scheduler here and workers in their namespace, with the relay between them."""
     certificates.make(folder / "tls")
     with ExitStack() as stack:
@@ -156,7 +156,7 @@ def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterSetting]
             addresses += ["--contact-address", f"tls://127.0.0.1:{_TO_WORKER + n}"]
             start("worker", f"tls://{_HERE}:{_TO_SCHEDULER}", "--name", str(n), *addresses, inside=_SPACE)
         time.sleep(5)
-        yield ClusterSetting(address=f"tls://127.0.0.1:{_SCHEDULER}", tls=str(folder / "tls"))
+        yield ClusterConfiguration(address=f"tls://127.0.0.1:{_SCHEDULER}", tls=str(folder / "tls"))
 
 
 class First:
@@ -165,10 +165,10 @@ class First:
     def __init__(self, count: int):
         self.count = count
 
-    def mine(self, able):
+    def assigned(self, able):
         return sorted(able, key=lambda one: one.name)[: self.count]
 
-    def seen(self, statuses):
+    def adjusted(self, statuses):
         return statuses
 
     def close(self) -> None:
@@ -183,8 +183,8 @@ def measure(
 
     dataset, rows = datasets.load("writers", home.folder()), []
     delay, rate = (multiprocessing.get_context("spawn").Value("d", 0.0) for _ in range(2))
-    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as setting:
-        connect = Opener(setting)
+    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as configuration:
+        connect = Opener(configuration)
         for name in models:
             privacy = PrivacyPlan(population=dataset.num_users, clients_per_round=cohorts[0], noise_multiplier=0)
             plan, only = Plan(privacy=privacy, training=TrainingPlan(model=name)), First(workers)
@@ -224,12 +224,12 @@ def training(plan: Plan, dataset, connect, only: First, folder: Path, workers: i
 
     clients, seen = Clients(plan, dataset), []
     sums = ClusterCohorts(
-        open_connection=connect, setting=connect.setting, plan=plan, dataset=dataset, clients=clients, folder=folder,
-        say=lambda words: words and print(words, file=sys.stderr, flush=True),
+        open_connection=connect, configuration=connect.configuration, plan=plan, dataset=dataset, clients=clients,
+        folder=folder, say=lambda words: words and print(words, file=sys.stderr, flush=True),
         stop_requested=lambda: False, shares=only,
     )  # fmt: skip
-    note = sums._members.computed
-    sums._members.computed = lambda *words: (seen.append(words), note(*words))
+    note = sums._members.note_computed
+    sums._members.note_computed = lambda *words: (seen.append(words), note(*words))
     with closing(sums):
         give_up = time.monotonic() + PATIENCE
         while len(sums._able()) < workers:
@@ -260,7 +260,7 @@ def medians(plan: Plan, dataset, rounds: int, sums, threads, weights, seen: list
         started = time.perf_counter()
         shards.added(threads(told, parts), weights)
         times.append((taken, max(busy.values(), default=0.0), time.perf_counter() - started, len(seen)))
-    # The first round of a setting compiles.
+    # The first round compiles.
     seconds, computing, alone, batches = (statistics.median(column) for column in zip(*times[1:], strict=True))
     return {
         "shards": len(parts), "batches": batches, "seconds": seconds,

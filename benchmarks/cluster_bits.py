@@ -20,7 +20,7 @@ from benchmarks.cluster import PATIENCE, dask, space
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.cluster import certificates
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.plan import Plan, PrivacyPlan
 
 _HERE, _PORT = "10.79.0.1", 18786
@@ -98,14 +98,14 @@ def measure(*, clients: int, rounds: int) -> dict:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         workers = started(folder, stack)
-        setting = ClusterSetting(address=f"tls://{_HERE}:{_PORT}", tls=str(folder / "tls"))
-        connect = Opener(setting)
+        configuration = ClusterConfiguration(address=f"tls://{_HERE}:{_PORT}", tls=str(folder / "tls"))
+        connect = Opener(configuration)
         stack.callback(connect.close)
 
         def computes(clients) -> ClusterCohorts:
             made.append(
                 ClusterCohorts(
-                    open_connection=connect, setting=setting, plan=plan, dataset=dataset, clients=clients,
+                    open_connection=connect, configuration=configuration, plan=plan, dataset=dataset, clients=clients,
                     folder=folder, say=lambda words: words and print(words, file=sys.stderr, flush=True),
                     stop_requested=lambda: False,
                 )

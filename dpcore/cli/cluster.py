@@ -12,7 +12,7 @@ from dpcore.cli import options
 from dpcore.cli.options import out, print_json
 from dpcore.cli.runs import opened
 from dpcore.cluster import status
-from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.errors import ClusterError, InvalidValueError
 from dpcore.runs.store import Store
 
@@ -36,7 +36,9 @@ Insecure = Annotated[
 ]
 
 
-def chosen(address: str, workers: int, tls: Path | None, insecure: bool, engine: str) -> ClusterSetting | None:
+def chosen(
+    address: str, workers: int, tls: Path | None, insecure: bool, engine: str
+) -> ClusterConfiguration | None:
     """Returns the cluster that a command's options name, after asking whether it answers; `None` where they name none.
 
     Raises:
@@ -49,21 +51,21 @@ def chosen(address: str, workers: int, tls: Path | None, insecure: bool, engine:
         return None
     if engine != "vectorized":
         raise InvalidValueError("engine", f"Expected the engine vectorized for a cluster, found {engine}.")
-    setting = ClusterSetting(
+    configuration = ClusterConfiguration(
         address=address, workers=workers, tls=str(tls.expanduser().resolve()) if tls else "", insecure=insecure
     )
     if address:
-        _present(setting)
-    return setting
+        _present(configuration)
+    return configuration
 
 
-def _present(setting: ClusterSetting) -> dict[str, dict]:
+def _present(configuration: ClusterConfiguration) -> dict[str, dict]:
     """Returns the workers at an address, as Dask describes them."""
-    from dpcore.cluster.connection import connect, present  # half a second, and only for those who use a cluster
+    from dpcore.cluster.connection import connect, workers_of  # half a second, and only for those who use a cluster
 
-    connection = connect(setting)
+    connection = connect(configuration)
     try:
-        return present(connection.client, insecure=setting.insecure)
+        return workers_of(connection.client, insecure=configuration.insecure)
     finally:
         connection.close()
 
@@ -83,13 +85,13 @@ def set_cluster(
     """
     store = opened(home_folder)
     _check(store, whose)
-    setting = chosen(address, workers, tls, insecure, "vectorized")
-    if setting is None:
+    configuration = chosen(address, workers, tls, insecure, "vectorized")
+    if configuration is None:
         raise InvalidValueError(
             "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
         )
-    store.set_cluster(setting, whose)
-    out.print(f"{whose or 'Runs'} will use {setting.where}.")
+    store.set_cluster(configuration, whose)
+    out.print(f"{whose or 'Runs'} will use {configuration.where}.")
 
 
 @app.command("clear")
@@ -113,23 +115,23 @@ def _check(store: Store, whose: str) -> None:
 def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """Which cluster runs use, who is in it, and what the runs that train now see of it."""
     store = opened(home_folder)
-    setting = store.cluster()
+    configuration = store.cluster()
     present, problem = {}, ""
-    if setting and setting.address:
+    if configuration and configuration.address:
         try:
-            present = _present(setting)
+            present = _present(configuration)
         except ClusterError as err:
             problem = str(err)
     seen = {run.run_id: status.read(store.folder(run.run_id)) for run in store.runs(status=["running"])}
     if as_json:
         print_json(
-            cluster=setting and asdict(setting),
+            cluster=configuration and asdict(configuration),
             problem=problem,
             workers=sorted(present),
             runs={run_id: asdict(one) for run_id, one in seen.items() if one},
         )
         return
-    out.print(setting.where if setting else "This machine alone.")
+    out.print(configuration.where if configuration else "This machine alone.")
     if problem:
         options.complain(problem)
     for address, told in present.items():

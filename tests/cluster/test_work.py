@@ -197,5 +197,5 @@ def test_trouble_with_a_file_is_the_tasks_own_and_no_lost_line(function, job, mo
 )
 def test_an_answer_of_any_shape_has_a_fault_and_raises_nothing(answer):
     told = shards.Broadcast(weights=[], clip_norm=1.0, ceiling=1.0, estimate=1.0, round_num=1)
-    assert "something else than a sum for each shard" in work.fault(answer, told, [[]])
-    assert work.fault(([shards.ShardSum(total=[], came=0, unclipped=0, below=0)], 0.1), told, [[]]) == ""
+    assert "something else than a sum for each shard" in work.problem_with(answer, told, [[]])
+    assert work.problem_with(([shards.ShardSum(total=[], came=0, unclipped=0, below=0)], 0.1), told, [[]]) == ""

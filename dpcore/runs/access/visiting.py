@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dpcore import datasets, hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import NotAllowedError
 from dpcore.language import _
 from dpcore.learning import engines
@@ -111,7 +111,7 @@ class Visited:
             free_bytes=shutil.disk_usage(self.home).free,
         )
 
-    def create(self, plan: Plan, *, engine: str, cluster: ClusterSetting | None = None, **how: Any) -> str:
+    def create(self, plan: Plan, *, engine: str, cluster: ClusterConfiguration | None = None, **how: Any) -> str:
         """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
 
         On the cluster of all runs, if there is one: a `cluster` of its own is for whoever has the machine to give.

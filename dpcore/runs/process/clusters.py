@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, ClusterUnreachableError, RoundAbandonedError
 from dpcore.runs.store import Store
@@ -24,7 +24,7 @@ def computes(
     """Returns who computes a run's shards, given its clients, as engines take it; `None` for this process.
 
     Args:
-        store: Where the run is, and the setting.
+        store: Where the run is, and the configuration of its cluster.
         run: Which.
         dataset: What it trains on.
         stop_requested: Asked while it waits for workers.
@@ -33,25 +33,25 @@ def computes(
     Raises:
         ClusterUnreachableError: If it was stopped while nobody answered at the address of the cluster.
     """
-    setting = store.cluster(run.run_id) if run.engine == _ENGINE else None
-    if setting is None:
+    configuration = store.cluster(run.run_id) if run.engine == _ENGINE else None
+    if configuration is None:
         _leave()  # processes that were started here: a gigabyte each
         return None
-    if setting.workers:  # of this machine: shared out among the runs that train side by side
-        setting = replace(setting, workers=max(1, setting.workers // store.parallel_runs()))
-    connect = _opener(setting)
-    _wait_for(connect, setting, functools.partial(store.say, run.run_id), stop_requested)
+    if configuration.workers:  # of this machine: shared out among the runs that train side by side
+        configuration = replace(configuration, workers=max(1, configuration.workers // store.parallel_runs()))
+    connect = _opener(configuration)
+    _wait_for(connect, configuration, functools.partial(store.say, run.run_id), stop_requested)
     from dpcore.cluster.cohorts import ClusterCohorts
     from dpcore.cluster.shares import Shares
 
     def make(clients: Any) -> ClusterCohorts:
         shares = None
-        if setting.address:
-            folder = store.home / "cluster" / hashlib.sha256(setting.address.encode()).hexdigest()[:16]
-            shares = Shares(folder, functools.partial(_place, store, run.run_id, setting.address))
+        if configuration.address:
+            folder = store.home / "cluster" / hashlib.sha256(configuration.address.encode()).hexdigest()[:16]
+            shares = Shares(folder, functools.partial(_place, store, run.run_id, configuration.address))
         made = ClusterCohorts(
             open_connection=connect,
-            setting=setting,
+            configuration=configuration,
             plan=run.plan,
             dataset=dataset,
             clients=clients,
@@ -76,9 +76,11 @@ def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
     return sorted(running).index(run_id), len(running)
 
 
-def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
+def _wait_for(
+    connect: Callable[[], Any], configuration: ClusterConfiguration, say: Callable, stop_requested: Callable
+) -> None:
     """Returns when there is a connection: a queue is not to fail, run by run, while a scheduler starts again."""
-    say(f"Connecting to the cluster ({setting.where})")
+    say(f"Connecting to the cluster ({configuration.where})")
     while True:
         try:
             connect()
@@ -93,13 +95,13 @@ def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable
 _opened: list[Any] = []
 
 
-def _opener(setting: ClusterSetting) -> Callable[[], Any]:
+def _opener(configuration: ClusterConfiguration) -> Callable[[], Any]:
     """The connection of this process to a cluster: workers that were started here serve the runs that follow."""
     from dpcore.cluster.connection import Opener  # loads `distributed`
 
-    if not _opened or _opened[-1].setting != setting:
+    if not _opened or _opened[-1].configuration != configuration:
         _leave()
-        _opened.append(Opener(setting))
+        _opened.append(Opener(configuration))
     return _opened[-1]
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from dpcore import strict_json
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan
@@ -39,7 +39,7 @@ class Store(Settings, StudyRows):
         eval_every: int,
         stop_when_diverging: bool = False,
         owner: str = "",
-        cluster: ClusterSetting | None = None,
+        cluster: ClusterConfiguration | None = None,
     ) -> str:
         """Queues a run behind all others and returns its id; a visitor's, before those whose owners had more turns."""
         run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dpcore import hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import InvalidValueError, NotAllowedError
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
@@ -139,7 +139,7 @@ def test_a_visitor_runs_anothers_plan_again_as_a_run_of_their_own(store, hers, h
 
 
 def test_a_visitor_gets_neither_another_runs_cluster_nor_its_engine(store, his):
-    of_its_own = ClusterSetting(workers=64)
+    of_its_own = ClusterConfiguration(workers=64)
     theirs = supervisor.start(store, Plan(), engine="vectorized", eval_every=5, cluster=of_its_own)
     assert store.cluster(supervisor.retry(store, theirs), own=True) == of_its_own
     assert store.cluster(supervisor.retry(his, theirs), own=True) is None
