@@ -139,7 +139,7 @@ def check_data(plan: Plan, home_folder: Path) -> None:
         raise InvalidValueError(
             "dataset_fingerprint",
             f"Expected the plan to be for {name} with the content {content}, found "
-            f"{limits.found(plan.training.dataset_fingerprint)}: it was imported anew since.",
+            f"{limits.excerpt(plan.training.dataset_fingerprint)}: it was imported anew since.",
         )
 
 

@@ -305,7 +305,7 @@ def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str =
 
     Nobody is asked where standard input is no terminal, so that scripts go on: what is said is in their logs.
     """
-    names = outlook.lost(store, plans)
+    names = outlook.losing_guarantee(store, plans)
     for name in names:
         warn(outlook.warning(store, name, plans))
         public = f"mark the data as public, if anybody may see them (ledger --dataset {name} --public)"

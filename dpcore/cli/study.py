@@ -142,7 +142,7 @@ def _warn_ahead(store: Store, study: Study) -> None:
     """Says what a study's plan is warned of, and what it will train."""
     # Without noise, the first says that it is not private: of that run, more is said otherwise.
     warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
-    warn(_ahead(study, *duration.seconds(store, study.grid(), study.engine)))
+    warn(_ahead(study, *duration.expected_seconds(store, study.grid(), study.engine)))
 
 
 def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
@@ -151,12 +151,12 @@ def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
     Raises:
         BudgetExceededError: If a budget has no room for its sweep, before any of it is run.
     """
-    found = outlook.of_study(store, study)
+    found = outlook.study_outlooks(store, study)
     plans = [plan for one in found for plan in one.plans]
     for one in found:
         if one.plans:
             budget.check(store, *one.plans)
-        if not outlook.lost(store, one.plans):
+        if not outlook.losing_guarantee(store, one.plans):
             err.print(outlook.sentence(one), soft_wrap=True)
     more = ""
     if study.baseline == OWN and datasets.like_writers(study.plan.training.dataset, store.home):
@@ -181,7 +181,7 @@ def _follow(store: Store, study_id: str) -> None:
     with progress.Progress(*columns, console=options.err) as bar:
         task = bar.add_task(study_id, total=None)
         while True:
-            now = schedule.look(store, study_id)
+            now = schedule.current(store, study_id)
             done, total = rounds_done(now)
             words = f"{now.finished} of {len(now.runs)} runs"
             bar.update(task, description=words, completed=done, total=total)
@@ -191,7 +191,7 @@ def _follow(store: Store, study_id: str) -> None:
 
 
 def _show(store: Store, study_id: str, as_json: bool) -> None:
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:
         told = {"settings": rows, "conditions": conditions, "reading": sentences}
@@ -230,7 +230,7 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
     store = opened(home_folder)
     for row in store.studies():
         try:
-            now = schedule.look(store, row.study_id)
+            now = schedule.current(store, row.study_id)
         except InvalidValueError as err:  # one that an older version kept must not hide all others
             warn(f"{row.study_id}: {err}")
             continue

@@ -86,7 +86,7 @@ class ClusterCohorts:
         self._open, self._configuration, self._folder = open_connection, configuration, folder
         self._dataset, self._shares = dataset, shares
         self._say, self._stop_requested = say, stop_requested
-        code, data = work.code(), dataset.fingerprint
+        code, data = work.code_digest(), dataset.fingerprint
         self._job = Job(plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code)
         self._ours = WorkerReport(code=code, versions=work.versions(), data=data, probe=clients.probe())
         self._again, self._said, self._beat, self._written, self._heard = 0, "", 0.0, 0.0, 0.0

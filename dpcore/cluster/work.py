@@ -28,7 +28,7 @@ from dpcore.errors import ClusterError, DatasetError, EpsilonLabError
 from dpcore.learning import shards
 from dpcore.learning.shards import Broadcast, Shard, ShardSum
 from dpcore.plan import Plan
-from dpcore.program import code
+from dpcore.program import code_digest
 
 _PACKAGES = ("tensorflow", "numpy")
 _UNUSED_SECONDS, _ABANDONED_SECONDS = 120.0, 3600.0
@@ -123,7 +123,7 @@ def prepare(job: Job) -> WorkerReport:
         EpsilonLabError: If it cannot: the disk is full, say.
     """
     listens = tuple(one.listen_address for one in get_worker().listeners)
-    known = WorkerReport(code=code(), versions=versions(), data="", probe="", listens=listens)
+    known = WorkerReport(code_digest=code_digest(), versions=versions(), data="", probe="", listens=listens)
     with _preparing:
         dataset = _dataset(job) if known.code == job.code else None
         if dataset is None:

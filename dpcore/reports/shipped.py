@@ -21,7 +21,7 @@ from dpcore.reports.study import table_of
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import reading, schedule
+from dpcore.runs.studies import outcome, schedule
 from dpcore.runs.studies.progress import Progress
 from dpcore.runs.studies.study import FINAL, SWEEP, Study
 
@@ -38,7 +38,7 @@ class Shipped:
         program: The version of Epsilon Lab that ran it.
         accountant: What said its epsilons.
         made: The day on which it was written down, YYYY-MM-DD.
-        now: The study with its runs, as `schedule.look` gives one that was run here.
+        now: The study with its runs, as `schedule.current` gives one that was run here.
         settings: A row a setting: `noise`, `clients`, `epsilon` as that accountant said it, and over the seeds the mean
             `accuracy` and `band`, half its range.
         rounds: As `reports.study.rounds_table`.
@@ -59,7 +59,7 @@ def export(store: Store, study_id: str) -> bytes:
         StudyNotFoundError: If there is none of this id.
         StoreError: If it has not finished.
     """
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     if now.status != "finished":
         raise StoreError(f"Expected a finished study, {study_id} is {now.status}: let it go on to its end first.")
     runs = {SWEEP: now.sweep, FINAL: now.final}
@@ -114,7 +114,7 @@ def read(content: bytes) -> Shipped:
         study=study,
         sweep=parts[SWEEP],
         final=parts[FINAL],
-        reading=reading.read(study, parts[SWEEP]),
+        outcome=outcome.sweep_outcome(study, parts[SWEEP]),
         status="finished",
         message="",
     )
@@ -133,7 +133,7 @@ def read(content: bytes) -> Shipped:
                     "band": one.band,
                 }
                 for members in parts.values()
-                for one in reading.settings(members)
+                for one in outcome.settings(members)
             ]
         ),
         rounds=table_of(rounds),

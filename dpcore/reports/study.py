@@ -94,7 +94,7 @@ def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def html(store: Store, study_id: str) -> str:
     """Returns a study as a page: what was asked, what came of it, the statement, and how to repeat it."""
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     rounds = rounds_table(store, now.runs)
     sentences = findings.sentences(now)
     finals = {run.run_id for run in now.final}
@@ -134,7 +134,7 @@ def html(store: Store, study_id: str) -> str:
             for metric, title in lines.METRICS.items()
         ),
     ]
-    if now.result is not None:
+    if now.final_setting is not None:
         final = max(now.final, key=lambda run: run.redrawn)  # whose charge is the result's
         parts += [
             page.heading(_("The statement of the final run")),

@@ -21,7 +21,7 @@ def job(few_writers, tmp_path, monkeypatch):
     monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
     monkeypatch.setattr(work, "_datasets", {})
     monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
-    return Job(plan="{}", dataset="few", fingerprint=few_writers.fingerprint, code=work.code())
+    return Job(plan="{}", dataset="few", fingerprint=few_writers.fingerprint, code=work.code_digest())
 
 
 def parts(dataset, part=100_000, spoil=lambda name, content: content):
@@ -146,7 +146,7 @@ def jobs(monkeypatch):
     monkeypatch.setattr(work, "_dataset", lambda job: SimpleNamespace(fingerprint="d"))
     monkeypatch.setattr(work, "_prepared", {})
     monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
-    return lambda number: Job(plan=f"{number}", dataset="", fingerprint="d", code=work.code()), made
+    return lambda number: Job(plan=f"{number}", dataset="", fingerprint="d", code=work.code_digest()), made
 
 
 def test_plans_stay_prepared_as_long_as_they_are_used(jobs, monkeypatch):

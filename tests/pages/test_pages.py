@@ -775,7 +775,7 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     assert metric(test, "Epsilon") == "1.708"
     assert metric(test, "Accuracy of the private model") == "79.0%"
     (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
-    (final,) = schedule.look(store, study_id).final
+    (final,) = schedule.current(store, study_id).final
     assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 

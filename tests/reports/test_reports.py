@@ -94,7 +94,7 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
     page = study_report.html(store, study_id)
     assert "The model bears noise 1 at 50 clients" in page
     assert "study run --spec study.json" in page
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     table = study_report.rounds_table(store, now.sweep)
     assert list(table["accuracy"]) == [0.8] * 4
     assert list(study_report.by_setting(table, "accuracy")["mean"]) == [0.8] * 4
@@ -148,7 +148,7 @@ def test_the_epsilons_of_a_grid_are_handed_on_with_what_they_hold_for(store, mon
     assert "independently with probability clients / 3,383" in page
     assert "Zeroing uses a quantile estimate without noise" in page
     assert "Rehearsals: whoever knows a run" in page
-    table = study_report.rounds_table(store, schedule.look(store, study_id).runs)
+    table = study_report.rounds_table(store, schedule.current(store, study_id).runs)
     (shared,) = (
         table[["dataset", "rounds", "population", "adjacency", "delta"]].drop_duplicates().to_numpy().tolist()
     )
@@ -178,7 +178,7 @@ def test_the_statement_in_a_studys_page_is_that_of_its_final_run(store, monkeypa
     schedule.advance_all(store)
     finish_all(store)
     page = study_report.html(store, study_id)
-    (final,) = schedule.look(store, study_id).final
+    (final,) = schedule.current(store, study_id).final
     for name, text in reporting.rows(store, final):
         assert f"<td>{html.escape(name)}</td><td>{html.escape(text)}</td>" in page
     assert "writers, content 564c8c7d70258273." in page

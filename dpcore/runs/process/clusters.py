@@ -18,7 +18,7 @@ _AGAIN_SECONDS = 1.0
 _ENGINE = "vectorized"  # the only one whose cohorts are cut into shards
 
 
-def computes(
+def shard_computer(
     store: Store, run: Run, dataset: FederatedDataset, stop_requested: Callable[[], bool], held: ExitStack
 ) -> Callable[[Any], Any] | None:
     """Returns who computes a run's shards, given its clients, as engines take it; `None` for this process.
@@ -110,7 +110,7 @@ def _leave() -> None:
         _opened.pop().close()
 
 
-def until_given_up(reports: Iterator[Any]) -> Iterator[Any]:
+def until_abandoned(reports: Iterator[Any]) -> Iterator[Any]:
     """Yields reports up to a round that was given up because somebody stopped the run while it waited for workers."""
     try:
         yield from reports

@@ -44,7 +44,7 @@ _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on t
 
 def main(home: Path, run_id: str, held: int) -> None:
     """Trains a run that was begun, and then those that wait, until there is none for this process."""
-    program.code()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
+    program.code_digest()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
     store = Store(home)
     terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
@@ -125,7 +125,7 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
         run_id, held = queue[0].run_id, processes.claim(store, queue[0])
         if held is None:
             return None
-        processes.sign(store, run_id, os.getpid())
+        processes.write_worker_pid(store, run_id, os.getpid())
         with processes.worker_log(store, run_id).open("ab") as log:
             os.dup2(log.fileno(), sys.stdout.fileno())
             os.dup2(log.fileno(), sys.stderr.fileno())
@@ -150,7 +150,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         training,
     )
 
-    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     engine = engines.create(run.engine, plan, dataset, computes, run.identity)
     replays = engines.replays(run.engine, plan)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
@@ -173,7 +173,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
-    for report in clusters.until_given_up(reports):
+    for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:

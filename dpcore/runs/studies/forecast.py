@@ -137,7 +137,7 @@ def family(run: Run) -> tuple:
     return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing, privacy.adjacency
 
 
-def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
+def pareto_front(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
     """Returns which points nothing beats: bool [points]; lower costs and higher accuracies are better."""
     return np.array(
         [
@@ -148,7 +148,7 @@ def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
     )
 
 
-def over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def means_over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Returns a row a setting, with the mean over its seeds: the best of several is as good as its luck.
 
     Args:

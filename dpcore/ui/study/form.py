@@ -93,7 +93,7 @@ def ask(store: Store) -> None:
                 baseline=baseline,
             )
         plans = study.grid()
-        seconds, measured = duration.seconds(store, plans, study.engine)
+        seconds, measured = duration.expected_seconds(store, plans, study.engine)
         runs = _("{runs} runs and the final one") if final else _("{runs} runs")
         source = _("measured on this machine") if measured else _("estimated from the benchmarks")
         st.caption(
@@ -102,7 +102,7 @@ def ask(store: Store) -> None:
             )
         )
         with turns.turn(turns.SOON):
-            found = outlook.of_study(store, study)
+            found = outlook.study_outlooks(store, study)
         left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
         for one in found:
             ledger.metric(one.after, _("Epsilon of all runs on {data}, including this study"), left)

@@ -64,7 +64,9 @@ def show(dataset: str, runs: list[Run]) -> None:
     table, settings = _settings(_table(runs, delta), axis)
     drawn = charts.on_axis(settings, axis)
     settings["best"] = False
-    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    settings.loc[drawn.index, "best"] = forecast.pareto_front(
+        drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy()
+    )
     several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
     numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
     clicked = chart.show(
@@ -126,7 +128,7 @@ def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFram
     if axis == "minutes":  # of which another engine takes more
         by.append("engine")
     table = table.assign(setting=table.groupby(by).ngroup())
-    settings = forecast.over_seeds(table, ["setting", *by])
+    settings = forecast.means_over_seeds(table, ["setting", *by])
     alone = table.drop_duplicates("setting").set_index("setting")["plan"]
     several = _("noise {noise} · {clients} clients · {rounds} rounds")
     settings["plan"] = [

@@ -15,8 +15,8 @@ from dpcore.reports import study as report
 from dpcore.runs.access import visiting
 from dpcore.runs.store import Store
 from dpcore.runs.studies import findings, outlook, schedule
+from dpcore.runs.studies.outcome import SweepOutcome, final_plan
 from dpcore.runs.studies.progress import Progress, rounds_done
-from dpcore.runs.studies.reading import Reading, final_plan
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 from dpcore.ui.core import actions, chart, columns, controls, frame, once_more, states
 from dpcore.ui.core.markdown import plain
@@ -30,7 +30,7 @@ _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by 
 def show(store: Store, study_id: str) -> None:
     """Shows a study's five steps, looking again every two seconds while it is going."""
     with controls.explain():
-        now = schedule.look(store, study_id)
+        now = schedule.current(store, study_id)
 
     def steps() -> None:
         if _steps(store, study_id) != now.status:
@@ -56,7 +56,7 @@ def show(store: Store, study_id: str) -> None:
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, study_id)),
+            language.in_current_language(lambda: report.html(store, study_id)),
             f"{study_id}.html",
             "text/html",
             help=_("The plan of the study, its results, and how to reproduce them, in one self-contained file."),
@@ -64,8 +64,8 @@ def show(store: Store, study_id: str) -> None:
 
 
 def _steps(store: Store, study_id: str) -> str:
-    now = schedule.look(store, study_id)
-    study, reading = now.study, now.reading
+    now = schedule.current(store, study_id)
+    study, outcome = now.study, now.outcome
     done, total = rounds_done(now)
     with st.container():
         st.progress(
@@ -94,7 +94,7 @@ def _steps(store: Store, study_id: str) -> str:
                 actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
             elif now.status in ("stuck", "paused"):
                 tip = _("Queues again what has not finished.")
-                owed = outlook.to_come(visiting.acting_for(store, now.owner), study)
+                owed = outlook.pending_charges(visiting.acting_for(store, now.owner), study)
                 with once_more.asking(store, _("Continue"), owed) as label:
                     actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
 
@@ -130,7 +130,7 @@ def _steps(store: Store, study_id: str) -> str:
             st.write(sentence)
     with st.container():
         if study.target_epsilon is not None:
-            _calibration(study, reading)
+            _calibration(study, outcome)
             _result(store, now)
     return now.status
 
@@ -169,7 +169,7 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(setting=table["setting"].map(short))
 
 
-def _calibration(study: Study, reading: Reading) -> None:
+def _calibration(study: Study, outcome: SweepOutcome) -> None:
     st.header(_("3. Solve for the clients per round"))
     st.write(
         _(
@@ -177,13 +177,13 @@ def _calibration(study: Study, reading: Reading) -> None:
             "noise multiplier are raised together until the plan reaches epsilon {epsilon} at delta {delta}."
         ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
     )
-    if reading.bearable is None:
+    if outcome.tolerable is None:
         st.caption(_("Available when the sweep has been evaluated."))
         return
     with st.container(horizontal=True):  # what has no room beside the other goes below it
         for accountant in accounting.ACCOUNTANTS:
             try:
-                privacy = final_plan(study, reading.bearable, accountant).privacy
+                privacy = final_plan(study, outcome.tolerable, accountant).privacy
             except EpsilonLabError as err:
                 st.error(str(err))
                 continue
@@ -227,10 +227,10 @@ def _result(store: Store, now: Progress) -> None:
             "and whether it exceeds the random variation, is shown here."
         )
     )
-    if now.result is None or now.baseline is None:
+    if now.final_setting is None or now.baseline is None:
         st.caption(_("Available when the final run has finished."))
         return
-    plan, charged = now.result.plan, now.result.charged
+    plan, charged = now.final_setting.plan, now.final_setting.charged
     one, two, three = st.columns(3)
     base = {
         OWN: _("Accuracy of the non-private baseline"),
@@ -243,14 +243,14 @@ def _result(store: Store, now: Progress) -> None:
         border=True,
         help=_("The mean over the seeds of the sweep."),
     )
-    lost = now.result.mean - now.baseline.mean
+    lost = now.final_setting.mean - now.baseline.mean
     two.metric(
         _("Accuracy of the private model"),
-        f"{now.result.mean:.1%}",
+        f"{now.final_setting.mean:.1%}",
         _("{points:+.1f} points").format(points=100 * lost),
         border=True,
         help=_("The mean over the seeds of the final runs; below it, the difference from {base}.").format(
-            base=findings.against(now)
+            base=findings.baseline_name(now)
         ),
     )
     epsilon = accounting.epsilon(charged).value

@@ -80,7 +80,7 @@ def _take_along(store: Store, run: Run) -> None:
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, run)),
+            language.in_current_language(lambda: report.html(store, run)),
             f"{run.run_id}.html",
             help=_("Its curves, its statement, and how to reproduce it, in one self-contained file."),
         )

@@ -55,7 +55,7 @@ def test_a_scheduler_that_is_down_when_a_run_begins_is_waited_for(store, small_p
         return False
 
     with ExitStack() as held:
-        assert clusters.computes(store, store.run(run_id), None, stop_requested, held) is not None
+        assert clusters.shard_computer(store, store.run(run_id), None, stop_requested, held) is not None
     assert len(made) == 1
     assert said == [
         "Connecting to the cluster (tcp://127.0.0.1:1)",
@@ -69,7 +69,7 @@ def test_a_run_that_is_stopped_meanwhile_is_interrupted_and_not_failed(store, sm
     store.request_stop(run_id)
 
     def train(store, run, stop_requested, held):
-        clusters.computes(store, run, None, stop_requested, held)
+        clusters.shard_computer(store, run, None, stop_requested, held)
 
     monkeypatch.setattr(worker, "_train", train)
     status, message = worker._outcome(store, run_id, threading.Event())
@@ -89,7 +89,7 @@ def test_processes_of_this_machine_end_where_a_run_follows_that_uses_none(store,
     clusters._opener(ClusterConfiguration(workers=2))()
     run_id = queued(store, small_plan, cluster=None)
     with ExitStack() as held:
-        assert clusters.computes(store, store.run(run_id), None, lambda: False, held) is None
+        assert clusters.shard_computer(store, store.run(run_id), None, lambda: False, held) is None
     assert [len(one.closed) for one in connections[1]] == [1]
 
 
