@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -132,7 +133,13 @@ def _seen(_path: Path, content: tuple, code: str) -> Preview:
 
 
 def _mapping(seen: Preview) -> Mapping:
+    """Shows what the columns of a table can be, and what becomes of its rows; returns what was chosen."""
     st.dataframe(seen.rows, hide_index=True)
+    chosen = {**_columns(seen), **_scaling(), **_examples(), **_spellings()}
+    return Mapping(**chosen | {"image_shape": images.parsed(chosen["image_shape"])})
+
+
+def _columns(seen: Preview) -> dict[str, Any]:
     names, roles = [column.name for column in seen.columns], seen.roles
     one, two, three = st.columns(3)
     user = one.selectbox(
@@ -166,6 +173,10 @@ def _mapping(seen: Preview) -> Mapping:
         key="import_features",
         help=_("The columns that are inputs of the model; if none is chosen, all others."),
     )
+    return {"user": user, "label": label, "split": split, "features": tuple(features)}
+
+
+def _scaling() -> dict[str, Any]:
     one, two, three = st.columns(3)
     scaling = one.selectbox(
         _("Scaling"),
@@ -194,6 +205,10 @@ def _mapping(seen: Preview) -> Mapping:
             "In the features' own unit, above the lower bound. It is mapped to 1, and values above it are clipped."
         ),
     )
+    return {"scaling": scaling, "bounds": (low, high) if scaling == "bounds" else None}
+
+
+def _examples() -> dict[str, Any]:
     one, two, three = st.columns(3)
     shape = one.text_input(
         _("Image shape"),
@@ -229,6 +244,10 @@ def _mapping(seen: Preview) -> Mapping:
                 "keeps all."
             ),
         )
+    return {"image_shape": shape, "test_users": test_users, "max_examples_per_user": cap}
+
+
+def _spellings() -> dict[str, Any]:
     one, two, three = st.columns(3)
     missing_user, missing_label = (
         place.selectbox(label, list(_MISSING), format_func=lambda kind: _(_MISSING[kind]), key=key, help=_(_TIP))
@@ -247,20 +266,7 @@ def _mapping(seen: Preview) -> Mapping:
             "Names that differ only in case, in width, or in how a number is written (1, 1.0, 01) then count as one."
         ),
     )
-    return Mapping(
-        user=user,
-        label=label,
-        split=split,
-        test_users=test_users,
-        features=tuple(features),
-        image_shape=images.parsed(shape),
-        scaling=scaling,
-        bounds=(low, high) if scaling == "bounds" else None,
-        max_examples_per_user=cap,
-        missing_user=missing_user,
-        missing_label=missing_label,
-        join=tuple(join),
-    )
+    return {"missing_user": missing_user, "missing_label": missing_label, "join": tuple(join)}
 
 
 def _import(name: str, home: Path, work) -> None:

@@ -208,6 +208,13 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         st.warning(language.retold(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")
+    _distributions(look)
+
+
+def _distributions(look: Look) -> None:
+    """Shows how many examples users have, and how many each class has."""
+    found = look.summary
+    fewest, median, most = found.examples_per_user
     left, right = st.columns(2, gap="large")
     users = pd.DataFrame(
         {"from": found.histogram_edges[:-1], "to": found.histogram_edges[1:] - 1, "users": found.histogram_users}

@@ -10,7 +10,7 @@ import streamlit as st
 from dpcore import limits, rounding
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import ADD_OR_REMOVE
+from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.runs.process import supervisor
@@ -161,13 +161,8 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             )
     with right:
         known = _reached(store, members, rounds, delta)
-        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
-        noise = _noise_for(wanted, clients, epsilon)
-        possible = np.isfinite(noise)
-        found = forecast.forecast(
-            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
-        )
-        if found is None or not found.inside.any():
+        table = _predicted(wanted, known, epsilon)
+        if table is None:
             states.nothing_yet(
                 _(
                     "A prediction needs at least three finished runs with different noise-to-clients ratios that "
@@ -177,40 +172,59 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
                 to=("study", "train"),
             )
             return
-        table = pd.DataFrame(
-            {
-                "clients": clients[possible],
-                "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
-                "rounds": rounds,
-                "epsilon": epsilon,  # at most
-                "delta": delta,
-                "accuracy": found.accuracy,
-                "low": found.low,
-                "high": found.high,
-                "inside": found.inside,
-            }
-        )
-        near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
-        between = table[table["inside"]]
-        top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
-        beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
-        words = _(
-            "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,} clients per round on, at noise {noise}."
-        ).format(
-            epsilon=rounding.given(epsilon),
-            rounds=rounds,
-            accuracy=top["accuracy"],
-            low=top["low"],
-            high=top["high"],
-            clients=int(top["clients"]),
-            noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
-        )
-        more = _("More clients may raise it further: no run has had so small an effective noise.")
-        no_more = _("More clients raise it by at most one percentage point.")
-        st.markdown(f"**{words}** {more if len(beyond) else no_more}")
-        chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
-    _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
+        clients = _answer(dataset, table, known)
+    _try_it(store, members[0], wanted, epsilon, clients, known)
+
+
+def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.DataFrame | None:
+    """Returns the accuracy that is predicted at each number of clients; `None` where too few runs are known."""
+    clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
+    noise = _noise_for(wanted, clients, epsilon)
+    possible = np.isfinite(noise)
+    found = forecast.forecast(
+        known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
+    )
+    if found is None or not found.inside.any():
+        return None
+    return pd.DataFrame(
+        {
+            "clients": clients[possible],
+            "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
+            "rounds": wanted.rounds,
+            "epsilon": epsilon,  # at most
+            "delta": wanted.delta,
+            "accuracy": found.accuracy,
+            "low": found.low,
+            "high": found.high,
+            "inside": found.inside,
+        }
+    )
+
+
+def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
+    """Shows what a prediction comes to; returns from how many clients on more of them hardly help."""
+    epsilon, rounds = float(table["epsilon"].iloc[0]), int(table["rounds"].iloc[0])
+    near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
+    between = table[table["inside"]]
+    top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
+    beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
+    words = _(
+        "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
+        "{clients:,} clients per round on, at noise {noise}."
+    ).format(
+        epsilon=rounding.given(epsilon),
+        rounds=rounds,
+        accuracy=top["accuracy"],
+        low=top["low"],
+        high=top["high"],
+        clients=int(top["clients"]),
+        noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
+    )
+    more = _("More clients may raise it further: no run has had so small an effective noise.")
+    no_more = _("More clients raise it by at most one percentage point.")
+    st.markdown(f"**{words}** {more if len(beyond) else no_more}")
+    chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    return int(top["clients"])
 
 
 def _epsilon(run: Run, delta: float) -> float:

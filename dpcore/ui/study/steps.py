@@ -64,75 +64,89 @@ def show(store: Store, study_id: str) -> None:
 
 
 def _steps(store: Store, study_id: str) -> str:
+    """Shows the steps; returns the state of the study."""
     now = schedule.current(store, study_id)
-    study, outcome = now.study, now.outcome
-    done, total = rounds_done(now)
     with st.container():
-        st.progress(
-            done / total if total else 0.0,
-            text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
-                status=states.name(now.status).capitalize(),
-                finished=now.finished,
-                runs=len(now.runs),
-                done=done,
-                total=total,
-            ),
-        )
-        waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
-        states.next_step("waiting" if waiting else now.status, study=True)
-        if now.status == "stuck":
-            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+        _state(now)
         with st.container(horizontal=True):
-            if not visiting.owns(store, now.owner):
-                st.caption(
-                    _(
-                        "This study belongs to somebody else: view it, or start one of your own with the same values."
-                    )
-                )
-            elif now.status == "going":
-                tip = _("Takes its runs out of the queue; a run in progress finishes.")
-                actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
-            elif now.status in ("stuck", "paused"):
-                tip = _("Queues again what has not finished.")
-                owed = outlook.pending_charges(visiting.acting_for(store, now.owner), study)
-                with once_more.asking(store, _("Continue"), owed) as label:
-                    actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
-
+            _buttons(store, study_id, now)
     with st.container():
-        st.header(_("1. Sweep the noise multiplier at a small cohort"))
-        st.write(
-            _(
-                "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
-                "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
-                "privacy is considered."
-            )
-        )
-        table = _table(now)
-        if len(table):
-            shown = columns.rounded(table)
-            st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
-            st.caption(" ".join(findings.conditions(now)))
+        _sweep(now)
     with st.container():
-        st.header(_("2. Result"))
-        st.write(
-            _(
-                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
-                "non-private baseline. With several seeds, the band is the range over them."
-            ).format(tolerance=rounding.given(study.tolerance))
-        )
-        if study.baseline == NONE:
-            st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
-        rounds = report.rounds_table(store, now.sweep)
-        for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
-            with column:
-                _curves(rounds, metric, max(study.rounds), SWEEP)
-        for sentence in findings.sentences(now):
-            st.write(sentence)
+        _outcome(store, now)
     with st.container():
-        if study.target_epsilon is not None:
-            _calibration(study, outcome)
+        if now.study.target_epsilon is not None:
+            _calibration(now.study, now.outcome)
+            _final(now)
             _result(store, now)
     return now.status
+
+
+def _state(now: Progress) -> None:
+    done, total = rounds_done(now)
+    st.progress(
+        done / total if total else 0.0,
+        text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
+            status=states.name(now.status).capitalize(),
+            finished=now.finished,
+            runs=len(now.runs),
+            done=done,
+            total=total,
+        ),
+    )
+    waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
+    states.next_step("waiting" if waiting else now.status, study=True)
+    if now.status == "stuck":
+        st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+
+
+def _buttons(store: Store, study_id: str, now: Progress) -> None:
+    if not visiting.owns(store, now.owner):
+        st.caption(
+            _("This study belongs to somebody else: view it, or start one of your own with the same values.")
+        )
+    elif now.status == "going":
+        tip = _("Takes its runs out of the queue; a run in progress finishes.")
+        actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
+    elif now.status in ("stuck", "paused"):
+        tip = _("Queues again what has not finished.")
+        owed = outlook.pending_charges(visiting.acting_for(store, now.owner), now.study)
+        with once_more.asking(store, _("Continue"), owed) as label:
+            actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
+
+
+def _sweep(now: Progress) -> None:
+    st.header(_("1. Sweep the noise multiplier at a small cohort"))
+    st.write(
+        _(
+            "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
+            "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
+            "privacy is considered."
+        )
+    )
+    table = _table(now)
+    if len(table):
+        shown = columns.rounded(table)
+        st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
+        st.caption(" ".join(findings.conditions(now)))
+
+
+def _reading(store: Store, now: Progress) -> None:
+    st.header(_("2. Result"))
+    st.write(
+        _(
+            "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+            "non-private baseline. With several seeds, the band is the range over them."
+        ).format(tolerance=rounding.given(now.study.tolerance))
+    )
+    if now.study.baseline == NONE:
+        st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
+    rounds = report.rounds_table(store, now.sweep)
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, max(now.study.rounds), SWEEP)
+    for sentence in findings.sentences(now):
+        st.write(sentence)
 
 
 _PARTS = {SWEEP: N_("sweep"), FINAL: N_("final")}
@@ -201,7 +215,7 @@ def _calibration(study: Study, outcome: SweepOutcome) -> None:
             )
 
 
-def _result(store: Store, now: Progress) -> None:
+def _final(now: Progress) -> None:
     st.header(_("4. Train the final model"))
     st.write(
         _(
@@ -220,6 +234,9 @@ def _result(store: Store, now: Progress) -> None:
         )
     if not now.final:
         st.caption(_("Queued when the clients per round are known."))
+
+
+def _result(store: Store, now: Progress) -> None:
     st.header(_("5. Compare with the non-private baseline"))
     st.write(
         _(
@@ -231,6 +248,19 @@ def _result(store: Store, now: Progress) -> None:
         st.caption(_("Available when the final run has finished."))
         return
     plan, charged = now.final_setting.plan, now.final_setting.charged
+    epsilon = accounting.epsilon(charged).value
+    _numbers(now, epsilon)
+    st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
+    noise = now.baseline.plan.privacy.noise_multiplier
+    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
+    rounds = report.rounds_table(store, [*baseline, *now.final])
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, plan.privacy.rounds, FINAL)
+
+
+def _numbers(now: Progress, epsilon: float) -> None:
+    """Shows the accuracy of the final model beside that of the baseline, and its epsilon."""
     one, two, three = st.columns(3)
     base = {
         OWN: _("Accuracy of the non-private baseline"),
@@ -253,17 +283,9 @@ def _result(store: Store, now: Progress) -> None:
             base=findings.baseline_name(now)
         ),
     )
-    epsilon = accounting.epsilon(charged).value
     three.metric(
         _("Epsilon"),
         rounding.epsilon(epsilon),
         border=True,
         help=_("Of one final run, with all its rounds observed; an upper bound."),
     )
-    st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
-    noise = now.baseline.plan.privacy.noise_multiplier
-    baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
-    rounds = report.rounds_table(store, [*baseline, *now.final])
-    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
-        with column:
-            _curves(rounds, metric, plan.privacy.rounds, FINAL)
