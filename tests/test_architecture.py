@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,30 @@ def test_no_script_or_style_stands_in_python():
 )
 def test_a_script_or_style_is_recognised(text):
     assert BROWSERS.search(text)
+
+
+PYTHON = [*FILES, *sorted((ROOT / "benchmarks").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+LONGEST, FULLEST, MOST_ALIKE = 60, 16, 4
+
+
+def test_no_function_is_longer_than_sixty_lines():
+    long = [
+        f"{named(path)}: {node.name} ({lines} lines)"
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := node.end_lineno - node.lineno + 1) > LONGEST
+    ]
+    assert long == []
+
+
+def test_no_folder_of_dpcore_holds_more_than_sixteen_files():
+    counts = Counter(
+        path.parent for path in (ROOT / "dpcore").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    )
+    assert {named(folder): count for folder, count in counts.items() if count > FULLEST} == {}
+
+
+def test_no_name_of_a_file_stands_in_five_folders():
+    counts = Counter(path.stem for path in FILES if path.stem != "__init__")
+    assert {stem: count for stem, count in counts.items() if count > MOST_ALIKE} == {}

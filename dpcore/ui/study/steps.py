@@ -131,7 +131,7 @@ def _sweep(now: Progress) -> None:
         st.caption(" ".join(findings.conditions(now)))
 
 
-def _reading(store: Store, now: Progress) -> None:
+def _outcome(store: Store, now: Progress) -> None:
     st.header(_("2. Result"))
     st.write(
         _(
