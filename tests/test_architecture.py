@@ -183,3 +183,34 @@ def test_no_folder_of_dpcore_holds_more_than_sixteen_files():
 def test_no_name_of_a_file_stands_in_five_folders():
     counts = Counter(path.stem for path in FILES if path.stem != "__init__")
     assert {stem: count for stem, count in counts.items() if count > MOST_ALIKE} == {}
+
+
+ARRAYS = re.compile(r"\bndarray\b|\bWeights\b|\bArray\b")
+SHAPE = re.compile(r"\[[a-z_0-9][\w ,.+*/()-]*\]|of the shape|shape of|common shape")
+
+
+def without_shapes(path: Path) -> list[str]:
+    """The public functions of a file that take or return arrays, and whose docstring names no shape.
+
+    What belongs to a class may leave that to the attributes of the class.
+    """
+    names = []
+    for owner in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(owner, ast.Module | ast.ClassDef):
+            continue
+        for node in owner.body:
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            annotations = [node.returns, *(arg.annotation for arg in [*node.args.args, *node.args.kwonlyargs])]
+            text = " ".join(ast.unparse(annotation) for annotation in annotations if annotation)
+            documented = ast.get_docstring(node) or ""
+            if isinstance(owner, ast.ClassDef):
+                documented += ast.get_docstring(owner) or ""
+            if ARRAYS.search(text) and not SHAPE.search(documented):
+                names.append(f"{named(path)}: {node.name}")
+    return names
+
+
+def test_functions_on_arrays_name_their_shapes():
+    rooms = [path for room in ("datasets",) for path in (ROOT / "dpcore" / room).rglob("*.py")]
+    assert [name for path in sorted(rooms) for name in without_shapes(path)] == []

@@ -175,7 +175,7 @@ def in_order(values: list[str]) -> list[str]:
 
 
 def block(columns: dict[str, pa.Array], first_row: int) -> tuple[np.ndarray, tuple[int, ...] | None]:
-    """Returns the features of a batch [rows, num_features], and the shape of a row of an array column.
+    """Returns the features of a batch [rows, num_features], uint8 or floats, and the shape of a row of an array column.
 
     Takes columns of numbers, or one of arrays or images, whose bytes stay uint8. What float32 holds exactly
     becomes float32, the rest float64.

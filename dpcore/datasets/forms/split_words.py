@@ -23,11 +23,11 @@ def of_path(parts: tuple[str, ...]) -> str | None:
 
 
 def testing(column: str, values: list[str]) -> tuple[np.ndarray, str]:
-    """Returns which of a split column's values means testing, and what a reader should know of that; in English.
+    """Returns which of a split column's values mean testing, bool [num_values], and what to know of that; in English.
 
     Args:
         column: Its name, which says what yes and no answer.
-        values: The distinct values of the column.
+        values: The distinct values of the column, [num_values].
 
     Raises:
         DatasetError: If a value means neither training nor testing.

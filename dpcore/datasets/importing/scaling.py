@@ -48,7 +48,11 @@ class Scaler:
     factor: np.ndarray | float = 1.0
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, int]:
-        """Returns the scaled features, and how many values were outside the bounds."""
+        """Returns the scaled features, `dtype` of the shape of `features`, and how many values were outside the bounds.
+
+        Args:
+            features: uint8, float32 or float64 [rows, num_features].
+        """
         if self.dtype is np.uint8:
             return np.rint(features * self.factor).astype(np.uint8), 0
         values, outside = features.astype(np.float64), 0
@@ -59,7 +63,7 @@ class Scaler:
 
 
 def chunks(features: np.ndarray, num_rows: int) -> Iterator[slice]:
-    """Yields slices of `num_rows` rows as wide as those of `features`, some megabytes each."""
+    """Yields slices of `num_rows` rows as wide as those of `features` [_, num_features], some megabytes each."""
     step = max(1, _CHUNK_BYTES // (features.shape[1] * 8))
     return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
 

@@ -35,10 +35,10 @@ class Spool:
         self._width, self._dtype = 0, None
 
     def __call__(self, batch: dict[str, pa.Array], keep: np.ndarray, first_row: int) -> np.ndarray:
-        """Returns the features of some rows as they are written.
+        """Returns the features of some rows as they are written, uint8, float32 or float64 [kept_rows, num_features].
 
         Args:
-            batch: The columns.
+            batch: The columns, [rows] each.
             keep: Which of their rows are not left out, bool [rows].
             first_row: The place of the first of them in the table, from 0.
 
@@ -74,7 +74,7 @@ class Spool:
             self.names = [self._columns[place] for place in self.layout(np.arange(self._width)[None])[0]]
 
     def array(self, path: Path, num_rows: int) -> np.ndarray:
-        """Returns what was written to a file, [num_rows, num_features], mapped to it."""
+        """Returns what was written to a file, [num_rows, num_features] of the type of the first batch, mapped to it."""
         return np.memmap(path, self._dtype, "r", shape=(num_rows, self._width))
 
 

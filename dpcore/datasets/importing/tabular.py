@@ -160,5 +160,5 @@ def only_text(path: Path, names: Iterable[str]) -> DatasetError:
 
 
 def first_null(column: pa.Array) -> int | None:
-    """The first row, from 0, that has no value."""
+    """Returns the first row of a column [rows], from 0, that has no value; `None` where all have one."""
     return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0]) if column.null_count else None
