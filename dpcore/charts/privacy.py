@@ -227,7 +227,7 @@ def _iso_line(
     return np.array(x), np.array(y)
 
 
-def at_most(who: str, accused: float, found: float) -> str:
+def bound_text(who: str, accused: float, found: float) -> str:
     """Returns what somebody finds at most where they accuse a fraction by mistake, in words beside a chart."""
     words = _("{who}: TPR at most {found} at {accused} FPR")
     return words.format(who=who, found=rounding.percent(found), accused=rounding.given_percent(accused))
@@ -249,7 +249,7 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
             y=rates,
             name=name,
             **how,
-            **hover(at_most(name, *at) for at in zip(accused, rates, strict=True)),
+            **hover(bound_text(name, *at) for at in zip(accused, rates, strict=True)),
         )
 
     draw(_("optimal attack"), x, curve["found"], mode="lines", line={"width": 3})

@@ -78,8 +78,8 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         runs: The same of single runs, to be drawn lightly behind.
     """
     drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
-    known = on_axis(table, axis)
-    single = known.head(0) if runs is None else on_axis(runs, axis)
+    known = drawable(table, axis)
+    single = known.head(0) if runs is None else drawable(runs, axis)
     _same_effective_noise(drawn, known, axis)
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(
@@ -106,7 +106,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     return drawn
 
 
-def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+def drawable(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """Returns the rows that have a place on an axis of `AXES`: none is at infinity, nor, by factors, at 0."""
     return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
 
@@ -160,7 +160,7 @@ def _accuracy(row: dict) -> str:
     )
 
 
-def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
+def forecast(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
     """Returns the accuracy that is expected at each number of clients, with its band, and what was measured.
 
     Args:

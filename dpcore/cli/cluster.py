@@ -10,7 +10,7 @@ from rich.table import Table
 from dpcore import limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json
-from dpcore.cli.runs import opened
+from dpcore.cli.runs import open_store
 from dpcore.cluster import status
 from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.errors import ClusterError, InvalidValueError
@@ -36,7 +36,7 @@ Insecure = Annotated[
 ]
 
 
-def chosen(
+def chosen_cluster(
     address: str, workers: int, tls: Path | None, insecure: bool, engine: str
 ) -> ClusterConfiguration | None:
     """Returns the cluster that a command's options name, after asking whether it answers; `None` where they name none.
@@ -83,9 +83,9 @@ def set_cluster(
 
     But for those that have a cluster of their own, which `--of` sets.
     """
-    store = opened(home_folder)
+    store = open_store(home_folder)
     _check(store, whose)
-    configuration = chosen(address, workers, tls, insecure, "vectorized")
+    configuration = chosen_cluster(address, workers, tls, insecure, "vectorized")
     if configuration is None:
         raise InvalidValueError(
             "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
@@ -100,7 +100,7 @@ def clear_cluster(whose: Whose = "", home_folder: options.HomeFolder = None) -> 
 
     But for those that have a cluster of their own; `--of` lets one of them use that of all again.
     """
-    store = opened(home_folder)
+    store = open_store(home_folder)
     _check(store, whose)
     store.set_cluster(None, whose)
 
@@ -114,7 +114,7 @@ def _check(store: Store, whose: str) -> None:
 @app.command("show")
 def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """Which cluster runs use, who is in it, and what the runs that train now see of it."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     configuration = store.cluster()
     present, problem = {}, ""
     if configuration and configuration.address:
@@ -133,7 +133,7 @@ def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson
         return
     out.print(configuration.where if configuration else "This machine alone.")
     if problem:
-        options.complain(problem)
+        options.print_error(problem)
     for address, told in present.items():
         out.print(f"  {told.get('name')}  {address}  threads: {told.get('nthreads')}")
     for run_id, one in seen.items():

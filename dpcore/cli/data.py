@@ -111,7 +111,7 @@ def show_data(
         print_json(**values)
         return
     fewest, median, most = found.examples_per_user
-    users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+    users = population.label(num_users=found.num_users, users_without_train=found.users_without_train)
     for line in (
         f"{name} ({dataset.fingerprint}): {dataset.description.source}",
         f"{users}; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
@@ -187,14 +187,14 @@ def import_data(
 ) -> None:
     """Import your own table: one row per example, a user ID column and a label column."""
     where = home.folder(home_folder)
-    warn(*datasets.clear(where))
+    warn(*datasets.clear_leftovers(where))
     from dpcore.datasets.importing.table import Mapping  # pyarrow: a third of a second that no other command needs
 
     mapping = Mapping(
         user=user,
         label=label,
         features=tuple(column for given in features or () for column in next(csv.reader([given]), [])),
-        image_shape=images.parsed(image_shape),
+        image_shape=images.parsed_shape(image_shape),
         split=split,
         test_fraction=test_fraction,
         test_users=test_users,
@@ -228,7 +228,7 @@ def _show_imported(dataset: FederatedDataset, as_json: bool) -> None:
             warnings=list(dataset.description.warnings),
         )
         return
-    users = population.in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
+    users = population.label(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
     out.print(
         f"{dataset.name}: {users}, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "

@@ -143,7 +143,7 @@ def check_data(plan: Plan, home_folder: Path) -> None:
         )
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Prints an error."""
     err.print(f"Error: {message}", style="red", soft_wrap=True)
 

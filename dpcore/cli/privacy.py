@@ -23,7 +23,7 @@ Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "
 Held = StrEnum("Held", ["ratio", "noise"])
 
 
-def described(
+def plan_values(
     plan: PrivacyPlan, accountant: str | None, *, false_positive_rate: float, prior: float = limits.PRIOR.default
 ) -> dict:
     """Every number that the Accountant page shows of a plan."""
@@ -101,7 +101,7 @@ def account(
 ) -> None:
     """What one plan guarantees: epsilon by both accountants, and what attacks achieve."""
     plan = make_plan()
-    values = described(plan, accountant, false_positive_rate=false_positive_rate, prior=prior)
+    values = plan_values(plan, accountant, false_positive_rate=false_positive_rate, prior=prior)
     _show(values, plan, as_json)
 
 
@@ -157,7 +157,7 @@ def calibrate(
             found, short = calibration.answer(plan, unknown, target_epsilon=target_epsilon, **given)
             floor = calibration.floor(plan, unknown, **given)
             asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
-        values = described(found, accountant, false_positive_rate=false_positive_rate)
+        values = plan_values(found, accountant, false_positive_rate=false_positive_rate)
     limited = {"limited_by": short and short.sentence, "limited_by_name": short and short.name}
     values = {**values, **asked, **limited}
     if as_json:

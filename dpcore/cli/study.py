@@ -17,7 +17,7 @@ from dpcore import datasets, files, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import err, out, print_json, takes_plan, warn
-from dpcore.cli.runs import ask_once_more, opened
+from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
@@ -80,7 +80,7 @@ def run_study(
     as_json: options.AsJson = False,
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     if spec is not None:
         study = Study.from_values(options.read_json(spec))
         options.check_data(study.plan, store.home)
@@ -103,7 +103,7 @@ def run_study(
             baseline=baseline.value,
         )
     schedule.check_baseline(store, study)
-    place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
+    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
     _warn_ahead(store, study)
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if datasets.must_be_fetched(dataset, store.home):
@@ -227,7 +227,7 @@ def _text(name: str, value) -> str:
 @app.command("list")
 def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """All studies, the newest first."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for row in store.studies():
         try:
             now = schedule.current(store, row.study_id)
@@ -243,7 +243,7 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
 @app.command("show")
 def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """Results of a study so far."""
-    _show(opened(home_folder), study_id, as_json)
+    _show(open_store(home_folder), study_id, as_json)
 
 
 @app.command("export")
@@ -253,7 +253,7 @@ def export_study(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Write a finished study with all its evaluated rounds into one gzipped JSON file, as the lesson ships one."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     known = [row.study_id for row in store.studies()]
     content = shipped.export(store, study_id or next(iter(known), "(none)"))
     files.write(file, content)

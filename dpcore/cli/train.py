@@ -13,7 +13,7 @@ from dpcore import datasets, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import out, print_json, takes_plan, warn
-from dpcore.cli.runs import ask_once_more, opened, rounds_table
+from dpcore.cli.runs import ask_once_more, open_store, rounds_table
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import statement
@@ -60,7 +60,7 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train a plan in a process of its own, when its turn has come. Ctrl-C stops it after the round it is in."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     if plan_file is not None:
         plan = _plan_in(plan_file, store.home)
         dataset = plan.training.dataset
@@ -75,7 +75,7 @@ def train(
             ),
         )
     engines.check_name(engine)
-    place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
+    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
     ask_once_more(store, [plan], yes=yes, more="; or give it noise, and no zeroing")
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)  # here, where there is a network: TFF's worker has none
@@ -113,7 +113,7 @@ def _show_until_end(store: Store, run_id: str, show: Callable[[Store, str], None
     show(store, run_id)
     run = supervisor.current(store, run_id)
     if run.status in ("failed", "interrupted"):
-        options.complain(run.message)
+        options.print_error(run.message)
         raise typer.Exit(1)
     warn(run.message)
 

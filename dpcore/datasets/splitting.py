@@ -38,7 +38,7 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def num_tests(counts: np.ndarray, test_fraction: float) -> np.ndarray:
+def num_test_examples(counts: np.ndarray, test_fraction: float) -> np.ndarray:
     """Returns how many of their examples users test on, int64 [num_users]: one at least of two or more, and never all.
 
     Args:

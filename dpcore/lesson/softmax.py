@@ -11,7 +11,7 @@ from dpcore.datasets.federated import Split
 SIDE, CLASSES = writers.DESCRIPTION.image_shape[0], 10
 
 
-def few_writers(count: int) -> Split:
+def first_writers(count: int) -> Split:
     """Returns the training examples of the first Writers, made in memory: some milliseconds a writer."""
     arrays = writers.generate(count, lambda what, fraction: None)
     return Split(features=arrays["train_features"], labels=arrays["train_labels"], offsets=arrays["train_offsets"])

@@ -17,7 +17,7 @@ from dpcore import strict_json
 from dpcore.errors import InvalidValueError, StoreError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
-from dpcore.reports.study import table_of
+from dpcore.reports.study import table_of_runs
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
@@ -31,7 +31,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shipped:
+class ShippedStudy:
     """A study that was run somewhere else.
 
     Attributes:
@@ -90,7 +90,7 @@ def _numbers(one: dict) -> dict:
     return one | {name: float(one[name]) for name in ("epsilon", "loss") if isinstance(one.get(name), str)}
 
 
-def read(content: bytes) -> Shipped:
+def read(content: bytes) -> ShippedStudy:
     """Reads what `export` wrote.
 
     Raises:
@@ -118,7 +118,7 @@ def read(content: bytes) -> Shipped:
         status="finished",
         message="",
     )
-    return Shipped(
+    return ShippedStudy(
         program=told["program"],
         accountant=told["accountant"],
         made=told["made"],
@@ -136,5 +136,5 @@ def read(content: bytes) -> Shipped:
                 for one in outcome.settings(members)
             ]
         ),
-        rounds=table_of(rounds),
+        rounds=table_of_runs(rounds),
     )

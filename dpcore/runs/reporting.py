@@ -76,8 +76,6 @@ def _data(store: Store, run: Run) -> str:
     else:
         more = _(manifest.description.access_note)
         if manifest.users_without_train:
-            users = population.in_words(
-                num_users=manifest.num_users, users_without_train=manifest.users_without_train
-            )
+            users = population.label(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
             more = f"{users}. {more}"
     return f"{words} {more}".rstrip()

@@ -554,7 +554,7 @@ def test_what_the_page_of_a_run_offers_to_take_along_is_there(home, few_writers)
     shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
     assert json.loads(live.report.as_json(Store(home), run))["run_id"] == run.run_id
     assert run.run_id in live.report.html(Store(home), run)
-    assert "tensorflow_federated" in live.report.script_of(Store(home), run.plan)
+    assert "tensorflow_federated" in live.report.script_for(Store(home), run.plan)
 
 
 def test_a_run_is_named(home):

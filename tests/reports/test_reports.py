@@ -119,12 +119,12 @@ def at(run_id, seed, *rounds):
     ],
 )
 def test_a_mean_over_seeds_is_over_the_same_ones_all_along(runs, kept, mean):
-    for table in (study_report.table_of(runs), study_report.table_of(runs[::-1])):
+    for table in (study_report.table_of_runs(runs), study_report.table_of_runs(runs[::-1])):
         found = study_report.by_setting(table, "accuracy")
         assert list(found["round"]) == kept
         assert list(found["mean"]) == pytest.approx([mean] * len(kept))
         assert list(found["seeds"]) == [2] * len(kept)
-    assert list(study_report.by_setting(study_report.table_of([]), "loss")["seeds"]) == []
+    assert list(study_report.by_setting(study_report.table_of_runs([]), "loss")["seeds"]) == []
 
 
 def finish_all(store):

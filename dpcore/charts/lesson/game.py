@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from dpcore import rounding
 from dpcore.charts import axes, colours
 from dpcore.charts.lines import SYMBOLS, TITLE_FONT, figure, hover, show_legend
-from dpcore.charts.privacy import at_most
+from dpcore.charts.privacy import bound_text
 from dpcore.language import _
 
 _FRAMES = 25
@@ -115,7 +115,7 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
         mode="lines",
         name=_("upper bound on the TPR (guarantee)"),
         line={"width": 3, "color": colours.of_noise(noise_multiplier)},
-        **hover(at_most(_("any attack"), *at) for at in zip(curve["accused"], curve["at_most"], strict=True)),
+        **hover(bound_text(_("any attack"), *at) for at in zip(curve["accused"], curve["at_most"], strict=True)),
     )
     for number, row in enumerate(points.itertuples()):
         drawn.add_scatter(

@@ -69,7 +69,9 @@ class Spool:
         if self._encoded and self._image_shape is None:  # their channels are where they belong
             self.layout = images.Layout(shape=axes)
         else:
-            self.layout = images.layout(axes, self._width, given=self._image_shape, usual=self._roles.image_shape)
+            self.layout = images.chosen_layout(
+                axes, self._width, given=self._image_shape, usual=self._roles.image_shape
+            )
         if len(self.names) == self._width:
             self.names = [self._columns[place] for place in self.layout(np.arange(self._width)[None])[0]]
 
@@ -81,13 +83,17 @@ class Spool:
 def _kept(
     batch: dict[str, pa.Array], keep: np.ndarray, first_row: int
 ) -> tuple[np.ndarray, tuple[int, ...] | None]:
-    """Returns `columns.block` of the rows to keep; an error names the row by its place among all."""
+    """Returns `columns.feature_block` of the rows to keep; an error names the row by its place among all."""
     if keep.all():
-        return columns.block(batch, first_row)
+        return columns.feature_block(batch, first_row)
     try:
-        return columns.block({name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row)
+        return columns.feature_block(
+            {name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row
+        )
     except DatasetError:
         edges = np.flatnonzero(np.diff(keep, prepend=False, append=False)).reshape(-1, 2)
         for begin, end in edges:  # pieces without a gap, to find the row again that is meant
-            columns.block({name: column[begin:end] for name, column in batch.items()}, first_row + int(begin))
+            columns.feature_block(
+                {name: column[begin:end] for name, column in batch.items()}, first_row + int(begin)
+            )
         raise

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore.datasets import columns, federated, findings, splitting
+from dpcore.datasets import columns, federated, splitting, table_warnings
 from dpcore.datasets.forms import split_words
 from dpcore.datasets.importing import scaling, table_files
+from dpcore.datasets.importing.file_errors import explaining_errors
 from dpcore.datasets.importing.mapping import Mapping, completed
-from dpcore.datasets.importing.reading import reading
 from dpcore.datasets.importing.spool import Spool
 from dpcore.datasets.importing.tabular import Roles, Table
 from dpcore.errors import DatasetError, InvalidValueError
@@ -103,7 +103,7 @@ def convert(
             outside += clipped
         spool.unlink()
         share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
-        warnings = [*rows.warnings, *findings.sentences(rows.class_names, written), *scaler.warnings]
+        warnings = [*rows.warnings, *table_warnings.sentences(rows.class_names, written), *scaler.warnings]
         federated.write_manifest(
             partial,
             name=name,
@@ -173,7 +173,7 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
             first_row, read = read, read + len(batch[mapping.user])
-            with reading(table.path):  # not of the spool file: what goes wrong there is not wrong in here
+            with explaining_errors(table.path):  # not of the spool file: what goes wrong there is not wrong in here
                 users = user(batch[mapping.user], first_row)
                 labels = label(batch[mapping.label], first_row, users >= 0)
                 keep = (users >= 0) & (labels >= 0)
@@ -194,7 +194,7 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     users, found = sorted(_present(user.values, owners)), _present(label.values, answers)
     _check_two(mapping, users, found)
     classes, class_names = _classes(found, mapping.label, table.roles)
-    in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
+    in_test, note = split_words.test_values(mapping.split, split.values) if mapping.split else (None, "")
     notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), len(owners)))
     return _Rows(
         users=users,
@@ -206,7 +206,7 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
         names=features.names,
         axes=features.axes,
         image_shape=features.layout.shape,
-        warnings=(*findings.of_names(users, user, columns.in_order(found), label), *filter(None, notes)),
+        warnings=(*table_warnings.name_warnings(users, user, columns.in_order(found), label), *filter(None, notes)),
         class_names=class_names,
     )
 
@@ -293,7 +293,7 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
     if mapping.test_users is not None:
         in_test = np.repeat(splitting.held_out(rows.users, mapping.test_users, mapping.seed), counts)
     elif rows.in_test is None:
-        in_test = rank < np.repeat(splitting.num_tests(most, mapping.test_fraction), counts)
+        in_test = rank < np.repeat(splitting.num_test_examples(most, mapping.test_fraction), counts)
     else:
         in_test = rows.in_test[order]
     chosen = {"train": order[kept & ~in_test], "test": order[kept & in_test]}

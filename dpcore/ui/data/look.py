@@ -200,7 +200,7 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         help=_("The mean total variation distance between a user's labels and those of all users, 0 to 1."),
     )
     if found.users_without_train:
-        users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+        users = population.label(num_users=found.num_users, users_without_train=found.users_without_train)
         st.caption(
             _("{users}: those who train are the population, and all figures below are theirs.").format(users=users)
         )

@@ -62,7 +62,7 @@ def show(dataset: str, runs: list[Run]) -> None:
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
     table, settings = _settings(_table(runs, delta), axis)
-    drawn = charts.on_axis(settings, axis)
+    drawn = charts.drawable(settings, axis)
     settings["best"] = False
     settings.loc[drawn.index, "best"] = forecast.pareto_front(
         drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy()
@@ -223,7 +223,7 @@ def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
     more = _("More clients may raise it further: no run has had so small an effective noise.")
     no_more = _("More clients raise it by at most one percentage point.")
     st.markdown(f"**{words}** {more if len(beyond) else no_more}")
-    chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    chart.show(charts.forecast(table, near), key=f"predicted_{dataset}", label=words, table=table)
     return int(top["clients"])
 
 

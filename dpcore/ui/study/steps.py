@@ -164,7 +164,7 @@ def _table(now: Progress) -> pd.DataFrame:
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words, title = report.last_words(table), _(lines.METRICS[metric])
+    words, title = report.last_values(table), _(lines.METRICS[metric])
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",

@@ -86,7 +86,7 @@ def _take_along(store: Store, run: Run) -> None:
         )
         st.download_button(
             _("A script that uses TFF only"),
-            lambda: report.script_of(store, run.plan),
+            lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
             help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
