@@ -21,7 +21,7 @@ AXES = {
 
 
 def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
-    """Returns a metric over rounds: a line a setting, the mean over seeds, with the range as a band.
+    """Returns a metric over rounds: one line per setting, the mean over seeds, with the range as a band.
 
     Args:
         table: Columns `setting` (words), `noise`, `round`, and `mean`, `low` and `high` of the metric.
@@ -70,7 +70,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     """Returns accuracy against what it costs: the front that nothing else beats drawn and full, the rest open.
 
     Args:
-        table: A row a setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
+        table: One row per setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
             multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
             column of the axis; where they differ, also `family`, `rounds` and `engine`, of which only settings that
             share all are joined, and `seeds`, `low` and `high`.

@@ -216,7 +216,7 @@ def import_table(
     test_path: Path | None = None,
     progress: Progress = lambda what, fraction: None,
 ) -> FederatedDataset:
-    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row an example.
+    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row per example.
 
     Its warnings are in the `description` of what is returned.
 

@@ -25,7 +25,7 @@ _COLUMNS = [
 
 
 def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
-    """Returns a row an evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
+    """Returns one row per evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
     return table_of_runs((run, store.rounds(run.run_id)) for run in runs)
 
 

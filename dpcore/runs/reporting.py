@@ -16,7 +16,7 @@ from dpcore.runs.store.run_rows import Run
 def rows(
     store: Store, run: Run, *, false_positive_rate: float = limits.FALSE_POSITIVE_RATE.default
 ) -> list[tuple[str, str]]:
-    """Returns the statement of a run, a line an item."""
+    """Returns the statement of a run, one line per item."""
     plan, training = run.charged, run.plan.training
     return statement.table(
         plan,

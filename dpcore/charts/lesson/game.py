@@ -96,7 +96,7 @@ def scores(curve: pd.DataFrame, points: pd.DataFrame, *, noise_multiplier: float
 
     Args:
         curve: Columns `accused` and `at_most`, fractions: the most that any attack finds.
-        points: A row a player with games of both kinds: `who`; `accused`, `accused_low`, `accused_high`, `found`,
+        points: One row per player with games of both kinds: `who`; `accused`, `accused_low`, `accused_high`, `found`,
             `found_low`, `found_high`, all fractions.
         noise_multiplier: The plan's; it gives the curve its colour.
     """

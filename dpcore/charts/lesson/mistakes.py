@@ -14,7 +14,7 @@ _PATTERNS = ("", "/", "x", ".", "-")
 
 
 def epsilon_bars(table: pd.DataFrame) -> go.Figure:
-    """Returns a bar an epsilon; one that is infinite leaves the picture.
+    """Returns one bar per epsilon; one that is infinite leaves the picture.
 
     Args:
         table: Columns `what` (words) and `epsilon`.

@@ -1,4 +1,4 @@
-"""CSV files: text with one row a line, under a line with the names of the columns."""
+"""CSV files: text with one row per line, under a line with the names of the columns."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

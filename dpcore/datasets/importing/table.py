@@ -1,4 +1,4 @@
-"""A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row an example."""
+"""A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row per example."""
 
 import re
 from collections.abc import Callable

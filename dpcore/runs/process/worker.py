@@ -37,7 +37,7 @@ from dpcore.runs.studies import schedule
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
-# TFF's runtime takes one plan a process, in a network of its own.
+# TFF's runtime takes one plan per process, in a network of its own.
 _MAY_FOLLOW = "vectorized"
 _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard")
 

@@ -149,10 +149,10 @@ def pareto_front(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
 
 
 def means_over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Returns a row a setting, with the mean over its seeds: the best of several is as good as its luck.
+    """Returns one row per setting, with the mean over its seeds: the best of several is as good as its luck.
 
     Args:
-        runs: A row a run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
+        runs: One row per run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
             told by, and what it costs: `epsilon`, `minutes`.
         by: The columns that a setting is told by.
 

@@ -25,7 +25,7 @@ _study = st.cache_resource(lambda: shipped.read(shipped.TUTORIAL.read_bytes()), 
 
 @st.cache_data(show_spinner=False)
 def _tables(code: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a setting, and its accuracy by round, with the settings' names in a language."""
+    """One row per setting, and its accuracy by round, with the settings' names in a language."""
     found = _study()
     named = [
         table.assign(

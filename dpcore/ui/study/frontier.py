@@ -97,7 +97,7 @@ def show(dataset: str, runs: list[Run]) -> None:
 
 
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
-    """Returns a row a run."""
+    """Returns one row per run."""
     families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
     for run in runs:
@@ -123,7 +123,7 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
 
 
 def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    """Returns `_table` with the number of each run's setting, and one row per setting."""
     by = ["family", "noise", "clients", "rounds", "ratio"]
     if axis == "minutes":  # of which another engine takes more
         by.append("engine")
