@@ -39,8 +39,8 @@ class ShippedStudy:
         accountant: What said its epsilons.
         made: The day on which it was written down, YYYY-MM-DD.
         now: The study with its runs, as `schedule.current` gives one that was run here.
-        settings: One row per setting: `noise`, `clients`, `epsilon` as that accountant said it, and over the seeds the mean
-            `accuracy` and `band`, half its range.
+        settings: One row per setting: `noise`, `clients`, `epsilon` as that accountant said it, and the mean
+            `accuracy` over the seeds and `band`, half its range.
         rounds: As `reports.study.rounds_table`.
     """
 

@@ -25,7 +25,7 @@ from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from dpcore.ui.train import live

@@ -16,7 +16,7 @@ from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.process import processes
 from dpcore.runs.store import schema
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 
 DATA = ("writers", "mine", "open", "free")
 

@@ -17,8 +17,8 @@ from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
 from dpcore.runs.store import Store
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.store.settings import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

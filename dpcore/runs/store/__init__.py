@@ -15,12 +15,12 @@ from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import folders, order
 from dpcore.runs.store.database import not_found
+from dpcore.runs.store.decisions import Decisions
 from dpcore.runs.store.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
-from dpcore.runs.store.settings import Settings
 from dpcore.runs.store.study_rows import StudyRows
 
 
-class Store(Settings, StudyRows):
+class Store(Decisions, StudyRows):
     """The runs under one home folder, with all else that is in their file.
 
     What is decided for all runs, and studies, have modules of their own, but no objects of their own:

@@ -103,7 +103,7 @@ class Run:
         privacy = self.plan.privacy
         clipping = privacy.clipping
         if privacy.bounds_updates and not self.bounded:
-            clipping = stored_plan.came_down(clipping, self.least_clip_norm)
+            clipping = stored_plan.lowered_clipping(clipping, self.least_clip_norm)
         return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 

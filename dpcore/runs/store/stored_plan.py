@@ -32,7 +32,9 @@ def read(text: str) -> Plan:
             raise refusal from None
 
 
-def came_down(clipping: AdaptiveClipping | FixedClipping, clip_norm: float) -> AdaptiveClipping | FixedClipping:
+def lowered_clipping(
+    clipping: AdaptiveClipping | FixedClipping, clip_norm: float
+) -> AdaptiveClipping | FixedClipping:
     """Returns a way to clip as if it had begun at a clip norm that it came to."""
     if isinstance(clipping, FixedClipping):
         return _Fixed(clip_norm=clip_norm)

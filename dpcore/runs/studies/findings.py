@@ -13,7 +13,7 @@ from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
 def table(now: Progress) -> list[dict]:
-    """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and the difference to the baseline."""
+    """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and difference to the baseline."""
     rows = []
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):

@@ -15,7 +15,7 @@ from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import columns, controls, states
 from dpcore.ui.server import visitors

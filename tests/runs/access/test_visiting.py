@@ -16,7 +16,7 @@ from dpcore.runs.access import visiting
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 

@@ -13,7 +13,7 @@ from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import outlook, schedule
 from tests.runs.tutorial import BASE, GRID, TUTORIAL, finish, work
 

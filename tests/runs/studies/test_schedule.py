@@ -7,7 +7,7 @@ import pytest
 from dpcore.errors import StudyNotFoundError
 from dpcore.language import speaking
 from dpcore.runs.process import supervisor
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import findings, schedule
 from tests.runs.tutorial import GRID, TUTORIAL, finish, work
 

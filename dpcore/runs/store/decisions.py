@@ -12,8 +12,8 @@ from dpcore.runs.store.policies import Policy
 _PARALLEL, _HOSTING, _CLUSTER = "parallel", "hosting", "cluster"
 
 
-class Settings(Database):
-    """The file of runs as far as what is decided in it."""
+class Decisions(Database):
+    """The decisions that the file of runs holds: policies, visitors' rules, parallel runs, the cluster."""
 
     def policy(self, dataset: str) -> Policy:
         """Returns what was decided about a data set, or the default."""
