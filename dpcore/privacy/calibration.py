@@ -101,7 +101,7 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, clients_per_round=plan.population - step),
         steps=plan.population - fewest,
         advice=_(
-            "even with {fewest:,} clients per round, the fewest that this noise allows. Raise the target or the "
+            "even with the {fewest:,} clients per round that this noise needs at least. Raise the target or the "
             "noise, or train fewer rounds"
         ).format(fewest=fewest),
         number="clients_per_round",

@@ -93,7 +93,7 @@ def unbounded(plan: PrivacyPlan) -> str:
     A delta of 0 is no reason: an attack is bounded by the whole profile.
     """
     why = ledger.uncovered(plan) if plan.rounds else ""
-    return _("No bound on attacks holds for such a run.") + " " + why if why else ""
+    return _("Nothing bounds an attack on such a run.") + " " + why if why else ""
 
 
 @functools.lru_cache(maxsize=64)

@@ -66,8 +66,8 @@ def test_the_rounds_of_the_lesson_are_on_the_safe_side():
         assert trace.hovertext[0].startswith("1: ε = ")
     assert all(trace.hoverinfo == "skip" for trace in figure.data[2:])
     notes = [note.text for note in figure.layout.annotations]
-    assert "ε = 12.4 if it is known who came" in notes
-    assert "ε = 0.201 sampled" in notes
+    assert "ε = 12.4 without amplification" in notes
+    assert "ε = 0.201 with amplification by sampling" in notes
 
 
 def test_the_front_says_no_epsilon_that_is_too_small():

@@ -32,7 +32,7 @@ def test_a_run_that_is_beaten_is_drawn_open():
     dotted, front, runs = studies.frontier(of_runs([1.0, 2.0]), "epsilon").data
     assert runs.marker.symbol == ("circle", "circle-open")
     assert front.line.color == "#808080"  # no noise level's
-    assert dotted.showlegend is False  # all these look alike
+    assert dotted.showlegend  # the first of them stands for all, which look alike
 
 
 def test_an_axis_by_factors_has_whole_numbers_however_close_the_runs_are():
@@ -78,6 +78,12 @@ def test_a_dotted_line_joins_what_has_the_same_rounds_and_belongs_together():
     assert dotted(table) == [[2.0, 8.0]]  # 30 and 100 rounds have no line between them
     assert dotted(table.assign(family=[0, 0, 1])) == []
     assert dotted(table.assign(engine=["vectorized", "vectorized", "tff"])) == []
+    several = settings(
+        (0.5, 50, 30, 6.0, 0.6), (1.0, 100, 30, 2.0, 0.6), (0.5, 50, 100, 8.0, 0.8), (1.0, 100, 100, 2.0, 0.8)
+    )
+    drawn = [trace for trace in studies.frontier(several, "clients").data if trace.line.dash == "dot"]
+    assert [trace.showlegend for trace in drawn] == [True, False]
+    assert len({(trace.name, trace.legendgroup) for trace in drawn}) == 1
     for axis in ("rounds", "clients", "minutes", "noise"):
         assert all(len(set(line)) > 1 for line in dotted(table, axis)), axis
     assert dotted(table, "clients") == [[50, 100]]

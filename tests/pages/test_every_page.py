@@ -174,10 +174,10 @@ def test_every_control_says_what_it_is_where_there_is_much(name, filled):
     [
         ("queued", "It begins by itself", set()),
         ("running", "also when this page is closed", set()),
-        ("finished", "Hold it against others", {"Frontier", "Ledger"}),
+        ("finished", "Compare it with others", {"Frontier", "Ledger"}),
         ("stopped", "Resume it, or run it again", set()),
         ("interrupted", "Resume goes on from its last checkpoint", set()),
-        ("failed", "The log says more", set()),
+        ("failed", "See the log", set()),
         ("cancelled", "has spent nothing", set()),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_study_in_any_state_says_what_to_do_next(home):
     assert any("Its runs wait in the queue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
     test.button(key="pause").click().run()
-    assert any("until you press Go on" in caption.value for caption in test.caption)
+    assert any("until you press Continue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
 
 

@@ -72,7 +72,7 @@ def accuracy_by_epsilon(table: pd.DataFrame, *, accepted: float) -> go.Figure:
         drawn.add_hline(
             y=row.accuracy,
             line={"dash": "dot", "color": colours.of_noise(0)},
-            name=_("without noise"),
+            name=_("non-private baseline"),
             showlegend=True,
         )
     drawn.add_vline(

@@ -93,7 +93,8 @@ class Study:
                 "clients_per_round",
                 _(
                     "Expected one number of clients and of rounds, one learning rate and one way to clip where a "
-                    "final run is wanted, found several. Leave the target out, or choose one of each."
+                    "final run is wanted, found several: which of them should it take? Leave the target out, or "
+                    "choose one of each."
                 ),
             )
 

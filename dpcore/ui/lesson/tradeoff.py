@@ -105,8 +105,8 @@ def _answer(settings: pd.DataFrame, accepted: float) -> str:
         )
     best = kept.loc[kept["accuracy"].idxmax()]
     return _(
-        "Within epsilon {accepted}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon {epsilon}. "
-        "Without noise it is {base:.1%} ± {base_band:.1%}."
+        "Within epsilon {accepted}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon "
+        "{epsilon}. The non-private baseline has {base:.1%} ± {base_band:.1%}."
     ).format(
         accepted=rounding.given(accepted),
         setting=best["setting"],

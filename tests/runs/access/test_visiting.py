@@ -93,7 +93,7 @@ def test_nobody_but_its_owner_changes_a_run(store, hers, his, which):
             attempt()
     assert (before.status, before.name, store.run(run_id).status) == ("queued", "", "stopped")
     assert store.run(run_id).deleted is None
-    with pytest.raises(NotAllowedError, match="of whoever runs this dashboard"):
+    with pytest.raises(NotAllowedError, match="of the administrator"):
         supervisor.stop(other, start(store))
 
 

@@ -18,7 +18,7 @@ def test_a_larger_noise_that_got_lucky_is_not_bearable(store):
     now = schedule.current(store, row.study_id)
     assert now.outcome.tolerable is None
     assert now.status == "finished"
-    assert "No noise of the sweep is within the tolerance" in findings.sentences(now)[-1]
+    assert "No noise multiplier of the sweep is within the tolerance" in findings.sentences(now)[-1]
 
 
 def test_settings_differ_by_more_than_their_seeds():

@@ -156,7 +156,7 @@ def test_more_than_can_be_looked_at_is_bounded_or_said_to_be_left_out(store, mon
     assert exact < bound < 1.2 * exact
     assert len({plan.privacy for plan in outlook._fewer_kinds(many.grid())}) == 3
     found = only(outlook.study_outlooks(store, replace(many, target_epsilon=2.0)))
-    assert "The final run comes on top, with an epsilon of at most 2" in outlook.sentence(found)
+    assert "The final run is charged in addition, with an epsilon of at most 2" in outlook.sentence(found)
 
 
 def test_a_budget_that_the_study_would_go_past_is_named(store):

@@ -33,11 +33,11 @@ def test_the_tutorials_study_from_an_empty_store(store):
     assert (now.status, now.finished) == ("finished", 5)
     assert now.outcome.tolerable.plan.privacy.noise_multiplier == 0.5
     words = " ".join(findings.sentences(now))
-    assert "Noise 0.5: 0.777, 0.018 below the noise-free 0.795: within" in words
-    assert "Noise 1: 0.547, 0.248 below the noise-free 0.795: beyond" in words
-    assert "120 clients at noise 1.2 keep that, and reach epsilon 1.708" in words
-    assert "too few seeds to say how much of it is chance" in words
-    assert "A rehearsal" in words
+    assert "Noise 0.5: 0.777, 0.018 below the non-private baseline (0.795): within" in words
+    assert "Noise 1: 0.547, 0.248 below the non-private baseline (0.795): beyond" in words
+    assert "120 clients per round with noise multiplier 1.2 keep that ratio and reach epsilon 1.708" in words
+    assert "too few seeds to tell it from random variation" in words
+    assert "Seeded run: not for release" in words
     rows = findings.table(now)
     assert [row["part"] for row in rows] == ["sweep"] * 4 + ["final"]
     assert rows[-1]["difference"] == pytest.approx(-0.009)
