@@ -123,7 +123,7 @@ def prepare(job: Job) -> WorkerReport:
         EpsilonLabError: If it cannot: the disk is full, say.
     """
     listens = tuple(one.listen_address for one in get_worker().listeners)
-    known = WorkerReport(code_digest=code_digest(), versions=versions(), data="", probe="", listens=listens)
+    known = WorkerReport(code=code_digest(), versions=versions(), data="", probe="", listens=listens)
     with _preparing:
         dataset = _dataset(job) if known.code == job.code else None
         if dataset is None:
