@@ -19,10 +19,10 @@ _found = reprlib.Repr()
 _found.maxstring = _found.maxother = _found.maxlong = 80
 
 
-def found(value: Any) -> str:
+def excerpt(value: Any) -> str:
     """Returns what was found instead of what was expected, as a sentence has room for it.
 
-    >>> found("120"), found([[[0] * 1000]])
+    >>> excerpt("120"), excerpt([[[0] * 1000]])
     ("'120'", '[[[0, 0, 0, 0, 0, 0, ...]]]')
     """
     return _found.repr(value)
@@ -37,7 +37,7 @@ def refusal(name: str, message: str, value: Any, **words: str) -> InvalidValueEr
         value: What was found.
         words: What goes into its other places.
     """
-    return InvalidValueError(name, message.format(name=name, value=found(value), **words))
+    return InvalidValueError(name, message.format(name=name, value=excerpt(value), **words))
 
 
 @dataclass(frozen=True, kw_only=True)

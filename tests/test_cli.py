@@ -23,7 +23,7 @@ from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies.study import Study
 from tests.runs.tutorial import GRID, TUTORIAL
 

@@ -21,7 +21,7 @@ AXES = {
 
 
 def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
-    """Returns a metric over rounds: a line a setting, the mean over seeds, with the range as a band.
+    """Returns a metric over rounds: one line per setting, the mean over seeds, with the range as a band.
 
     Args:
         table: Columns `setting` (words), `noise`, `round`, and `mean`, `low` and `high` of the metric.
@@ -70,7 +70,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     """Returns accuracy against what it costs: the front that nothing else beats drawn and full, the rest open.
 
     Args:
-        table: A row a setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
+        table: One row per setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
             multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
             column of the axis; where they differ, also `family`, `rounds` and `engine`, of which only settings that
             share all are joined, and `seeds`, `low` and `high`.
@@ -78,8 +78,8 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         runs: The same of single runs, to be drawn lightly behind.
     """
     drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
-    known = on_axis(table, axis)
-    single = known.head(0) if runs is None else on_axis(runs, axis)
+    known = drawable(table, axis)
+    single = known.head(0) if runs is None else drawable(runs, axis)
     _same_effective_noise(drawn, known, axis)
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(
@@ -106,7 +106,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     return drawn
 
 
-def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+def drawable(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """Returns the rows that have a place on an axis of `AXES`: none is at infinity, nor, by factors, at 0."""
     return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
 
@@ -160,7 +160,7 @@ def _accuracy(row: dict) -> str:
     )
 
 
-def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
+def forecast(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
     """Returns the accuracy that is expected at each number of clients, with its band, and what was measured.
 
     Args:

@@ -140,11 +140,11 @@ def check_data(plan: Plan, home_folder: Path) -> None:
         raise InvalidValueError(
             "dataset_fingerprint",
             f"Expected the plan to be for {name} with the content {content}, found "
-            f"{limits.found(plan.training.dataset_fingerprint)}: it was imported anew since.",
+            f"{limits.excerpt(plan.training.dataset_fingerprint)}: it was imported anew since.",
         )
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Prints an error."""
     err.print(f"Error: {message}", style="red", soft_wrap=True)
 

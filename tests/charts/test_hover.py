@@ -33,16 +33,16 @@ ROUNDS = pd.DataFrame({"round": [1, 2], "sampled": [0.10001, 0.20001], "known": 
             ["δ = 1e-06: ε = 1.708", "δ = 0.001: ε = 0.501"],
         ),
         (
-            mistakes.average_moves(MOVES, expected=120, usual=(100, 140)),
+            mistakes.average_sensitivity(MOVES, expected=120, usual=(100, 140)),
             ["119: 0.0169", "120: 0.0167", "0.00833", "0.00833"],
         ),
         (
-            mistakes.moves(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
+            mistakes.sensitivity(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
             [],
         ),
-        (mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
+        (mistakes.epsilon_bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
         (
-            tradeoff.price(SETTINGS, accepted=2.0),
+            tradeoff.accuracy_by_epsilon(SETTINGS, accepted=2.0),
             ["some<br>ε = 1.062<br>Accuracy on the test set: 0.600"],
         ),
     ],
@@ -53,8 +53,8 @@ def test_what_is_pointed_at_is_on_the_safe_side(figure, texts):
 
 def test_what_stands_beside_bars_is_on_the_safe_side():
     table = pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})
-    assert [trace.text for trace in mistakes.moves(table).data] == [("0.0834%",), ("1%",)]
-    (bar,) = mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
+    assert [trace.text for trace in mistakes.sensitivity(table).data] == [("0.0834%",), ("1%",)]
+    (bar,) = mistakes.epsilon_bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
     assert bar.text == ("1.708",)
 
 

@@ -109,7 +109,7 @@ def test_every_point_of_the_trade_off_is_one_that_there_is():
 
 def test_what_a_score_leaves_open_is_never_narrower():
     curve = pd.DataFrame({"accused": [0.001, 0.1], "at_most": [0.01234, 0.2]})
-    low, high = game.interval(1, 3)
+    low, high = game.confidence_interval(1, 3)
     rates = {"found": 1 / 3, "found_low": low, "found_high": high}
     point = {"who": "You", **rates, **{name.replace("found", "accused"): rate for name, rate in rates.items()}}
     texts = said(charts.scores(curve, pd.DataFrame([point]), noise_multiplier=1.2))

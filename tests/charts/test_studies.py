@@ -58,7 +58,7 @@ def test_the_band_of_a_short_line_has_no_dots_and_a_line_of_one_round_has_one():
     assert studies.by_round(table.head(1), "accuracy", title="", total_rounds=10).data[1].mode == "lines+markers"
     expected = pd.DataFrame({"clients": [10, 20, 40], "accuracy": 0.5, "low": 0.4, "high": 0.6})
     expected["inside"] = [False, True, False]
-    band, beyond, between = studies.predicted(expected, expected.head(0)).data
+    band, beyond, between = studies.forecast(expected, expected.head(0)).data
     assert (band.mode, beyond.mode, between.mode) == ("lines", "lines", "lines+markers")
 
 
@@ -118,6 +118,6 @@ def test_the_axis_of_accuracy_ends_at_all_and_takes_in_single_runs():
 
 def test_what_has_no_place_on_an_axis_by_factors_is_not_on_the_front():
     table = settings((0.0, 50, 100, math.inf, 0.9), (0.5, 50, 100, 0.0, 0.8), (1.0, 50, 100, 2.0, 0.7))
-    assert list(studies.on_axis(table, "epsilon")["accuracy"]) == [0.7]
-    assert list(studies.on_axis(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
+    assert list(studies.drawable(table, "epsilon")["accuracy"]) == [0.7]
+    assert list(studies.drawable(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
     assert studies.frontier(table, "noise").layout.xaxis.rangemode == "tozero"  # no noise is below 0

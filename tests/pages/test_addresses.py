@@ -246,7 +246,7 @@ def test_a_study_that_is_begun_stands_in_the_address(home):
     test.button(key="run_all").click().run()
     (row,) = Store(home).studies()
     assert test.query_params["study"] == row.study_id
-    assert len(schedule.look(Store(home), row.study_id).runs) == 4
+    assert len(schedule.current(Store(home), row.study_id).runs) == 4
     assert test.selectbox(key="study").value == row.study_id
     test.selectbox(key="study").set_value("").run()
     assert test.number_input(key="seeds").value == 2

@@ -13,8 +13,8 @@ from dpcore.language import N_
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
-from dpcore.runs.store.settings import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from tests.pages import test_pages as pages

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dpcore.lesson import softmax, telling
+from dpcore.lesson import leakage, softmax
 from dpcore.ui.lesson import guide, round
 from tests.pages.test_lesson_two import figures
 
@@ -94,7 +94,7 @@ def test_the_numbers_are_right():
     )
     assert "0.12 clip norms with 10 clients, and **0.003 with 400**" in noise
     assert "at noise 1.2, epsilon grows from 0.117 to 6.065" in noise
-    right = (telling.matches(softmax.few_writers(24)) == np.arange(24)).sum()
+    right = (leakage.matched_users(softmax.first_writers(24)) == np.arange(24)).sum()
     assert f"{right} of the 24 are identified" in words(page(screen="update"))
     st.cache_data.clear()
     assert "too far away" in words(page(screen="clipping", initial_clip_norm="0.0001"))

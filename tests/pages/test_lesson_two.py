@@ -118,18 +118,19 @@ def test_the_best_attacker_plays_many_games_and_each_noise_has_its_score():
         )
     )
     score = game.score(took_part, evidence > 0)
-    assert f"**Optimal attacker**: right in {score.right:,} of 2,000. True positives: {score.found:,} of" in words(
-        test
+    assert (
+        f"**Optimal attacker**: right in {score.right:,} of 2,000. True positives: {score.true_positives:,} of"
+        in words(test)
     )
     points = next(
         figure for label, figure in figures(test).items() if label.startswith("True-positive rate against")
     )
     (best,) = [trace for trace in points["data"] if trace["name"] == "Optimal attacker"]
-    assert best["y"] == [pytest.approx(score.found / score.members)]
-    low, high = game.interval(score.found, score.members)
+    assert best["y"] == [pytest.approx(score.true_positives / score.members)]
+    low, high = game.confidence_interval(score.true_positives, score.members)
     assert best["error_y"]["array"] == [pytest.approx(high - best["y"][0])]
     assert best["error_y"]["arrayminus"] == [pytest.approx(best["y"][0] - low)]
-    most = risk(PrivacyPlan()).true_positive_rate(score.accused / score.others)
+    most = risk(PrivacyPlan()).true_positive_rate(score.false_positives / score.others)
     assert f"the TPR at that FPR is at most {percent(float(most))}" in words(test)
     test.button_group(key="game_noise").set_value(0.3).run()
     assert not test.exception

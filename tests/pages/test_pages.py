@@ -25,7 +25,7 @@ from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from dpcore.ui.train import live
@@ -574,7 +574,7 @@ def test_what_the_page_of_a_run_offers_to_take_along_is_there(home, few_writers)
     shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
     assert json.loads(live.report.as_json(Store(home), run))["run_id"] == run.run_id
     assert run.run_id in live.report.html(Store(home), run)
-    assert "tensorflow_federated" in live.report.script_of(Store(home), run.plan)
+    assert "tensorflow_federated" in live.report.script_for(Store(home), run.plan)
 
 
 def test_a_run_is_named(home):
@@ -795,7 +795,7 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
     assert metric(test, "Epsilon") == "1.708"
     assert metric(test, "Accuracy of the private model") == "79.0%"
     (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
-    (final,) = schedule.look(store, study_id).final
+    (final,) = schedule.current(store, study_id).final
     assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 

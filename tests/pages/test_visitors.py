@@ -17,7 +17,7 @@ from dpcore.runs.access import budget
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from dpcore.ui.core.markdown import plain
@@ -213,7 +213,7 @@ def test_the_name_of_anothers_run_is_no_markdown(home):
             told = {"loss": 1.0, "clip_norm": 0.1, "cohort_size": 3, "epsilon": 1.0, "seconds": 0.1}
             store.append(run.run_id, Round(round=number, accuracy=reached, **told))
         store.end(run.run_id, "finished")
-    (final,) = schedule.look(hers, study_id).final
+    (final,) = schedule.current(hers, study_id).final
     hers.describe(final.run_id, name=evil)
     shown = [one.value for one in page("study", HIM, study=study_id).markdown if final.run_id in one.value]
     assert len(shown) == 1

@@ -13,8 +13,8 @@ from dpcore.language import _
 _PATTERNS = ("", "/", "x", ".", "-")
 
 
-def bars(table: pd.DataFrame) -> go.Figure:
-    """Returns a bar an epsilon; one that is infinite leaves the picture.
+def epsilon_bars(table: pd.DataFrame) -> go.Figure:
+    """Returns one bar per epsilon; one that is infinite leaves the picture.
 
     Args:
         table: Columns `what` (words) and `epsilon`.
@@ -40,7 +40,7 @@ def bars(table: pd.DataFrame) -> go.Figure:
     return drawn
 
 
-def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, float]) -> go.Figure:
+def average_sensitivity(table: pd.DataFrame, *, expected: int, usual: tuple[float, float]) -> go.Figure:
     """Returns how far one user moves the average, by how many came; and what the noise is made for.
 
     Args:
@@ -140,7 +140,7 @@ def over_delta(curve: pd.DataFrame, points: pd.DataFrame, *, population: int) ->
     return drawn
 
 
-def moves(table: pd.DataFrame) -> go.Figure:
+def sensitivity(table: pd.DataFrame) -> go.Figure:
     """Returns how far one user moves something, beside the noise on it.
 
     Args:

@@ -81,44 +81,11 @@ def sampling(
     columns = math.ceil(math.sqrt(_ASPECT * population))
     rows = math.ceil(population / columns)
     drawn = make_subplots(2, 1, row_heights=[0.58, 0.42], vertical_spacing=0.06, subplot_titles=["-"])
-    for name, words, dash in (
-        ("known", _("without amplification"), "dash"),
-        ("sampled", _("with amplification by sampling"), "solid"),
-    ):
-        drawn.add_scatter(
-            x=epsilons["round"],
-            y=epsilons[name],
-            name=words,
-            line={"dash": dash, "width": 3},
-            **hover(
-                f"{number:,}: ε = {rounding.epsilon(epsilon)}"
-                for number, epsilon in zip(epsilons["round"], epsilons[name], strict=True)
-            ),
-            row=2,
-            col=1,
-        )
+    _add_epsilons(drawn, epsilons)
     frames = [_round(number, cohorts, epsilons, columns, user) for number in shown]
-    lit, now = frames[-1][0]
-    square = {"symbol": "square", "size": 6}
-    drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
-    here = {"size": 12, "symbol": "diamond", "color": _GREY}
-    drawn.add_scatter(**now, mode="markers", marker=here, hoverinfo="skip", row=2, col=1)
-    drawn.add_scatter(
-        x=[user % columns] * 2,
-        y=[user // columns] * 2,
-        mode="markers",
-        # Dark on a light one, to be seen on any colour.
-        marker={"symbol": "circle-open", "size": 16, "color": [PAPER, INK], "line": {"width": [7, 3]}},
-        hoverinfo="skip",
-        row=1,
-        col=1,
-    )
-    field = np.zeros(rows * columns, np.float32)
-    field[population:] = np.nan
-    grey = "rgba(128,128,128,0.3)"
-    drawn.add_heatmap(
-        z=field.reshape(rows, columns), colorscale=[grey, grey], showscale=False, xgap=1, ygap=1, hoverinfo="skip"
-    )
+    _add_round(drawn, *frames[-1][0])
+    _add_user(drawn, user % columns, user // columns)
+    _add_field(drawn, population, rows, columns)
     drawn.frames = [
         go.Frame(
             name=_("Round {number} of {total}").format(number=number, total=len(cohorts)),
@@ -143,6 +110,58 @@ def sampling(
     ticks = axes.factors([*epsilons["sampled"], *epsilons["known"]])
     drawn.update_yaxes(title={"text": _("Epsilon"), "font": TITLE_FONT}, type="log", **ticks, row=2, col=1)
     return drawn
+
+
+def _add_epsilons(drawn: go.Figure, epsilons: pd.DataFrame) -> None:
+    """Adds both curves of epsilon, below the field."""
+    for name, label, dash in (
+        ("known", _("without amplification"), "dash"),
+        ("sampled", _("with amplification by sampling"), "solid"),
+    ):
+        drawn.add_scatter(
+            x=epsilons["round"],
+            y=epsilons[name],
+            name=label,
+            line={"dash": dash, "width": 3},
+            **hover(
+                f"{number:,}: ε = {rounding.epsilon(epsilon)}"
+                for number, epsilon in zip(epsilons["round"], epsilons[name], strict=True)
+            ),
+            row=2,
+            col=1,
+        )
+
+
+def _add_round(drawn: go.Figure, lit: dict, now: dict) -> None:
+    """Adds what moves from round to round: the users who are lit, and where epsilon stands."""
+    square = {"symbol": "square", "size": 6}
+    drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
+    here = {"size": 12, "symbol": "diamond", "color": _GREY}
+    drawn.add_scatter(**now, mode="markers", marker=here, hoverinfo="skip", row=2, col=1)
+
+
+def _add_user(drawn: go.Figure, column: int, row: int) -> None:
+    """Adds the ring around the user whose rounds are counted."""
+    drawn.add_scatter(
+        x=[column] * 2,
+        y=[row] * 2,
+        mode="markers",
+        # Dark on a light one, to be seen on any colour.
+        marker={"symbol": "circle-open", "size": 16, "color": [PAPER, INK], "line": {"width": [7, 3]}},
+        hoverinfo="skip",
+        row=1,
+        col=1,
+    )
+
+
+def _add_field(drawn: go.Figure, population: int, rows: int, columns: int) -> None:
+    """Adds a grey square for each user."""
+    field = np.zeros(rows * columns, np.float32)
+    field[population:] = np.nan
+    grey = "rgba(128,128,128,0.3)"
+    drawn.add_heatmap(
+        z=field.reshape(rows, columns), colorscale=[grey, grey], showscale=False, xgap=1, ygap=1, hoverinfo="skip"
+    )
 
 
 def _round(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dpcore import datasets, hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import NotAllowedError
 from dpcore.hosting import Rules
 from dpcore.language import _
@@ -77,7 +77,7 @@ class Visited:
     def rules(self) -> Rules:
         return self._store.rules()
 
-    def cluster(self, whose: str = "", *, own: bool = False) -> ClusterSetting | None:
+    def cluster(self, whose: str = "", *, own: bool = False) -> ClusterConfiguration | None:
         return self._store.cluster(whose, own=own)
 
     def recovered(self) -> str:
@@ -177,7 +177,7 @@ class Visited:
         engine: str,
         eval_every: int,
         stop_when_diverging: bool = False,
-        cluster: ClusterSetting | None = None,
+        cluster: ClusterConfiguration | None = None,
     ) -> str:
         """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
 
@@ -252,7 +252,7 @@ class Visited:
     def set_parallel_runs(self, count: int) -> None:
         raise hosting.only_the_machine(_("setting how many runs train in parallel"))
 
-    def set_cluster(self, setting: ClusterSetting | None, whose: str = "") -> None:
+    def set_cluster(self, configuration: ClusterConfiguration | None, whose: str = "") -> None:
         raise hosting.only_the_machine(_("setting a cluster"))
 
     def set_rules(self, rules: Rules) -> None:

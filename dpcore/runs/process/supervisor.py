@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dpcore import datasets
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
@@ -46,7 +46,7 @@ def start(
     engine: str,
     eval_every: int,
     stop_when_diverging: bool = False,
-    cluster: ClusterSetting | None = None,
+    cluster: ClusterConfiguration | None = None,
 ) -> str:
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 

@@ -71,7 +71,7 @@ def after(store: StoreAccess, plan: Plan, precision: Precision) -> bool:
         )
         states.link("ledger", dataset=policy.name)
     elif outlook.is_lost(store, dataset):
-        st.caption(outlook.gone(dataset))
+        st.caption(outlook.nothing_left(dataset))
     else:
         st.caption(_spent(bounded=policy.budget_epsilon is not None, charged=charged).format(**told))
         if balance.exceeded:
@@ -114,7 +114,7 @@ def begun(plan: Plan, run_id: str) -> None:
 def _is_begun(store: StoreAccess, plan: Plan) -> bool:
     """Whether the last run that was begun in this tab has this plan, and is charged."""
     of, run_id = st.session_state.get(_BEGUN, (None, ""))
-    return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
+    return of == plan and run_id in {run.run_id for run in budget.charged_runs(store, plan.training.dataset)}
 
 
 def show(store: StoreAccess, dataset: str, precision: Precision) -> Balance:

@@ -51,7 +51,14 @@ def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: b
 
     What a press does runs before the page, which alone knows its language: so that is kept.
     """
-    st.button(words, key=key, on_click=language.kept(attempt), args=(do, *arguments), help=tip, disabled=disabled)
+    st.button(
+        words,
+        key=key,
+        on_click=language.in_current_language(attempt),
+        args=(do, *arguments),
+        help=tip,
+        disabled=disabled,
+    )
 
 
 def attempt(do: Callable, *arguments) -> None:
@@ -149,7 +156,14 @@ def describe(store: StoreAccess, run: Run) -> None:
                 attempt(lambda: store.describe(run.run_id, **{name: st.session_state[key]}))
 
             st.session_state[key] = getattr(run, name)  # what it is now, whoever has written it
-            show(label, key=key, disabled=fixed, max_chars=most, help=tip, on_change=language.kept(changed))
+            show(
+                label,
+                key=key,
+                disabled=fixed,
+                max_chars=most,
+                help=tip,
+                on_change=language.in_current_language(changed),
+            )
 
         field(
             one.text_input, _("Name"), "name", 80, _("What lists call it instead of its id; at most 80 characters.")

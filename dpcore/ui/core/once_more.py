@@ -38,7 +38,7 @@ def asking(
         disabled: Whether it cannot be pressed.
         more: Another way out than to mark the data as public.
     """
-    names = outlook.lost(store, plans)
+    names = outlook.losing_guarantee(store, plans)
     if not names:
         yield label
         return

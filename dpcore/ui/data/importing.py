@@ -14,7 +14,7 @@ from dpcore import datasets, language
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
 from dpcore.datasets.forms.folders import parts_of
 from dpcore.datasets.importing import images
-from dpcore.datasets.importing.reading import check_is_file, reason
+from dpcore.datasets.importing.file_errors import check_is_file, reason
 from dpcore.datasets.importing.table import Mapping
 from dpcore.datasets.importing.table_files import Preview, preview
 from dpcore.errors import DatasetError
@@ -80,7 +80,7 @@ def section(home: Path) -> None:
     )
     if not place and not sent:
         return
-    with controls.explain(), _at(place) if place else datasets.sent(_received(sent), home) as path:
+    with controls.explain(), _at(place) if place else datasets.uploaded(_received(sent), home) as path:
         name = st.text_input(
             _("Name"),
             datasets.name_for(path if place else _in_common([file.name for file in sent])),
@@ -136,7 +136,7 @@ def _mapping(seen: Preview) -> Mapping:
     """Shows what the columns of a table can be, and what becomes of its rows; returns what was chosen."""
     st.dataframe(seen.rows, hide_index=True)
     chosen = {**_columns(seen), **_scaling(), **_examples(), **_spellings()}
-    return Mapping(**chosen | {"image_shape": images.parsed(chosen["image_shape"])})
+    return Mapping(**chosen | {"image_shape": images.parsed_shape(chosen["image_shape"])})
 
 
 def _columns(seen: Preview) -> dict[str, Any]:
@@ -274,7 +274,7 @@ def _import(name: str, home: Path, work) -> None:
         _("Import"), type="primary", key="import", help=_("Reads the file and stores it as a data set.")
     ):
         return
-    datasets.clear(home)
+    datasets.clear_leftovers(home)
     bar = st.progress(0.0, text=_("Reading"))
     work(lambda what, fraction: look.told(bar, what, fraction))
     st.session_state["data_changed"] = (name, _("{name} is imported.").format(name=name))

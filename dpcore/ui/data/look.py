@@ -125,7 +125,7 @@ def _picture(pixels: np.ndarray, words: str) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    st.html(f'<img src="{source}" alt="{html.escape(words)}" style="width: 560px; max-width: 100%">')
+    st.html(f'<img src="{source}" alt="{html.escape(words)}" class="epsilon-lab-examples">')
     st.caption(words)
 
 
@@ -200,7 +200,7 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         help=_("The mean total variation distance between a user's labels and those of all users, 0 to 1."),
     )
     if found.users_without_train:
-        users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+        users = population.label(num_users=found.num_users, users_without_train=found.users_without_train)
         st.caption(
             _("{users}: those who train are the population, and all figures below are theirs.").format(users=users)
         )

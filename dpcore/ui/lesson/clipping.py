@@ -62,7 +62,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
 
 @st.cache_data(show_spinner=False)
 def _norms() -> list[np.ndarray]:
-    return clipping.cohort_norms(softmax.few_writers(_USERS))
+    return clipping.cohort_norms(softmax.first_writers(_USERS))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

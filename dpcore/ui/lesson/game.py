@@ -221,14 +221,15 @@ def _scores(table: _Table, epsilon: float, curve: pd.DataFrame, plan: PrivacyPla
 
 def _point(who: str, score: game.Score) -> dict[str, str | float]:
     """A player's rates, with what their number of games leaves open."""
-    found, accused = game.interval(score.found, score.members), game.interval(score.accused, score.others)
+    found = game.confidence_interval(score.true_positives, score.members)
+    accused = game.confidence_interval(score.false_positives, score.others)
     return {
         "who": who,
         "games": score.games,
-        "found": score.found / score.members,
+        "found": score.true_positives / score.members,
         "found_low": found[0],
         "found_high": found[1],
-        "accused": score.accused / score.others,
+        "accused": score.false_positives / score.others,
         "accused_low": accused[0],
         "accused_high": accused[1],
     }
@@ -242,9 +243,9 @@ def _sentence(who: str, score: game.Score, plan: PrivacyPlan) -> str:
         who=who,
         games=score.games,
         right=score.right,
-        found=score.found,
+        found=score.true_positives,
         members=score.members,
-        accused=score.accused,
+        accused=score.false_positives,
         others=score.others,
     )
     rate = score.accused_rate
@@ -252,7 +253,7 @@ def _sentence(who: str, score: game.Score, plan: PrivacyPlan) -> str:
         return words
     more = (
         _("In the long run, the TPR at that FPR is at most {most}.")
-        if rate == score.accused / score.others
+        if rate == score.false_positives / score.others
         else _("The FPR may be up to {rate} ({level} confidence interval): there, the TPR is at most {most}.")
     )
     most = float(risk(plan).true_positive_rate(rate))

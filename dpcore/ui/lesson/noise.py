@@ -60,7 +60,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 "with {fewest} clients, and **{many} with {most}**."
             ).format(noise=rounding.noise(noise), few=few, fewest=_FEWEST, many=many, most=_MOST)
         )
-        clear = averaging.clearest_from(clean, noise)
+        clear = averaging.fewest_clear_clients(clean, noise)
         st.markdown(
             _("From {clients} clients on, the signal is larger than the noise.").format(clients=clear)
             if clear
@@ -81,7 +81,7 @@ def _epsilon(clients: int) -> str:
 
 @st.cache_resource(show_spinner=False)
 def _averages() -> averaging.Averages:
-    return averaging.averages(softmax.few_writers(_MOST))
+    return averaging.averages(softmax.first_writers(_MOST))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

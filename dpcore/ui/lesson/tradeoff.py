@@ -12,7 +12,7 @@ from dpcore.language import N_, _
 from dpcore.privacy import ledger
 from dpcore.privacy.precision import Precision
 from dpcore.reports import shipped
-from dpcore.reports.study import by_setting, last_words
+from dpcore.reports.study import by_setting, last_values
 from dpcore.ui.core import address, chart
 from dpcore.ui.lesson import screen
 from dpcore.ui.lesson.screen import Screen
@@ -25,7 +25,7 @@ _study = st.cache_resource(show_spinner=False)(lambda: shipped.read(shipped.TUTO
 
 @st.cache_data(show_spinner=False)
 def _tables(code: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a setting, and its accuracy by round, with the settings' names in a language."""
+    """One row per setting, and its accuracy by round, with the settings' names in a language."""
     found = _study()
     named = [
         table.assign(
@@ -64,7 +64,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         st.write(_answer(settings, accepted))
         shown = settings.assign(epsilon=[rounding.epsilon(value) for value in settings["epsilon"]])
         chart.show(
-            charts.price(settings, accepted=accepted),
+            charts.accuracy_by_epsilon(settings, accepted=accepted),
             key="tradeoff_price",
             label=_("Accuracy at the end against epsilon. {answer}").format(answer=_answer(settings, accepted)),
             table=shown[["setting", "epsilon", "accuracy", "band"]],
@@ -78,7 +78,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 rounds, total_rounds=max(found.now.study.rounds), accepted=accepted, beyond=set(beyond["setting"])
             ),
             key="tradeoff_rounds",
-            label=_("Accuracy by round, one line per setting. Last: {values}.").format(values=last_words(rounds)),
+            label=_("Accuracy by round, one line per setting. Last: {values}.").format(values=last_values(rounds)),
             table=rounds,
         )
         _provenance(found)
@@ -118,7 +118,7 @@ def _answer(settings: pd.DataFrame, accepted: float) -> str:
     )
 
 
-def _provenance(found: shipped.Shipped) -> None:
+def _provenance(found: shipped.ShippedStudy) -> None:
     """Says where the numbers come from, and what they do not say."""
     study = found.now.study
     st.caption(

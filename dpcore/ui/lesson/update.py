@@ -9,7 +9,7 @@ from dpcore import language, limits
 from dpcore.charts.lesson import pictures
 from dpcore.datasets.federated import Split
 from dpcore.language import N_, _
-from dpcore.lesson import softmax, telling
+from dpcore.lesson import leakage, softmax
 from dpcore.ui.core import chart, controls
 from dpcore.ui.lesson import screen
 from dpcore.ui.lesson.screen import Screen
@@ -27,7 +27,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         number = controls.knob(limits.WRITER, low=limits.WRITER.minimum, high=limits.WRITER.maximum)
         with controls.explain():
             user = limits.WRITER.check(number) - 1
-        found, digit = _matches(), telling.telling(_users(), user).digit
+        found, digit = _matches(), leakage.leakage(_users(), user).digit
     figure = _figure(user, language.current())
     with picture:
         chart.show(
@@ -63,22 +63,22 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _users() -> Split:
-    return softmax.few_writers(int(limits.WRITER.maximum))
+    return softmax.first_writers(int(limits.WRITER.maximum))
 
 
 @st.cache_data(show_spinner=False)
 def _matches() -> np.ndarray:
-    return telling.matches(_users())
+    return leakage.matched_users(_users())
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _figure(user: int, language_code: str) -> str:
-    told = telling.telling(_users(), user)
+    told = leakage.leakage(_users(), user)
     return pictures.update(told.own, told.steps).to_json()
 
 
 def _table(user: int) -> pd.DataFrame:
-    told = telling.telling(_users(), user)
+    told = leakage.leakage(_users(), user)
     row, column = np.indices(told.steps[-1].shape)
     return pd.DataFrame({"row": row.ravel(), "column": column.ravel(), "update": told.steps[-1].ravel()})
 

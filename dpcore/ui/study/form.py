@@ -136,7 +136,7 @@ def _study(store: StoreAccess, grid: _Grid, goal: _Goal, *, dataset: str, model:
 def _estimate(store: StoreAccess, study: Study) -> None:
     """Says how many runs there are, and how long they take."""
     plans = study.grid()
-    seconds, measured = duration.seconds(store, plans, study.engine)
+    seconds, measured = duration.expected_seconds(store, plans, study.engine)
     runs = _("{runs} runs and the final one") if study.target_epsilon is not None else _("{runs} runs")
     source = _("measured on this machine") if measured else _("estimated from the benchmarks")
     st.caption(
@@ -149,7 +149,7 @@ def _estimate(store: StoreAccess, study: Study) -> None:
 def _start(store: StoreAccess, study: Study) -> None:
     """Says what the study leaves in the ledger, beside the button that runs all of it."""
     with turns.turn(turns.SOON):
-        found = outlook.of_study(store, study)
+        found = outlook.study_outlooks(store, study)
     left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
     for one in found:
         ledger.metric(one.after, _("Epsilon of all runs on {data}, including this study"), left)

@@ -62,9 +62,11 @@ def show(dataset: str, runs: list[Run]) -> None:
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
     table, settings = _settings(_table(runs, delta), axis)
-    drawn = charts.on_axis(settings, axis)
+    drawn = charts.drawable(settings, axis)
     settings["best"] = False
-    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    settings.loc[drawn.index, "best"] = forecast.pareto_front(
+        drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy()
+    )
     several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
     numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
     clicked = chart.show(
@@ -95,7 +97,7 @@ def show(dataset: str, runs: list[Run]) -> None:
 
 
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
-    """Returns a row a run."""
+    """Returns one row per run."""
     families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
     for run in runs:
@@ -121,12 +123,12 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
 
 
 def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    """Returns `_table` with the number of each run's setting, and one row per setting."""
     by = ["family", "noise", "clients", "rounds", "ratio"]
     if axis == "minutes":  # of which another engine takes more
         by.append("engine")
     table = table.assign(setting=table.groupby(by).ngroup())
-    settings = forecast.over_seeds(table, ["setting", *by])
+    settings = forecast.means_over_seeds(table, ["setting", *by])
     alone = table.drop_duplicates("setting").set_index("setting")["plan"]
     several = _("noise {noise} · {clients} clients · {rounds} rounds")
     settings["plan"] = [
@@ -221,7 +223,7 @@ def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
     more = _("More clients may raise it further: no run has had so small an effective noise.")
     no_more = _("More clients raise it by at most one percentage point.")
     st.markdown(f"**{words}** {more if len(beyond) else no_more}")
-    chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    chart.show(charts.forecast(table, near), key=f"predicted_{dataset}", label=words, table=table)
     return int(top["clients"])
 
 

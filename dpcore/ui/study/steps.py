@@ -15,8 +15,8 @@ from dpcore.reports import study as report
 from dpcore.runs.access import visiting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import findings, outlook, schedule
+from dpcore.runs.studies.outcome import Setting, SweepOutcome, final_plan
 from dpcore.runs.studies.progress import Progress, rounds_done
-from dpcore.runs.studies.reading import Reading, Setting, final_plan
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 from dpcore.ui.core import actions, chart, columns, controls, frame, once_more, states
 from dpcore.ui.core.markdown import plain
@@ -30,7 +30,7 @@ _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by 
 def show(store: StoreAccess, study_id: str) -> None:
     """Shows a study's five steps, looking again every two seconds while it is going."""
     with controls.explain():
-        now = schedule.look(store, study_id)
+        now = schedule.current(store, study_id)
 
     def steps() -> None:
         if _steps(store, study_id) != now.status:
@@ -56,7 +56,7 @@ def show(store: StoreAccess, study_id: str) -> None:
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, study_id)),
+            language.in_current_language(lambda: report.html(store, study_id)),
             f"{study_id}.html",
             "text/html",
             help=_("The plan of the study, its results, and how to reproduce them, in one self-contained file."),
@@ -65,7 +65,7 @@ def show(store: StoreAccess, study_id: str) -> None:
 
 def _steps(store: StoreAccess, study_id: str) -> str:
     """Shows the steps; returns the state of the study."""
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     with st.container():
         _state(now)
         with st.container(horizontal=True):
@@ -73,10 +73,10 @@ def _steps(store: StoreAccess, study_id: str) -> str:
     with st.container():
         _sweep(now)
     with st.container():
-        _reading(store, now)
+        _outcome(store, now)
     with st.container():
         if now.study.target_epsilon is not None:
-            _calibration(now.study, now.reading)
+            _calibration(now.study, now.outcome)
             _final(now)
             _result(store, now)
     return now.status
@@ -110,7 +110,7 @@ def _buttons(store: StoreAccess, study_id: str, now: Progress) -> None:
         actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
     elif now.status in ("stuck", "paused"):
         tip = _("Queues again what has not finished.")
-        owed = outlook.to_come(visiting.acting_for(store, now.owner), now.study)
+        owed = outlook.pending_charges(visiting.acting_for(store, now.owner), now.study)
         with once_more.asking(store, _("Continue"), owed) as label:
             actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
 
@@ -131,7 +131,7 @@ def _sweep(now: Progress) -> None:
         st.caption(" ".join(findings.conditions(now)))
 
 
-def _reading(store: StoreAccess, now: Progress) -> None:
+def _outcome(store: StoreAccess, now: Progress) -> None:
     st.header(_("2. Result"))
     st.write(
         _(
@@ -164,7 +164,7 @@ def _table(now: Progress) -> pd.DataFrame:
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words, title = report.last_words(table), _(lines.METRICS[metric])
+    words, title = report.last_values(table), _(lines.METRICS[metric])
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
@@ -183,7 +183,7 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(setting=table["setting"].map(short))
 
 
-def _calibration(study: Study, reading: Reading) -> None:
+def _calibration(study: Study, outcome: SweepOutcome) -> None:
     st.header(_("3. Solve for the clients per round"))
     target = study.target_epsilon or 0.0  # who asks for none is not shown this
     st.write(
@@ -192,13 +192,13 @@ def _calibration(study: Study, reading: Reading) -> None:
             "noise multiplier are raised together until the plan reaches epsilon {epsilon} at delta {delta}."
         ).format(epsilon=rounding.given(target), delta=rounding.given(study.plan.privacy.delta))
     )
-    if reading.bearable is None:
+    if outcome.tolerable is None:
         st.caption(_("Available when the sweep has been evaluated."))
         return
     with st.container(horizontal=True):  # what has no room beside the other goes below it
         for accountant in accounting.ACCOUNTANTS:
             try:
-                privacy = final_plan(study, reading.bearable, accountant).privacy
+                privacy = final_plan(study, outcome.tolerable, accountant).privacy
             except EpsilonLabError as err:
                 st.error(str(err))
                 continue
@@ -245,12 +245,12 @@ def _result(store: StoreAccess, now: Progress) -> None:
             "and whether it exceeds the random variation, is shown here."
         )
     )
-    if now.result is None or now.baseline is None:
+    if now.final_setting is None or now.baseline is None:
         st.caption(_("Available when the final run has finished."))
         return
-    plan, charged = now.result.plan, now.result.charged
+    plan, charged = now.final_setting.plan, now.final_setting.charged
     epsilon = accounting.epsilon(charged).value
-    _numbers(now, now.result, now.baseline, epsilon)
+    _numbers(now, now.final_setting, now.baseline, epsilon)
     st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
     noise = now.baseline.plan.privacy.noise_multiplier
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
@@ -281,7 +281,7 @@ def _numbers(now: Progress, result: Setting, baseline: Setting, epsilon: float) 
         _("{points:+.1f} points").format(points=100 * lost),
         border=True,
         help=_("The mean over the seeds of the final runs; below it, the difference from {base}.").format(
-            base=findings.against(now)
+            base=findings.baseline_name(now)
         ),
     )
     three.metric(

@@ -80,13 +80,13 @@ def _take_along(store: StoreAccess, run: Run) -> None:
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, run)),
+            language.in_current_language(lambda: report.html(store, run)),
             f"{run.run_id}.html",
             help=_("Its curves, its statement, and how to reproduce it, in one self-contained file."),
         )
         st.download_button(
             _("A script that uses TFF only"),
-            lambda: report.script_of(store, run.plan),
+            lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
             help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
