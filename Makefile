@@ -34,6 +34,7 @@ test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
 
 check: $(VENV)/.dev ## Lint, say what is not formatted, and check types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	@$(VENV)/bin/biome lint --error-on-warnings
 
 verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algorithm
 	@$(VENV)/bin/python -m dpcore verify

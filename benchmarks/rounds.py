@@ -45,7 +45,7 @@ def useful_flop(dataset, cohort: np.ndarray) -> float:
 
 
 def matmul_rate() -> float:
-    """Best FLOP a second of float32 matrix products, a thread a core, as TensorFlow does them."""
+    """Best FLOP a second of float32 matrix products, one thread per core, as TensorFlow does them."""
     import tensorflow as tf
 
     cores, side, times = os.cpu_count() or 1, 1024, 12
@@ -67,7 +67,7 @@ def matmul_rate() -> float:
 
 def contend(contender: str, clients: int, folder: Path) -> dict:
     """Times one contender at one cohort size in this process."""
-    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread a product)
+    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread per product)
 
     dataset = datasets.load("writers", folder)
     privacy = PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients, population=dataset.num_users)

@@ -38,7 +38,7 @@ def speaking(code: str) -> Iterator[None]:
         _current.reset(before)
 
 
-def kept(do: Callable) -> Callable:
+def in_current_language(do: Callable) -> Callable:
     """Returns `do`, which speaks the language of now wherever it is called later: a new thread begins in English."""
     code = current()
 

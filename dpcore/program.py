@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).parent
 
 
 @functools.cache
-def code() -> str:
+def code_digest() -> str:
     """Returns a digest of all Python files of this program."""
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):

@@ -1,8 +1,10 @@
 """The two borders, and the layers: read from the imports themselves."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -171,3 +173,94 @@ def test_the_dashboard_process_never_loads_tensorflow():
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True, timeout=400
     )
     assert done.stdout.strip().endswith("[]")
+
+
+def strings(path: Path) -> list[str]:
+    """The texts that a file holds, with the parts between the fields of those that are formatted."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+# A function, an arrow, a rule of a style sheet, an element's own style.
+BROWSERS = re.compile(
+    r"\bfunction\s*\w*\(|=>\s*[\w({\[]|[\w\]).*]\s*\{[^{}]*[\w-]+:[^{}]*;|<style>\s*\S|<script|style=[\"']"
+)
+
+
+def test_no_script_or_style_stands_in_python():
+    """They are files in dpcore/ui/assets, or beside who writes them out, where `make check` lints them."""
+    assert {named(path): texts for path in FILES if (texts := list(filter(BROWSERS.search, strings(path))))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export default function ({ data }) { data.shown = true; }",
+        "items.map((one) => one.name)",
+        "body { color: #1a1a1a; }",
+        "a:is(.b, [c]) { --height-beside: 320px; }",
+        "<style>\nbody",
+        '<img style="width: 9px">',
+        "<script src='x.js'>",
+    ],
+)
+def test_a_script_or_style_is_recognised(text):
+    assert BROWSERS.search(text)
+
+
+PYTHON = [*FILES, *sorted((ROOT / "benchmarks").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+LONGEST, FULLEST, MOST_ALIKE = 60, 16, 4
+
+
+def test_no_function_is_longer_than_sixty_lines():
+    long = [
+        f"{named(path)}: {node.name} ({lines} lines)"
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := node.end_lineno - node.lineno + 1) > LONGEST
+    ]
+    assert long == []
+
+
+def test_no_folder_of_dpcore_holds_more_than_sixteen_files():
+    counts = Counter(
+        path.parent for path in (ROOT / "dpcore").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    )
+    assert {named(folder): count for folder, count in counts.items() if count > FULLEST} == {}
+
+
+def test_no_name_of_a_file_stands_in_five_folders():
+    counts = Counter(path.stem for path in FILES if path.stem != "__init__")
+    assert {stem: count for stem, count in counts.items() if count > MOST_ALIKE} == {}
+
+
+ARRAYS = re.compile(r"\bndarray\b|\bWeights\b|\bArray\b")
+SHAPE = re.compile(r"\[[a-z_0-9][\w ,.+*/()-]*\]|of the shape|shape of|common shape")
+
+
+def without_shapes(path: Path) -> list[str]:
+    """The public functions of a file that take or return arrays, and whose docstring names no shape.
+
+    What belongs to a class may leave that to the attributes of the class.
+    """
+    names = []
+    for owner in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(owner, ast.Module | ast.ClassDef):
+            continue
+        for node in owner.body:
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            annotations = [node.returns, *(arg.annotation for arg in [*node.args.args, *node.args.kwonlyargs])]
+            text = " ".join(ast.unparse(annotation) for annotation in annotations if annotation)
+            documented = ast.get_docstring(node) or ""
+            if isinstance(owner, ast.ClassDef):
+                documented += ast.get_docstring(owner) or ""
+            if ARRAYS.search(text) and not SHAPE.search(documented):
+                names.append(f"{named(path)}: {node.name}")
+    return names
+
+
+def test_functions_on_arrays_name_their_shapes():
+    rooms = [path for room in ("datasets",) for path in (ROOT / "dpcore" / room).rglob("*.py")]
+    assert [name for path in sorted(rooms) for name in without_shapes(path)] == []

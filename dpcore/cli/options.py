@@ -40,14 +40,20 @@ AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full p
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
 Accountant = Annotated[
     AccountantName | None,
-    typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
+    typer.Option(
+        "--accountant", help="pld (tight) or rdp (as in the tutorial). Otherwise the smaller of the two bounds."
+    ),
 ]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
 ]
 SamplingChoice = Annotated[
-    Sampling, typer.Option("--sampling", help="poisson: each user by an own coin. none: all users in every round.")
+    Sampling,
+    typer.Option(
+        "--sampling",
+        help="poisson: each user is sampled independently (Poisson sampling). none: full participation.",
+    ),
 ]
 
 
@@ -77,14 +83,29 @@ def _plan(
     bands: Annotated[int | None, option(limits.BANDS)] = None,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
+<<<<<<< HEAD
         Adjacency, typer.Option(help="What one user may change; replace-one only where an accountant analyses it.")
+||||||| 7a67a99
+        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
+=======
+        Adjacency,
+        typer.Option(
+            help="Neighbouring data sets: add or remove one user, or replace one (only with full participation)."
+        ),
+>>>>>>> main
     ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
     clipping: Annotated[
-        Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
+        Clipping,
+        typer.Option(
+            help="adaptive: the clip norm follows a differentially private quantile estimate. fixed: it stays constant."
+        ),
     ] = Clipping("adaptive"),  # noqa: B008  # a member
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
     zeroing: Annotated[
-        bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
+        bool,
+        typer.Option(
+            "--zeroing", help="Adaptive zeroing of outlying updates (TFF's default); not covered by the guarantee."
+        ),
     ] = False,
 ) -> PrivacyPlan:
     forming = participation or {"poisson": "poisson", "none": "full"}[sampling]
@@ -153,11 +174,11 @@ def check_data(plan: Plan, home_folder: Path) -> None:
         raise InvalidValueError(
             "dataset_fingerprint",
             f"Expected the plan to be for {name} with the content {content}, found "
-            f"{limits.found(plan.training.dataset_fingerprint)}: it was imported anew since.",
+            f"{limits.excerpt(plan.training.dataset_fingerprint)}: it was imported anew since.",
         )
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Prints an error."""
     err.print(f"Error: {message}", style="red", soft_wrap=True)
 

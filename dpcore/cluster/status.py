@@ -56,7 +56,7 @@ class ClusterStatus:
 
 
 def write(folder: Path, status: ClusterStatus) -> None:
-    """Writes it where `read` finds it. Not worth waiting for the disk: it is old in a second."""
+    """Writes a status where `read` finds it. Not worth waiting for the disk: it is old in a second."""
     partial = folder / f"{_FILE}.partial"
     with suppress(OSError):  # a full disk is told by what matters more
         partial.write_text(json.dumps(asdict(status) | {"message": messages.content(status.message)}))
@@ -73,6 +73,6 @@ def read(folder: Path) -> ClusterStatus | None:
         return None
 
 
-def now(where: str, message: str, workers: list[WorkerStatus], again: int) -> ClusterStatus:
-    """Returns a status of this moment."""
+def status_now(where: str, message: str, workers: list[WorkerStatus], again: int) -> ClusterStatus:
+    """Returns the status of a cluster, dated with the time of now."""
     return ClusterStatus(where=where, message=message, workers=tuple(workers), again=again, written=time.time())

@@ -135,11 +135,11 @@ def unfinished(home: Path) -> list[Entry]:
             ),
             live=left.live,
         )
-        for left in leftovers.found(_root(home))
+        for left in leftovers.parts(_root(home))
     ]
 
 
-def clear(home: Path) -> list[str]:
+def clear_leftovers(home: Path) -> list[str]:
     """Removes what imports that were cut off have left, and says so, a sentence each.
 
     What is being made right now stays. Where nothing can be removed, nothing is.
@@ -218,7 +218,7 @@ def import_table(
     test_path: Path | None = None,
     progress: Progress = lambda what, fraction: None,
 ) -> FederatedDataset:
-    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row an example.
+    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row per example.
 
     Its warnings are in the `description` of what is returned.
 
@@ -269,7 +269,7 @@ def import_sqlite(
 
 
 @contextmanager
-def sent(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
+def uploaded(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
     """Yields a file that somebody has sent, or a folder of several, for as long as the block takes.
 
     Raises:
@@ -277,7 +277,7 @@ def sent(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
     """
     with federated.disk_errors(_root(home)):
         root = _private(home)
-    with leftovers.sent(root, {Path(name).name: content for name, content in files.items()}) as path:
+    with leftovers.uploaded(root, {Path(name).name: content for name, content in files.items()}) as path:
         yield path
 
 

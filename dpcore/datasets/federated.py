@@ -43,7 +43,7 @@ class Split:
     offsets: np.ndarray
 
     def rows(self, user: int) -> slice:
-        """The rows of one user."""
+        """Returns the rows of one user, 0 to num_users - 1."""
         return slice(int(self.offsets[user]), int(self.offsets[user + 1]))
 
 
@@ -150,12 +150,16 @@ class FederatedDataset:
 
 
 def scale(features: np.ndarray) -> np.ndarray:
-    """Features as models see them, float32: bytes become [0, 1], floats stay as they are."""
+    """Returns features as models see them, float32 of the shape of `features` [num_examples, num_features].
+
+    Args:
+        features: uint8, whose 0 to 255 become 0 to 1; or float32, which stays as it is.
+    """
     return features * np.float32(1 / 255) if features.dtype == np.uint8 else features
 
 
 def label_dtype(num_classes: int) -> type:
-    """The smallest type that labels are kept in."""
+    """Returns the smallest type that holds the labels 0 to `num_classes` - 1: uint8 or uint16."""
     return np.uint8 if num_classes <= 256 else np.uint16
 
 
@@ -181,7 +185,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def new_array(partial: Path, key: str, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    """Returns an array to fill in, mapped to its file: "train_features", "test_offsets", ...
+    """Returns an array [*shape] to fill in, mapped to its file in the folder `partial`.
+
+    Args:
+        partial: As `new_folder` yields it.
+        key: "train_features", "test_offsets", ...; type and shape are those of `Split`.
+        dtype: Of its numbers.
+        shape: Of the array.
 
     Raises:
         OSError: If there is no room for all of it. Without asking now, a full disk would kill the process later.
@@ -221,8 +231,12 @@ def save(
 
     Args:
         folder: Where it goes; must not exist.
-        arrays: "train_features", "train_labels", "train_offsets", and the same of "test".
+        arrays: "train_features" [num_train, num_features], "train_labels" [num_train] and "train_offsets"
+            [num_users + 1], of the types of `Split`; and the same of "test".
         name, num_classes, description: As in `Manifest`; nothing is described by default.
+
+    Raises:
+        OSError: If the folder is there, or the disk has no room or forbids it; `disk_errors` says what to do then.
     """
     with new_folder(folder) as partial:
         for key, array in arrays.items():

@@ -75,6 +75,8 @@ def _load_scans() -> _Scans:
 def generate(num_writers: int, progress: Callable[[str, float], None]) -> dict[str, np.ndarray]:
     """Returns the arrays of the first `num_writers` writers, as `federated.save` takes them.
 
+    Features are uint8 [num_examples, 784], 0 for ink and 255 for paper; labels are uint8 [num_examples], 0 to 9.
+
     The same on every call: a writer depends on nothing but their number.
     """
     scans = _load_scans()

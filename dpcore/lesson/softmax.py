@@ -13,7 +13,7 @@ from dpcore.datasets.federated import Split
 SIDE, CLASSES = writers.SIDE, writers.NUM_CLASSES
 
 
-def few_writers(count: int) -> Split:
+def first_writers(count: int) -> Split:
     """Returns the training examples of the first Writers, made in memory: some milliseconds a writer."""
     arrays = writers.generate(count, lambda what, fraction: None)
     return Split(features=arrays["train_features"], labels=arrays["train_labels"], offsets=arrays["train_offsets"])

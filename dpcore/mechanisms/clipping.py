@@ -188,7 +188,7 @@ class AdaptiveClipping:
     def details(self) -> str:
         """All its numbers, in a line."""
         return _(
-            "adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} a client"
+            "adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} per client"
         ).format(
             norm=rounding.given(self.initial_clip_norm),
             quantile=rounding.given(self.target_unclipped_quantile),

@@ -18,7 +18,7 @@ ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
 ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 REPLACE_REFUSED = N_(
     "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
-    "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
+    "for it. Keep add-or-remove-one, or use full participation (clients per round = population)."
 )
 
 Stream = Callable[[str, int], np.random.Generator]  # a use and a round, 0 for the whole run: the same on every call
@@ -141,17 +141,30 @@ class Poisson:
     def assumption(self, fleet: Fleet) -> str:
         """Returns the same as a sentence, with who must keep what secret."""
         return _(
+<<<<<<< HEAD
             "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in "
             "every round; nobody learns who took part."
         ).format(**fleet._asdict())
+||||||| 7a67a99
+            "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in "
+            "every round; nobody learns who took part."
+        ).format(clients_per_round=clients_per_round, population=population)
+=======
+            "Poisson sampling: each user is sampled independently with probability {clients_per_round:,} / "
+            "{population:,} in each round; nobody learns who took part."
+        ).format(clients_per_round=clients_per_round, population=population)
+>>>>>>> main
 
     def conduct(self, *, seeded: bool) -> str:
         """Returns how a run of this program formed its cohorts, as a sentence."""
         if seeded:
-            return _("As assumed: the sampler drew each user's coin by the seed, and a cohort could be empty.")
+            return _(
+                "As assumed: each user was sampled independently (Poisson sampling) by the seed, and a cohort could "
+                "be empty."
+            )
         return _(
-            "As assumed: the sampler drew each user's coin from the operating system's entropy, and a cohort could be "
-            "empty."
+            "As assumed: each user was sampled independently (Poisson sampling) from the operating system's entropy, "
+            "and a cohort could be empty."
         )
 
 
@@ -185,8 +198,16 @@ class Full(Poisson):
     def condition(self, fleet: Fleet) -> str:
         return _("all users take part in every round")
 
+<<<<<<< HEAD
     def assumption(self, fleet: Fleet) -> str:
         return _("All users take part in every round, anew in every round.")
+||||||| 7a67a99
+    def assumption(self, **numbers: int) -> str:
+        return _("All users take part in every round, anew in every round.")
+=======
+    def assumption(self, **numbers: int) -> str:
+        return _("Full participation: all users take part in every round.")
+>>>>>>> main
 
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: all users took part in every round.")

@@ -94,9 +94,9 @@ class PrivacyPlan:
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
             maximum=population,
-            advice=_("The population has {population:,} users: lower it or use a larger population.").format(
-                population=population
-            ),
+            advice=_(
+                "The population has {population:,} users: lower clients per round, or raise the population."
+            ).format(population=population),
         )
         noise = limits.NOISE_MULTIPLIER.check(self.noise_multiplier)
         _set(
@@ -111,8 +111,8 @@ class PrivacyPlan:
             raise InvalidValueError(
                 "noise_multiplier",
                 _(
-                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little "
-                    "protects nobody: use 0, which says so, or more noise."
+                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little noise protects "
+                    "nobody: raise it, or use 0, which is reported as no privacy."
                 ).format(least=rounding.given(limits.LEAST_NOISE), noise=rounding.given(noise)),
             )
         self.clipping.check_noise(noise, clients)

@@ -292,7 +292,10 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
         )
         return Account(rdp=rdp, pld=None, refusal=refusal)
     if delta < COMPOSED_LEAST_DELTA:
-        refusal = N_("PLD needs a delta of at least {bound:g} here: a smaller tail is no float. RDP stands in.")
+        refusal = N_(
+            "PLD needs a delta of at least {bound:g} here: a smaller tail underflows in floating point. RDP is used "
+            "instead."
+        )
         return Account(rdp=rdp, pld=None, refusal=refusal, bound=COMPOSED_LEAST_DELTA)
     if _is_beyond(runs, delta, rdp.value):
         return Account(rdp=rdp, pld=_by_composition(runs, delta, precision))

@@ -102,7 +102,7 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, clients_per_round=plan.population - step),
         steps=plan.population - fewest,
         advice=_(
-            "even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
+            "even with the {fewest:,} clients per round that this noise needs at least. Raise the target or the "
             "noise, or train fewer rounds"
         ).format(fewest=fewest),
         number="clients_per_round",
@@ -350,16 +350,16 @@ def answer_for_risk(
         raise InvalidValueError(
             "true_positive_rate",
             _(
-                "Expected true_positive_rate above the false-positive rate {rate}, found {wanted}: who accuses at "
-                "random already finds as many as that. Raise it."
+                "Expected true_positive_rate above the false-positive rate {rate}, found {wanted}: random guessing "
+                "already reaches that. Raise it."
             ).format(rate=rounding.given(rate), wanted=rounding.given(wanted)),
         )
     if plan.zeroing:
         raise InvalidValueError(
             "zeroing",
             _(
-                "Expected a plan without zeroing, found one with it: its threshold follows the updates without noise, so "
-                "that nothing bounds an attack. Leave it out."
+                "Expected a plan without zeroing, found one with it: its threshold follows the updates without "
+                "noise, so that no bound on attacks holds. Leave it out."
             ),
         )
     axis = _noise(plan)

@@ -26,7 +26,7 @@ _LIBRARIES = ("dp-accounting", "numpy", "scipy")
 
 def kept(home: Path) -> Path:
     """Returns where the answers of this program, on these libraries, are kept in a home."""
-    depends = " ".join([program.code(), sys.version, *map(version, _LIBRARIES)])
+    depends = " ".join([program.code_digest(), sys.version, *map(version, _LIBRARIES)])
     return home / "opening" / f"{hashlib.sha256(depends.encode()).hexdigest()}.json"
 
 

@@ -63,16 +63,16 @@ def rehearsal(seed: int | None) -> str:
     if seed is None:
         return ""
     return _(
-        "A rehearsal: whoever knows the seed {seed} can recompute cohorts and noise, and the guarantee assumes "
-        "that nobody can. Train without a seed what is to be released."
+        "Seeded run: not for release. Whoever knows the seed {seed} can recompute cohorts and noise, and the "
+        "guarantee assumes that nobody can. Train a model for release without a seed."
     ).format(seed=seed)
 
 
 def attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     """Returns what the best attack achieves, in words for a lecture; or that nothing bounds it."""
     return unbounded(plan) or _(
-        "Even somebody who knows all other users' data and sees every round finds at most {found} of the "
-        "users that took part, when {accused} of those that did not are accused by mistake."
+        "An attacker who knows all other users' data and sees every round has a true-positive rate (TPR) of at most "
+        "{found} at a false-positive rate (FPR) of {accused}."
     ).format(
         found=percent(float(risk.true_positive_rate(false_positive_rate))),
         accused=rounding.given_percent(false_positive_rate),
@@ -106,10 +106,10 @@ def table(
     """
     rows = [
         (
-            _("Setting"),
+            _("Trust model"),
             _(
-                "Central: the server sees each sampled user's update in the clear, and is trusted to clip and add up, "
-                "to add the noise, and to keep neither updates nor cohorts."
+                "Central: the server sees each sampled user's update in the clear, and is trusted to clip and sum "
+                "correctly, to add the noise, and to keep neither updates nor cohorts."
             ),
         ),
         (_("Covers"), _covers(done, ledger)),
@@ -118,9 +118,19 @@ def table(
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
+<<<<<<< HEAD
         (_("Sampling assumed"), plan.cohorts.assumption(plan.fleet)),
         (_("Sampling done"), conduct.sampling(done, plan.cohorts)),
         (_("If cohorts are known"), _if_cohorts_are_known(plan)),
+||||||| 7a67a99
+        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
+        (_("Sampling done"), conduct.sampling(done, plan.participation)),
+        (_("If cohorts are known"), _if_cohorts_are_known(plan)),
+=======
+        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
+        (_("Sampling done"), conduct.sampling(done, plan.participation)),
+        (_("Without amplification by sampling"), _if_cohorts_are_known(plan)),
+>>>>>>> main
         (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),
         (
             _("Delta"),
@@ -143,8 +153,8 @@ def table(
 
 def _covers(done: Conduct | None, ledger: str) -> str:
     others = _(
-        "Not covered: choosing its settings by looking at other runs on the same users, the accuracy and loss that were "
-        "looked at, and anything else done with the data."
+        "Not covered: choosing its settings by looking at other runs on the same users, the accuracy and loss that "
+        "were observed, and anything else done with the data."
     )
     return " ".join([conduct.covered(done), others, ledger or _("The ledger composes all runs on a data set.")])
 
@@ -152,7 +162,7 @@ def _covers(done: Conduct | None, ledger: str) -> str:
 def _if_cohorts_are_known(plan: PrivacyPlan) -> str:
     if why := exception(plan):
         return _("Not stated.") + " " + why
-    return _("Without amplification by sampling, epsilon is {epsilon}.").format(
+    return _("Epsilon is {epsilon}, against an attacker who knows the cohorts.").format(
         epsilon=epsilon_text(accounting.without_amplification(plan))
     )
 
@@ -161,7 +171,7 @@ def _attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     words = attack(plan, risk, false_positive_rate)
     if unbounded(plan):
         return words
-    most = _("True-positive exceeds false-positive rate by at most {advantage}.")
+    most = _("Membership advantage, max (TPR - FPR): at most {advantage}.")
     return f"{words} {most.format(advantage=percent(risk.advantage))}"
 
 
@@ -185,11 +195,11 @@ def _accountants(account: Account) -> str:
 
 def _seed(training: TrainingPlan | None, done: Conduct | None) -> str:
     if training is None:
-        return conduct.not_stated(done) + " " + _("To be released, a model is to be trained without a seed.")
+        return conduct.not_stated(done) + " " + _("A model for release must be trained without a seed.")
     if training.seed is not None and done is not None and not done.seeded:
         return _(
-            "On the engine {engine}, neither cohorts nor noise follow the seed {seed}. The run counts as a rehearsal all "
-            "the same: train without a seed what is to be released."
+            "On the engine {engine}, neither cohorts nor noise follow the seed {seed}. The run counts as a seeded "
+            "run all the same, not for release: train a model for release without a seed."
         ).format(engine=done.engine, seed=training.seed)
     return rehearsal(training.seed) or _("None: sampling and noise come from the operating system's entropy.")
 

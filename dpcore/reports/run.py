@@ -65,12 +65,12 @@ def html(store: StoreAccess, run: Run) -> str:
         date=time.strftime("%Y-%m-%d"),
         accountant=accounting.VERSION,
     )
-    return page.whole(
+    return page.document(
         _("Run {run}").format(run=run.run_id),
         [
             page.heading(run.title, level=1),
             page.paragraph(about),
-            page.answer(statement.sentence(run.charged, epsilon)),
+            page.highlighted(statement.sentence(run.charged, epsilon)),
             *figures,
             page.heading(_("The statement")),
             page.statement(reporting.rows(store, run)),
@@ -81,7 +81,7 @@ def html(store: StoreAccess, run: Run) -> str:
     )
 
 
-def script_of(store: StoreAccess, plan: Plan) -> str:
+def script_for(store: StoreAccess, plan: Plan) -> str:
     """Returns `tff_script` for the data set as it is here.
 
     Raises:

@@ -16,7 +16,7 @@ from dpcore.runs.store.run_rows import Run
 def rows(
     store: StoreAccess, run: Run, *, false_positive_rate: float = limits.FALSE_POSITIVE_RATE.default
 ) -> list[tuple[str, str]]:
-    """Returns the statement of a run, a line an item."""
+    """Returns the statement of a run, one line per item."""
     plan, training = run.charged, run.plan.training
     return statement.table(
         plan,
@@ -76,8 +76,6 @@ def _data(store: StoreAccess, run: Run) -> str:
     else:
         more = _(manifest.description.access_note)
         if manifest.users_without_train:
-            users = population.in_words(
-                num_users=manifest.num_users, users_without_train=manifest.users_without_train
-            )
+            users = population.label(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
             more = f"{users}. {more}"
     return f"{words} {more}".rstrip()

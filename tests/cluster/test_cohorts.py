@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from dpcore.cluster import certificates, status
-from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.cluster.configuration import TLS_FILES, ClusterConfiguration
 from dpcore.errors import ClusterError, RoundAbandonedError
 from dpcore.learning import shards
 
@@ -39,7 +39,7 @@ class Cluster:
         self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(told))
         until(lambda: told.exists() and told.read_text().endswith("}"))  # it is written a moment after it is there
         address = json.loads(told.read_text())["address"]
-        self.setting = ClusterSetting(address=address, tls=str(folder / "tls"))
+        self.configuration = ClusterConfiguration(address=address, tls=str(folder / "tls"))
 
     def start(self, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen:
         environment = os.environ | {"EPSILON_LAB_HOME": str(self.folder / "home"), "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -52,7 +52,7 @@ class Cluster:
 
     def worker(self, name: str, *more: str, cwd: Path = ROOT) -> subprocess.Popen:
         return self.start(
-            "worker", self.setting.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
+            "worker", self.configuration.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
         )
 
     def stop_workers(self) -> None:
@@ -100,12 +100,12 @@ def on(cluster, plan, few_writers, tmp_path):
     made = []
 
     def make(said=None, stop_requested=lambda: False, folder=tmp_path):
-        connect = Opener(cluster.setting)
+        connect = Opener(cluster.configuration)
 
         def computes(clients):
             cohorts = ClusterCohorts(
                 open_connection=connect,
-                setting=cluster.setting,
+                configuration=cluster.configuration,
                 plan=plan,
                 dataset=few_writers,
                 clients=clients,
@@ -411,7 +411,7 @@ def test_a_scheduler_that_is_lost_is_waited_for(on, cluster, expected, engine):
     thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
     thread.start()
     until(lambda: "scheduler" in said[-1])
-    cluster.scheduler = cluster.start("scheduler", "--port", cluster.setting.address.rsplit(":", 1)[1])
+    cluster.scheduler = cluster.start("scheduler", "--port", cluster.configuration.address.rsplit(":", 1)[1])
     cluster.worker("after")
     thread.join(_PATIENCE)
     assert same(engine, box[0], expected[1])
@@ -422,15 +422,15 @@ def test_a_wrong_address_and_a_stranger_without_certificates_are_told_within_sec
     from dpcore.cluster.connection import connect
 
     certificates.make(tmp_path / "strangers")
-    port = cluster.setting.address.rsplit(":", 1)[1]
+    port = cluster.configuration.address.rsplit(":", 1)[1]
     strangers = [
-        ClusterSetting(address="tcp://127.0.0.1:1"),
-        ClusterSetting(address=f"tcp://127.0.0.1:{port}"),
-        ClusterSetting(address=cluster.setting.address, tls=str(tmp_path / "strangers")),
-        ClusterSetting(address=cluster.setting.address),
+        ClusterConfiguration(address="tcp://127.0.0.1:1"),
+        ClusterConfiguration(address=f"tcp://127.0.0.1:{port}"),
+        ClusterConfiguration(address=cluster.configuration.address, tls=str(tmp_path / "strangers")),
+        ClusterConfiguration(address=cluster.configuration.address),
     ]
-    for setting in strangers:
+    for configuration in strangers:
         started = time.monotonic()
-        with pytest.raises(ClusterError, match=f"Expected .*{setting.address}"):
-            connect(setting)
+        with pytest.raises(ClusterError, match=f"Expected .*{configuration.address}"):
+            connect(configuration)
         assert time.monotonic() - started < 30  # by itself 5; the machine may be busy

@@ -13,8 +13,8 @@ from dpcore.language import N_
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
-from dpcore.runs.store.settings import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from tests.pages import test_pages as pages
@@ -176,10 +176,10 @@ def test_every_control_says_what_it_is_where_there_is_much(name, filled):
     [
         ("queued", "It begins by itself", set()),
         ("running", "also when this page is closed", set()),
-        ("finished", "Hold it against others", {"Frontier", "Ledger"}),
+        ("finished", "Compare it with others", {"Frontier", "Ledger"}),
         ("stopped", "Resume it, or run it again", set()),
         ("interrupted", "Resume goes on from its last checkpoint", set()),
-        ("failed", "The log says more", set()),
+        ("failed", "See the log", set()),
         ("cancelled", "has spent nothing", set()),
     ],
 )
@@ -198,7 +198,7 @@ def test_a_study_in_any_state_says_what_to_do_next(home):
     assert any("Its runs wait in the queue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
     test.button(key="pause").click().run()
-    assert any("until you press Go on" in caption.value for caption in test.caption)
+    assert any("until you press Continue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
 
 

@@ -62,7 +62,7 @@ def work(store, monkeypatch, engine="vectorized", *, fragile):
     network = ["dpcore.isolated"] if engine == "tff" else []
     module = "tests.runs.fragile_worker" if fragile else "dpcore.runs.process.worker"
     monkeypatch.setattr(runner, "_MODULE_FOR", {engine: [*network, module]})
-    watched = runner.Watched()
+    watched = runner.StartedWorkers()
     with lock(processes.runner_lock(store), wait=True):
         while runner.step(store, watched):
             time.sleep(0.05)

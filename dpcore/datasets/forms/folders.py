@@ -57,7 +57,7 @@ def parts_of(folder: Path) -> Parts:
         message = _("Expected files in {folder} that end in {endings}, found none.")
         raise DatasetError(message.format(folder=_called(folder), endings=", ".join((*ENDINGS, *PACKED))))
     forms = {_form(path): path.relative_to(folder) for path in files}
-    parts = [(split_words.of_path(path.relative_to(folder).parts), path) for path in files]
+    parts = [(split_words.split_of_path(path.relative_to(folder).parts), path) for path in files]
     if any(split for split, _path in parts):
         parts = [part for part in parts if not {*part[1].relative_to(folder).parts[:-1]} & _STAGES]
         forms = {_form(path): path.relative_to(folder) for _split, path in parts}

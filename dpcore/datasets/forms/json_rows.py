@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.json_stream import JsonStream
 from dpcore.datasets.forms.leaf import KEYS, LeafTable
-from dpcore.datasets.importing.tabular import BYTES, Batch, Table, described
+from dpcore.datasets.importing.tabular import BYTES, Batch, Table, column_of
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -31,7 +31,7 @@ class JsonRows(Table):
             raise DatasetError(_("{file} has no rows.").format(file=path.name))
         names = list(dict.fromkeys(name for row in rows for name in row))
         self.columns = tuple(
-            described(pa.field(name, self._array(name, [row.get(name) for row in rows], 0).type)) for name in names
+            column_of(pa.field(name, self._array(name, [row.get(name) for row in rows], 0).type)) for name in names
         )
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:

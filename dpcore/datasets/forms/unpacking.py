@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
-from dpcore.datasets.importing.reading import check_is_file, reason
+from dpcore.datasets.importing.file_errors import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import _
 

@@ -44,7 +44,7 @@ class Balance:
         return allowed is not None and self.account.headline.value > allowed
 
 
-def charged(store: StoreAccess, dataset: str) -> list[Run]:
+def charged_runs(store: StoreAccess, dataset: str) -> list[Run]:
     """Returns the runs that a data set is charged with, the newest first; also those that were thrown away."""
     return [
         run for run in store.runs(deleted=None) if run.plan.training.dataset == dataset and run.may_have_released
@@ -67,7 +67,7 @@ def balance(
     precision: Precision = Precision.REPORTED,
 ) -> Balance:
     """Returns what the runs on a data set have spent, with more plans, if they were run."""
-    policy, runs = store.policy(dataset), charged(store, dataset)
+    policy, runs = store.policy(dataset), charged_runs(store, dataset)
     plans = [run.charged for run in runs] + [plan.privacy for plan in more]
     unreadable = [run_id for run_id, where in store.unreadable() if where in (dataset, None)]
     if unreadable:  # what they have spent is not known, and so without bound

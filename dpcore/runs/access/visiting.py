@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dpcore import datasets, hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import NotAllowedError
 from dpcore.hosting import Rules
 from dpcore.language import _
@@ -77,7 +77,7 @@ class Visited:
     def rules(self) -> Rules:
         return self._store.rules()
 
-    def cluster(self, whose: str = "", *, own: bool = False) -> ClusterSetting | None:
+    def cluster(self, whose: str = "", *, own: bool = False) -> ClusterConfiguration | None:
         return self._store.cluster(whose, own=own)
 
     def recovered(self) -> str:
@@ -131,8 +131,8 @@ class Visited:
                     )
                     if owner
                     else _(
-                        "Expected {what} to be yours, found that of whoever runs this dashboard. Look at it, or run its "
-                        "plan again."
+                        "Expected {what} to be yours, found that of the administrator. Look at it, or run its plan "
+                        "again."
                     )
                 ).format(what=what)
             )
@@ -155,8 +155,8 @@ class Visited:
             if name not in allowed:
                 raise NotAllowedError(
                     _(
-                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, or "
-                        "ask whoever runs the dashboard."
+                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, "
+                        "or ask the administrator."
                     ).format(names=", ".join(allowed), name=name)
                 )
             if datasets.must_be_fetched(name, self.home):
@@ -177,7 +177,7 @@ class Visited:
         engine: str,
         eval_every: int,
         stop_when_diverging: bool = False,
-        cluster: ClusterSetting | None = None,
+        cluster: ClusterConfiguration | None = None,
     ) -> str:
         """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
 
@@ -202,8 +202,8 @@ class Visited:
         if rules.out_of_time(owner=self.owner, seconds=run.seconds):
             raise NotAllowedError(
                 _(
-                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. What it "
-                    "has learnt is kept: ask whoever runs the dashboard, or run a plan with fewer rounds."
+                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. Its "
+                    "results so far are kept: ask the administrator, or run a plan with fewer rounds."
                 ).format(most=rules.most_minutes, run=run.run_id, found=run.seconds / 60)
             )
         return self._store.requeue(run, redrawn=redrawn, behind=True)
@@ -250,9 +250,9 @@ class Visited:
         raise hosting.only_the_machine(_("deciding about a budget or a public mark"))
 
     def set_parallel_runs(self, count: int) -> None:
-        raise hosting.only_the_machine(_("setting how many runs train side by side"))
+        raise hosting.only_the_machine(_("setting how many runs train in parallel"))
 
-    def set_cluster(self, setting: ClusterSetting | None, whose: str = "") -> None:
+    def set_cluster(self, configuration: ClusterConfiguration | None, whose: str = "") -> None:
         raise hosting.only_the_machine(_("setting a cluster"))
 
     def set_rules(self, rules: Rules) -> None:

@@ -92,12 +92,12 @@ def claim(store: Store, run: Run) -> int | None:
     return held
 
 
-def sign(store: StoreAccess, run_id: str, pid: int) -> None:
+def write_worker_pid(store: StoreAccess, run_id: str, pid: int) -> None:
     """Notes beside a run's lock whose it is."""
     worker_lock(store, run_id).write_text(str(pid))
 
 
-def signed(store: StoreAccess, run_id: str) -> int | None:
+def worker_pid(store: StoreAccess, run_id: str) -> int | None:
     """Returns the process id of the last worker of a run; it may be long gone."""
     with suppress(FileNotFoundError, ValueError):
         return int(worker_lock(store, run_id).read_text())
@@ -107,6 +107,6 @@ def signed(store: StoreAccess, run_id: str) -> int | None:
 def kill_worker(store: StoreAccess, run_id: str) -> None:
     """Ends a run's worker at once, if it lives. What it has written stays whole."""
     # While the lock is held, that is the id of a living process and of no other.
-    if is_held(worker_lock(store, run_id)) and (pid := signed(store, run_id)):
+    if is_held(worker_lock(store, run_id)) and (pid := worker_pid(store, run_id)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -7,8 +7,16 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dpcore import datasets
+<<<<<<< HEAD
 from dpcore.cluster.setting import ClusterSetting
 from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
+||||||| 7a67a99
+from dpcore.cluster.setting import ClusterSetting
+from dpcore.errors import EpsilonLabError, InvalidValueError
+=======
+from dpcore.cluster.configuration import ClusterConfiguration
+from dpcore.errors import EpsilonLabError, InvalidValueError
+>>>>>>> main
 from dpcore.language import N_, _
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
@@ -45,7 +53,7 @@ def start(
     engine: str,
     eval_every: int,
     stop_when_diverging: bool = False,
-    cluster: ClusterSetting | None = None,
+    cluster: ClusterConfiguration | None = None,
 ) -> str:
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 

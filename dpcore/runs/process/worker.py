@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore import datasets, files, isolated, program
+from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import (
     ClusterUnreachableError,
     DamagedCheckpointError,
@@ -38,7 +39,7 @@ from dpcore.runs.studies import schedule
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
-# TFF's runtime takes one plan a process, in a network of its own.
+# TFF's runtime takes one plan per process, in a network of its own.
 _MAY_FOLLOW = "vectorized"
 _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard: {minutes}")
 _PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
@@ -46,7 +47,7 @@ _PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
 
 def main(home: Path, run_id: str, held: int) -> None:
     """Trains a run that was begun, and then those that wait, until there is none for this process."""
-    program.code()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
+    program.code_digest()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
     store = Store(home)
     terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
@@ -130,7 +131,7 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
         run_id, held = queue[0].run_id, processes.claim(store, queue[0])
         if held is None:
             return None
-        processes.sign(store, run_id, os.getpid())
+        processes.write_worker_pid(store, run_id, os.getpid())
         with processes.worker_log(store, run_id).open("ab") as log:
             os.dup2(log.fileno(), sys.stdout.fileno())
             os.dup2(log.fileno(), sys.stderr.fileno())
@@ -146,19 +147,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     if run.complete and (store.folder(run_id) / "weights.npz").exists():
         return "finished", ""  # it was lost just before it could say so
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
-
-    def progress(what: str, fraction: float) -> None:
-        store.say(run_id, _PROGRESS.format(what=what, share=fraction))
-
-    progress(N_("Reading the data"), 0.0)
-    dataset = datasets.load(plan.training.dataset, store.home, progress)
-    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
-        raise DatasetError(
-            _(
-                "Expected {dataset} with the content {expected}, found {found}: it was imported anew since. Start the "
-                "run again for what is there now."
-            ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
-        )
+    dataset = _dataset(store, run_id, plan)
     store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
     from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
         checkpoints,
@@ -167,11 +156,21 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         training,
     )
 
+<<<<<<< HEAD
     computes = clusters.computes(store, run, dataset, stop_requested, held)
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
     engine = engines.create(run.engine, plan, dataset, computes, streams)
     replays = key is not None and engines.replays(run.engine)
+||||||| 7a67a99
+    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
+    replays = engines.replays(run.engine, plan)
+=======
+    computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
+    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
+    replays = engines.replays(run.engine, plan)
+>>>>>>> main
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -192,7 +191,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
-    for report in clusters.until_given_up(reports):
+    for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:
@@ -214,6 +213,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     return "stopped", why
 
 
+<<<<<<< HEAD
 def _key(store: Store, run: Run) -> int | None:
     """Returns what the run's random numbers follow from: its seed, or a key that was drawn for it alone.
 
@@ -232,6 +232,27 @@ def _key(store: Store, run: Run) -> int | None:
     return key
 
 
+||||||| 7a67a99
+=======
+def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
+    """Returns a plan's data set, made or downloaded first where it has to be; refuses another content than the plan's."""
+
+    def progress(what: str, fraction: float) -> None:
+        store.say(run_id, _PROGRESS.format(what=what, share=fraction))
+
+    progress(N_("Reading the data"), 0.0)
+    dataset = datasets.load(plan.training.dataset, store.home, progress)
+    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            _(
+                "Expected {dataset} with the content {expected}, found {found}: it was imported anew since. Start the "
+                "run again for what is there now."
+            ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
+        )
+    return dataset
+
+
+>>>>>>> main
 def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
     """Returns what the run goes on from; `None` to begin with round 0."""
     from dpcore.learning import checkpoints

@@ -8,19 +8,19 @@ from dataclasses import fields
 from pathlib import Path
 
 from dpcore import messages, strict_json
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import folders, order
 from dpcore.runs.store.database import not_found
+from dpcore.runs.store.decisions import Decisions
 from dpcore.runs.store.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
-from dpcore.runs.store.settings import Settings
 from dpcore.runs.store.study_rows import StudyRows
 
 
-class Store(Settings, StudyRows):
+class Store(Decisions, StudyRows):
     """The runs under one home folder, with all else that is in their file.
 
     What is decided for all runs, and studies, have modules of their own, but no objects of their own:
@@ -39,7 +39,7 @@ class Store(Settings, StudyRows):
         eval_every: int,
         stop_when_diverging: bool = False,
         owner: str = "",
-        cluster: ClusterSetting | None = None,
+        cluster: ClusterConfiguration | None = None,
     ) -> str:
         """Queues a run behind all others and returns its id; a visitor's, before those whose owners had more turns."""
         run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()

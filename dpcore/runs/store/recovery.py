@@ -60,7 +60,7 @@ def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
         _forget_damaged_ids(db, runs)
         done, odd = Counter[str](), _odd(runs, folders.rows(db))
         for run_id in sorted(
-            odd, key=lambda run_id: folders.told(runs / run_id) is None
+            odd, key=lambda run_id: folders.recorded(runs / run_id) is None
         ):  # by then doubts are known
             done[_mend(db, runs, run_id, doubt=bool(found) or done[_READ_BACK] > 0)] += 1
         del done[""]
@@ -95,7 +95,7 @@ def _odd(runs: Path, rows: Mapping[str, sqlite3.Row]) -> list[str]:
     where = str(runs)
     odd = [run_id for run_id, row in rows.items() if not folders.agree(where, row)]
     for name in sorted(folders.names(runs) - rows.keys()):
-        told = folders.told(runs / name)
+        told = folders.recorded(runs / name)
         if told is None or told["run_id"] not in rows:  # else it is a copy
             odd += [name] if folders.is_of_a_run(runs / name) else []
     return odd
@@ -138,7 +138,7 @@ def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = Fals
     With `doubt`, the table is known to be of an earlier time, as far as it is there.
     """
     folder, row = runs / run_id, folders.row(db, run_id)
-    told, damaged = folders.told(folder), folders.is_damaged(folder)
+    told, damaged = folders.recorded(folder), folders.is_damaged(folder)
     intact = row if row is not None and folders.is_intact(row) and not (doubt and damaged) else None
     if told is not None and told["run_id"] != run_id:
         if row is None:
@@ -188,7 +188,7 @@ def _forget_damaged_ids(db: sqlite3.Connection, runs: Path) -> None:
 def _mend_renamed(db: sqlite3.Connection, runs: Path, told: dict[str, Any]) -> str:
     """As `_mend`, for a folder that is a copy of a run's, or that run's under another name."""
     run_id = str(told["run_id"])
-    if not folders.is_name(run_id) or folders.row(db, run_id) or folders.told(runs / run_id):
+    if not folders.is_name(run_id) or folders.row(db, run_id) or folders.recorded(runs / run_id):
         return ""
     _take(db, runs, told, None)
     return _READ_BACK

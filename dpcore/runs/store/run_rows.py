@@ -104,7 +104,7 @@ class Run:
         privacy, least = self.plan.privacy, self.least_clip_norm
         clipping = privacy.clipping
         if privacy.bounds_updates and not self.bounded and least is not None:
-            clipping = stored_plan.came_down(clipping, least)
+            clipping = stored_plan.lowered_clipping(clipping, least)
         return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 

@@ -33,7 +33,7 @@ def read(text: str) -> Plan:
             raise refusal from None
 
 
-def came_down(clipping: Clipping, clip_norm: float) -> Clipping:
+def lowered_clipping(clipping: Clipping, clip_norm: float) -> Clipping:
     """Returns a way to clip as if it had begun at a clip norm that it came to."""
     unchecked: Clipping = _UNCHECKED[clipping.kind](**asdict(clipping) | {clipping.begins_at: clip_norm})
     return unchecked

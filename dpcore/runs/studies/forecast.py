@@ -146,7 +146,7 @@ def family(run: Run) -> tuple[Any, ...]:
     return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing, privacy.adjacency
 
 
-def best(costs: NDArray[np.float64], accuracies: NDArray[np.float64]) -> NDArray[np.bool_]:
+def pareto_front(costs: NDArray[np.float64], accuracies: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Returns which points nothing beats: bool [points]; lower costs and higher accuracies are better."""
     return np.array(
         [
@@ -157,11 +157,11 @@ def best(costs: NDArray[np.float64], accuracies: NDArray[np.float64]) -> NDArray
     )
 
 
-def over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Returns a row a setting, with the mean over its seeds: the best of several is as good as its luck.
+def means_over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Returns one row per setting, with the mean over its seeds: the best of several is as good as its luck.
 
     Args:
-        runs: A row a run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
+        runs: One row per run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
             told by, and what it costs: `epsilon`, `minutes`.
         by: The columns that a setting is told by.
 

@@ -25,12 +25,12 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.store.study_rows import StudyRow
+from dpcore.runs.studies.outcome import Setting, final_plan, sweep_outcome
 from dpcore.runs.studies.progress import Progress
-from dpcore.runs.studies.reading import Setting, final_plan, read
 from dpcore.runs.studies.study import FINAL, SWEEP, WRITERS, Study
 
 
-def look(store: StoreAccess, study_id: str) -> Progress:
+def current(store: StoreAccess, study_id: str) -> Progress:
     """Returns a study as it is now, and queues what it can go on with.
 
     Raises:
@@ -41,13 +41,13 @@ def look(store: StoreAccess, study_id: str) -> Progress:
         study = Study.from_json(row.spec)
         attached = {part: _attached(store, row, part) for part in (SWEEP, FINAL)}
         sweep, final = ([run for run in part if not _thrown_away(run, row)] for part in attached.values())
-        reading = read(study, sweep)
+        outcome = sweep_outcome(study, sweep)
         as_planned = {"finished"} if row.going else {"finished", "cancelled"}  # a pause takes runs out of the queue
         ended = [run for run in [*sweep, *final] if not run.active and run.status not in as_planned]
         if row.going:
             ended += [run for part in attached.values() for run in part if _thrown_away(run, row)]
-        done = reading.complete and all(one.status == "finished" for one in final)
-        wants_final = study.target_epsilon is not None and reading.bearable is not None
+        done = outcome.complete and all(one.status == "finished" for one in final)
+        wants_final = study.target_epsilon is not None and outcome.tolerable is not None
         if done and (final or not wants_final):
             status, message = "finished", ""
             visiting.acting_for(store, row.owner).set_going(study_id, False)
@@ -59,7 +59,7 @@ def look(store: StoreAccess, study_id: str) -> Progress:
             study=study,
             sweep=sweep,
             final=final,
-            reading=reading,
+            outcome=outcome,
             status=status,
             message=message,
             owner=row.owner,
@@ -100,8 +100,8 @@ def check_baseline(store: StoreAccess, study: Study) -> None:
     dataset = study.plan.training.dataset
     if study.baseline == WRITERS and not datasets.like_writers(dataset, store.home):
         message = _(
-            "Expected data like the Writers, 28x28 images of ten classes, to take the noise-free run from them, found "
-            "{dataset}. Train it on the data themselves, or leave it out."
+            "Expected data like the Writers, 28x28 images of ten classes, to train the non-private baseline on the "
+            "Writers, found {dataset}. Train it on the data set itself, or leave it out."
         )
         raise InvalidValueError("baseline", message.format(dataset=dataset))
 
@@ -116,7 +116,7 @@ def pause(store: StoreAccess, study_id: str) -> None:
     """Queues no more runs for a study, and takes out of the queue those that wait."""
     store.set_going(study_id, False)
     for row in store.studies(study_id):
-        for run in [*members(store, row, SWEEP), *members(store, row, FINAL)]:
+        for run in [*runs_of_part(store, row, SWEEP), *runs_of_part(store, row, FINAL)]:
             if run.status == "queued" and visiting.owns(store, run.owner):
                 supervisor.stop(store, run.run_id)
 
@@ -139,18 +139,18 @@ def advance(store: StoreAccess, study_id: str, *, again: bool = False) -> None:
                 study = Study.from_json(row.spec)
                 _queue(store, row, SWEEP, study, study.grid(), again)
                 (row,) = store.studies(study_id)
-                reading = read(study, members(store, row, SWEEP))
-                if study.target_epsilon is not None and reading.bearable is not None:
-                    _queue(store, row, FINAL, study, final_runs(study, reading.bearable), again)
+                outcome = sweep_outcome(study, runs_of_part(store, row, SWEEP))
+                if study.target_epsilon is not None and outcome.tolerable is not None:
+                    _queue(store, row, FINAL, study, final_runs(study, outcome.tolerable), again)
             except StoreError:
                 raise
             except EpsilonLabError as err:  # no room in the budget, or no number of clients reaches the target
                 store.set_going(study_id, False, err.message)
 
 
-def final_runs(study: Study, bearable: Setting) -> list[Plan]:
+def final_runs(study: Study, tolerable: Setting) -> list[Plan]:
     """Returns the plans of the final runs, one a seed."""
-    final = final_plan(study, bearable, study.accountant)
+    final = final_plan(study, tolerable, study.accountant)
     return [replace(final, training=replace(final.training, seed=seed)) for seed in study.seeds]
 
 
@@ -189,7 +189,7 @@ def _queue(store: StoreAccess, row: StudyRow, part: str, study: Study, plans: li
         store.attach(row.study_id, run_id, part)
 
 
-def runs_there(store: StoreAccess, study: Study) -> dict[Plan, Run]:
+def existing_runs(store: StoreAccess, study: Study) -> dict[Plan, Run]:
     """Returns the runs that a study goes on with when whoever has this store begins it: as `_queue` decides."""
     owner = visiting.owner(store)
     runs = _usable(store, study, owner)
@@ -216,7 +216,7 @@ def _usable(store: StoreAccess, study: Study, owner: str) -> dict[Plan, Run]:
     }
 
 
-def members(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
+def runs_of_part(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
     """Returns the runs of a part of a study as they are now; of those in the bin, what others have thrown there."""
     return [run for run in _attached(store, row, part) if not _thrown_away(run, row)]
 

@@ -73,9 +73,11 @@ class Study:
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
         if self.baseline == NONE and 0.0 in self.noise_multipliers:
-            self._refuse(_("Expected no noise 0 where the noise-free run is left out, found {found}."))
+            self._refuse(_("Expected no noise 0 where the non-private baseline is left out, found {found}."))
         if self.baseline == WRITERS and self.plan.training.dataset == "writers":
-            message = _("Expected another data set than the Writers to take the noise-free run from them.")
+            message = _(
+                "Expected another data set than the Writers to train the non-private baseline on the Writers."
+            )
             raise InvalidValueError("baseline", message)
         if self.target_epsilon is None:
             return
@@ -90,9 +92,9 @@ class Study:
             raise InvalidValueError(
                 "clients_per_round",
                 _(
-                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a final "
-                    "run is wanted, found several: which of them should it take? Leave the target out, or choose one "
-                    "of each."
+                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a "
+                    "final run is wanted, found several: which of them should it take? Leave the target out, or "
+                    "choose one of each."
                 ),
             )
 

@@ -35,7 +35,7 @@ def notices(store: StoreAccess) -> None:
             button(
                 _("Undo"), "undo", _undo, store, deleted, tip=_("Brings back what was put into the bin just now.")
             )
-            button(_("Fine"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
+            button(_("Dismiss"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
     read_back(store)
 
 
@@ -43,7 +43,7 @@ def read_back(store: StoreAccess) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
         st.warning(language.translated(recovered), icon=":material/healing:")
-        button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
+        button(_("Dismiss"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 
 def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: bool = False) -> None:
@@ -51,7 +51,14 @@ def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: b
 
     What a press does runs before the page, which alone knows its language: so that is kept.
     """
-    st.button(words, key=key, on_click=language.kept(attempt), args=(do, *arguments), help=tip, disabled=disabled)
+    st.button(
+        words,
+        key=key,
+        on_click=language.in_current_language(attempt),
+        args=(do, *arguments),
+        help=tip,
+        disabled=disabled,
+    )
 
 
 def attempt(do: Callable, *arguments) -> None:
@@ -104,12 +111,12 @@ def show(store: StoreAccess, run: Run) -> None:
     mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
         if mine and run.status == "running" and not run.stop_requested:
-            tip = _("Ends the run after the round it is in. What it has learnt is kept.")
+            tip = _("Ends the run after its current round. Its results so far are kept.")
             button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)
         elif mine and run.status == "running":
-            tip = _("It ends after the round it is in.")
+            tip = _("It ends after its current round.")
             st.button(_("Stopping …"), key="stopping", disabled=True, help=tip)
-            tip = _("Does not wait for the round. What came before it is kept.")
+            tip = _("Does not wait for the round to end. Earlier rounds are kept.")
             button(_("End it now"), "kill", lambda: supervisor.stop(store, run.run_id, now=True), tip=tip)
         if mine and run.status == "queued":
             tip = _("Takes it out of the queue.")
@@ -130,9 +137,9 @@ def show(store: StoreAccess, run: Run) -> None:
             with once_more.asking(store, _("Run again"), [run.plan]) as label:
                 button(label, "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
-            with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
+            with st.popover(_("Delete"), key="delete_run", help=_("Asks for confirmation first.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
-                tip = _("Keeps its charge.")
+                tip = _("Its charge stays in the ledger.")
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
@@ -149,7 +156,14 @@ def describe(store: StoreAccess, run: Run) -> None:
                 attempt(lambda: store.describe(run.run_id, **{name: st.session_state[key]}))
 
             st.session_state[key] = getattr(run, name)  # what it is now, whoever has written it
-            show(label, key=key, disabled=fixed, max_chars=most, help=tip, on_change=language.kept(changed))
+            show(
+                label,
+                key=key,
+                disabled=fixed,
+                max_chars=most,
+                help=tip,
+                on_change=language.in_current_language(changed),
+            )
 
         field(
             one.text_input, _("Name"), "name", 80, _("What lists call it instead of its id; at most 80 characters.")
@@ -182,7 +196,7 @@ def parallel(store: StoreAccess) -> None:
         store.set_parallel_runs(count)
     running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
-        _("{running} running, {waiting} waiting. This machine has {cores} cores, which one run fills.").format(
+        _("{running} running, {waiting} waiting. This machine has {cores} cores; one run uses all of them.").format(
             running=running, waiting=waiting, cores=os.cpu_count()
         )
     )
@@ -214,6 +228,6 @@ def disk(store: StoreAccess) -> None:
             button(_("Bring back"), "restore", _undo, store, back, tip=tip, disabled=not back)
             if visitors.hosted():
                 return
-            with st.popover(_("Empty the bin"), help=_("Asks once more, and says what goes.")):
+            with st.popover(_("Empty the bin"), key="empty_bin", help=_("Asks for confirmation first.")):
                 st.write(_("Weights, logs and rounds go for good. The ledger keeps their charges."))
                 button(_("Empty it"), "empty", store.empty_bin, tip=_("Cannot be undone."))

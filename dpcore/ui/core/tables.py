@@ -80,7 +80,7 @@ def trade_off(plan: PrivacyPlan, epsilon: float) -> pd.DataFrame:
 
 
 def rounds(rows: list[Round]) -> pd.DataFrame:
-    """One row a round, columns as in the store and `signal_to_noise`."""
+    """One row per round, columns as in the store and `signal_to_noise`."""
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))
     table["signal_to_noise"] = pd.Series([row.signal_to_noise for row in rows], dtype=float)
     return table

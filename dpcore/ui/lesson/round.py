@@ -6,12 +6,12 @@ from dpcore.language import N_, _
 
 # Who, what happens there, and the screen about it.
 PARTS = (
-    (N_("Devices"), N_("some are drawn"), "sampling"),
-    (N_("Devices"), N_("each sends an update"), "update"),
-    (N_("Trusted server"), N_("clips each"), "clipping"),
-    (N_("Trusted server"), N_("adds up, with noise"), "noise"),
-    (N_("Released"), N_("the model"), "tradeoff"),
-    (N_("Released"), N_("what it tells"), "game"),
+    (N_("Devices"), N_("client sampling"), "sampling"),
+    (N_("Devices"), N_("local updates"), "update"),
+    (N_("Trusted server"), N_("clipping"), "clipping"),
+    (N_("Trusted server"), N_("noisy aggregation"), "noise"),
+    (N_("Released"), N_("model"), "tradeoff"),
+    (N_("Released"), N_("leakage"), "game"),
 )
 
 

@@ -17,37 +17,15 @@ from dpcore.language import _
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.store import Store
+from dpcore.ui import assets
 from dpcore.ui.core.markdown import plain
 
 # What `dpcore serve` tells the pages.
 HOSTED, LOGIN, SESSIONS = "EPSILON_LAB_HOSTED", "EPSILON_LAB_LOGIN", "EPSILON_LAB_SESSIONS"
 _COOKIE, _KNOWN, _ADMITTED = "epsilon_lab_visitor", "_visitor", "_admitted"
 _door = threading.Lock()  # so that no two take the last place
-_JS = """
-export default function ({ setStateValue }) {
-  const name = "epsilon_lab_visitor=";
-  const kept = document.cookie.split("; ").find((cookie) => cookie.startsWith(name))?.slice(name.length);
-  const drawn = () => [...crypto.getRandomValues(new Uint8Array(32))]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const id = /^[0-9a-f]{64}$/.test(kept ?? "") ? kept : drawn();
-  const safe = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${name}${id}; Max-Age=31536000; Path=/; SameSite=Strict${safe}`;
-  setStateValue("id", id);
-}
-"""
-_browser = st.components.v2.component("epsilon_lab.visitor", html="<span></span>", js=_JS)
-# A provider leads back to the opening page; the tab remembers which page was asked for. Who is on another page by then
-# has gone there on purpose.
-_BACK_JS = """
-export default function ({ data }) {
-  const key = "epsilon_lab_wanted", wanted = sessionStorage.getItem(key);
-  if (data.stranger) return sessionStorage.setItem(key, location.href);
-  sessionStorage.removeItem(key);
-  const landed = /^(\\?lang=\\w*)?$/.test(location.search) && /\\/(accountant)?$/.test(location.pathname);
-  if (wanted && landed && wanted !== location.href) location.replace(wanted);
-}
-"""
-_way_back = st.components.v2.component("epsilon_lab.way_back", html="<span></span>", js=_BACK_JS)
+_browser = st.components.v2.component("epsilon_lab.visitor", html="<span></span>", js=assets.text("visitor.js"))
+_way_back = st.components.v2.component("epsilon_lab.way_back", html="<span></span>", js=assets.text("way_back.js"))
 
 
 def hosted() -> bool:

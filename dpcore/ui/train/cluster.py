@@ -51,7 +51,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
         st.warning(plain(language.translated(seen.message)), icon=":material/hourglass:")
     elif active and time.time() - seen.written > _OLD_SECONDS:
         st.caption(
-            _("Nothing was heard of the cluster for {seconds:.0f} s.").format(seconds=time.time() - seen.written)
+            _("The cluster has not responded for {seconds:.0f} s.").format(seconds=time.time() - seen.written)
         )
     st.dataframe(
         pd.DataFrame(
@@ -60,7 +60,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
                 _("Address"): [one.address for one in seen.workers],
                 _("State"): [_(_STATES.get(one.state, one.state)) for one in seen.workers],
                 _("Shards"): [one.shards for one in seen.workers],
-                _("Milliseconds a client"): [
+                _("Time per client (ms)"): [
                     one.seconds_per_client and 1e3 * one.seconds_per_client for one in seen.workers
                 ],
                 _("Note"): [

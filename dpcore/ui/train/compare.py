@@ -38,7 +38,7 @@ def show(store: StoreAccess, run_ids: list[str]) -> None:
                     total_rounds=max(run.plan.privacy.rounds for run in runs),
                 ),
                 key=f"compare_{metric}",
-                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("nothing known yet")),
+                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("no data yet")),
                 table=pd.concat(
                     [
                         table.assign(run=name)[["run", "round", metric]]
@@ -48,7 +48,7 @@ def show(store: StoreAccess, run_ids: list[str]) -> None:
                     or [pd.DataFrame(columns=["run", "round", metric])]
                 ),
             )
-    st.subheader(_("The plans, and what came of them"))
+    st.subheader(_("Plans and results"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
     if not facts.loc["no guarantee because"].any():
         facts = facts.drop("no guarantee because")

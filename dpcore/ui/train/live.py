@@ -24,12 +24,15 @@ from dpcore.ui.train import cluster
 POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
 _SILENT_SECONDS = 30.0
-_PRIVATE, _DIAGNOSTIC = N_(":material/lock: Private outputs"), N_(":material/visibility: Non-private diagnostics")
+_PRIVATE, _DIAGNOSTIC = (
+    N_(":material/lock: Covered by the guarantee"),
+    N_(":material/visibility: Not covered: diagnostics"),
+)
 _UNCOVERED = N_(":material/lock_open: Outputs without a guarantee")
 _CURVES = {
     **lines.METRICS,
     "clip_norm": N_("Clip norm"),
-    "signal_to_noise": N_("Signal to noise of the average"),
+    "signal_to_noise": N_("Signal-to-noise ratio of the average"),
 }
 
 
@@ -73,17 +76,17 @@ def _take_along(store: StoreAccess, run: Run) -> None:
             _("The run as JSON"),
             lambda: report.as_json(store, run),
             f"{run.run_id}.json",
-            help=_("Its plan, as `train --plan` takes it, and all that came of it."),
+            help=_("Its plan, as input for `train --plan`, and all its results."),
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, run)),
+            language.in_current_language(lambda: report.html(store, run)),
             f"{run.run_id}.html",
-            help=_("Its curves, its statement, and how to repeat it; it needs nothing else."),
+            help=_("Its curves, its statement, and how to reproduce it, in one self-contained file."),
         )
         st.download_button(
-            _("A script on TFF alone"),
-            lambda: report.script_of(store, run.plan),
+            _("A script that uses TFF only"),
+            lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
             help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
@@ -137,7 +140,7 @@ def _drawn(
 
 def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str, str, pd.DataFrame]:
     shown = table.dropna(subset=[metric])[["round", metric]]
-    words = _("{title}: nothing known yet.").format(title=title)
+    words = _("{title}: no data yet.").format(title=title)
     if len(shown):
         first, last = shown.iloc[0], shown.iloc[-1]
         words = _("{title}: from {first:.3f} in round {begin:.0f} to {last:.3f} in round {end:.0f}.").format(
@@ -166,7 +169,7 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
     if run.active and done:
         pace = fmean(row.seconds for row in rows[-_RECENT:])
         words += [
-            _("{pace:.2g} rounds a second").format(pace=1 / pace),
+            _("{pace:.2g} rounds per second").format(pace=1 / pace),
             _("{time} remaining").format(time=_clock((total - done) * pace)),
         ]
     st.progress(done / total, text=" · ".join(words))
@@ -182,7 +185,7 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
     if run.status == "running" and run.beat and time.monotonic() - run.beat > _SILENT_SECONDS:
         silent = _clock(time.monotonic() - run.beat)
         st.warning(
-            _("Nothing was heard of the worker for {time}.").format(time=silent),
+            _("The worker has not responded for {time}.").format(time=silent),
             icon=":material/hourglass_disabled:",
         )
     diverged = divergence(rows)
@@ -215,19 +218,19 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     last = rows[-1] if rows else None
     clipped = fraction_clipped(run.plan.privacy, *rows[-2:]) if len(rows) > 1 else None
     private = {
-        _("Epsilon of {planned}").format(planned=rounding.epsilon(planned)): (
+        _("Epsilon spent (plan: {planned})").format(planned=rounding.epsilon(planned)): (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
             rounding.epsilon(min(run.epsilon, planned)) if last else "–",
-            _("What the rounds so far have cost each user, an upper bound."),
+            _("Privacy loss of each user over the rounds so far, an upper bound."),
         ),
         _("Clip norm"): (rounding.up(last.clip_norm) if last else "–", _("The L2 bound on a user's update.")),
-        _("Clipped"): (
+        _("Fraction clipped"): (
             "–" if clipped is None else f"{clipped:.0%}",
-            _("The fraction of updates above the clip norm, as the noisy count of the last round said."),
+            _("The fraction of updates above the clip norm, from the noisy count of the last round."),
         ),
-        _("Signal / noise"): (
+        _("Signal-to-noise ratio"): (
             "–" if last is None or last.signal_to_noise is None else f"{last.signal_to_noise:.2f}",
-            _("Size of the average update without its noise, estimated, over that of the noise."),
+            _("Estimated norm of the average update without its noise, over that of the noise."),
         ),
     }
     diagnostics = {
@@ -238,7 +241,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
         _("Cohort"): (
             last.cohort_size if last and last.cohort_size is not None else "–",
-            _("Users that came to the last round; it varies, and is no part of what is released."),
+            _("Users that took part in the last round. It varies, and is not released."),
         ),
     }
     left, right = st.columns([4, 3])
