@@ -83,16 +83,10 @@ def _plan(
     bands: Annotated[int | None, option(limits.BANDS)] = None,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
-<<<<<<< HEAD
-        Adjacency, typer.Option(help="What one user may change; replace-one only where an accountant analyses it.")
-||||||| 7a67a99
-        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
-=======
         Adjacency,
         typer.Option(
-            help="Neighbouring data sets: add or remove one user, or replace one (only with full participation)."
+            help="Neighbouring data sets: add or remove one user, or replace one (with full or fixed participation)."
         ),
->>>>>>> main
     ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
     clipping: Annotated[
         Clipping,

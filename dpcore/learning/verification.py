@@ -78,8 +78,7 @@ def _plan(*, noise_multiplier: float, noise: Noise | None = None, **training) ->
         population=_WRITERS, clients_per_round=_CLIENTS, rounds=10, noise_multiplier=noise_multiplier
     )
     if noise:
-        scheduled = {"participation": Schedule(), "clipping": FixedClipping(), "noise": noise}
-        privacy = dataclasses.replace(privacy, **scheduled)
+        privacy = dataclasses.replace(privacy, participation=Schedule(), clipping=FixedClipping(), noise=noise)
     return Plan(privacy=privacy, training=TrainingPlan(**training))
 
 

@@ -141,19 +141,9 @@ class Poisson:
     def assumption(self, fleet: Fleet) -> str:
         """Returns the same as a sentence, with who must keep what secret."""
         return _(
-<<<<<<< HEAD
-            "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in "
-            "every round; nobody learns who took part."
-        ).format(**fleet._asdict())
-||||||| 7a67a99
-            "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in "
-            "every round; nobody learns who took part."
-        ).format(clients_per_round=clients_per_round, population=population)
-=======
             "Poisson sampling: each user is sampled independently with probability {clients_per_round:,} / "
             "{population:,} in each round; nobody learns who took part."
-        ).format(clients_per_round=clients_per_round, population=population)
->>>>>>> main
+        ).format(**fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:
         """Returns how a run of this program formed its cohorts, as a sentence."""
@@ -198,16 +188,8 @@ class Full(Poisson):
     def condition(self, fleet: Fleet) -> str:
         return _("all users take part in every round")
 
-<<<<<<< HEAD
     def assumption(self, fleet: Fleet) -> str:
-        return _("All users take part in every round, anew in every round.")
-||||||| 7a67a99
-    def assumption(self, **numbers: int) -> str:
-        return _("All users take part in every round, anew in every round.")
-=======
-    def assumption(self, **numbers: int) -> str:
         return _("Full participation: all users take part in every round.")
->>>>>>> main
 
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: all users took part in every round.")

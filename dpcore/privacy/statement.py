@@ -118,19 +118,9 @@ def table(
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
-<<<<<<< HEAD
         (_("Sampling assumed"), plan.cohorts.assumption(plan.fleet)),
         (_("Sampling done"), conduct.sampling(done, plan.cohorts)),
-        (_("If cohorts are known"), _if_cohorts_are_known(plan)),
-||||||| 7a67a99
-        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
-        (_("Sampling done"), conduct.sampling(done, plan.participation)),
-        (_("If cohorts are known"), _if_cohorts_are_known(plan)),
-=======
-        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
-        (_("Sampling done"), conduct.sampling(done, plan.participation)),
         (_("Without amplification by sampling"), _if_cohorts_are_known(plan)),
->>>>>>> main
         (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),
         (
             _("Delta"),

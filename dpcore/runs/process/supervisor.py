@@ -7,16 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dpcore import datasets
-<<<<<<< HEAD
-from dpcore.cluster.setting import ClusterSetting
-from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
-||||||| 7a67a99
-from dpcore.cluster.setting import ClusterSetting
-from dpcore.errors import EpsilonLabError, InvalidValueError
-=======
 from dpcore.cluster.configuration import ClusterConfiguration
-from dpcore.errors import EpsilonLabError, InvalidValueError
->>>>>>> main
+from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
 from dpcore.language import N_, _
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan

@@ -156,21 +156,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         training,
     )
 
-<<<<<<< HEAD
-    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
     engine = engines.create(run.engine, plan, dataset, computes, streams)
     replays = key is not None and engines.replays(run.engine)
-||||||| 7a67a99
-    computes = clusters.computes(store, run, dataset, stop_requested, held)
-    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
-    replays = engines.replays(run.engine, plan)
-=======
-    computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
-    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
-    replays = engines.replays(run.engine, plan)
->>>>>>> main
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -213,7 +203,6 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     return "stopped", why
 
 
-<<<<<<< HEAD
 def _key(store: Store, run: Run) -> int | None:
     """Returns what the run's random numbers follow from: its seed, or a key that was drawn for it alone.
 
@@ -232,8 +221,6 @@ def _key(store: Store, run: Run) -> int | None:
     return key
 
 
-||||||| 7a67a99
-=======
 def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
     """Returns a plan's data set, made or downloaded first where it has to be; refuses another content than the plan's."""
 
@@ -252,7 +239,6 @@ def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
     return dataset
 
 
->>>>>>> main
 def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
     """Returns what the run goes on from; `None` to begin with round 0."""
     from dpcore.learning import checkpoints
