@@ -543,7 +543,7 @@ def trained(home_of_few):
     """A home with a few writers and a run of two rounds, through the command line."""
     home = home_of_few
     done = process(
-        *("train", "--dataset", "few", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "0.5"),
+        *("train", "--dataset", "few", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "1"),
         *("--eval-every", "1", "--seed", "3", "--json"),
         home=home,
     )
@@ -581,7 +581,17 @@ def started(home, engine):
     """A training long enough to be disturbed, once it has done its first rounds."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dpcore", "train", "--dataset", "few", "--rounds", "50000"]
-        + ["--clients-per-round", "20", "--noise-multiplier", "0.5", "--eval-every", "1000", "--engine", engine, "--json"],
+        + [
+            "--clients-per-round",
+            "20",
+            "--noise-multiplier",
+            "0.5",
+            "--eval-every",
+            "1000",
+            "--engine",
+            engine,
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -618,18 +628,18 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
     home, _ = trained
     done = process(
-        *("study", "run", "--dataset", "few", "--noise", "0", "--noise", "0.3", "--clients", "20", "--rounds", "3"),
-        *("--tolerance", "0.9", "--target-epsilon", "30", "--json"),
+        *("study", "run", "--dataset", "few", "--noise", "0", "--noise", "1", "--clients", "20", "--rounds", "2"),
+        *("--tolerance", "0.9", "--target-epsilon", "4", "--json"),
         home=home,
     )
     (told,) = json_lines(done.stdout)
     assert done.returncode == 0, done.stderr
     assert told["status"] == "finished"
     *sweep, final = told["settings"]
-    assert [row["noise"] for row in sweep] == [0.0, 0.3]
-    assert final["noise"] / final["clients"] == pytest.approx(0.3 / 20)
-    assert final["epsilon"] <= 30
-    assert "bears noise 0.3 at 20 clients" in " ".join(told["reading"])
+    assert [row["noise"] for row in sweep] == [0.0, 1.0]
+    assert final["noise"] / final["clients"] == pytest.approx(1 / 20)
+    assert final["epsilon"] <= 4
+    assert "bears noise 1 at 20 clients" in " ".join(told["reading"])
     store = Store(home)
     spec = tmp_path / "study.json"
     spec.write_text(store.studies()[0].spec)
