@@ -298,9 +298,15 @@ def test_cancellation_is_never_a_perfect_guarantee():
     assert accounting.account(tiny).rdp.value > max(0.03, library.get_epsilon(tiny.delta))
 
 
-@pytest.mark.parametrize("order", [2, 5, 32, 63, 512])
 @pytest.mark.parametrize(("q", "z"), [(1e-6, 30.0), (1e-3, 1.0), (0.035, 1.2), (0.3, 5.0), (0.9, 40.0)])
-def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
+def test_renyi_divergences_are_never_below_the_true_ones(q, z):
+    found = accounting.round_rdp(accounting.Mechanism(z, q))
+    for order in (2, 5, 32, 63, 512):
+        exact = exact_divergence(order, q, z)
+        assert exact <= found[accounting.RDP_ORDERS.index(order)] <= exact * (1 + 1e-6) + 2e-12
+
+
+def exact_divergence(order, q, z):
     """The binomial sum of Mironov et al. (2019), section 3.3, with 60 digits."""
     with mpmath.workdps(60):
         exact_q, exact_z = mpmath.mpf(q), mpmath.mpf(z)
@@ -311,9 +317,7 @@ def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
             * mpmath.exp((k * k - k) / (2 * exact_z**2))
             for k in range(order + 1)
         )
-        exact = float(mpmath.log(total) / (order - 1))
-    found = accounting.round_rdp(accounting.Mechanism(z, q))[accounting.RDP_ORDERS.index(order)]
-    assert exact <= found <= exact * (1 + 1e-6) + 2e-12
+        return float(mpmath.log(total) / (order - 1))
 
 
 @pytest.mark.parametrize("noise", [1e-152, 3e-154, 1e-200, 1e-5, 0.0009])
