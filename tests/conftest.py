@@ -13,6 +13,12 @@ from dpcore.runs.store import Store
 FEW = 60
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with the files that load TensorFlow or a browser, so that two processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def few_writers(tmp_path_factory) -> federated.FederatedDataset:
     """The first 60 writers."""

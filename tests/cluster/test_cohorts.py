@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dpcore.cluster import certificates, status
 from dpcore.cluster.setting import TLS_FILES, ClusterSetting
 from dpcore.errors import ClusterError, RoundAbandonedError
 from dpcore.learning import shards
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,8 @@ class Cluster:
         self._tls = ["--tls-ca-file", authority, "--tls-cert", certificate, "--tls-key", key, "--protocol", "tls"]
         self._local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
         told = folder / "scheduler.json"
-        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(told))
+        self.port = str(free_port())
+        self.scheduler = self.start("scheduler", "--port", self.port, "--scheduler-file", str(told))
         until(lambda: told.exists() and told.read_text().endswith("}"))  # it is written a moment after it is there
         address = json.loads(told.read_text())["address"]
         self.setting = ClusterSetting(address=address, tls=str(folder / "tls"))
@@ -101,6 +104,7 @@ def on(cluster, plan, few_writers, tmp_path):
 
     def make(said=None, stop_requested=lambda: False, folder=tmp_path):
         connect = Opener(cluster.setting)
+        until(lambda: answers(connect))  # within seconds, or it is asked again: the machine may be busy
 
         def computes(clients):
             cohorts = ClusterCohorts(
@@ -121,7 +125,7 @@ def on(cluster, plan, few_writers, tmp_path):
     yield make
     for cohorts, connect in made:
         cohorts.close()
-        connect().close()
+        connect.close()
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +147,13 @@ def until(happens, seconds=_PATIENCE, what=lambda: ""):
     while not happens():
         assert time.monotonic() < give_up, what()
         time.sleep(0.05)
+
+
+def answers(connect) -> bool:
+    with suppress(ClusterError):
+        connect()
+        return True
+    return False
 
 
 def test_a_round_without_any_worker_waits_says_so_and_can_be_stopped(on, expected):
@@ -404,14 +415,15 @@ def test_a_scheduler_that_is_lost_is_waited_for(on, cluster, expected, engine):
     """Killed in the middle of a round, and started again at its address; its workers end with it, new ones come."""
     said, box = [], []
     shared = on(said)
-    if not any(one.poll() is None for one in cluster.processes[1:]):
-        cluster.worker("before")
+    cluster.stop_workers()  # one that is there may be about to leave a scheduler that hung
+    cluster.worker("before")
     assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
     cluster.scheduler.kill()
+    cluster.scheduler.wait()
     thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
     thread.start()
     until(lambda: "scheduler" in said[-1])
-    cluster.scheduler = cluster.start("scheduler", "--port", cluster.setting.address.rsplit(":", 1)[1])
+    cluster.scheduler = cluster.start("scheduler", "--port", cluster.port)
     cluster.worker("after")
     thread.join(_PATIENCE)
     assert same(engine, box[0], expected[1])
@@ -422,10 +434,9 @@ def test_a_wrong_address_and_a_stranger_without_certificates_are_told_within_sec
     from dpcore.cluster.connection import connect
 
     certificates.make(tmp_path / "strangers")
-    port = cluster.setting.address.rsplit(":", 1)[1]
     strangers = [
         ClusterSetting(address="tcp://127.0.0.1:1"),
-        ClusterSetting(address=f"tcp://127.0.0.1:{port}"),
+        ClusterSetting(address=f"tcp://127.0.0.1:{cluster.port}"),
         ClusterSetting(address=cluster.setting.address, tls=str(tmp_path / "strangers")),
         ClusterSetting(address=cluster.setting.address),
     ]
