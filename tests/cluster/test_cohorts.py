@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from dpcore.cluster import certificates, status
@@ -32,7 +31,7 @@ class Cluster:
     """A scheduler and workers in processes of their own, as an operator starts them."""
 
     def __init__(self, folder: Path):
-        self.folder, self.processes = folder, []
+        self.folder, self.processes, self.workers = folder, [], {}
         certificates.make(folder / "tls")
         authority, certificate, key = (str(folder / "tls" / name) for name in TLS_FILES)
         self._tls = ["--tls-ca-file", authority, "--tls-cert", certificate, "--tls-key", key, "--protocol", "tls"]
@@ -54,15 +53,19 @@ class Cluster:
         return self.processes[-1]
 
     def worker(self, name: str, *more: str, cwd: Path = ROOT) -> subprocess.Popen:
-        return self.start(
+        self.workers[name] = self.start(
             "worker", self.setting.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
         )
+        return self.workers[name]
 
-    def stop_workers(self) -> None:
-        for process in self.processes:
-            if process is not self.scheduler:
+    def only(self, *names: str) -> list[subprocess.Popen]:
+        """Ends all other workers, and returns these: those that run go on, since each takes seconds to start."""
+        for name in list(self.workers):
+            if name not in names or self.workers[name].poll() is not None:
+                process = self.workers.pop(name)
                 process.kill()
                 process.wait()
+        return [self.workers[name] if name in self.workers else self.worker(name) for name in names]
 
     def close(self) -> None:
         for process in reversed(self.processes):
@@ -244,8 +247,7 @@ def test_a_worker_with_other_code_is_refused_and_gets_nothing(on, cluster, expec
     shutil.copytree(ROOT / "dpcore", other / "dpcore", ignore=shutil.ignore_patterns("__pycache__"))
     with (other / "dpcore" / "rng.py").open("a") as file:
         file.write("# another version\n")
-    if not any(psutil.pid_exists(one.pid) and one.poll() is None for one in cluster.processes[1:]):
-        cluster.worker("right")
+    cluster.only("late")
     process = cluster.worker("wrong", cwd=other)
     said, state = [], expected[0]
     shared = on(said)
@@ -269,8 +271,8 @@ def test_two_threads_of_one_worker_and_two_runs_on_it_compute_the_same_bits(
 ):
     """And a run beats while results come: it is not taken for hung when its rounds grow longer."""
     monkeypatch.setattr("dpcore.cluster.cohorts._BEAT_SECONDS", 0.0)
-    cluster.stop_workers()
-    cluster.worker("threads", "--nthreads", "2")
+    cluster.only()
+    cluster.worker("one", "--nthreads", "2")
     said, boxes = [], [[], []]
     beside = tmp_path / "beside"
     beside.mkdir()
@@ -286,7 +288,7 @@ def test_two_threads_of_one_worker_and_two_runs_on_it_compute_the_same_bits(
     for (state,) in boxes:
         assert same(engine, state, expected[1])
     (worker,) = [one for one in status.read(tmp_path).workers if one.state != "gone"]
-    assert worker.name == "threads"
+    assert worker.name == "one"
     assert said[-2:] == ["", ""]
 
 
@@ -294,8 +296,7 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
     on, cluster, expected, engine, monkeypatch
 ):
     """As a faulty machine may answer: more than clipped updates can be would not be hidden by the noise."""
-    cluster.stop_workers()
-    cluster.worker("faulty")
+    cluster.only("one")
     said, stop = [], []
     shared = on(said, stop_requested=lambda: bool(stop))
 
@@ -311,9 +312,9 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
     box = []
     thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
     thread.start()
-    until(lambda: said and "faulty was refused: it answered with a sum that" in said[-1])
+    until(lambda: said and "one was refused: it answered with a sum that" in said[-1])
     monkeypatch.undo()
-    cluster.worker("right")
+    cluster.worker("two")
     thread.join(_PATIENCE)
     assert same(engine, box[0], expected[1])
 
@@ -321,8 +322,7 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
 def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_the_run(
     on, cluster, expected, engine, monkeypatch, tmp_path
 ):
-    cluster.stop_workers()
-    cluster.worker("bad"), cluster.worker("good")
+    cluster.only("one", "two")
 
     def fails(everywhere):
         def compute(key, broadcast, batch):
@@ -330,7 +330,7 @@ def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_
 
             from dpcore.cluster import work
 
-            if everywhere or get_worker().name == "bad":
+            if everywhere or get_worker().name == "one":
                 raise MemoryError("no room")
             return work.compute(key, broadcast, batch)
 
@@ -341,16 +341,15 @@ def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
     for _ in range(3):
         assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
-    (bad,) = [one for one in status.read(tmp_path).workers if one.name == "bad"]
+    (bad,) = [one for one in status.read(tmp_path).workers if one.name == "one"]
     assert (bad.state, bad.reason, bad.shards) == ("refused", "it could not compute: MemoryError: no room", 0)
     monkeypatch.setattr("dpcore.cluster.cohorts.work.compute", fails(everywhere=True))
-    with pytest.raises(ClusterError, match="found an error 3 times, at last from good: MemoryError"):
+    with pytest.raises(ClusterError, match="found an error 3 times, at last from two: MemoryError"):
         shared.next(expected[0], COHORTS[0], 1)
 
 
 def test_a_worker_that_hangs_is_waited_for_once_and_not_in_every_round(on, cluster, expected, engine, tmp_path):
-    cluster.stop_workers()
-    hangs, _ = cluster.worker("hangs"), cluster.worker("well")
+    hangs, _ = cluster.only("one", "two")
     shared = on()
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
     for _ in range(3):
@@ -361,7 +360,7 @@ def test_a_worker_that_hangs_is_waited_for_once_and_not_in_every_round(on, clust
         assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
         again.append(status.read(tmp_path).again)
     assert 0 < again[0] == again[1] == again[2]  # what it had was done elsewhere, and it was given nothing more
-    (seen,) = [one for one in status.read(tmp_path).workers if one.name == "hangs"]
+    (seen,) = [one for one in status.read(tmp_path).workers if one.name == "one"]
     assert (seen.state, seen.reason) == ("preparing", "it takes far longer than the others")
     hangs.send_signal(signal.SIGCONT)
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
@@ -372,8 +371,7 @@ def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monke
     monkeypatch.setattr(
         "dpcore.cluster.cohorts.work.compute", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
     )
-    cluster.stop_workers()
-    first = cluster.worker("one")
+    (first,) = cluster.only("one")
 
     def follow():  # one after the other: each is given every shard
         first.wait()
@@ -388,8 +386,7 @@ def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monke
 
 def test_nobody_has_to_wait_for_a_worker_or_a_scheduler_that_hangs(on, cluster, expected, monkeypatch):
     monkeypatch.setattr("dpcore.cluster.cohorts._SILENT_SECONDS", 1.0)
-    cluster.stop_workers()
-    worker = cluster.worker("hangs")
+    (worker,) = cluster.only("hangs")
     said, stop = [], []
     shared = on(said, stop_requested=lambda: bool(stop))
     shared.next(expected[0], COHORTS[0], 1)
@@ -415,8 +412,7 @@ def test_a_scheduler_that_is_lost_is_waited_for(on, cluster, expected, engine):
     """Killed in the middle of a round, and started again at its address; its workers end with it, new ones come."""
     said, box = [], []
     shared = on(said)
-    cluster.stop_workers()  # one that is there may be about to leave a scheduler that hung
-    cluster.worker("before")
+    cluster.only("before")  # one that is there may be about to leave a scheduler that hung
     assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
     cluster.scheduler.kill()
     cluster.scheduler.wait()
