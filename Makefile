@@ -32,8 +32,9 @@ test: $(VENV)/.dev ## Set up what is missing and run every test (installs Chromi
 test-fast: $(VENV)/.dev ## The tests that need neither TensorFlow nor a browser
 	@$(VENV)/bin/python -m pytest -m "not slow"
 
-check: $(VENV)/.dev ## Lint, and say what is not formatted
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+check: $(VENV)/.dev ## Lint, say what is not formatted, and check types
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	@$(VENV)/bin/biome lint --error-on-warnings
 
 verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algorithm
 	@$(VENV)/bin/python -m dpcore verify

@@ -26,7 +26,7 @@ from benchmarks.cluster_model import report
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.cluster import certificates
-from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.cluster.configuration import TLS_FILES, ClusterConfiguration
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 _SPACE, _HERE, _THERE = "epsilon-lab-bench", "10.78.0.1", "10.78.0.2"
@@ -132,7 +132,7 @@ def dask(folder: Path, *words: str, inside: str = "") -> subprocess.Popen:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterSetting]:
+def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterConfiguration]:
     """A scheduler here and workers in their namespace, with the relay between them."""
     certificates.make(folder / "tls")
     with ExitStack() as stack:
@@ -156,7 +156,7 @@ def cluster(folder: Path, workers: int, delay, rate) -> Iterator[ClusterSetting]
             addresses += ["--contact-address", f"tls://127.0.0.1:{_TO_WORKER + n}"]
             start("worker", f"tls://{_HERE}:{_TO_SCHEDULER}", "--name", str(n), *addresses, inside=_SPACE)
         time.sleep(5)
-        yield ClusterSetting(address=f"tls://127.0.0.1:{_SCHEDULER}", tls=str(folder / "tls"))
+        yield ClusterConfiguration(address=f"tls://127.0.0.1:{_SCHEDULER}", tls=str(folder / "tls"))
 
 
 class First:
@@ -165,10 +165,10 @@ class First:
     def __init__(self, count: int):
         self.count = count
 
-    def mine(self, able):
+    def assigned(self, able):
         return sorted(able, key=lambda one: one.name)[: self.count]
 
-    def seen(self, statuses):
+    def adjusted(self, statuses):
         return statuses
 
     def close(self) -> None:
@@ -179,78 +179,93 @@ def measure(
     cohorts: list[int], rounds: int, workers: int, links: tuple = LINKS, models: tuple = MODELS
 ) -> list[dict]:
     """Returns a row for each model, link, cohort and number of workers: medians of rounds taken in turns."""
-    from dpcore.cluster.cohorts import ClusterCohorts
     from dpcore.cluster.connection import Opener
-    from dpcore.learning import model, sampling, shards
+
+    dataset, rows = datasets.load("writers", home.folder()), []
+    delay, rate = (multiprocessing.get_context("spawn").Value("d", 0.0) for _ in range(2))
+    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as configuration:
+        connect = Opener(configuration)
+        for name in models:
+            privacy = PrivacyPlan(population=dataset.num_users, clients_per_round=cohorts[0], noise_multiplier=0)
+            plan, only = Plan(privacy=privacy, training=TrainingPlan(model=name)), First(workers)
+            delay.value = rate.value = 0.0
+            with training(plan, dataset, connect, only, Path(folder), workers) as (sums, threads, weights, seen):
+                size = sum(part.nbytes for part in weights)
+                for (delay.value, rate.value), clients, only.count in itertools.product(
+                    links, cohorts, range(1, workers + 1)
+                ):
+                    rare = name == "linear" or clients > 1000  # enough to see what the size does
+                    if rare and (delay.value, rate.value) not in (LINKS[0], LINKS[2]):
+                        continue
+                    here = dataclasses.replace(
+                        plan, privacy=dataclasses.replace(privacy, clients_per_round=clients)
+                    )
+                    row = {
+                        "model": name, "model_bytes": size, "delay_seconds": delay.value,
+                        "bytes_per_second": rate.value, "clients": clients, "workers": only.count,
+                        **medians(here, dataset, rounds, sums, threads, weights, seen),
+                    }  # fmt: skip
+                    rows.append(row)
+                    print(json.dumps(row), file=sys.stderr, flush=True)
+        connect().close()
+    return rows
+
+
+@contextmanager
+def training(plan: Plan, dataset, connect, only: First, folder: Path, workers: int) -> Iterator[tuple]:
+    """What trains a model: sums on the cluster and by threads, its weights, and what the workers have computed.
+
+    It is there when so many workers are.
+    """
+    from dpcore.cluster.cohorts import ClusterCohorts
+    from dpcore.learning import model
     from dpcore.learning.clients import Clients
     from dpcore.learning.vectorized import Threads
 
-    place = home.folder()
-    dataset, rows = datasets.load("writers", place), []
-    delay, rate = (multiprocessing.get_context("spawn").Value("d", 0.0) for _ in range(2))
-    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder), workers, delay, rate) as setting:
-        connect = Opener(setting)
-        for name in models:
-            privacy = PrivacyPlan(population=dataset.num_users, clients_per_round=cohorts[0], noise_multiplier=0)
-            plan = Plan(privacy=privacy, training=TrainingPlan(model=name))
-            clients, only = Clients(plan, dataset), First(workers)
-            delay.value = rate.value = 0.0
-            made = ClusterCohorts(
-                open_connection=connect, setting=setting, plan=plan, dataset=dataset, clients=clients,
-                folder=Path(folder), say=lambda words: words and print(words, file=sys.stderr, flush=True),
-                stop_requested=lambda: False, shares=only,
-            )  # fmt: skip
-            weights, threads, seen = model.initial_weights(clients.model, 0), Threads(clients), []
-            size = sum(part.nbytes for part in weights)
-            note = made._members.computed
-            made._members.computed = lambda *words, note=note, seen=seen: (seen.append(words), note(*words))
-            with closing(made):
-                give_up = time.monotonic() + PATIENCE
-                while len(made._able()) < workers:
-                    if time.monotonic() > give_up:
-                        sys.exit((Path(folder) / "dask.log").read_text())
-                    time.sleep(0.5)
-                settings = itertools.product(links, cohorts, range(1, workers + 1))
-                for (delay.value, rate.value), size_of, count in settings:
-                    rare = name == "linear" or size_of > 1000  # enough to see what the size does
-                    if rare and (delay.value, rate.value) not in (LINKS[0], LINKS[2]):
-                        continue
-                    only.count, times = count, []
-                    here = dataclasses.replace(
-                        plan, privacy=dataclasses.replace(privacy, clients_per_round=size_of)
-                    )
-                    for round_num in range(rounds + 1):
-                        cohort = sampling.poisson_cohort(here, round_num)
-                        parts = shards.cut(cohort, np.diff(dataset.train.offsets)[cohort])
-                        told = shards.Broadcast(
-                            weights=weights, clip_norm=0.1, ceiling=np.inf, estimate=np.inf, round_num=round_num
-                        )
-                        seen.clear()
-                        started = time.perf_counter()
-                        shards.added(made(told, parts), weights)
-                        taken = time.perf_counter() - started
-                        busy: dict[str, float] = {}
-                        for member, _, _, seconds in seen:
-                            busy[member.name] = busy.get(member.name, 0.0) + seconds
-                        started = time.perf_counter()
-                        shards.added(threads(told, parts), weights)
-                        times.append(
-                            (taken, max(busy.values(), default=0.0), time.perf_counter() - started, len(seen))
-                        )
-                    seconds, computing, alone, batches = (
-                        statistics.median(column) for column in zip(*times[1:], strict=True)
-                    )
-                    rows.append(
-                        {
-                            "model": name, "model_bytes": size, "delay_seconds": delay.value,
-                            "bytes_per_second": rate.value, "clients": size_of, "workers": count,
-                            "shards": len(parts), "batches": batches, "seconds": seconds,
-                            "computing_seconds": computing, "threads_seconds": alone,
-                        }
-                    )  # fmt: skip
-                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-        connect().close()
-    return rows
+    clients, seen = Clients(plan, dataset), []
+    sums = ClusterCohorts(
+        open_connection=connect, configuration=connect.configuration, plan=plan, dataset=dataset, clients=clients,
+        folder=folder, say=lambda words: words and print(words, file=sys.stderr, flush=True),
+        stop_requested=lambda: False, shares=only,
+    )  # fmt: skip
+    note = sums._members.note_computed
+    sums._members.note_computed = lambda *words: (seen.append(words), note(*words))
+    with closing(sums):
+        give_up = time.monotonic() + PATIENCE
+        while len(sums._able()) < workers:
+            if time.monotonic() > give_up:
+                sys.exit((folder / "dask.log").read_text())
+            time.sleep(0.5)
+        yield sums, Threads(clients), model.initial_weights(clients.model, 0), seen
+
+
+def medians(plan: Plan, dataset, rounds: int, sums, threads, weights, seen: list) -> dict:
+    """Returns the seconds of a round on the cluster, those of its computing, and those by threads: medians."""
+    from dpcore.learning import sampling, shards
+
+    times = []
+    for round_num in range(rounds + 1):
+        cohort = sampling.cohort(plan, round_num)
+        parts = shards.cut(cohort, np.diff(dataset.train.offsets)[cohort])
+        told = shards.Broadcast(
+            weights=weights, clip_norm=0.1, ceiling=np.inf, estimate=np.inf, round_num=round_num
+        )
+        seen.clear()
+        started = time.perf_counter()
+        shards.added(sums(told, parts), weights)
+        taken = time.perf_counter() - started
+        busy: dict[str, float] = {}
+        for member, _, _, seconds in seen:
+            busy[member.name] = busy.get(member.name, 0.0) + seconds
+        started = time.perf_counter()
+        shards.added(threads(told, parts), weights)
+        times.append((taken, max(busy.values(), default=0.0), time.perf_counter() - started, len(seen)))
+    # The first round compiles.
+    seconds, computing, alone, batches = (statistics.median(column) for column in zip(*times[1:], strict=True))
+    return {
+        "shards": len(parts), "batches": batches, "seconds": seconds,
+        "computing_seconds": computing, "threads_seconds": alone,
+    }  # fmt: skip
 
 
 def main() -> None:

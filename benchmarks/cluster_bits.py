@@ -20,7 +20,7 @@ from benchmarks.cluster import PATIENCE, dask, space
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.cluster import certificates
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.plan import Plan, PrivacyPlan
 
 _HERE, _PORT = "10.79.0.1", 18786
@@ -63,11 +63,24 @@ def trained(plan: Plan, dataset, computes: Callable | None = None, before: Calla
     state = engine.initialize()
     for round_num in range(1, plan.privacy.rounds + 1):
         before(round_num)
-        state, _ = engine.next(state, sampling.poisson_cohort(plan, round_num), round_num)
+        state, _ = engine.next(state, sampling.cohort(plan, round_num), round_num)
     digest = hashlib.sha256()
     for part in engine.model_weights(state):
         digest.update(part.tobytes())
     return digest.hexdigest()
+
+
+def started(folder: Path, stack: ExitStack) -> Workers:
+    """Returns the workers of a cluster, each in its namespace, when there was time for them; `stack` ends all of it."""
+    certificates.make(folder / "tls")
+    for number, (there, address) in enumerate(_THERE.items()):
+        stack.enter_context(space(there, f"elbits{number}", _HERE, address))
+    scheduler = dask(folder, "scheduler", "--host", _HERE, "--port", str(_PORT))
+    stack.callback(scheduler.wait)
+    stack.callback(scheduler.kill)
+    workers = stack.enter_context(closing(Workers(folder)))
+    time.sleep(5)
+    return workers
 
 
 def measure(*, clients: int, rounds: int) -> dict:
@@ -84,22 +97,15 @@ def measure(*, clients: int, rounds: int) -> dict:
     digests = {"one process": trained(plan, dataset)}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        certificates.make(folder / "tls")
-        for number, (there, address) in enumerate(_THERE.items()):
-            stack.enter_context(space(there, f"elbits{number}", _HERE, address))
-        scheduler = dask(folder, "scheduler", "--host", _HERE, "--port", str(_PORT))
-        stack.callback(scheduler.wait)
-        stack.callback(scheduler.kill)
-        workers = stack.enter_context(closing(Workers(folder)))
-        setting = ClusterSetting(address=f"tls://{_HERE}:{_PORT}", tls=str(folder / "tls"))
-        time.sleep(5)
-        connect = Opener(setting)
+        workers = started(folder, stack)
+        configuration = ClusterConfiguration(address=f"tls://{_HERE}:{_PORT}", tls=str(folder / "tls"))
+        connect = Opener(configuration)
         stack.callback(connect.close)
 
         def computes(clients) -> ClusterCohorts:
             made.append(
                 ClusterCohorts(
-                    open_connection=connect, setting=setting, plan=plan, dataset=dataset, clients=clients,
+                    open_connection=connect, configuration=configuration, plan=plan, dataset=dataset, clients=clients,
                     folder=folder, say=lambda words: words and print(words, file=sys.stderr, flush=True),
                     stop_requested=lambda: False,
                 )

@@ -45,7 +45,7 @@ def useful_flop(dataset, cohort: np.ndarray) -> float:
 
 
 def matmul_rate(repeats: int) -> float:
-    """Best FLOP a second of float32 matrix products, a thread a core, as TensorFlow does them."""
+    """Best FLOP a second of float32 matrix products, one thread per core, as TensorFlow does them."""
     import tensorflow as tf
 
     cores, side, times = os.cpu_count() or 1, 1024, 12
@@ -67,7 +67,7 @@ def matmul_rate(repeats: int) -> float:
 
 def contend(contender: str, clients: int, folder: Path) -> dict:
     """Times one contender at one cohort size in this process."""
-    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread a product)
+    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread per product)
 
     dataset = datasets.load("writers", folder)
     privacy = PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients, population=dataset.num_users)
@@ -79,11 +79,11 @@ def contend(contender: str, clients: int, folder: Path) -> dict:
     else:
         engine = engines.create(contender, plan, dataset)
     state = engine.initialize()
-    state, _ = engine.next(state, sampling.poisson_cohort(plan, 1), 1)
+    state, _ = engine.next(state, sampling.cohort(plan, 1), 1)
     seconds, flop = [], []
     before = memory()
     for round_num in range(2, 2 + measured_rounds(contender, clients)):
-        cohort = sampling.poisson_cohort(plan, round_num)
+        cohort = sampling.cohort(plan, round_num)
         started = time.perf_counter()
         state, _ = engine.next(state, cohort, round_num)
         seconds.append(time.perf_counter() - started)

@@ -107,7 +107,7 @@ class Visitor:
                 assert until_fine, "the page ended without an epsilon"
                 return time.monotonic()
             element = said.delta.new_element
-            is_epsilon = element.HasField("metric") and element.metric.label.startswith("Epsilon, by")
+            is_epsilon = element.HasField("metric") and element.metric.label.startswith("Epsilon by")
             if is_epsilon and self.begun and not until_fine:
                 return time.monotonic()
             if element.HasField("number_input"):

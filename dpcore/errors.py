@@ -24,6 +24,11 @@ control, the command line prints it and exits with 2.
 class EpsilonLabError(Exception):
     """Base of all errors that have a message made for the user."""
 
+    @property
+    def message(self) -> str:
+        """What it says, as it was given: a `dpcore.language.Message` can be stored and told in another language."""
+        return self.args[0] if self.args else ""
+
 
 class InvalidValueError(EpsilonLabError):
     """A value out of its range. `field` is the name of the knob, as in `dpcore.limits`."""

@@ -78,8 +78,8 @@ class Rules:
                     raise InvalidValueError(
                         field,
                         _(
-                            "Expected {field} to be at most {most:,} on this shared dashboard, found {found:,}. Lower "
-                            "it, or ask whoever runs the dashboard."
+                            "Expected {field} to be at most {most:,} on this shared dashboard, found {found:,}. "
+                            "Lower it, or ask the administrator."
                         ).format(field=field, most=most, found=getattr(plan.privacy, field)),
                     )
         if own + len(plans) > self.most_queued:
@@ -100,7 +100,7 @@ class Rules:
             raise NotAllowedError(
                 _(
                     "Expected at least {least:.0f} GB of free disk for a visitor's run, found {found:.1f} GB. Ask "
-                    "whoever runs the dashboard to make room."
+                    "the administrator to make room."
                 ).format(least=limits.LEAST_FREE_BYTES / 1e9, found=free_bytes / 1e9)
             )
 
@@ -109,8 +109,8 @@ def only_the_machine(what: str) -> NotAllowedError:
     """Returns the refusal of what only whoever has the machine may do; `what` names it for the reader."""
     return NotAllowedError(
         _(
-            "Expected whoever runs this dashboard, found a visitor: {what} is done at the machine's command line. Ask "
-            "them for it."
+            "Expected the administrator of this dashboard, found a visitor: {what} is done at the machine's command "
+            "line. Ask the administrator for it."
         ).format(what=what)
     )
 

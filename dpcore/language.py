@@ -7,16 +7,14 @@ words nobody could look up. A sentence that stands in a table made at import is 
 
 import functools
 import gettext
-import re
-import string
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 LANGUAGES = {"en": "English", "ja": "日本語"}  # by the code in links; the first is the default
 LOCALE = Path(__file__).with_name("locale")
-_LEAST_SAID = 15  # characters: what says less fits too much
 _current: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -40,7 +38,7 @@ def speaking(code: str) -> Iterator[None]:
         _current.reset(before)
 
 
-def kept(do: Callable) -> Callable:
+def in_current_language(do: Callable) -> Callable:
     """Returns `do`, which speaks the language of now wherever it is called later: a new thread begins in English."""
     code = current()
 
@@ -52,65 +50,73 @@ def kept(do: Callable) -> Callable:
     return in_language
 
 
+class Message(str):
+    """A text in the language that was spoken when it was made, which knows what it is made of.
+
+    So it can be stored by `dpcore.messages`, and told in another language by `translated`, also within another one
+    that it has filled a place of. What is made of it by `+`, `join` or an f-string is a plain text.
+
+    Attributes:
+        key: The English sentence with its places, which catalogues know it by.
+        values: What fills them: messages, texts and numbers.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, text: str, key: str, values: Mapping[str, Any]) -> "Message":
+        made = super().__new__(cls, text)
+        made.key, made.values = key, values
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str, Mapping[str, Any]]:  # type: ignore[override]  # pickles call `__new__`
+        return str(self), self.key, self.values
+
+    def format(self, *places: object, **values: object) -> str:
+        """Returns the message with its places filled; a plain text where it could not be made again."""
+        text = super().format(*places, **values)
+        plain = {name: _plain(value) for name, value in values.items()}
+        with suppress(LookupError, ValueError, TypeError, AttributeError):
+            if not places and super().format(**plain) == text:
+                return Message(text, self.key, plain)
+        return text
+
+
+def _plain(value: object) -> Any:
+    """Returns a value as it can be kept: what is no number is as it is written."""
+    if isinstance(value, Exception) and value.args and isinstance(value.args[0], Message):
+        return value.args[0]
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
 def _(message: str) -> str:
     """Returns a message in the language that is spoken."""
-    return _catalogue(_current.get()).gettext(message) if message else ""
+    return Message(_catalogue(_current.get()).gettext(message), message, {}) if message else ""
 
 
-def retold(message: str) -> str:
-    """Returns what a process that knew no reader has said in English, in the language that is spoken.
-
-    Sentences are looked up, as many together as stand in the catalogue, also those that were filled in; else what stands
-    before the first colon; else it stays.
-    """
-    return _retold(message, _current.get())
-
-
-@functools.lru_cache(1000)
-def _retold(message: str, code: str) -> str:
-    for end in [len(message), *(found.start() + 1 for found in reversed([*re.finditer(r"\. ", message)]))]:
-        if known := _looked_up(message[:end], code):
-            rest = message[end:].strip()
-            return f"{known} {_retold(rest, code)}" if rest else known
-    what, colon, rest = message.partition(": ")
-    return f"{_looked_up(what, code) or what}{colon}{rest}"
+def translated(message: str) -> str:
+    """Returns a message in the language that is spoken, whichever it was made in; any other text as it is."""
+    if not isinstance(message, Message):
+        return message
+    values = {
+        name: translated(value) if isinstance(value, str) else value for name, value in message.values.items()
+    }
+    return _(message.key).format(**values) if values else _(message.key)
 
 
-def _looked_up(message: str, code: str) -> str:
-    """Returns the translation of a message; empty if there is none."""
-    if message and (known := _catalogue(code).gettext(message)) != message:
-        return known
-    for pattern, translation in _templates(code):
-        if found := pattern.fullmatch(message):
-            values = {name: _retold(value, code) for name, value in found.groupdict().items()}
-            parts = string.Formatter().parse(translation)
-            return "".join(words + values.get(name, "") for words, name, _spec, _conversion in parts)
-    return ""
-
-
-@functools.cache
-def _templates(code: str) -> list[tuple[re.Pattern, str]]:
-    """Sentences with places to fill in, as what fits them and their translation; those that say most come first."""
-    found = []
-    # No public name leads to all messages of a catalogue.
-    for message, translation in getattr(_catalogue(code), "_catalog", {}).items():
-        parts = [(words, name) for words, name, _spec, _conversion in string.Formatter().parse(message)]
-        said, names = sum(len(words) for words, _name in parts), [name for _words, name in parts if name]
-        apart = all(words for words, name in parts[1:] if name)  # else nobody knows where one value ends
-        if said >= _LEAST_SAID and names and all(map(str.isidentifier, names)) and apart:
-            pattern, known = "", set()
-            for words, name in parts:
-                pattern += re.escape(words)
-                if name:
-                    pattern += f"(?P={name})" if name in known else rf"(?P<{name}>(?:(?!\. ).)+?)"
-                    known.add(name)
-            found.append((said, re.compile(pattern, re.DOTALL), translation))
-    return [(pattern, translation) for _said, pattern, translation in sorted(found, key=lambda one: -one[0])]
+def sentences(*messages: str) -> str:
+    """Returns messages as one, with spaces between."""
+    said = [message for message in messages if message]
+    if len(said) < 2:
+        return said[0] if said else ""
+    places = {f"sentence_{number}": message for number, message in enumerate(said, 1)}
+    key = " ".join(f"{{{place}}}" for place in places)  # the same in every language
+    return Message(key, key, {}).format(**places)
 
 
 def N_(message: str) -> str:
-    """Marks a message for the catalogues, and returns it as it is."""
-    return message
+    """Marks a message for the catalogues, and returns it in English."""
+    return Message(message, message, {})
 
 
 @functools.cache

@@ -19,10 +19,10 @@ _found = reprlib.Repr()
 _found.maxstring = _found.maxother = _found.maxlong = 80
 
 
-def found(value: Any) -> str:
+def excerpt(value: Any) -> str:
     """Returns what was found instead of what was expected, as a sentence has room for it.
 
-    >>> found("120"), found([[[0] * 1000]])
+    >>> excerpt("120"), excerpt([[[0] * 1000]])
     ("'120'", '[[[0, 0, 0, 0, 0, 0, ...]]]')
     """
     return _found.repr(value)
@@ -37,7 +37,7 @@ def refusal(name: str, message: str, value: Any, **words: str) -> InvalidValueEr
         value: What was found.
         words: What goes into its other places.
     """
-    return InvalidValueError(name, message.format(name=name, value=found(value), **words))
+    return InvalidValueError(name, message.format(name=name, value=excerpt(value), **words))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Knob:
         within = _(words).format(low=f"{self.minimum:,.15g}", high=f"{self.maximum:,.15g}")
         return f"{_(self.help)} {within}"
 
-    def check(self, value: float, maximum: float | None = None, advice: str | None = None) -> Any:
+    def check(self, value: Any, maximum: float | None = None, advice: str | None = None) -> Any:
         """Returns `value` as a plain `int` or `float`, or says why it is refused.
 
         Plain matters: `dp-accounting` miscounts composed Gaussian events whose noise is an `int` or a
@@ -138,7 +138,7 @@ NOISE_MULTIPLIER = Knob(
     maximum=1e9,
     default=1.2,
     step=0.01,
-    help=N_("Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 is no privacy."),
+    help=N_("Standard deviation of the Gaussian noise on the sum, in units of the clip norm. 0 gives no privacy."),
 )
 
 
@@ -165,8 +165,8 @@ CLIENTS_PER_ROUND = Knob(
     default=120,
     integer=True,
     help=N_(
-        "Expected size of a round's cohort. Each user joins independently with probability "
-        "clients / population (Poisson sampling)."
+        "Expected size of a round's cohort. Each user is sampled independently with probability clients / population "
+        "(Poisson sampling)."
     ),
 )
 ROUNDS = Knob(
@@ -176,7 +176,7 @@ ROUNDS = Knob(
     maximum=1_000_000,
     default=100,
     integer=True,
-    help=N_("How many rounds of training: each releases one noisy average."),
+    help=N_("Number of training rounds. Each releases one noisy average."),
 )
 POPULATION = Knob(
     name="population",
@@ -185,7 +185,7 @@ POPULATION = Knob(
     maximum=1_000_000_000,
     default=3383,
     integer=True,
-    help=N_("How many users the cohorts are drawn from."),
+    help=N_("Number of users that the cohorts are sampled from."),
 )
 DELTA = Knob(
     name="delta",
@@ -196,8 +196,8 @@ DELTA = Knob(
     step=1e-6,
     below_maximum=True,
     help=N_(
-        "By how much a probability may exceed what epsilon allows: P[M(D) in S] <= e^epsilon P[M(D') in S] + delta. "
-        "Well below 1 / population."
+        "Additive slack of the guarantee: P[M(D) in S] <= e^epsilon P[M(D') in S] + delta. Choose it well below 1 / "
+        "population."
     ),
 )
 TARGET_EPSILON = Knob(
@@ -208,38 +208,43 @@ TARGET_EPSILON = Knob(
     default=2.0,
     step=0.05,
     above_minimum=True,
-    help=N_("The privacy loss that the plan may reach. Smaller is more private."),
+    help=N_("The epsilon that the plan may reach. Smaller is more private."),
 )
 TRUE_POSITIVE_RATE = Knob(
     name="true_positive_rate",
-    label=N_("Users found, at most"),
+    label=N_("Maximum TPR"),
     minimum=0.0,
     maximum=1.0,
     default=0.05,
     step=0.01,
     above_minimum=True,
-    help=N_("The fraction of the users that took part whom the best attack may find."),
+    help=N_(
+        "The true-positive rate that the optimal attack may reach: the fraction of the users that took part whom it "
+        "classifies as participants."
+    ),
 )
 FALSE_POSITIVE_RATE = Knob(
     name="false_positive_rate",
-    label=N_("Wrongly accused"),
+    label=N_("False-positive rate (FPR)"),
     minimum=1e-12,
     maximum=1.0,
     default=0.01,
     step=0.01,
     below_maximum=True,
-    help=N_("The fraction of the users that did not take part whom the attack accuses all the same."),
+    help=N_(
+        "The fraction of the users that did not take part whom the attack classifies as participants all the same."
+    ),
 )
 PRIOR = Knob(
     name="prior",
-    label=N_("Suspicion beforehand"),
+    label=N_("Prior probability of membership"),
     minimum=0.0,
     maximum=1.0,
     default=0.5,
     step=0.01,
     above_minimum=True,
     below_maximum=True,
-    help=N_("How probable the attacker thinks it, before looking, that the user took part."),
+    help=N_("The attacker's probability, before seeing anything released, that the user took part."),
 )
 NOISE_TO_CLIENTS_RATIO = Knob(
     name="noise_to_clients_ratio",
@@ -250,12 +255,12 @@ NOISE_TO_CLIENTS_RATIO = Knob(
     step=0.001,
     above_minimum=True,
     help=N_(
-        "Noise multiplier over clients per round, in units of the clip norm. What holds it holds the noise on the "
-        "average: a model that bears that at a small cohort bears it at a large one."
+        "Noise multiplier over clients per round, in units of the clip norm. Holding it holds the effective noise: a "
+        "model that tolerates it at a small cohort tolerates it at a large one."
     ),
 )
 # A shorter average than the lowest moves no weight: one of 0.05 has its neighbours 4e-9 away, and a millionth on 200,000
-# weights is 2e-9 on each. From there on, what float32 loses to underflow is nothing (`dpcore.clipping`).
+# weights is 2e-9 on each. From there on, what float32 loses to underflow is nothing (`dpcore.mechanisms.clipping`).
 CLIP_NORM = Knob(
     name="clip_norm",
     label=N_("Clip norm"),
@@ -267,13 +272,14 @@ CLIP_NORM = Knob(
 )
 INITIAL_CLIP_NORM = Knob(
     name="initial_clip_norm",
-    label=N_("Clip norm it starts from"),
+    label=N_("Initial clip norm"),
     minimum=CLIP_NORM.minimum,
     maximum=CLIP_NORM.maximum,
     default=0.1,
     step=0.01,
     help=N_(
-        "The L2 bound on a user's update in round 1. From then on it follows the noisy count of those below it."
+        "The L2 bound on a user's update in round 1. From then on it follows the noisy count of the updates below "
+        "it."
     ),
 )
 TARGET_UNCLIPPED_QUANTILE = Knob(
@@ -282,7 +288,7 @@ TARGET_UNCLIPPED_QUANTILE = Knob(
     maximum=1.0,
     default=0.5,
     step=0.01,
-    help="The fraction of updates that the clip norm should leave as they are.",
+    help="The quantile of the update norms that the clip norm follows: the fraction of updates left unclipped.",
 )
 CLIP_LEARNING_RATE = Knob(
     name="learning_rate",
@@ -342,7 +348,7 @@ WRITER = Knob(
     maximum=24,
     default=3,
     integer=True,
-    help=N_("The number of the user whose update is looked at, 1 to 24: the first of the Writers."),
+    help=N_("Number of the user whose update is shown, 1 to 24: the first of the Writers."),
 )
 SEED = Knob(
     name="seed",
@@ -368,7 +374,7 @@ SEEDS = Knob(
     maximum=20,
     default=1,
     integer=True,
-    help=N_("Runs of each setting, 1 to 20, with a seed each. Several show what is chance."),
+    help=N_("Runs per setting, 1 to 20, each with a seed of its own. Several seeds show the random variation."),
 )
 TOLERANCE = Knob(
     name="tolerance",
@@ -379,11 +385,11 @@ TOLERANCE = Knob(
     step=0.01,
     above_minimum=True,
     below_maximum=True,
-    help=N_("How far below the noise-free accuracy a model may lie, as a fraction of all test examples."),
+    help=N_("How far below the non-private baseline the accuracy may lie, as a fraction of all test examples."),
 )
 PARALLEL_RUNS = Knob(
     name="parallel_runs",
-    label=N_("Runs side by side"),
+    label=N_("Parallel runs"),
     minimum=1,
     maximum=64,
     default=max(1, (os.cpu_count() or 1) // 2),
@@ -398,7 +404,7 @@ MOST_ROUNDS = Knob(
     maximum=ROUNDS.maximum,
     default=300,
     integer=True,
-    help="How many rounds a visitor's run may have.",
+    help="Maximum rounds of a visitor's run.",
 )
 MOST_CLIENTS = Knob(
     name="most_clients",
@@ -406,7 +412,7 @@ MOST_CLIENTS = Knob(
     maximum=CLIENTS_PER_ROUND.maximum,
     default=500,
     integer=True,
-    help="How many clients a round of a visitor's run may expect.",
+    help="Maximum clients per round of a visitor's run.",
 )
 MOST_MINUTES = Knob(
     name="most_minutes",
@@ -414,7 +420,7 @@ MOST_MINUTES = Knob(
     maximum=100_000,
     default=30,
     integer=True,
-    help="How many minutes a visitor's run may train; it is then stopped after its round.",
+    help="Maximum minutes that a visitor's run may train; it is then stopped after its current round.",
 )
 MOST_QUEUED = Knob(
     name="most_queued",
@@ -422,7 +428,7 @@ MOST_QUEUED = Knob(
     maximum=1000,
     default=6,
     integer=True,
-    help="How many runs of one visitor may wait or train at the same time.",
+    help="Maximum runs of one visitor that wait or train at the same time.",
 )
 MOST_SESSIONS = Knob(
     name="most_sessions",
@@ -430,7 +436,7 @@ MOST_SESSIONS = Knob(
     maximum=10_000,
     default=100,
     integer=True,
-    help="How many tabs of all visitors may be open at the same time.",
+    help="Maximum tabs of all visitors that are open at the same time.",
 )
 # A new browser is a new visitor: what all visitors together take must have an end as well.
 MOST_QUEUED_BY_ALL = 300

@@ -26,7 +26,9 @@ def share(path: Path) -> int:
 
     Waits while `lock` holds it, and keeps `lock` out until `os.close`, or the end of the process.
     """
-    return _locked(path, fcntl.LOCK_SH)
+    descriptor = _opened(path)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def take(path: Path) -> int | None:
@@ -52,9 +54,13 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _locked(path: Path, how: int) -> int | None:
+def _opened(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _locked(path: Path, how: int) -> int | None:
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, how)
     except BlockingIOError:

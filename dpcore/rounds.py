@@ -4,11 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from dpcore.clipping import HIGHEST, LOWEST
 from dpcore.language import _
-from dpcore.plan import FixedClipping, PrivacyPlan
-
-_FLOAT32 = 1e-6  # a clip norm of TFF's is rounded by less
+from dpcore.plan import PrivacyPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +62,7 @@ def fraction_clipped(plan: PrivacyPlan, before: Round, after: Round) -> float | 
     so it is a private output. `None` where clipping is fixed, and nothing was counted; and where the step ended at the
     lowest or the highest clip norm, which it would have passed.
     """
-    clipping = plan.clipping
-    held = after.clip_norm <= LOWEST * (1 + _FLOAT32) or after.clip_norm >= HIGHEST
-    if isinstance(clipping, FixedClipping) or held:
-        return None
-    step = math.log(after.clip_norm / before.clip_norm) / -clipping.learning_rate
-    return 1 - min(max(step + clipping.target_unclipped_quantile, 0.0), 1.0)
+    return plan.clipping.fraction_clipped(before.clip_norm, after.clip_norm)
 
 
 def divergence(rows: Sequence[Round]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
-from dpcore.limits import found, refusal
+from dpcore.limits import excerpt, refusal
 
 
 def dumps(value: Any, **options: Any) -> str:
@@ -39,7 +39,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         ((twice, _times),) = Counter(name for name, _value in pairs).most_common(1)
-        raise ValueError(_("it says {name} twice").format(name=found(twice)))
+        raise ValueError(_("it says {name} twice").format(name=excerpt(twice)))
     return values
 
 

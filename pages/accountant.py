@@ -51,6 +51,6 @@ with turns.turn(turns.TO_KEEP):
     with meaning.container():
         risk.show(found, attack)
 with noise:
-    risk.way_back(found, attack)
+    risk.noise(found, attack)
 with report:
     answer.report(found, attack.false_positive_rate)

@@ -7,13 +7,13 @@ from dpcore.ui.core import choices, controls, frame, states
 from dpcore.ui.server import services
 from dpcore.ui.study import frontier
 
-frame.page(N_("Frontier"), N_("What accuracy does which epsilon buy?"))
+frame.page(N_("Frontier"), N_("What accuracy is possible at which epsilon?"))
 with controls.explain():
     store = services.store()
     found = frontier.finished(store)
     if not found:
         states.nothing_yet(
-            _("No run has finished yet: the pages **Train** and **Study** make some."),
+            _("No run has finished yet: start one on **Train** or **Study**."),
             icon=":material/query_stats:",
             to=("train", "study"),
         )
@@ -21,13 +21,13 @@ with controls.explain():
     for dataset, runs in found.items():
         st.header(_("On {data}").format(data=dataset))
         frontier.show(dataset, runs)
-    st.header(_("And a plan that nobody has run?"))
+    st.header(_("Prediction for a new plan"))
     asked = choices.linked(
         st.selectbox,
         _("Data set"),
         list(found),
         key="dataset",
         stays=True,
-        help=_("On whose runs the answer is based: of those that finished."),
+        help=_("The data set whose finished runs the prediction is based on."),
     )
     frontier.ask(store, asked, found[asked])

@@ -15,8 +15,8 @@ with controls.explain():
     actions.read_back(store)
 dataset = look.choose(visiting.may_see(store, budget.dataset_names(store)))
 left, right = st.columns([3, 2], gap="large")
-with right, st.container(border=True):
-    st.subheader(_("What is allowed"))
+with right, st.container(border=True, key="budget"):
+    st.subheader(_("Budget"))
     ledger.decide(store, dataset)
 place, below = left.empty(), st.empty()
 for precision, line in turns.PRECISIONS:

@@ -7,20 +7,20 @@ from dpcore.ui.core import actions, controls, frame, states
 from dpcore.ui.server import services
 from dpcore.ui.train import compare, live, run_list
 
-frame.page(N_("Runs"), N_("What was trained, and what comes next?"))
+frame.page(N_("Runs"), N_("Which runs have been trained, and which are queued?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
     if not store.runs(deleted=None):
         states.nothing_yet(
-            _("Nothing was trained here yet: begin on the page **Train**."),
+            _("Nothing has been trained here yet: begin on the page **Train**."),
             icon=":material/model_training:",
             to=("train", "study"),
         )
         st.stop()
     chosen = run_list.choose(store)
     if not chosen:
-        st.caption(_("Mark a run to look at it; mark several to compare them."))
+        st.caption(_("Select a run to see it; select several to compare them."))
     elif len(chosen) == 1:
         live.show(store, chosen[0])
     else:
@@ -30,5 +30,5 @@ with controls.explain():
         st.subheader(_("The queue"))
         actions.parallel(store)
     with right, st.container(border=True):
-        st.subheader(_("On the disk"))
+        st.subheader(_("Disk usage"))
         actions.disk(store)

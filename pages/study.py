@@ -9,7 +9,7 @@ from dpcore.ui.core import actions, choices, controls, frame
 from dpcore.ui.server import services
 from dpcore.ui.study import form, steps
 
-frame.page(N_("Study"), N_("How much noise does it bear, and what makes that private?"))
+frame.page(N_("Study"), N_("How much noise does the model tolerate, and how many clients make it private?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
@@ -21,9 +21,9 @@ with controls.explain():
         st.selectbox,
         _("Study"),
         ["", *known],
-        format_func=lambda study_id: known.get(study_id) or _("A new one"),
+        format_func=lambda study_id: known.get(study_id) or _("New study"),
         key="study",
-        help=_("A study that was begun here before, or a new one."),
+        help=_("An existing study, or a new one."),
     )
     if choice:
         steps.show(store, choice)

@@ -1,11 +1,13 @@
 """What does a plan learn? Its epsilon first, then the training, live."""
 
+import functools
+
 import streamlit as st
 
 from dpcore import datasets, limits, rounding
 from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs.process import supervisor
 from dpcore.ui.accountant import ledger
@@ -15,7 +17,7 @@ from dpcore.ui.data import look
 from dpcore.ui.server import services, turns
 from dpcore.ui.train import live
 
-frame.page(N_("Train"), N_("What does it learn at that privacy?"))
+frame.page(N_("Train"), N_("What does the model learn under this guarantee?"))
 with controls.explain():
     store = services.store()
     actions.notices(store)
@@ -33,32 +35,28 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         seed = controls.knob(limits.SEED, low=0, high=20)
         eval_every = controls.knob(limits.EVAL_EVERY, low=1, high=50)
         unseeded = st.toggle(
-            _("Without a seed, for a model to release"),
+            _("Unseeded randomness (required for release)"),
             key=address.key("unseeded", False),
             help=_("Cohorts and noise then come from the operating system, and nobody can compute them again."),
         )
         zeroing = st.toggle(
-            _("Zero outlying updates, as the TFF tutorial"),
+            _("Adaptive zeroing (TFF's default; not covered by the guarantee)"),
             key=address.key("zeroing", False),
-            help=_("Its threshold is estimated without noise, so the guarantee does not cover it."),
+            help=_(
+                "Sets outlying updates to zero. Its threshold is estimated without noise, so the guarantee does not "
+                "cover it."
+            ),
         )
-    plan = Plan(
-        privacy=PrivacyPlan(
-            noise_multiplier=noise,
-            clients_per_round=clients,
-            rounds=rounds,
-            population=datasets.num_users(dataset, store.home),
-            delta=delta,
-            clipping=clipping,
-            zeroing=zeroing,
-        ),
-        training=TrainingPlan(
-            dataset=dataset,
-            dataset_fingerprint=datasets.fingerprint(dataset, store.home),
-            model=model,
-            seed=None if unseeded else seed,
-        ),
+    private = functools.partial(
+        PrivacyPlan,
+        noise_multiplier=noise,
+        clients_per_round=clients,
+        rounds=rounds,
+        delta=delta,
+        clipping=clipping,
+        zeroing=zeroing,
     )
+    plan = datasets.plan_on(dataset, store.home, private, model=model, seed=None if unseeded else seed)
     limits.EVAL_EVERY.check(eval_every)
     place = st.empty()
     for precision, line in turns.PRECISIONS:
@@ -70,7 +68,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, precision)
     early = st.toggle(
-        _("Stop by itself when the loss diverges"),
+        _("Stop when the loss diverges"),
         key=address.key("stop_when_diverging", False),
         help=_("The guarantee, and the charge, stay those of all planned rounds."),
     )
@@ -88,7 +86,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
 runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
 if not runs:
     st.info(
-        _("Nothing was trained here yet. Press **Train**: the charts grow round by round."),
+        _("Nothing has been trained here yet. Press **Train**: the charts grow round by round."),
         icon=":material/model_training:",
     )
     st.stop()

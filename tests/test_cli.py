@@ -23,7 +23,7 @@ from dpcore.hosting import Rules
 from dpcore.locks import lock
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies.study import Study
 from tests.runs.tutorial import GRID, TUTORIAL
 
@@ -95,7 +95,7 @@ def test_with_zeroing_no_attack_is_bounded(arguments):
     assert any("does not cover" in warning for warning in answer["warnings"])
     said = " ".join(command(*arguments, "--zeroing").stdout.split())
     assert "Zeroing is outside this claim" in said
-    assert "Without amplification by sampling: not stated" in said
+    assert "Epsilon without amplification by sampling: not stated" in said
     assert "at most" not in said
 
 
@@ -118,7 +118,7 @@ def test_no_noise_bounds_an_attack_where_updates_are_zeroed():
 
 def test_a_rate_that_is_given_is_written_as_it_was_given():
     said = " ".join(command("account", "--false-positive-rate", "0.0100001").stdout.split())
-    assert "2.63% of the users that took part, when 1.00001% of those" in said
+    assert "of at most 2.63% at a false-positive rate (FPR) of 1.00001%" in said
 
 
 def test_account_by_the_tutorials_accountant():
@@ -177,7 +177,7 @@ def test_calibrate_solves_for_each_number(arguments, expected):
             "1,000,000 rounds",
         ),
         (("--target-epsilon", "300"), "whole_clients", "clients are whole, and 8 of them would reach 32"),
-        (("--true-positive-rate", "0.999"), "least_noise", "0.001 is the least noise multiplier"),
+        (("--true-positive-rate", "0.999"), "least_noise", "0.001 is the smallest noise multiplier"),
         (("--solve", "noise", "--target-epsilon", "690", "--clients-per-round", "100"), None, ""),
     ],
 )
@@ -253,7 +253,7 @@ def test_the_epsilon_of_a_run_with_zeroing_is_listed_with_what_it_leaves_out(tmp
     for arguments in (("runs", "list"), ("ledger",), ("runs", "queue")):
         said = " ".join(command(*arguments, home=tmp_path).stdout.split())
         assert "1.708*" in said
-        assert "* Zeroing is outside" in said
+        assert "* Adaptive zeroing is not covered by the guarantee" in said
     assert "does not cover it" in command("runs", "show", run_id, home=tmp_path).stdout
     assert "Nothing bounds an attack" in command("statement", "--run", run_id, home=tmp_path).stdout
 
@@ -261,9 +261,9 @@ def test_the_epsilon_of_a_run_with_zeroing_is_listed_with_what_it_leaves_out(tmp
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({}, "4 runs, about 1.5 minutes, as measured here, and the final one."),
-        ({"seeds": (0, 1, 2)}, "12 runs, about 1.5 minutes, as measured here, and 3 final ones."),
-        ({"target_epsilon": None}, "4 runs, about 1.5 minutes, as measured here."),
+        ({}, "4 runs, about 1.5 minutes, measured on this machine, and the final one."),
+        ({"seeds": (0, 1, 2)}, "12 runs, about 1.5 minutes, measured on this machine, and 3 final ones."),
+        ({"target_epsilon": None}, "4 runs, about 1.5 minutes, measured on this machine."),
     ],
 )
 def test_a_study_says_what_it_will_train(values, said):
@@ -327,7 +327,7 @@ def test_a_study_says_what_it_will_leave_in_the_ledger(tmp_path, capsys):
     assert "come to at most epsilon 8.3" in left_out
     assert "Ways out" not in left_out
     base = Plan(privacy=base.privacy, training=TrainingPlan(dataset="federated_emnist"))
-    assert "take the noise-free run from the Writers (--baseline writers)" in said()
+    assert "train the non-private baseline on the Writers (--baseline writers)" in said()
     assert "epsilon of all runs on them, now 0.000" in said(baseline="writers")  # of the Writers'
 
 
@@ -617,7 +617,7 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
         rest = process.stdout.read()  # after what `started` has read: `communicate` would lose what lies between
     *rounds, last = json_lines(rest)
     (rehearsal,) = last.pop("warnings")
-    assert rehearsal.startswith("A rehearsal: whoever knows the seed 0")
+    assert rehearsal.startswith("Seeded run: not for release. Whoever knows the seed 0")
     assert last == {"run_id": run_id, "status": "stopped", "message": ""}
     assert rounds[-1]["accuracy"] is not None  # evaluated where it ended
     assert process.returncode == 0
@@ -639,7 +639,7 @@ def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
     assert [row["noise"] for row in sweep] == [0.0, 1.0]
     assert final["noise"] / final["clients"] == pytest.approx(1 / 20)
     assert final["epsilon"] <= 4
-    assert "bears noise 1 at 20 clients" in " ".join(told["reading"])
+    assert "Largest tolerable noise multiplier: 1 at 20 clients per round" in " ".join(told["reading"])
     store = Store(home)
     spec = tmp_path / "study.json"
     spec.write_text(store.studies()[0].spec)

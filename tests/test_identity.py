@@ -5,9 +5,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from dpcore import identity
 from dpcore.learning import sampling
-from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan, identity
 
 FIXED = Plan(privacy=PrivacyPlan(clipping=FixedClipping(clip_norm=0.2), rounds=20))
 SMALL = Plan(
@@ -45,11 +44,11 @@ def test_a_name_and_what_is_drawn_by_it_stay_for_ever(plan, text, name, name_bef
     assert identity.canonical(values) == text
     assert plan.fingerprint == name
     assert identity.of_format_2(plan.to_json()) == name_before
-    assert sampling.poisson_cohort(plan, 1)[:5].tolist() == cohort
+    assert sampling.cohort(plan, 1)[:5].tolist() == cohort
 
 
 def test_the_cohorts_of_an_older_run_are_drawn_by_its_own_name():
-    drawn = sampling.poisson_cohort(SMALL, 1, identity="9ed8478de7e5ecb0")
+    drawn = sampling.cohort(SMALL, 1, identity="9ed8478de7e5ecb0")
     assert drawn.tolist() == [27, 32, 33]  # as format 2 drew them
 
 

@@ -1,18 +1,23 @@
 """The catalogues: nothing is left untranslated, nothing is filled in differently, nothing is stale."""
 
 import ast
+import copy
 import gettext
 import io
+import pickle
 import string
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from dpcore import language
-from dpcore.language import _
+from dpcore.errors import DatasetError
+from dpcore.language import N_, Message, _, sentences, translated
 
 ROOT = Path(__file__).parents[1]
 OTHERS = [code for code in language.LANGUAGES if code != "en"]
@@ -85,25 +90,32 @@ def test_what_is_no_language_is_english():
         assert language.current() == "en"
 
 
-class Place(str):
-    """Fills a place as it is, however it is to be written there."""
-
-    def __format__(self, spec):
-        return str(self)
-
-
-@pytest.mark.parametrize("code", OTHERS)
-def test_what_was_said_in_english_is_told_again_wherever_it_can_be_looked_up(code):
-    asked = 0
-    for message in catalogue(code):
-        names = [name for _, name, _, _ in string.Formatter().parse(message.id or "") if name is not None]
-        if names and all(map(str.isidentifier, names)) and len(message.id) > 60 and "}{" not in message.id:
-            values = {name: Place(f"x{number}") for number, name in enumerate(dict.fromkeys(names))}
-            with language.speaking(code):
-                assert language.retold(message.id.format(**values)) == message.string.format(**values)
-            asked += 1
-    assert asked > 150
+def test_a_message_is_told_in_another_language_with_what_fills_it():
+    inner = _("Round {number}").format(number=3)
+    message = sentences(
+        N_("Reading the data"), _("{file} is damaged: {reason}.").format(file="a.csv", reason=inner)
+    )
+    assert message == "Reading the data a.csv is damaged: Round 3."
     with language.speaking("ja"):
-        assert language.retold("Reading the data: 50%") == "データを読み込んでいます: 50%"
-        assert language.retold("ValueError: no such thing") == "ValueError: no such thing"
-    assert language.retold("Reading the data: 50%") == "Reading the data: 50%"
+        assert translated(message) == "データを読み込んでいます a.csv は破損しています: ラウンド 3。"
+        japanese = _("Round {number}").format(number=3)
+        assert (japanese, translated(inner), translated("no message")) == ("ラウンド 3", "ラウンド 3", "no message")
+    assert (japanese, translated(japanese)) == ("ラウンド 3", "Round 3")
+    assert (sentences("", inner), sentences()) == (inner, "")
+    assert type(sentences("", inner)) is Message
+
+
+def test_what_fills_a_message_is_kept_as_it_is_written():
+    error = DatasetError(_("Round {number}").format(number=3))
+    for value, kept in ((Path("/a"), "/a"), (OSError("disk"), "disk"), (np.int64(3), "3"), (error, "Round 3")):
+        message = N_("{file} is damaged: {reason}.").format(file="a", reason=value)
+        assert message.values["reason"] == kept
+    assert type(message.values["reason"]) is Message
+    assert type(N_("Of {day:%Y}").format(day=date(2026, 1, 2))) is str  # no text can be written so again
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda message: pickle.loads(pickle.dumps(message))])
+def test_a_copy_of_a_message_is_that_message(again):
+    with language.speaking("ja"):
+        message = again(_("Round {number}").format(number=3))
+    assert (message, message.key, message.values) == ("ラウンド 3", "Round {number}", {"number": 3})

@@ -67,8 +67,8 @@ def test_replacing_a_user_needs_everybody_in_each_round():
     with pytest.raises(InvalidValueError, match="cannot analyse Poisson sampling"):
         PrivacyPlan(adjacency=REPLACE)
     plan = PrivacyPlan(adjacency=REPLACE, clients_per_round=3383)
-    assert not plan.is_sampled
-    assert plan.accounted_noise_multiplier == 0.6
+    assert not plan.event.is_sampled
+    assert plan.event.mechanism.noise_multiplier == 0.6
 
 
 def test_delta_zero_is_no_guarantee():

@@ -42,7 +42,7 @@ def hover(texts: Iterable[str]) -> dict:
 def metric_by_round(
     tables: Mapping[str, pd.DataFrame], metric: str, *, noise: Mapping[str, float], title: str, total_rounds: int
 ) -> go.Figure:
-    """Returns one metric over rounds, a line a run, on an axis as long as the plan, so that it visibly grows.
+    """Returns one metric over rounds, one line per run, on an axis as long as the plan, so that it visibly grows.
 
     Args:
         tables: By the name of the run: columns `round` and `metric`; rows without a value are left out.

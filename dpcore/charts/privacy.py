@@ -1,6 +1,6 @@
 """Charts of what a plan guarantees: numbers in, plotly figures out. Colours and font come from the page."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from dpcore.language import _
 
 _FALLING = ("noise_multiplier", "delta")  # with these, epsilon falls
 ISO_EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_INK = {"color": "black", "width": 2}
+_LABEL = {"showarrow": False, "font": {"color": "black", "size": 12}, "bgcolor": "rgba(255,255,255,0.8)"}
 
 
 def epsilon_against(
@@ -28,40 +30,16 @@ def epsilon_against(
         logarithmic: Whether the number is drawn by factors.
     """
     y_title = _("Epsilon (delta {delta})").format(delta=rounding.given(delta))
-    found = figure(x_title, _("Epsilon") if curve.columns[0] == "delta" else y_title)
-    x = curve.iloc[:, 0]
+    chart = figure(x_title, _("Epsilon") if curve.columns[0] == "delta" else y_title)
 
-    def words(name: str, number: float, epsilon: float) -> str:
+    def hover_text(name: str, number: float, epsilon: float) -> str:
         at = f"{number:,}" if isinstance(number, int) else rounding.given(number)
         return f"{x_title} {at}, {name}: ε = {rounding.epsilon(epsilon)}"
 
     top = _top(curve, point[1])
-    for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
-        drawn = curve[name].where(np.isfinite(curve[name]))
-        found.add_scatter(
-            x=x,
-            y=drawn,
-            mode="lines",
-            name=name,
-            line={"dash": dash, "width": 3},
-            **hover(words(name, *at) for at in zip(x.tolist(), curve[name], strict=True)),
-        )
-        seen = drawn[drawn <= top]
-        if len(seen):
-            end = seen.index[-1]
-            left = name == "RDP" and end != drawn.last_valid_index()  # above PLD: it leaves by the top before that
-            # Where the curve is last seen, so that no legend has to be read.
-            found.add_annotation(
-                x=np.log10(x[end]) if logarithmic else x[end],
-                y=seen[end],
-                text=name,
-                showarrow=False,
-                xanchor="right" if left else "left",
-                xshift=-6 if left else 6,
-                yshift=up,  # the two may end in the same place
-            )
+    _add_accountants(chart, curve, hover_text, top=top, logarithmic=logarithmic)
     if np.isfinite(point[1]):
-        found.add_scatter(
+        chart.add_scatter(
             x=[point[0]],
             y=[point[1]],
             mode="markers+text",
@@ -70,19 +48,55 @@ def epsilon_against(
             marker={"size": 12, "symbol": "diamond"},
             name=_("this plan"),
             cliponaxis=False,
-            **hover([words(_("this plan"), *point)]),
+            **hover([hover_text(_("this plan"), *point)]),
         )
-    found.update_layout(height=420, margin={"r": 50})
-    found.update_yaxes(rangemode="tozero", range=[0, top])
+    chart.update_layout(height=420, margin={"r": 50})
+    chart.update_yaxes(rangemode="tozero", range=[0, top])
+    x = curve.iloc[:, 0]
     if logarithmic:
         # As of two decades at least: of few users, halves of them would have a tick.
         ticks = axes.factors([*x, 100 * x.min()])
         if curve.columns[0] == "delta":
             ticks = {"exponentformat": "power"}
-        found.update_xaxes(type="log", rangemode="normal", **ticks)
+        chart.update_xaxes(type="log", rangemode="normal", **ticks)
     else:
-        found.update_xaxes(**axes.whole_ticks(x.max()))
-    return found
+        chart.update_xaxes(**axes.whole_ticks(x.max()))
+    return chart
+
+
+def _add_accountants(
+    chart: go.Figure,
+    curve: pd.DataFrame,
+    hover_text: Callable[[str, float, float], str],
+    *,
+    top: float,
+    logarithmic: bool,
+) -> None:
+    """Adds the curve of each accountant, and its name where the curve is last seen, so that no legend has to be read."""
+    x = curve.iloc[:, 0]
+    for name, dash, up in (("PLD", "solid", -9), ("RDP", "dash", 9)):
+        drawn = curve[name].where(np.isfinite(curve[name]))
+        chart.add_scatter(
+            x=x,
+            y=drawn,
+            mode="lines",
+            name=name,
+            line={"dash": dash, "width": 3},
+            **hover(hover_text(name, *at) for at in zip(x.tolist(), curve[name], strict=True)),
+        )
+        seen = drawn[drawn <= top]
+        if len(seen):
+            end = seen.index[-1]
+            left = name == "RDP" and end != drawn.last_valid_index()  # above PLD: it leaves by the top before that
+            chart.add_annotation(
+                x=np.log10(x[end]) if logarithmic else x[end],
+                y=seen[end],
+                text=name,
+                showarrow=False,
+                xanchor="right" if left else "left",
+                xshift=-6 if left else 6,
+                yshift=up,  # the two may end in the same place
+            )
 
 
 def _top(curve: pd.DataFrame, epsilon: float) -> float:
@@ -103,12 +117,39 @@ def surface(
         point: The plan's clients and noise.
         ratio: The plan's noise over clients.
     """
-    found = figure(_("Clients per round"), _("Noise multiplier"))
-    levels = np.log10(np.clip(epsilons, 0.01, 100))
-    found.add_heatmap(
+    chart = figure(_("Clients per round"), _("Noise multiplier"))
+    _add_heatmap(chart, clients, noise, epsilons)
+    _add_iso_lines(chart, clients, noise, epsilons)
+    _add_ratio_line(
+        chart, clients, noise, ratio, _("ratio {ratio}").format(ratio=rounding.ratio(point[1], point[0]))
+    )
+    chart.add_scatter(
+        x=[point[0]],
+        y=[point[1]],
+        mode="markers",
+        name=_("this plan"),
+        marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
+        **hover(
+            [
+                _("this plan: {clients:,} clients, noise {noise}").format(
+                    clients=int(point[0]), noise=rounding.noise(point[1])
+                )
+            ]
+        ),
+    )
+    for update, shown in ((chart.update_xaxes, clients), (chart.update_yaxes, noise)):
+        ends = shown[[0, -1]]
+        update(type="log", rangemode="normal", range=np.log10(ends).tolist(), ticks="", **axes.factors(ends))
+    chart.update_layout(height=420, hovermode="closest", margin={"r": 0})
+    return chart
+
+
+def _add_heatmap(chart: go.Figure, clients: np.ndarray, noise: np.ndarray, epsilons: np.ndarray) -> None:
+    """Adds the colour of each epsilon, by its logarithm."""
+    chart.add_heatmap(
         x=clients,
         y=noise,
-        z=levels,
+        z=np.log10(np.clip(epsilons, 0.01, 100)),
         hovertext=[
             [
                 _("{clients:,} clients, noise {noise}: epsilon {epsilon}").format(
@@ -131,67 +172,45 @@ def surface(
         },
         name=_("epsilon"),
     )
-    ink = {"color": "black", "width": 2}
+
+
+def _add_iso_lines(chart: go.Figure, clients: np.ndarray, noise: np.ndarray, epsilons: np.ndarray) -> None:
+    """Adds a line along which epsilon is the same, for each of `ISO_EPSILONS` that is in the picture."""
     for level in ISO_EPSILONS:
         x, y = _iso_line(clients, noise, epsilons, level)
         if len(x):
-            found.add_scatter(
+            chart.add_scatter(
                 x=x,
                 y=y,
                 mode="lines",
-                line=ink,
+                line=_INK,
                 name=_("epsilon {level}").format(level=rounding.given(level)),
                 hoverinfo="skip",
             )
-            found.add_annotation(
+            chart.add_annotation(
                 x=np.log10(x[len(x) // 3]),
                 y=np.log10(y[len(x) // 3]),
                 text=f"ε = {rounding.given(level)}",
-                showarrow=False,
-                font={"color": "black", "size": 12},
-                bgcolor="rgba(255,255,255,0.8)",
+                **_LABEL,
             )
-    ratio_text = _("ratio {ratio}").format(ratio=rounding.ratio(point[1], point[0]))
+
+
+def _add_ratio_line(chart: go.Figure, clients: np.ndarray, noise: np.ndarray, ratio: float, label: str) -> None:
+    """Adds the line along which the noise over the clients is `ratio`, as far as it is in the picture."""
     inside = (ratio * clients >= noise[0]) & (ratio * clients <= noise[-1])
-    found.add_scatter(
+    chart.add_scatter(
         x=clients[inside],
         y=ratio * clients[inside],
         mode="lines",
-        line={**ink, "dash": "dash"},
-        name=ratio_text,
+        line={**_INK, "dash": "dash"},
+        name=label,
         hoverinfo="skip",
     )
     if inside.any():
         last = clients[inside][-1]
-        found.add_annotation(
-            x=np.log10(last),
-            y=np.log10(ratio * last),
-            text=ratio_text,
-            showarrow=False,
-            xanchor="right",
-            yanchor="bottom",
-            font={"color": "black", "size": 12},
-            bgcolor="rgba(255,255,255,0.8)",
+        chart.add_annotation(
+            x=np.log10(last), y=np.log10(ratio * last), text=label, xanchor="right", yanchor="bottom", **_LABEL
         )
-    found.add_scatter(
-        x=[point[0]],
-        y=[point[1]],
-        mode="markers",
-        name=_("this plan"),
-        marker={"size": 14, "symbol": "diamond", "color": "white", "line": {"color": "black", "width": 2}},
-        **hover(
-            [
-                _("this plan: {clients:,} clients, noise {noise}").format(
-                    clients=int(point[0]), noise=rounding.noise(point[1])
-                )
-            ]
-        ),
-    )
-    for update, shown in ((found.update_xaxes, clients), (found.update_yaxes, noise)):
-        ends = shown[[0, -1]]
-        update(type="log", rangemode="normal", range=np.log10(ends).tolist(), ticks="", **axes.factors(ends))
-    found.update_layout(height=420, hovermode="closest", margin={"r": 0})
-    return found
 
 
 def _iso_line(
@@ -208,9 +227,9 @@ def _iso_line(
     return np.array(x), np.array(y)
 
 
-def at_most(who: str, accused: float, found: float) -> str:
+def bound_text(who: str, accused: float, found: float) -> str:
     """Returns what somebody finds at most where they accuse a fraction by mistake, in words beside a chart."""
-    words = _("{who}: at most {found}, at {accused} accused")
+    words = _("{who}: TPR at most {found} at {accused} FPR")
     return words.format(who=who, found=rounding.percent(found), accused=rounding.given_percent(accused))
 
 
@@ -221,7 +240,7 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
         curve: Columns `wrongly accused`, `found` and `found by one pair alone`, all fractions.
         point: The rates that are spoken of.
     """
-    found = figure(_("Wrongly accused"), _("Found"))
+    found = figure(_("False-positive rate (FPR)"), _("True-positive rate (TPR)"))
     x = curve["wrongly accused"]
 
     def draw(name: str, accused: Iterable[float], rates: Iterable[float], **how) -> None:
@@ -230,14 +249,14 @@ def trade_off(curve: pd.DataFrame, *, point: tuple[float, float]) -> go.Figure:
             y=rates,
             name=name,
             **how,
-            **hover(at_most(name, *at) for at in zip(accused, rates, strict=True)),
+            **hover(bound_text(name, *at) for at in zip(accused, rates, strict=True)),
         )
 
-    draw(_("best attack"), x, curve["found"], mode="lines", line={"width": 3})
-    draw(_("if only (ε, δ) were known"), x, curve["found by one pair alone"], mode="lines", line={"dash": "dash"})
-    draw(_("accusing at random"), x, x, mode="lines", line={"dash": "dot"})
+    draw(_("optimal attack"), x, curve["found"], mode="lines", line={"width": 3})
+    draw(_("worst case for (ε, δ)-DP"), x, curve["found by one pair alone"], mode="lines", line={"dash": "dash"})
+    draw(_("random guessing"), x, x, mode="lines", line={"dash": "dot"})
     marker = {"size": 12, "symbol": "diamond"}
-    draw(_("spoken of"), [point[0]], [point[1]], mode="markers", marker=marker)
+    draw(_("selected FPR"), [point[0]], [point[1]], mode="markers", marker=marker)
     ticks = axes.factors([*x, point[0]]) | {"tickformat": "~%"}
     found.update_xaxes(type="log", rangemode="normal", **ticks)
     found.update_yaxes(**axes.fractions())

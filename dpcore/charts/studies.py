@@ -21,7 +21,7 @@ AXES = {
 
 
 def by_round(table: pd.DataFrame, metric: str, *, title: str, total_rounds: int) -> go.Figure:
-    """Returns a metric over rounds: a line a setting, the mean over seeds, with the range as a band.
+    """Returns a metric over rounds: one line per setting, the mean over seeds, with the range as a band.
 
     Args:
         table: Columns `setting` (words), `noise`, `round`, and `mean`, `low` and `high` of the metric.
@@ -70,7 +70,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     """Returns accuracy against what it costs: the front that nothing else beats drawn and full, the rest open.
 
     Args:
-        table: A row a setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
+        table: One row per setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
             multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
             column of the axis; where they differ, also `family`, `rounds` and `engine`, of which only settings that
             share all are joined, and `seeds`, `low` and `high`.
@@ -78,16 +78,16 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         runs: The same of single runs, to be drawn lightly behind.
     """
     drawn = figure(_(AXES[axis]), _(METRICS["accuracy"]))
-    known = on_axis(table, axis)
-    single = known.head(0) if runs is None else on_axis(runs, axis)
-    _same_noise_on_the_average(drawn, known, axis)
+    known = drawable(table, axis)
+    single = known.head(0) if runs is None else drawable(runs, axis)
+    _same_effective_noise(drawn, known, axis)
     front = known[known["best"]].sort_values(axis)
     drawn.add_scatter(
         x=front[axis],
         y=front["accuracy"],
         mode="lines",
         line={"width": 2, "shape": "hv", "color": "#808080"},
-        name=_("nothing beats these"),
+        name=_("Pareto front"),
         hoverinfo="skip",  # its corners are runs, which say more
     )
     for number, (noise, rows) in enumerate(known.groupby("noise")):
@@ -106,7 +106,7 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     return drawn
 
 
-def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+def drawable(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """Returns the rows that have a place on an axis of `AXES`: none is at infinity, nor, by factors, at 0."""
     return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
 
@@ -131,9 +131,10 @@ def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, **how
     )
 
 
-def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
+def _same_effective_noise(drawn: go.Figure, known: pd.DataFrame, axis: str) -> None:
     """Joins settings of one family that differ in nothing but their clients, and the noise that goes with them."""
     shared = [name for name in ("family", "rounds", "ratio", "engine") if name in known]
+    first = True
     for _shared, rows in known.groupby(shared):
         line = rows.groupby(axis, as_index=False)["accuracy"].mean()
         if len(line) > 1:
@@ -142,10 +143,12 @@ def _same_noise_on_the_average(drawn: go.Figure, known: pd.DataFrame, axis: str)
                 y=line["accuracy"],
                 mode="lines",
                 line={"dash": "dot", "width": 1, "color": "#808080"},
-                name=_("noise / clients {ratio}").format(ratio=rounding.down(rows["ratio"].iloc[0])),
+                name=_("same rounds and effective noise"),
+                legendgroup="effective noise",
                 hoverinfo="skip",
-                showlegend=False,  # they look alike
+                showlegend=first,  # they look alike
             )
+            first = False
 
 
 def _accuracy(row: dict) -> str:
@@ -157,20 +160,20 @@ def _accuracy(row: dict) -> str:
     )
 
 
-def predicted(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
+def forecast(table: pd.DataFrame, known: pd.DataFrame) -> go.Figure:
     """Returns the accuracy that is expected at each number of clients, with its band, and what was measured.
 
     Args:
         table: Columns `clients`, `accuracy`, `low`, `high`, `inside` (whether it lies between runs).
         known: Columns `clients`, `accuracy` of runs at that epsilon.
     """
-    drawn = figure(_("Clients per round"), _("Accuracy expected"))
+    drawn = figure(_("Clients per round"), _("Predicted accuracy"))
     _band(drawn, table["clients"], table)
     inside = table["accuracy"].where(table["inside"])
     drawn.add_scatter(
-        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("beyond all runs")
+        x=table["clients"], y=table["accuracy"], mode="lines", line={"dash": "dot"}, name=_("extrapolated")
     )
-    drawn.add_scatter(x=table["clients"], y=inside, mode=_line(inside), line={"width": 3}, name=_("between runs"))
+    drawn.add_scatter(x=table["clients"], y=inside, mode=_line(inside), line={"width": 3}, name=_("interpolated"))
     if len(known):
         drawn.add_scatter(
             x=known["clients"], y=known["accuracy"], mode="markers", marker={"size": 10}, name=_("measured")

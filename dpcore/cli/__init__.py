@@ -40,7 +40,7 @@ class _Commands(typer.core.TyperGroup):
         except (EpsilonLabError, OSError) as error:
             from dpcore.cli import options  # each command has imported it by now
 
-            options.complain(str(error))
+            options.print_error(str(error))
             raise typer.Exit(2) from error
 
     def list_commands(self, ctx):

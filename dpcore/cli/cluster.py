@@ -10,11 +10,11 @@ from rich.table import Table
 from dpcore import limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json
-from dpcore.cli.runs import opened
+from dpcore.cli.runs import open_store
 from dpcore.cluster import status
-from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.errors import ClusterError, InvalidValueError
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 
 app = typer.Typer(no_args_is_help=True, help="Computing cohorts on a Dask cluster: docs/CLUSTER.md.")
 
@@ -36,7 +36,9 @@ Insecure = Annotated[
 ]
 
 
-def chosen(address: str, workers: int, tls: Path | None, insecure: bool, engine: str) -> ClusterSetting | None:
+def chosen_cluster(
+    address: str, workers: int, tls: Path | None, insecure: bool, engine: str
+) -> ClusterConfiguration | None:
     """Returns the cluster that a command's options name, after asking whether it answers; `None` where they name none.
 
     Raises:
@@ -49,21 +51,21 @@ def chosen(address: str, workers: int, tls: Path | None, insecure: bool, engine:
         return None
     if engine != "vectorized":
         raise InvalidValueError("engine", f"Expected the engine vectorized for a cluster, found {engine}.")
-    setting = ClusterSetting(
+    configuration = ClusterConfiguration(
         address=address, workers=workers, tls=str(tls.expanduser().resolve()) if tls else "", insecure=insecure
     )
     if address:
-        _present(setting)
-    return setting
+        _present(configuration)
+    return configuration
 
 
-def _present(setting: ClusterSetting) -> dict[str, dict]:
+def _present(configuration: ClusterConfiguration) -> dict[str, dict]:
     """Returns the workers at an address, as Dask describes them."""
-    from dpcore.cluster.connection import connect, present  # half a second, and only for those who use a cluster
+    from dpcore.cluster.connection import connect, workers_of  # half a second, and only for those who use a cluster
 
-    connection = connect(setting)
+    connection = connect(configuration)
     try:
-        return present(connection.client, insecure=setting.insecure)
+        return workers_of(connection.client, insecure=configuration.insecure)
     finally:
         connection.close()
 
@@ -81,15 +83,15 @@ def set_cluster(
 
     But for those that have a cluster of their own, which `--of` sets.
     """
-    store = opened(home_folder)
+    store = open_store(home_folder)
     _check(store, whose)
-    setting = chosen(address, workers, tls, insecure, "vectorized")
-    if setting is None:
+    configuration = chosen_cluster(address, workers, tls, insecure, "vectorized")
+    if configuration is None:
         raise InvalidValueError(
             "cluster", "Expected an address or --workers, found neither. `cluster clear` unsets it."
         )
-    store.set_cluster(setting, whose)
-    out.print(f"{whose or 'Runs'} will use {setting.where}.")
+    store.set_cluster(configuration, whose)
+    out.print(f"{whose or 'Runs'} will use {configuration.where}.")
 
 
 @app.command("clear")
@@ -98,12 +100,12 @@ def clear_cluster(whose: Whose = "", home_folder: options.HomeFolder = None) -> 
 
     But for those that have a cluster of their own; `--of` lets one of them use that of all again.
     """
-    store = opened(home_folder)
+    store = open_store(home_folder)
     _check(store, whose)
     store.set_cluster(None, whose)
 
 
-def _check(store: Store, whose: str) -> None:
+def _check(store: StoreAccess, whose: str) -> None:
     """Says no to what is neither a run nor a study."""
     if whose and not store.studies(whose):
         store.run(whose)
@@ -112,26 +114,26 @@ def _check(store: Store, whose: str) -> None:
 @app.command("show")
 def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """Which cluster runs use, who is in it, and what the runs that train now see of it."""
-    store = opened(home_folder)
-    setting = store.cluster()
+    store = open_store(home_folder)
+    configuration = store.cluster()
     present, problem = {}, ""
-    if setting and setting.address:
+    if configuration and configuration.address:
         try:
-            present = _present(setting)
+            present = _present(configuration)
         except ClusterError as err:
             problem = str(err)
     seen = {run.run_id: status.read(store.folder(run.run_id)) for run in store.runs(status=["running"])}
     if as_json:
         print_json(
-            cluster=setting and asdict(setting),
+            cluster=configuration and asdict(configuration),
             problem=problem,
             workers=sorted(present),
             runs={run_id: asdict(one) for run_id, one in seen.items() if one},
         )
         return
-    out.print(setting.where if setting else "This machine alone.")
+    out.print(configuration.where if configuration else "This machine alone.")
     if problem:
-        options.complain(problem)
+        options.print_error(problem)
     for address, told in present.items():
         out.print(f"  {told.get('name')}  {address}  threads: {told.get('nthreads')}")
     for run_id, one in seen.items():
@@ -144,7 +146,7 @@ def show_cluster(home_folder: options.HomeFolder = None, as_json: options.AsJson
 
 def workers_table(seen: status.ClusterStatus) -> Table:
     """Returns the workers that a run has met as a table."""
-    table = Table("worker", "address", "state", "shards", "ms a client", "")
+    table = Table("worker", "address", "state", "shards", "time per client (ms)", "")
     for one in seen.workers:
         pace = "" if one.seconds_per_client is None else f"{one.seconds_per_client * 1e3:.2f}"
         note = one.reason or ("far slower than the others" if one.slow else "")
@@ -160,4 +162,4 @@ def make_certificates(
     from dpcore.cluster import certificates  # `cryptography`: not needed otherwise
 
     certificates.make(folder.expanduser())
-    out.print(f"Written to {folder}. Whoever has cert.pem and key.pem may run code on the cluster.")
+    out.print(f"Written to {folder}. Anybody with cert.pem and key.pem may run code on the cluster.")

@@ -88,7 +88,7 @@ def show_data(
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """What one data set is like, and which epsilon is in reach on it."""
+    """Summary of one data set, and the lowest achievable epsilon on it."""
     dataset = fetch(name, home.folder(home_folder))
     found = summary.summarise(dataset)
     reach = calibration.lowest_epsilons(found.num_users, found.suggested_delta, noise_to_clients_ratio)
@@ -111,18 +111,18 @@ def show_data(
         print_json(**values)
         return
     fewest, median, most = found.examples_per_user
-    users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
+    users = population.label(num_users=found.num_users, users_without_train=found.users_without_train)
     for line in (
         f"{name} ({dataset.fingerprint}): {dataset.description.source}",
         f"{users}; {found.num_train:,} examples to train on, {found.num_test:,} to test on",
-        f"{fewest} to {most} examples a user who trains, {median:g} in the middle"
+        f"{fewest} to {most} examples per user who trains, median {median:g}"
         if found.users_without_train
-        else f"{fewest} to {most} examples a user, {median:g} in the middle",
+        else f"{fewest} to {most} examples per user, median {median:g}",
         f"{found.num_classes} classes, {found.num_features} features; label skew {found.label_skew:.3f}",
         dataset.description.scaling,
         dataset.description.access_note,
-        f"A delta that makes sense: {rounding.given(found.suggested_delta)} or smaller",
-        f"In reach at a noise-to-clients ratio of {rounding.given(noise_to_clients_ratio)}: "
+        f"Suggested delta: {rounding.given(found.suggested_delta)} or smaller",
+        f"Lowest achievable at a noise-to-clients ratio of {rounding.given(noise_to_clients_ratio)}: "
         + ", ".join(f"epsilon {rounding.epsilon(epsilon)} in {rounds} rounds" for rounds, epsilon in reach.items()),
     ):
         if line:
@@ -133,61 +133,68 @@ def show_data(
     out.print(table)
 
 
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Columns of numbers, with commas between (a name with a comma in double quotes), or one of arrays or "
+        "images; else all others."
+    ),
+]
+TestFile = Annotated[
+    Path | None, typer.Option(help="A second file, of test examples; FILE then has those to train on.")
+]
+TestUsers = Annotated[
+    float | None, typer.Option(help="Fraction of test users, who only test; all others only train.")
+]
+TestFraction = Annotated[float, typer.Option(help="Fraction of each user's examples that are for testing.")]
+ImageShape = Annotated[
+    str | None, typer.Option(help="Height x width of an image, as 28x28, or height x width x channels.")
+]
+ScalingChoice = Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, which uses nobody's data.")]
+MissingUser = Annotated[
+    Missing,
+    typer.Option(help="Rows without a user: drop them, or keep what stands for none (NA, -) as a name."),
+]
+Join = Annotated[
+    list[Joined] | None,
+    typer.Option(help="Merge spellings that differ in case, in width, or as 1 and 1.0 do; may be repeated."),
+]
+AllClasses = Annotated[bool, typer.Option("--all-classes", help="SQLite: all 62 classes, not the digits.")]
+
+
 @app.command("import")
 def import_data(
     file: Annotated[Path, typer.Argument(help=f"{forms.ALL}; packed as .gz or .zip; or a folder of such files.")],
-    user: Annotated[str | None, typer.Option(help="The column that says whose example a row is.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column that says its class.")] = None,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Columns of numbers, with commas between (a name with a comma in double quotes), or one of arrays or "
-            "images; else all others."
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call it; otherwise the file's name.")] = None,
-    split: Annotated[str | None, typer.Option(help="A column of train and test, or of yes and no.")] = None,
-    test_file: Annotated[
-        Path | None, typer.Option(help="A second file, of test examples; FILE then has those to train on.")
-    ] = None,
-    test_users: Annotated[
-        float | None, typer.Option(help="The share of users who only test, while all others only train.")
-    ] = None,
-    test_fraction: Annotated[float, typer.Option(help="How many of a user's examples are for testing.")] = 0.1,
+    user: Annotated[str | None, typer.Option(help="User ID column: the unit of privacy.")] = None,
+    label: Annotated[str | None, typer.Option(help="Label column: the class.")] = None,
+    features: Features = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data set; otherwise the file's name.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split column: train and test, or yes and no.")] = None,
+    test_file: TestFile = None,
+    test_users: TestUsers = None,
+    test_fraction: TestFraction = 0.1,
     seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
-    max_examples_per_user: Annotated[int | None, typer.Option(help="How many examples a user may have.")] = None,
-    image_shape: Annotated[
-        str | None, typer.Option(help="Height x width of an image, as 28x28, or height x width x channels.")
-    ] = None,
-    scaling: Annotated[Scaling | None, typer.Option(help="bounds: clips to --bounds, and looks at nobody.")] = None,
+    max_examples_per_user: Annotated[int | None, typer.Option(help="Maximum examples per user.")] = None,
+    image_shape: ImageShape = None,
+    scaling: ScalingChoice = None,
     bounds: Annotated[str | None, typer.Option(help="Fixed bounds of all features, as -3,3.")] = None,
-    missing_user: Annotated[
-        Missing,
-        typer.Option(help="Rows without a user: drop them, or keep what stands for none (NA, -) as a name."),
-    ] = Missing.refuse,
-    missing_label: Annotated[Missing, typer.Option(help="The same of rows without a label.")] = Missing.refuse,
-    join: Annotated[
-        list[Joined] | None,
-        typer.Option(
-            help="Whose spellings that differ in case, in width, or as 1 and 1.0 do are one; once for each."
-        ),
-    ] = None,
-    all_classes: Annotated[
-        bool, typer.Option("--all-classes", help="SQLite: all 62 classes, not the digits.")
-    ] = False,
+    missing_user: MissingUser = Missing.refuse,
+    missing_label: Annotated[Missing, typer.Option(help="The same for rows without a label.")] = Missing.refuse,
+    join: Join = None,
+    all_classes: AllClasses = False,
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Import your own table: one row an example, a column that says who, and a label."""
+    """Import your own table: one row per example, a user ID column and a label column."""
     where = home.folder(home_folder)
-    warn(*datasets.clear(where))
+    warn(*datasets.clear_leftovers(where))
     from dpcore.datasets.importing.table import Mapping  # pyarrow: a third of a second that no other command needs
 
     mapping = Mapping(
         user=user,
         label=label,
         features=tuple(column for given in features or () for column in next(csv.reader([given]), [])),
-        image_shape=images.parsed(image_shape),
+        image_shape=images.parsed_shape(image_shape),
         split=split,
         test_fraction=test_fraction,
         test_users=test_users,
@@ -204,6 +211,10 @@ def import_data(
         lambda tell: datasets.import_table(file, mapping, where, name=name, test_path=test_file, progress=tell)
     )
     warn(*dataset.description.warnings)
+    _show_imported(dataset, as_json)
+
+
+def _show_imported(dataset: FederatedDataset, as_json: bool) -> None:
     if as_json:
         print_json(
             name=dataset.name,
@@ -217,7 +228,7 @@ def import_data(
             warnings=list(dataset.description.warnings),
         )
         return
-    users = population.in_words(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
+    users = population.label(num_users=dataset.num_users, users_without_train=dataset.users_without_train)
     out.print(
         f"{dataset.name}: {users}, {len(dataset.train.labels):,} examples to train on and "
         f"{len(dataset.test.labels):,} to test on, {dataset.num_features} features, {dataset.num_classes} classes. "

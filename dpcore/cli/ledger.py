@@ -8,7 +8,7 @@ import typer
 from dpcore import datasets, limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json
-from dpcore.cli.runs import described, opened, runs_table
+from dpcore.cli.runs import open_store, run_values, runs_table
 from dpcore.runs.access import budget
 
 
@@ -28,7 +28,7 @@ def ledger(
     as_json: options.AsJson = False,
 ) -> None:
     """What all runs on a data set spend together, and its budget."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     limits.check_choice("dataset", dataset, budget.dataset_names(store))
     policy = before = store.policy(dataset)
     if budget_epsilon is not None:
@@ -61,4 +61,4 @@ def ledger(
         return
     out.print(budget.sentence(now))
     if now.runs:
-        out.print(runs_table([described(run) for run in now.runs]))
+        out.print(runs_table([run_values(run) for run in now.runs]))

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from dpcore import datasets, limits, strict_json
 from dpcore.errors import InvalidValueError
-from dpcore.plan import ADJACENCIES, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan
+from dpcore.mechanisms import clipping as clippings
+from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
 # Names and paths are shown as they stand: in brackets they would be styles.
@@ -25,23 +26,29 @@ def option(knob: limits.Knob):
     return typer.Option(f"--{knob.name.replace('_', '-')}", help=knob.help)
 
 
-AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)
-Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})
-Clipping = StrEnum("Clipping", ["adaptive", "fixed"])
+AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: ignore[misc]  # not written out
+Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})  # type: ignore[misc]  # not written out
+Clipping = StrEnum("Clipping", list(clippings.BY_KIND))  # type: ignore[misc]  # not written out
 Sampling = StrEnum("Sampling", ["poisson", "none"])
 
 AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
 Accountant = Annotated[
     AccountantName | None,
-    typer.Option("--accountant", help="pld: tight. rdp: the tutorial's. Otherwise the smaller of the two bounds."),
+    typer.Option(
+        "--accountant", help="pld (tight) or rdp (as in the tutorial). Otherwise the smaller of the two bounds."
+    ),
 ]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
 ]
 SamplingChoice = Annotated[
-    Sampling, typer.Option("--sampling", help="poisson: each user by an own coin. none: all users in every round.")
+    Sampling,
+    typer.Option(
+        "--sampling",
+        help="poisson: each user is sampled independently (Poisson sampling). none: full participation.",
+    ),
 ]
 
 
@@ -53,14 +60,23 @@ def _plan(
     delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
     sampling: SamplingChoice = Sampling.poisson,
     adjacency: Annotated[
-        Adjacency, typer.Option(help="What one user may change; replace-one only without sampling.")
-    ] = Adjacency.add_or_remove_one,
+        Adjacency,
+        typer.Option(
+            help="Neighbouring data sets: add or remove one user, or replace one (only with full participation)."
+        ),
+    ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
     clipping: Annotated[
-        Clipping, typer.Option(help="adaptive: the clip norm follows a private quantile. fixed: it stays.")
-    ] = Clipping.adaptive,
+        Clipping,
+        typer.Option(
+            help="adaptive: the clip norm follows a differentially private quantile estimate. fixed: it stays constant."
+        ),
+    ] = Clipping("adaptive"),  # noqa: B008  # a member
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
     zeroing: Annotated[
-        bool, typer.Option("--zeroing", help="Zero outlying updates as the TFF tutorial; outside the guarantee.")
+        bool,
+        typer.Option(
+            "--zeroing", help="Adaptive zeroing of outlying updates (TFF's default); not covered by the guarantee."
+        ),
     ] = False,
 ) -> PrivacyPlan:
     usual = int(limits.CLIENTS_PER_ROUND.default) if sampling == Sampling.poisson else population
@@ -78,7 +94,7 @@ def _plan(
         population=population,
         delta=delta,
         adjacency=adjacency.value,
-        clipping=FixedClipping(clip_norm=clip_norm) if clipping == Clipping.fixed else AdaptiveClipping(),
+        clipping=clippings.chosen(clipping.value, clip_norm=clip_norm),
         zeroing=zeroing,
     )
 
@@ -99,7 +115,7 @@ def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
             given = {name: values.pop(name) for name in theirs}
             command(make_plan=lambda **others: _plan(**{**given, **others}), **values)
 
-        run.__signature__ = inspect.Signature(merged)
+        run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]  # as `inspect` reads it
         run.__annotations__ = {given.name: given.annotation for given in merged}
         return run
 
@@ -124,11 +140,11 @@ def check_data(plan: Plan, home_folder: Path) -> None:
         raise InvalidValueError(
             "dataset_fingerprint",
             f"Expected the plan to be for {name} with the content {content}, found "
-            f"{limits.found(plan.training.dataset_fingerprint)}: it was imported anew since.",
+            f"{limits.excerpt(plan.training.dataset_fingerprint)}: it was imported anew since.",
         )
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Prints an error."""
     err.print(f"Error: {message}", style="red", soft_wrap=True)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,11 +19,11 @@ from dpcore.privacy.risk import rate_from_pair, risk, unbounded
 from dpcore.runs import reporting
 from dpcore.runs.store import Store
 
-Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])
+Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])  # type: ignore[misc]  # not written out
 Held = StrEnum("Held", ["ratio", "noise"])
 
 
-def described(
+def plan_values(
     plan: PrivacyPlan, accountant: str | None, *, false_positive_rate: float, prior: float = limits.PRIOR.default
 ) -> dict:
     """Every number that the Accountant page shows of a plan."""
@@ -39,7 +39,7 @@ def described(
         "rounds": plan.rounds,
         "population": plan.population,
         "noise_to_clients_ratio": plan.noise_multiplier / plan.clients_per_round,
-        "sampling": "poisson" if plan.is_sampled else "none",
+        "sampling": plan.participation.sampling,
         "sampling_prob": plan.sampling_prob,
         "adjacency": plan.adjacency,
         "clipping": asdict(plan.clipping),
@@ -61,7 +61,7 @@ def described(
 
 
 def _attack(plan: PrivacyPlan, account: Account, rate: float, prior: float) -> dict:
-    """What the best attack achieves; nothing, and why, where the plan's epsilon does not cover all of a run."""
+    """What the optimal attack achieves; nothing, and why, where the plan's epsilon does not cover all of a run."""
     best = risk(plan)
     found = {
         "advantage": best.advantage,
@@ -81,10 +81,11 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
         return
     pld, rdp, known = values["pld"], values["rdp"], values["epsilon_without_amplification"]
     out.print(words.sentence(plan, values["epsilon"]))
-    out.print(pld["problem"] or f"PLD: epsilon {rounding.epsilon(pld['epsilon'])}")
-    order = f", order {rounding.given(rdp['order'])}" if rdp["order"] else ""
-    out.print(f"RDP: epsilon {rounding.epsilon(rdp['epsilon'])}{order}")
-    out.print(f"Without amplification by sampling: {'not stated' if known is None else rounding.epsilon(known)}")
+    out.print(pld["problem"] or f"Epsilon by PLD: {rounding.epsilon(pld['epsilon'])}")
+    order = f" (order {rounding.given(rdp['order'])})" if rdp["order"] else ""
+    out.print(f"Epsilon by RDP{order}: {rounding.epsilon(rdp['epsilon'])}")
+    unamplified = "not stated" if known is None else rounding.epsilon(known)
+    out.print(f"Epsilon without amplification by sampling: {unamplified}")
     out.print(words.attack(plan, risk(plan), values["risk"]["false_positive_rate"]))
     if pld["note"]:
         out.print(pld["note"])
@@ -100,34 +101,37 @@ def account(
 ) -> None:
     """What one plan guarantees: epsilon by both accountants, and what attacks achieve."""
     plan = make_plan()
-    values = described(plan, accountant, false_positive_rate=false_positive_rate, prior=prior)
+    values = plan_values(plan, accountant, false_positive_rate=false_positive_rate, prior=prior)
     _show(values, plan, as_json)
+
+
+Solve = Annotated[
+    Unknown | None,
+    typer.Option(help="The value to solve for; all others are held.", show_default="clients"),
+]
+Hold = Annotated[
+    Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
+]
+TargetEpsilon = Annotated[
+    float | None,
+    typer.Option(help=limits.TARGET_EPSILON.help, show_default=rounding.given(limits.TARGET_EPSILON.default)),
+]
+NoiseToClientsRatio = Annotated[float, options.option(limits.NOISE_TO_CLIENTS_RATIO)]
+TruePositiveRate = Annotated[
+    float | None,
+    typer.Option(help="Solve for the noise multiplier at which the TPR is at most this, instead of an epsilon."),
+]
 
 
 @takes_plan("sampling")
 def calibrate(
     make_plan: Callable[..., PrivacyPlan],
     sampling: options.SamplingChoice = options.Sampling.poisson,
-    solve: Annotated[
-        Unknown | None,
-        typer.Option(help="The number that is looked for; all others are held.", show_default="clients"),
-    ] = None,
-    hold: Annotated[
-        Held, typer.Option(help="For clients: hold the noise-to-clients ratio, as the tutorial does, or the noise.")
-    ] = Held.ratio,
-    target_epsilon: Annotated[
-        float | None,
-        typer.Option(help=limits.TARGET_EPSILON.help, show_default=rounding.given(limits.TARGET_EPSILON.default)),
-    ] = None,
-    noise_to_clients_ratio: Annotated[
-        float, options.option(limits.NOISE_TO_CLIENTS_RATIO)
-    ] = limits.NOISE_TO_CLIENTS_RATIO.default,
-    true_positive_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Solve for the noise at which attacks find at most this fraction, instead of an epsilon."
-        ),
-    ] = None,
+    solve: Solve = None,
+    hold: Hold = Held.ratio,
+    target_epsilon: TargetEpsilon = None,
+    noise_to_clients_ratio: NoiseToClientsRatio = limits.NOISE_TO_CLIENTS_RATIO.default,
+    true_positive_rate: TruePositiveRate = None,
     false_positive_rate: options.FalsePositiveRate = limits.FALSE_POSITIVE_RATE.default,
     accountant: options.Accountant = None,
     as_json: options.AsJson = False,
@@ -135,41 +139,53 @@ def calibrate(
     """The plan that reaches a target, all but one of its numbers held."""
     if true_positive_rate is not None:
         _check_alone(solve, target_epsilon)
-        solve = Unknown.noise
-    solve = solve or Unknown.clients
-    if sampling == options.Sampling.none and solve in (Unknown.clients, Unknown.population):
-        raise InvalidValueError(
-            "sampling",
-            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
-            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
-        )
-    unknown = "clients_at_noise" if solve == Unknown.clients and hold == Held.noise else solve.value
+        solve = Unknown("noise")
+    solve = solve or Unknown("clients")
+    _check_solvable(solve, sampling)
+    unknown = "clients_at_noise" if solve == Unknown("clients") and hold == Held.noise else solve.value
     plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
-    with options.err.status("Looking for it: with millions of rounds or users, a minute"):
+    with options.err.status("Solving: with millions of rounds or users, a minute"):
         if true_positive_rate is not None:
-            rates = {"true_positive_rate": true_positive_rate, "false_positive_rate": false_positive_rate}
-            (found, short), asked = calibration.answer_for_risk(plan, **rates), {"solve": unknown, **rates}
+            rates: dict[str, float] = {
+                "true_positive_rate": true_positive_rate,
+                "false_positive_rate": false_positive_rate,
+            }
+            found, short = calibration.answer_for_risk(plan, **rates)
+            asked: dict[str, Any] = {"solve": unknown, **rates}
         else:
-            given = {
+            given: dict[str, Any] = {
                 "noise_to_clients_ratio": noise_to_clients_ratio,
-                "accountant": (accountant or options.AccountantName.pld).value,
+                "accountant": (accountant or options.AccountantName("pld")).value,
             }
             target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
             found, short = calibration.answer(plan, unknown, target_epsilon=target_epsilon, **given)
             floor = calibration.floor(plan, unknown, **given)
             asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
-        values = described(found, accountant, false_positive_rate=false_positive_rate)
-    if not as_json:
-        out.print(
-            f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
-            f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
-        )
+        values = plan_values(found, accountant, false_positive_rate=false_positive_rate)
     limited = {"limited_by": short and short.sentence, "limited_by_name": short and short.name}
-    _show({**values, **asked, **limited}, found, as_json)
-    if not as_json and short:
+    values = {**values, **asked, **limited}
+    if as_json:
+        _show(values, found, as_json)
+        return
+    out.print(
+        f"{found.clients_per_round:,} of {found.population:,} clients per round with noise multiplier "
+        f"{rounding.given(found.noise_multiplier)}, {found.rounds:,} rounds, delta {rounding.given(found.delta)}:",
+    )
+    _show(values, found, as_json)
+    if short:
         out.print(short.sentence)
-    if not as_json and "floor" in asked:
-        out.print(f"The lowest epsilon in reach: {rounding.epsilon(asked['floor'])}")
+    if "floor" in asked:
+        out.print(f"Lowest achievable epsilon: {rounding.epsilon(asked['floor'])}")
+
+
+def _check_solvable(solve: Unknown, sampling: options.Sampling) -> None:
+    """Refuses to look for what is not free without sampling."""
+    if sampling == options.Sampling.none and solve in (Unknown("clients"), Unknown("population")):
+        raise InvalidValueError(
+            "sampling",
+            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
+            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
+        )
 
 
 def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
@@ -178,13 +194,13 @@ def _check_alone(solve: Unknown | None, target_epsilon: float | None) -> None:
         raise InvalidValueError(
             "target_epsilon",
             f"Expected true_positive_rate or target_epsilon, found both, {rounding.given(target_epsilon)} the latter: "
-            "the noise can be looked for by one of them. Leave the other out.",
+            "the noise multiplier can be solved for by one of them. Leave the other out.",
         )
-    if solve not in (None, Unknown.noise):
+    if solve not in (None, Unknown("noise")):
         raise InvalidValueError(
             "solve",
-            f"Expected solve to be noise where a true_positive_rate is given, found {solve}: nothing else is looked for "
-            "by what attacks find. Leave one of them out.",
+            f"Expected solve to be noise where a true_positive_rate is given, found {solve}: no other value is solved "
+            "for by attack success. Leave one of them out.",
         )
 
 

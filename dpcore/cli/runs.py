@@ -23,6 +23,7 @@ from dpcore.reports import run as report
 from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
@@ -48,7 +49,7 @@ def rounds_table(rounds: list[Round]) -> Table:
     return table
 
 
-def described(run: Run) -> dict:
+def run_values(run: Run) -> dict:
     """Returns what there is to know about a run, as JSON has it."""
     privacy = run.plan.privacy
     return {
@@ -90,11 +91,11 @@ def list_runs(
     as_json: options.AsJson = False,
 ) -> None:
     """All runs, the newest first."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for state in status or ():
         limits.check_choice("status", state, (*ACTIVE, *ENDED))
     found = [run for run in supervisor.runs(store, deleted=deleted) if not status or run.status in status]
-    rows = [described(run) for run in found]
+    rows = [run_values(run) for run in found]
     if as_json:
         for row in rows:
             print_json(**row)
@@ -103,7 +104,7 @@ def list_runs(
 
 
 def runs_table(rows: list[dict]) -> Table:
-    """Returns runs, as `described`, as a table that fits a narrow terminal."""
+    """Returns runs, as `run_values` gives them, as a table that fits a narrow terminal."""
     table = Table(
         Column("run", no_wrap=True),
         "status",
@@ -124,21 +125,23 @@ def runs_table(rows: list[dict]) -> Table:
             "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
         )
     if any(row["zeroing"] for row in rows):
-        table.caption = "* Zeroing is outside: its threshold follows the updates without noise."
+        table.caption = (
+            "* Adaptive zeroing is not covered by the guarantee: its threshold follows the updates without noise."
+        )
     return table
 
 
 @app.command("show")
 def show_run(run_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """One run and its rounds."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     run, rounds = supervisor.current(store, run_id), store.rounds(run_id)
     if as_json:
-        print_json(**described(run))
+        print_json(**run_values(run))
         for row in rounds:
             print_json(**vars(row))
         return
-    for key, value in described(run).items():
+    for key, value in run_values(run).items():
         out.print(f"{key}: {value}")
     out.print(rounds_table(rounds))
 
@@ -153,7 +156,7 @@ def stop_runs(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """End runs after the round they are in; take those that wait out of the queue."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for run_id in run_ids:
         store.run(run_id)
         supervisor.stop(store, run_id, now=now)
@@ -166,7 +169,7 @@ def resume_runs(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Go on with runs that were interrupted, stopped or failed, from their last checkpoint."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     owed = [supervisor.charge_of_resuming(supervisor.current(store, run_id)) for run_id in run_ids or ()]
     ask_once_more(store, [plan for plan in owed if plan], yes=yes)
     for run_id in run_ids or ():
@@ -178,7 +181,7 @@ def resume_runs(
 @app.command("retry")
 def retry_run(run_id: str, yes: options.Yes = False, home_folder: options.HomeFolder = None) -> None:
     """Queue a run's plan once more, as a new run: the ledger charges it anew."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     ask_once_more(store, [store.run(run_id).plan], yes=yes)
     out.print(supervisor.retry(store, run_id))
 
@@ -186,7 +189,7 @@ def retry_run(run_id: str, yes: options.Yes = False, home_folder: options.HomeFo
 @app.command("delete")
 def delete_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
     """Put runs into the bin. What they have spent stays in the ledger."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for run_id in run_ids:
         supervisor.delete(store, run_id)
     out.print("Bring them back with `runs restore`; free their space for good with `runs prune`.")
@@ -195,7 +198,7 @@ def delete_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None
 @app.command("restore")
 def restore_runs(run_ids: RunIds, home_folder: options.HomeFolder = None) -> None:
     """Take runs out of the bin."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for run_id in run_ids:
         store.run(run_id)
         store.restore(run_id)
@@ -207,7 +210,7 @@ def prune_runs(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Empty the bin for good: weights, logs and rounds of what is in it. The ledger keeps its charges."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     doomed = store.runs(deleted=True)
     size = sum(folders.size(store.folder(run.run_id)) for run in doomed)
     question = f"Remove {len(doomed)} runs ({size / 1e6:.1f} MB) for good?"
@@ -224,7 +227,7 @@ def describe_run(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Name, tag or note a run."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     store.run(run_id)
     store.describe(run_id, name=name, tags=tags, note=note)
 
@@ -237,25 +240,25 @@ def show_queue(
     home_folder: options.HomeFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """What waits, in its order; and how many runs train side by side."""
-    store = opened(home_folder)
+    """What waits, in its order; and how many runs train in parallel."""
+    store = open_store(home_folder)
     if parallel_runs is not None:
         store.set_parallel_runs(parallel_runs)
     if move is not None:
         supervisor.move(store, move, before=before)
     supervisor.wake(store)
-    rows = [described(run) for run in store.queue()]
+    rows = [run_values(run) for run in store.queue()]
     if as_json:
         print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
-    out.print(f"Runs side by side: {store.parallel_runs()}")
+    out.print(f"Parallel runs: {store.parallel_runs()}")
     out.print(runs_table(rows))
 
 
 @app.command("log")
 def show_log(run_id: str, home_folder: options.HomeFolder = None) -> None:
     """The end of what a run's worker printed."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     store.run(run_id)
     out.print(supervisor.log_tail(store, run_id))
 
@@ -267,7 +270,7 @@ def export_run(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Write a run's model (Keras SavedModel) with its statement, plan, numbers, report and script on TFF beside it."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     run = supervisor.current(store, run_id)
     weights = store.folder(run_id) / "weights.npz"
     if not weights.exists():
@@ -279,7 +282,7 @@ def export_run(
         "run.json": report.as_json(store, run),
         "report.html": report.html(store, run),
         "statement.md": reporting.markdown(store, run, false_positive_rate=limits.FALSE_POSITIVE_RATE.default),
-        "run_on_tff.py": report.script_of(store, run.plan),
+        "run_on_tff.py": report.script_for(store, run.plan),
         "rounds.csv": rounds.to_csv(index=False),
     }
     try:
@@ -298,12 +301,12 @@ def export_run(
     out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}")
 
 
-def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:
+def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:
     """Warns of runs that leave their data without a guarantee, with the ways out; asks a person who sits there.
 
     Nobody is asked where standard input is no terminal, so that scripts go on: what is said is in their logs.
     """
-    names = outlook.lost(store, plans)
+    names = outlook.losing_guarantee(store, plans)
     for name in names:
         warn(outlook.warning(store, name, plans))
         public = f"mark the data as public, if anybody may see them (ledger --dataset {name} --public)"
@@ -312,7 +315,7 @@ def ask_once_more(store: Store, plans: Sequence[Plan], *, yes: bool, more: str =
         typer.confirm("Go on all the same?", abort=True, err=True)
 
 
-def opened(home_folder: Path | None) -> Store:
+def open_store(home_folder: Path | None) -> Store:
     """Opens the store, and says once what was lost and read back."""
     store = Store(home.folder(home_folder))
     if recovered := store.recovered():

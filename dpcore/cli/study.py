@@ -1,8 +1,10 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
+import functools
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,57 +18,60 @@ from dpcore import datasets, files, limits, rounding
 from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import err, out, print_json, takes_plan, warn
-from dpcore.cli.runs import ask_once_more, opened
+from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan, TrainingPlan
+from dpcore.plan import ADD_OR_REMOVE, MODELS, Plan, PrivacyPlan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, findings, outlook, schedule
 from dpcore.runs.studies.progress import rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
-Baseline = StrEnum("Baseline", BASELINES)
+Baseline = StrEnum("Baseline", BASELINES)  # type: ignore[misc]  # not written out
 
-app = typer.Typer(no_args_is_help=True, help="Studies: a sweep over noise, what it says, and the final run.")
+app = typer.Typer(
+    no_args_is_help=True, help="Studies: a sweep over noise multipliers, its result, and the final run."
+)
+
+
+NoiseMultipliers = Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")]
+BaselineChoice = Annotated[
+    Baseline,
+    typer.Option(
+        help="Data of the non-private baseline, whose users it leaves no guarantee. own: the data set. writers: the "
+        "Writers, where images are like theirs. none: no baseline; the other runs are compared with the least noise."
+    ),
+]
+FinalAccountant = Annotated[
+    options.AccountantName,
+    typer.Option(help="The accountant that sets the clients per round of the final run."),
+]
+Specification = Annotated[
+    Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
+]
 
 
 @app.command("run")
 @takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
 def run_study(
     make_plan,
-    noise: Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; repeat it.")] = [  # noqa: B006
-        0.0,
-        0.5,
-        0.75,
-        1.0,
-    ],
+    noise: NoiseMultipliers = [0.0, 0.5, 0.75, 1.0],  # noqa: B006
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
-    learning_rate: Annotated[list[float], typer.Option(help="A client's; may be repeated.")] = [0.01],  # noqa: B006
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Train each setting with so many seeds, from 0.")] = 1,
+    learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds per setting, from 0.")] = 1,
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
     grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
-    baseline: Annotated[
-        Baseline,
-        typer.Option(
-            help="Whose users the noise-free run is trained on, which leaves them no guarantee. own: the data set's. "
-            "writers: those of the Writers, where images are like theirs. none: it is left out, and the least noise is "
-            "what others are held against."
-        ),
-    ] = Baseline.own,
-    accountant: Annotated[
-        options.AccountantName, typer.Option(help="Whose number of clients the final run takes.")
-    ] = options.AccountantName.rdp,
+    baseline: BaselineChoice = Baseline(OWN),  # noqa: B008  # a member
+    accountant: FinalAccountant = options.AccountantName("rdp"),  # noqa: B008  # a member
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
-    spec: Annotated[
-        Path | None, typer.Option(help="Take all of it from this file, as the page writes it, and no option.")
-    ] = None,
+    spec: Specification = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
@@ -76,30 +81,20 @@ def run_study(
     as_json: options.AsJson = False,
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     if spec is not None:
         study = Study.from_values(options.read_json(spec))
         options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        privacy = make_plan(
-            population=datasets.num_users(dataset, store.home),
-            noise_multiplier=0.0,
-            clients_per_round=clients[0],
-            rounds=rounds[0],
-            sampling=options.Sampling.poisson,
-            adjacency=options.Adjacency.add_or_remove_one,
-        )
-        training = TrainingPlan(
-            dataset=dataset, dataset_fingerprint=datasets.fingerprint(dataset, store.home), model=model
-        )
+        plan = _first_plan(make_plan, store.home, dataset, model, clients_per_round=clients[0], rounds=rounds[0])
         study = Study(
-            plan=Plan(privacy=privacy, training=training),
-            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline.none),
+            plan=plan,
+            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline(NONE)),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(privacy.clipping,),
+            clippings=(plan.privacy.clipping,),
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -109,11 +104,8 @@ def run_study(
             baseline=baseline.value,
         )
     schedule.check_baseline(store, study)
-    place = cluster.chosen(cluster_address, workers, tls, insecure, engine)
-    seconds, measured = duration.seconds(store, study.grid(), engine)
-    # Without noise, the first says that it is not private: of that run, more is said otherwise.
-    warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
-    warn(_ahead(study, seconds, measured))
+    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
+    _warn_ahead(store, study)
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if datasets.must_be_fetched(dataset, store.home):
         fetch(dataset, store.home)
@@ -125,22 +117,50 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
+def _first_plan(
+    make_plan: Callable[..., PrivacyPlan],
+    home: Path,
+    dataset: str,
+    model: str,
+    *,
+    clients_per_round: int,
+    rounds: int,
+) -> Plan:
+    """Returns the plan that a sweep varies: that of its first setting, without noise."""
+    private = functools.partial(
+        make_plan,
+        noise_multiplier=0.0,
+        clients_per_round=clients_per_round,
+        rounds=rounds,
+        sampling=options.Sampling.poisson,
+        adjacency=options.Adjacency(ADD_OR_REMOVE),
+    )
+    return datasets.plan_on(dataset, home, private, model=model)
+
+
+def _warn_ahead(store: StoreAccess, study: Study) -> None:
+    """Says what a study's plan is warned of, and what it will train."""
+    # Without noise, the first says that it is not private: of that run, more is said otherwise.
+    warn(*replace(study.plan.privacy, noise_multiplier=0.0).warnings[1:])
+    warn(_ahead(study, *duration.expected_seconds(store, study.grid(), study.engine)))
+
+
+def _ask(store: StoreAccess, study: Study, *, yes: bool, how: str) -> None:
     """Says what a study will leave in the ledger, and asks about one that leaves no guarantee.
 
     Raises:
         BudgetExceededError: If a budget has no room for its sweep, before any of it is run.
     """
-    found = outlook.of_study(store, study)
+    found = outlook.study_outlooks(store, study)
     plans = [plan for one in found for plan in one.plans]
     for one in found:
         if one.plans:
             budget.check(store, *one.plans)
-        if not outlook.lost(store, one.plans):
+        if not outlook.losing_guarantee(store, one.plans):
             err.print(outlook.sentence(one), soft_wrap=True)
     more = ""
     if study.baseline == OWN and datasets.like_writers(study.plan.training.dataset, store.home):
-        more = f"; take the noise-free run from the Writers ({how.format(WRITERS)})"
+        more = f"; train the non-private baseline on the Writers ({how.format(WRITERS)})"
     if study.baseline != NONE:
         more += f"; leave it out ({how.format(NONE)})"
     ask_once_more(store, plans, yes=yes, more=more)
@@ -148,7 +168,7 @@ def _ask(store: Store, study: Study, *, yes: bool, how: str) -> None:
 
 def _ahead(study: Study, seconds: float, measured: bool) -> str:
     """Returns what a study will train, in a sentence."""
-    about = "as measured here" if measured else "by the benchmarks' figures"
+    about = "measured on this machine" if measured else "estimated from the benchmarks"
     words = f"{len(study.grid())} runs, about {seconds / 60:.1f} minutes, {about}"
     if study.target_epsilon is None:
         return f"{words}."
@@ -156,12 +176,12 @@ def _ahead(study: Study, seconds: float, measured: bool) -> str:
     return f"{words}, and {'the final one' if finals == 1 else f'{finals} final ones'}."
 
 
-def _follow(store: Store, study_id: str) -> None:
+def _follow(store: StoreAccess, study_id: str) -> None:
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
     with progress.Progress(*columns, console=options.err) as bar:
         task = bar.add_task(study_id, total=None)
         while True:
-            now = schedule.look(store, study_id)
+            now = schedule.current(store, study_id)
             done, total = rounds_done(now)
             words = f"{now.finished} of {len(now.runs)} runs"
             bar.update(task, description=words, completed=done, total=total)
@@ -170,8 +190,8 @@ def _follow(store: Store, study_id: str) -> None:
             time.sleep(0.5)
 
 
-def _show(store: Store, study_id: str, as_json: bool) -> None:
-    now = schedule.look(store, study_id)
+def _show(store: StoreAccess, study_id: str, as_json: bool) -> None:
+    now = schedule.current(store, study_id)
     rows, conditions, sentences = findings.table(now), findings.conditions(now), findings.sentences(now)
     if as_json:
         told = {"settings": rows, "conditions": conditions, "reading": sentences}
@@ -207,10 +227,10 @@ def _text(name: str, value) -> str:
 @app.command("list")
 def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
     """All studies, the newest first."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     for row in store.studies():
         try:
-            now = schedule.look(store, row.study_id)
+            now = schedule.current(store, row.study_id)
         except InvalidValueError as err:  # one that an older version kept must not hide all others
             warn(f"{row.study_id}: {err}")
             continue
@@ -222,8 +242,8 @@ def list_studies(home_folder: options.HomeFolder = None, as_json: options.AsJson
 
 @app.command("show")
 def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: options.AsJson = False) -> None:
-    """What a study has found so far."""
-    _show(opened(home_folder), study_id, as_json)
+    """Results of a study so far."""
+    _show(open_store(home_folder), study_id, as_json)
 
 
 @app.command("export")
@@ -233,7 +253,7 @@ def export_study(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Write a finished study with all its evaluated rounds into one gzipped JSON file, as the lesson ships one."""
-    store = opened(home_folder)
+    store = open_store(home_folder)
     known = [row.study_id for row in store.studies()]
     content = shipped.export(store, study_id or next(iter(known), "(none)"))
     files.write(file, content)

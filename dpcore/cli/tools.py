@@ -97,7 +97,7 @@ def serve(
         return
     if login is None:
         warn(
-            "Without --login a visitor is a browser's cookie: whoever deletes it is new, and has all their share again."
+            "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
         )
     server.run_shared(port, given, address, rules=rules, login=login, most_sessions=most_sessions)
 

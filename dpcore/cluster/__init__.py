@@ -1,5 +1,5 @@
 """Past one machine: shards of a cohort are computed by the workers of a Dask cluster. `docs/CLUSTER.md` says how.
 
-`setting` and `status` are light, for pages and commands; `distributed` is loaded where a cluster is used, and
+`configuration` and `status` are light, for pages and commands; `distributed` is loaded where a cluster is used, and
 TensorFlow on its workers alone.
 """

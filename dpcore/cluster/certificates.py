@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dpcore.cluster.setting import TLS_FILES
+from dpcore.cluster.configuration import TLS_FILES
 from dpcore.errors import ClusterError
 
 _DAYS = 365

@@ -16,13 +16,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from dpcore.cluster import status, work
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.cluster.connection import LOST, Connection
 from dpcore.cluster.members import Member, Members
-from dpcore.cluster.setting import ClusterSetting
 from dpcore.cluster.shares import Shares
-from dpcore.cluster.work import Facts, Job
+from dpcore.cluster.work import Job, WorkerReport
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, RoundAbandonedError
+from dpcore.language import N_, sentences
 from dpcore.learning.clients import Clients
 from dpcore.learning.shards import Broadcast, Shard, ShardSum
 from dpcore.plan import Plan
@@ -60,7 +61,7 @@ class ClusterCohorts:
 
     Args:
         open_connection: Returns the connection; called again when the scheduler was lost.
-        setting: Where the cluster is.
+        configuration: Where the cluster is.
         plan: What is trained.
         dataset: On which data.
         clients: The same, in this process: its probe is what workers must come out with.
@@ -74,7 +75,7 @@ class ClusterCohorts:
         self,
         *,
         open_connection: Callable[[], Connection],
-        setting: ClusterSetting,
+        configuration: ClusterConfiguration,
         plan: Plan,
         dataset: FederatedDataset,
         clients: Clients,
@@ -83,19 +84,21 @@ class ClusterCohorts:
         stop_requested: Callable[[], bool],
         shares: Shares | None = None,
     ):
-        self._open, self._setting, self._folder = open_connection, setting, folder
+        self._open, self._configuration, self._folder = open_connection, configuration, folder
         self._dataset, self._shares = dataset, shares
         self._say, self._stop_requested = say, stop_requested
-        code, data = work.code(), dataset.fingerprint
+        code, data = work.code_digest(), dataset.fingerprint
         self._job = Job(plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code)
-        self._ours = Facts(code=code, versions=work.versions(), data=data, probe=clients.probe())
+        self._ours = WorkerReport(code=code, versions=work.versions(), data=data, probe=clients.probe())
         self._again, self._said, self._beat, self._written, self._heard = 0, "", 0.0, 0.0, 0.0
         self._lost: Counter[int] = Counter()  # by shard of this round: workers
         self._meet(open_connection())
 
     def _meet(self, connection: Connection) -> None:
         self._client, self._problem = connection.client, ""
-        self._members = Members(self._client, self._job, self._dataset, self._ours, insecure=self._setting.insecure)
+        self._members = Members(
+            self._client, self._job, self._dataset, self._ours, insecure=self._configuration.insecure
+        )
         self._lost.clear()  # with a scheduler, all are: that is no shard's fault
 
     def close(self) -> None:
@@ -133,7 +136,8 @@ class ClusterCohorts:
                     batch.drop()
                     self._note(batch, outcome, broadcast, shards, waiting, results, failures)
             while following in results:
-                yield results[following]
+                if (one := results[following]) is not None:
+                    yield one
                 results[following] = None  # counted: a second result of it is dropped
                 following += 1
 
@@ -143,18 +147,18 @@ class ClusterCohorts:
             try:
                 connection = self._open()
             except ClusterError as err:
-                self._problem = str(err)  # why there is no connection
+                self._problem = err.message  # why there is no connection
                 return []
             self._members.close()
             self._meet(connection)
         able = self._members.refresh()
-        return able if self._shares is None else self._shares.mine(able)
+        return able if self._shares is None else self._shares.assigned(able)
 
     def _take_back(self, out: list[_Batch], waiting: deque, results: dict) -> None:
         """Puts what was lost with a worker in front of what waits."""
         for batch in list(out):
             gone = not self._members.answers_at(batch.member.address)
-            replaced = not batch.late and not self._members.is_there(batch.member)
+            replaced = not batch.late and not self._members.is_present(batch.member)
             if gone or replaced or batch.member.state == "refused":
                 out.remove(batch)
                 batch.drop()
@@ -198,7 +202,7 @@ class ClusterCohorts:
         """
         busy = {batch.member.address for batch in out}
         idle = any(member.address not in busy for member in able)
-        usual = [one.seconds_per_client for one in able if one.rates]
+        usual = [one.seconds_per_client for one in able if one.seconds_per_client is not None]
         for batch in out if idle and usual else []:
             expected = _LATE_SECONDS + _LATE_TIMES * _AHEAD * batch.clients * min(usual)
             if not batch.late and time.monotonic() - batch.since > expected:
@@ -232,17 +236,17 @@ class ClusterCohorts:
         """Takes in what came of a batch."""
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
         if error is None:
-            wrong = work.fault(outcome.result(), broadcast, [shards[index] for index in batch.shards])
+            wrong = work.problem_with(outcome.result(), broadcast, [shards[index] for index in batch.shards])
             if not wrong:
                 sums, seconds = outcome.result()
-                self._members.computed(batch.member, len(sums), batch.clients, seconds)
+                self._members.note_computed(batch.member, len(sums), batch.clients, seconds)
                 for index, one in zip(batch.shards, sums, strict=True):
                     results.setdefault(index, one)
                 return
             self._members.refuse(batch.member, f"it answered with {wrong}")
         elif isinstance(error, work.NotPreparedError):
             self._members.ask_again(batch.member)
-        elif not isinstance(error, LOST) and self._members.is_there(batch.member):
+        elif not isinstance(error, LOST) and self._members.is_present(batch.member):
             told = f"{type(error).__name__}: {error}"
             for index in batch.shards:
                 failures[index] += 1
@@ -251,7 +255,7 @@ class ClusterCohorts:
                         f"Expected a sum of clipped updates, found an error {_MOST_FAILURES} times, at last from "
                         f"{batch.member.name}: {told}. The workers' logs say more."
                     ) from error
-            if self._members.are_others(batch.member):  # who fails is soon idle, and would get it again and again
+            if self._members.has_others(batch.member):  # who fails is soon idle, and would get it again and again
                 self._members.refuse(batch.member, f"it could not compute: {told}")
         self._put_back(batch, waiting, results, lost=isinstance(error, LOST))
 
@@ -262,13 +266,13 @@ class ClusterCohorts:
             self._heard = now
         statuses = self._members.statuses({batch.member.address for batch in out})
         if self._shares is not None:
-            statuses = self._shares.seen(statuses)
+            statuses = self._shares.adjusted(statuses)
         message = self._message(able, statuses)
         if message != self._said or now - self._beat > _BEAT_SECONDS:
             self._say(message)
             self._said, self._beat = message, now
         if now - self._written > _STATUS_SECONDS or not out:
-            status.write(self._folder, status.now(self._setting.where, message, statuses, self._again))
+            status.write(self._folder, status.status_now(self._configuration.where, message, statuses, self._again))
             self._written = now
         if (not able or self._silent) and self._stop_requested():
             raise RoundAbandonedError("It was stopped while it waited for a worker.")
@@ -279,17 +283,20 @@ class ClusterCohorts:
 
     def _message(self, able: list[Member], statuses: list[status.WorkerStatus]) -> str:
         refused = "; ".join(f"{one.name} was refused: {one.reason}" for one in statuses if one.state == "refused")
-        where = self._setting.where
+        where = self._configuration.where
         if able:
-            waiting = f"Waiting: nothing has come of any worker at {where} for some time." if self._silent else ""
+            words = N_("Waiting: nothing has come of any worker at {where} for some time.")
+            waiting = words.format(where=where) if self._silent else ""
         elif self._members.lost:
-            why = self._members.problem or self._problem or f"the scheduler at {where} cannot be reached."
-            return f"Waiting: {why} The run goes on when it can."
+            gone = N_("the scheduler at {where} cannot be reached.").format(where=where)
+            why = self._members.problem or self._problem or gone
+            return N_("Waiting: {reason} The run goes on when it can.").format(reason=why)
         elif any(one.state == "preparing" for one in statuses):
-            waiting = "Waiting for workers to load the data and TensorFlow."
+            waiting = N_("Waiting for workers to load the data and TensorFlow.")
         else:
-            waiting = f"Waiting: no worker at {where} can compute. The run goes on when one comes."
-        return " ".join(filter(None, [waiting, refused]))
+            words = N_("Waiting: no worker at {where} can compute. The run goes on when one comes.")
+            waiting = words.format(where=where)
+        return sentences(waiting, refused)
 
 
 def _all_of(finished: SimpleQueue, seconds: float) -> Iterator[tuple[_Batch, Future]]:

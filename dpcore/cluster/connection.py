@@ -12,7 +12,7 @@ from distributed.core import rpc
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
-from dpcore.cluster.setting import INSECURE, TLS_FILES, ClusterSetting, is_safe
+from dpcore.cluster.configuration import INSECURE, TLS_FILES, ClusterConfiguration, is_safe
 from dpcore.errors import ClusterError
 
 TIMEOUT_SECONDS = 5.0
@@ -45,30 +45,30 @@ class Connection:
             self.local.close(timeout=3 * TIMEOUT_SECONDS)  # a process may take its time
 
 
-def connect(setting: ClusterSetting) -> Connection:
-    """Returns a connection to the cluster of a setting; starts the processes of a local one.
+def connect(configuration: ClusterConfiguration) -> Connection:
+    """Returns a connection to the cluster of a configuration; starts the processes of a local one.
 
     Raises:
         ClusterError: If nobody answers there as a Dask scheduler, within seconds; or one that all may connect to.
     """
-    if setting.workers:
-        return _start(setting.workers)
-    proof = security(setting)
+    if configuration.workers:
+        return _start(configuration.workers)
+    proof = security(configuration)
     try:
         # Asked first: a `Client` waits for ever for who answers nothing, or something else.
-        told = asyncio.run(asyncio.wait_for(_identity(setting.address, proof), TIMEOUT_SECONDS))
+        told = asyncio.run(asyncio.wait_for(_identity(configuration.address, proof), TIMEOUT_SECONDS))
         if told.get("type") != "Scheduler":
             raise ValueError(f"it is a {told.get('type')}")
-        client = Client(setting.address, security=proof, timeout=TIMEOUT_SECONDS, set_as_default=False)
+        client = Client(configuration.address, security=proof, timeout=TIMEOUT_SECONDS, set_as_default=False)
     except Exception as err:  # whatever a stranger answers
         reason = " ".join(str(err.__cause__ or err).split())[:200]
         raise ClusterError(
-            f"Expected a Dask scheduler at {setting.address}, found none that answers within "
+            f"Expected a Dask scheduler at {configuration.address}, found none that answers within "
             f"{TIMEOUT_SECONDS:g} seconds ({type(err).__name__}: {reason}). Check the address, that the scheduler runs, "
             "and that both have certificates of the same authority."
         ) from err
     try:
-        present(client, insecure=setting.insecure)  # refuses one that all may connect to
+        workers_of(client, insecure=configuration.insecure)  # refuses one that all may connect to
     except Exception:
         client.close(timeout=TIMEOUT_SECONDS)
         raise
@@ -80,7 +80,7 @@ async def _identity(address: str, proof: Security) -> dict:
         return await scheduler.identity()
 
 
-def present(client: Client, *, insecure: bool = False) -> dict[str, dict]:
+def workers_of(client: Client, *, insecure: bool = False) -> dict[str, dict]:
     """Returns the workers of a cluster by address, as its scheduler describes them now.
 
     Not `Client.scheduler_info`: its answer is shared with a timer of the client, which leaves the workers out.
@@ -109,14 +109,14 @@ def present(client: Client, *, insecure: bool = False) -> dict[str, dict]:
 class Opener:
     """Opens a connection, closing the one before where it was lost; a local cluster is started once."""
 
-    def __init__(self, setting: ClusterSetting):
-        self.setting = setting
+    def __init__(self, configuration: ClusterConfiguration):
+        self.configuration = configuration
         self._held: Connection | None = None
 
     def __call__(self) -> Connection:
         if self._held is None or self._held.client.status != "running":
             self.close()
-            self._held = connect(self.setting)
+            self._held = connect(self.configuration)
         return self._held
 
     def close(self) -> None:
@@ -126,20 +126,20 @@ class Opener:
             self._held = None
 
 
-def security(setting: ClusterSetting) -> Security:
-    """Returns what a connection proves itself with: the setting's folder, or Dask's own configuration.
+def security(configuration: ClusterConfiguration) -> Security:
+    """Returns what a connection proves itself with: the certificates of its folder, or Dask's own configuration.
 
     Raises:
         ClusterError: If there is neither, for a tls address, or not all that belongs into the folder.
     """
-    if not setting.address.startswith("tls://"):
+    if not configuration.address.startswith("tls://"):
         return Security(require_encryption=False)
-    if setting.tls:
-        files = [Path(setting.tls) / name for name in TLS_FILES]
+    if configuration.tls:
+        files = [Path(configuration.tls) / name for name in TLS_FILES]
         missing = [file.name for file in files if not file.is_file()]
         if missing:
             raise ClusterError(
-                f"Expected {', '.join(TLS_FILES)} in {setting.tls}, found no {', '.join(missing)}. "
+                f"Expected {', '.join(TLS_FILES)} in {configuration.tls}, found no {', '.join(missing)}. "
                 "`cluster certificates FOLDER` makes them."
             )
         authority, certificate, key = map(str, files)
@@ -149,7 +149,7 @@ def security(setting: ClusterSetting) -> Security:
     configured = Security(require_encryption=True)
     if not configured.tls_ca_file or not configured.tls_client_cert:
         raise ClusterError(
-            f"Expected certificates for {setting.address}, found none. Name their folder with --tls, or set "
+            f"Expected certificates for {configuration.address}, found none. Name their folder with --tls, or set "
             "distributed.comm.tls in Dask's configuration; `cluster certificates FOLDER` makes them."
         )
     return configured

@@ -8,16 +8,16 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from distributed import Client
 
 from dpcore.cluster import status, work
-from dpcore.cluster.connection import LOST, TIMEOUT_SECONDS, present
-from dpcore.cluster.setting import INSECURE, is_safe
+from dpcore.cluster.configuration import INSECURE, is_safe
+from dpcore.cluster.connection import LOST, TIMEOUT_SECONDS, workers_of
 from dpcore.cluster.status import WorkerStatus
-from dpcore.cluster.work import Facts, Job
+from dpcore.cluster.work import Job, WorkerReport
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, EpsilonLabError
 
@@ -64,7 +64,9 @@ class Members:
         problem: Why the scheduler is lost, where that is known.
     """
 
-    def __init__(self, client: Client, job: Job, dataset: FederatedDataset, ours: Facts, *, insecure: bool = False):
+    def __init__(
+        self, client: Client, job: Job, dataset: FederatedDataset, ours: WorkerReport, *, insecure: bool = False
+    ):
         self._client, self._job, self._dataset, self._ours = client, job, dataset, ours
         self._insecure, self._failed, self.problem = insecure, 0, ""
         self._by_address: dict[str, Member] = {}
@@ -88,7 +90,7 @@ class Members:
 
     def _look(self) -> None:
         try:
-            self._present, self._failed, self.problem = present(self._client, insecure=self._insecure), 0, ""
+            self._present, self._failed, self.problem = workers_of(self._client, insecure=self._insecure), 0, ""
         except Exception as err:  # whatever a broken connection raises
             self._failed += 1
             self.problem = str(err) if isinstance(err, ClusterError) else ""
@@ -115,10 +117,10 @@ class Members:
                 self._hear(member, asked)
         return [member for member in self._by_address.values() if member.state == "ready"]
 
-    def is_there(self, member: Member) -> bool:
+    def is_present(self, member: Member) -> bool:
         return self._by_address.get(member.address) is member
 
-    def are_others(self, member: Member) -> bool:
+    def has_others(self, member: Member) -> bool:
         """Whether there is another worker, which was not refused."""
         return any(one is not member and one.state != "refused" for one in self._by_address.values())
 
@@ -127,7 +129,7 @@ class Members:
 
     def ask_again(self, member: Member, reason: str = "") -> None:
         """Takes a worker for a new one, which gets nothing to do until it has answered: another process, or it hangs."""
-        if self.is_there(member):
+        if self.is_present(member):
             fresh = replace(member, state="preparing", reason=reason, asked=None, sent=0)
             self._by_address[member.address] = fresh
             self._ask(fresh)
@@ -170,7 +172,7 @@ class Members:
         except Exception as err:  # it cannot even answer: no Epsilon Lab there, or one that has no such question
             self.refuse(member, f"{_CANNOT} ({type(err).__name__}: {str(err)[:120]})")
             return
-        if not Facts.are(told):
+        if not WorkerReport.is_report(told):
             self.refuse(member, f"{_CANNOT} (it answered with a {type(told).__name__})")
             return
         if not self._insecure and not all(map(is_safe, told.listens)):
@@ -206,7 +208,7 @@ class Members:
 
     def _send_files(self, member: Member) -> None:
         sender = uuid.uuid4().hex
-        folder = Path(self._dataset.train.features.filename).parent
+        folder = Path(cast(Any, self._dataset.train.features).filename).parent
         for path in [*sorted(folder.glob("*.npy")), folder / "manifest.json"]:
             with path.open("rb") as file:
                 offset = 0
@@ -223,13 +225,13 @@ class Members:
                 try:
                     return future.result(timeout=_POLL_SECONDS)
                 except TimeoutError:
-                    if self._left.is_set() or not self.is_there(member):
+                    if self._left.is_set() or not self.is_present(member):
                         raise CancelledError from None
         finally:
             with suppress(Exception):  # its connection is closed
                 future.cancel()  # or the scheduler keeps it, and does it again should its worker go
 
-    def computed(self, member: Member, shards: int, clients: int, seconds: float) -> None:
+    def note_computed(self, member: Member, shards: int, clients: int, seconds: float) -> None:
         """Notes what a worker has done."""
         member.shards += shards
         member.rates = [*member.rates, seconds / max(1, clients)][-9:]
@@ -237,7 +239,7 @@ class Members:
     def statuses(self, computing: set[str]) -> list[WorkerStatus]:
         """Returns all workers as a page shows them."""
         there = list(self._by_address.values())
-        known = [one.seconds_per_client for one in there if one.rates]
+        known = [one.seconds_per_client for one in there if one.seconds_per_client is not None]
         return [self._status(one, one.state, computing, known) for one in there] + [
             self._status(one, "gone", set(), []) for one in reversed(self._gone)
         ]

@@ -26,7 +26,7 @@ class Shares:
         self._folder, self._place = folder, place
         self._held: dict[str, int] = {}
 
-    def mine(self, able: list[Member]) -> list[Member]:
+    def assigned(self, able: list[Member]) -> list[Member]:
         """Returns the workers that this run may use: its share, and all where there are more runs than workers."""
         addresses = {member.address for member in able}
         for address in [address for address in self._held if address not in addresses]:
@@ -42,7 +42,7 @@ class Shares:
                     self._held[member.address] = held
         return [member for member in able if member.address in self._held] or able
 
-    def seen(self, statuses: list[WorkerStatus]) -> list[WorkerStatus]:
+    def adjusted(self, statuses: list[WorkerStatus]) -> list[WorkerStatus]:
         """Returns the workers as they are for this run: ready ones that are not its own work elsewhere."""
         return [
             replace(one, state="elsewhere") if one.state == "ready" and one.address not in self._held else one

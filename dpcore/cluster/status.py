@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dpcore import messages
+
 _FILE = "cluster.json"
 TIMES_SLOWER = 3.0  # than the median of the others: a worker is called slow
 
@@ -40,7 +42,7 @@ class ClusterStatus:
 
     Attributes:
         where: The cluster.
-        message: What is wrong, or empty.
+        message: What is wrong, in English, for `dpcore.language.translated`; or empty.
         workers: All that it has met, those that are there first.
         again: Shards that were computed again, because a worker was lost or far too slow.
         written: When, by the machine's wall clock.
@@ -54,10 +56,10 @@ class ClusterStatus:
 
 
 def write(folder: Path, status: ClusterStatus) -> None:
-    """Writes it where `read` finds it. Not worth waiting for the disk: it is old in a second."""
+    """Writes a status where `read` finds it. Not worth waiting for the disk: it is old in a second."""
     partial = folder / f"{_FILE}.partial"
     with suppress(OSError):  # a full disk is told by what matters more
-        partial.write_text(json.dumps(asdict(status)))
+        partial.write_text(json.dumps(asdict(status) | {"message": messages.content(status.message)}))
         partial.replace(folder / _FILE)
 
 
@@ -66,11 +68,11 @@ def read(folder: Path) -> ClusterStatus | None:
     try:
         told = json.loads((folder / _FILE).read_text())
         workers = tuple(WorkerStatus(**one) for one in told.pop("workers"))
-        return ClusterStatus(**told, workers=workers)
+        return ClusterStatus(**told | {"message": messages.from_content(told["message"])}, workers=workers)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def now(where: str, message: str, workers: list[WorkerStatus], again: int) -> ClusterStatus:
-    """Returns a status of this moment."""
+def status_now(where: str, message: str, workers: list[WorkerStatus], again: int) -> ClusterStatus:
+    """Returns the status of a cluster, dated with the time of now."""
     return ClusterStatus(where=where, message=message, workers=tuple(workers), again=again, written=time.time())

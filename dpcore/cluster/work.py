@@ -28,7 +28,7 @@ from dpcore.errors import ClusterError, DatasetError, EpsilonLabError
 from dpcore.learning import shards
 from dpcore.learning.shards import Broadcast, Shard, ShardSum
 from dpcore.plan import Plan
-from dpcore.program import code
+from dpcore.program import code_digest
 
 _PACKAGES = ("tensorflow", "numpy")
 _UNUSED_SECONDS, _ABANDONED_SECONDS = 120.0, 3600.0
@@ -56,12 +56,12 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What must be the same on every machine that computes shards of a run.
+class WorkerReport:
+    """What a worker says of itself: all that must be the same on every machine that computes shards of a run.
 
     Attributes:
         code: A digest of this program's source.
-        versions: Of Python and of what computes.
+        versions: Of Python and of the packages that compute.
         data: The data set's fingerprint; empty if it is not there.
         probe: A digest of the bits computed for some fixed groups; empty without data.
         listens: The addresses at which others reach it; these need not be the same.
@@ -74,12 +74,12 @@ class Facts:
     listens: tuple[str, ...] = ()
 
     @classmethod
-    def are(cls, told: Any) -> bool:
-        """Whether an answer is one: a worker that has other code may answer anything."""
+    def is_report(cls, told: Any) -> bool:
+        """Whether an answer has the fields and types of a report: a worker that has other code may answer anything."""
         kinds = {field.name: str for field in fields(cls)} | {"versions": dict, "listens": tuple}
         return isinstance(told, cls) and all(isinstance(vars(told).get(key), kind) for key, kind in kinds.items())
 
-    def differences(self, ours: "Facts") -> str:
+    def differences(self, ours: "WorkerReport") -> str:
         """Returns in what this worker differs from the server, for a person; empty if in nothing."""
         if self.code != ours.code:
             return f"other code of Epsilon Lab ({self.code}, expected {ours.code})"
@@ -98,7 +98,7 @@ class Facts:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what computes."""
+    """Returns the versions of Python and of the packages that compute, by name."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
@@ -116,14 +116,14 @@ def _task(function: Callable) -> Callable:
 
 
 @_task
-def prepare(job: Job) -> Facts:
+def prepare(job: Job) -> WorkerReport:
     """Returns what this worker is, ready to compute; without data where it lacks them, or has other code.
 
     Raises:
         EpsilonLabError: If it cannot: the disk is full, say.
     """
     listens = tuple(one.listen_address for one in get_worker().listeners)
-    known = Facts(code=code(), versions=versions(), data="", probe="", listens=listens)
+    known = WorkerReport(code=code_digest(), versions=versions(), data="", probe="", listens=listens)
     with _preparing:
         dataset = _dataset(job) if known.code == job.code else None
         if dataset is None:
@@ -167,7 +167,7 @@ def compute(key: str, broadcast: Broadcast, batch: list[Shard]) -> tuple[list[Sh
     return sums, time.perf_counter() - started
 
 
-def fault(answer: Any, broadcast: Broadcast, batch: list[Shard]) -> str:
+def problem_with(answer: Any, broadcast: Broadcast, batch: list[Shard]) -> str:
     """Returns what is wrong with the answer to a batch; empty if nothing is."""
     try:
         sums, seconds = answer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpcore.datasets import federated, federated_emnist, leftovers, population, writers
 from dpcore.datasets.federated import FederatedDataset, Manifest
@@ -18,6 +18,7 @@ from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 from dpcore.limits import check_choice
 from dpcore.locks import lock
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 if TYPE_CHECKING:
     from dpcore.datasets.importing.table import Mapping
@@ -78,6 +79,7 @@ def num_users(name: str, home: Path | None = None) -> int:
     """
     if check_name(name, home) in NAMES:
         return _NUM_USERS[name]
+    assert home is not None  # whoever names data of their own says where
     return federated.read_manifest(_folder(name, home)).num_users
 
 
@@ -133,11 +135,11 @@ def unfinished(home: Path) -> list[Entry]:
             ),
             live=left.live,
         )
-        for left in leftovers.found(_root(home))
+        for left in leftovers.parts(_root(home))
     ]
 
 
-def clear(home: Path) -> list[str]:
+def clear_leftovers(home: Path) -> list[str]:
     """Removes what imports that were cut off have left, and says so, a sentence each.
 
     What is being made right now stays. Where nothing can be removed, nothing is.
@@ -164,7 +166,7 @@ def like_writers(name: str, home: Path) -> bool:
     """Whether another data set is of such images and as many classes as the Writers, so that one model fits both."""
     if name in _EMNIST:
         return len(_EMNIST[name].class_names) == writers.NUM_CLASSES
-    known, side = entry(name, home).manifest, writers.DESCRIPTION.image_shape
+    known, side = entry(name, home).manifest, (writers.SIDE, writers.SIDE)
     if name == "writers" or known is None:
         return False
     shape = known.description.image_shape or ()
@@ -216,7 +218,7 @@ def import_table(
     test_path: Path | None = None,
     progress: Progress = lambda what, fraction: None,
 ) -> FederatedDataset:
-    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row an example.
+    """Imports a user's own table in any of the forms of `dpcore.datasets.forms`, one row per example.
 
     Its warnings are in the `description` of what is returned.
 
@@ -267,7 +269,7 @@ def import_sqlite(
 
 
 @contextmanager
-def sent(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
+def uploaded(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
     """Yields a file that somebody has sent, or a folder of several, for as long as the block takes.
 
     Raises:
@@ -275,7 +277,7 @@ def sent(files: dict[str, memoryview], home: Path) -> Iterator[Path]:
     """
     with federated.disk_errors(_root(home)):
         root = _private(home)
-    with leftovers.sent(root, {Path(name).name: content for name, content in files.items()}) as path:
+    with leftovers.uploaded(root, {Path(name).name: content for name, content in files.items()}) as path:
         yield path
 
 
@@ -348,3 +350,22 @@ def _import(path: Path, name: str | None, home: Path, convert: Callable[[str, Pa
             raise InvalidValueError("name", message.format(name=name))
         convert(name, folder)
     return federated.open_in_use(folder)
+
+
+def plan_on(name: str, home: Path, privacy: Callable[..., PrivacyPlan] = PrivacyPlan, **training: Any) -> Plan:
+    """Returns a plan for a data set as it is here: its users are the population, its content is what is trained on.
+
+    Args:
+        name: That of the data set.
+        home: Where data sets live.
+        privacy: Makes the private part of the plan, given `population`.
+        training: Other fields of `TrainingPlan`.
+
+    Raises:
+        DatasetError: If there is no such data set.
+        InvalidValueError: If such a plan is refused.
+    """
+    return Plan(
+        privacy=privacy(population=num_users(name, home)),
+        training=TrainingPlan(dataset=name, dataset_fingerprint=fingerprint(name, home), **training),
+    )

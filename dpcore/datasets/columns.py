@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dpcore.datasets.forms.arrow_types import plain
 from dpcore.datasets.importing import spelling
-from dpcore.datasets.importing.tabular import first_null, not_a_number
+from dpcore.datasets.importing.tabular import first_null, not_a_number_error
 from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _
 
@@ -87,7 +87,7 @@ class Codes:
             option: What the choice of `missing` is called; empty where there is none.
             missing: One of `MISSING`: "refuse" rows without a name, "drop" them, or "keep" what says that there is
                 none ("NA", "-") as a name.
-            join: Whether names that have a `spelling.key` in common are one.
+            join: Whether names that have a `spelling.comparison_key` in common are one.
         """
         self._name, self._option, self._missing, self._join = name, option, missing, join
         self._numbers: dict[str, int] = {}
@@ -131,9 +131,9 @@ class Codes:
                 return _INFINITE
             self.inexact |= abs(value) > 2 ** (np.finfo(type(value)).nmant + 1)
         name = spelling.spelled(value)
-        if name is None or (self._missing != "keep" and spelling.says_nothing(name)):
+        if name is None or (self._missing != "keep" and spelling.means_missing(name)):
             return -1
-        name = spelling.key(name) if self._join else name
+        name = spelling.comparison_key(name) if self._join else name
         return self._seen.setdefault(value, self._numbers.setdefault(name, len(self._numbers)))
 
     def _nameless(self, row: int, value: Any) -> DatasetError:
@@ -174,8 +174,8 @@ def in_order(values: list[str]) -> list[str]:
     return sorted(values, key=lambda value: (numbers[value], value))
 
 
-def block(columns: dict[str, pa.Array], first_row: int) -> tuple[np.ndarray, tuple[int, ...] | None]:
-    """Returns the features of a batch [rows, num_features], and the shape of a row of an array column.
+def feature_block(columns: dict[str, pa.Array], first_row: int) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Returns the features of a batch [rows, num_features], uint8 or floats, and the shape of a row of an array column.
 
     Takes columns of numbers, or one of arrays or images, whose bytes stay uint8. What float32 holds exactly
     becomes float32, the rest float64.
@@ -238,7 +238,7 @@ def _values(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        raise not_a_number(name, first_row, column[0].as_py())
+        raise not_a_number_error(name, first_row, column[0].as_py())
     return column.to_numpy(zero_copy_only=False).reshape(shape)
 
 
@@ -264,7 +264,7 @@ def _embedded(name: str, column: pa.Array, first_row: int) -> pa.Array:
 
 def _images(name: str, column: pa.Array, first_row: int) -> np.ndarray:
     """Returns encoded images (PNG, JPEG, ...) as uint8 [rows, height, width], with 3 channels if in colour."""
-    images = []
+    images: list[np.ndarray] = []
     for row, content in enumerate(column.to_pylist(), start=first_row):
         if content is None:
             raise _empty(name, row)

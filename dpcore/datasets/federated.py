@@ -8,14 +8,17 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dpcore import messages
 from dpcore.errors import DatasetError
-from dpcore.language import _
+from dpcore.language import Message, _
 from dpcore.locks import lock, share
+from dpcore.messages import older
 
 MAX_CLASSES = 1000  # more are an amount or a name taken for a class
 
@@ -40,7 +43,7 @@ class Split:
     offsets: np.ndarray
 
     def rows(self, user: int) -> slice:
-        """The rows of one user."""
+        """Returns the rows of one user, 0 to num_users - 1."""
         return slice(int(self.offsets[user]), int(self.offsets[user + 1]))
 
 
@@ -147,12 +150,16 @@ class FederatedDataset:
 
 
 def scale(features: np.ndarray) -> np.ndarray:
-    """Features as models see them, float32: bytes become [0, 1], floats stay as they are."""
+    """Returns features as models see them, float32 of the shape of `features` [num_examples, num_features].
+
+    Args:
+        features: uint8, whose 0 to 255 become 0 to 1; or float32, which stays as it is.
+    """
     return features * np.float32(1 / 255) if features.dtype == np.uint8 else features
 
 
 def label_dtype(num_classes: int) -> type:
-    """The smallest type that labels are kept in."""
+    """Returns the smallest type that holds the labels 0 to `num_classes` - 1: uint8 or uint16."""
     return np.uint8 if num_classes <= 256 else np.uint16
 
 
@@ -178,7 +185,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def new_array(partial: Path, key: str, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    """Returns an array to fill in, mapped to its file: "train_features", "test_offsets", ...
+    """Returns an array [*shape] to fill in, mapped to its file in the folder `partial`.
+
+    Args:
+        partial: As `new_folder` yields it.
+        key: "train_features", "test_offsets", ...; type and shape are those of `Split`.
+        dtype: Of its numbers.
+        shape: Of the array.
 
     Raises:
         OSError: If there is no room for all of it. Without asking now, a full disk would kill the process later.
@@ -200,7 +213,7 @@ def write_manifest(partial: Path, *, name: str, num_classes: int, description: D
         "num_classes": num_classes,
         "num_features": shapes["train_features"][1],
         "num_examples": {split: shapes[f"{split}_labels"][0] for split in _SPLITS},
-        "description": asdict(description),
+        "description": {name: _content(value) for name, value in vars(description).items()},
         "sha256": {key: _digest(partial / f"{key}.npy") for key in keys},
     }
     (partial / _MANIFEST).write_text(json.dumps(values, indent=1))
@@ -218,8 +231,12 @@ def save(
 
     Args:
         folder: Where it goes; must not exist.
-        arrays: "train_features", "train_labels", "train_offsets", and the same of "test".
+        arrays: "train_features" [num_train, num_features], "train_labels" [num_train] and "train_offsets"
+            [num_users + 1], of the types of `Split`; and the same of "test".
         name, num_classes, description: As in `Manifest`; nothing is described by default.
+
+    Raises:
+        OSError: If the folder is there, or the disk has no room or forbids it; `disk_errors` says what to do then.
     """
     with new_folder(folder) as partial:
         for key, array in arrays.items():
@@ -238,13 +255,33 @@ def read_manifest(folder: Path) -> Manifest:
         if values.pop("format", None) != _FORMAT:
             message = _("The data set in {folder} was written by another version. Make or import it again.")
             raise DatasetError(message.format(folder=folder))
-        words = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("description").items()}
+        description = _description(values.pop("description"))
         # Counted and not written down, so that it also holds for what was imported before anybody counted.
         trains = np.count_nonzero(np.diff(np.load(folder / "train_offsets.npy", mmap_mode="r")))
         num_users = {"num_users": int(trains), "users_without_train": values.pop("num_users") - int(trains)}
-        return Manifest(**values, **num_users, description=Description(**words))
+        return Manifest(**values, **num_users, description=description)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise _unreadable(folder, err) from err
+
+
+def _content(value: Any) -> Any:
+    """Returns what stands in a description, as a value of JSON."""
+    return list(map(_content, value)) if isinstance(value, tuple) else messages.content(value)
+
+
+def _description(said: dict[str, Any]) -> Description:
+    """Returns the description that was written; in one of an older version, messages are plain English."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(map(read, value))
+        return messages.from_content(value) if isinstance(value, dict) else value
+
+    def message(text: str) -> str:
+        return text if isinstance(text, Message) else older.read(text)
+
+    found = Description(**{name: read(value) for name, value in said.items()})
+    return replace(found, source=message(found.source), warnings=tuple(map(message, found.warnings)))
 
 
 def _unreadable(folder: Path, err: Exception) -> DatasetError:

@@ -41,7 +41,7 @@ def size_of(path: Path) -> int:
     return total
 
 
-def found(root: Path) -> list[Leftover]:
+def parts(root: Path) -> list[Leftover]:
     """Returns all parts under the folder of data sets, in the order of their names."""
     parts = [path for folder in (root, root / "imported") for path in folder.glob(f"*{_ENDING}")]
     return [
@@ -61,7 +61,7 @@ def clear(root: Path, name: str | None = None) -> list[Leftover]:
         name: That of one data set alone; `None` is all.
     """
     removed = []
-    for left in found(root):
+    for left in parts(root):
         if name is not None and left.name != name:
             continue
         with lock(_lock_of(left.path), wait=False) as free:
@@ -84,8 +84,8 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def sent(root: Path, files: dict[str, memoryview]) -> Iterator[Path]:
-    """Yields the file that somebody has sent, or the folder of several; they go after the block, or are `found` if there
+def uploaded(root: Path, files: dict[str, memoryview]) -> Iterator[Path]:
+    """Yields the file that somebody has sent, or the folder of several; they go after the block, or are `parts` if there
     is no time for that."""
     folder = root / "imported" / f"upload-{uuid.uuid4().hex[:12]}{_ENDING}"
     with lock(_lock_of(folder), wait=True):

@@ -5,7 +5,7 @@ from dpcore.errors import InvalidValueError
 from dpcore.language import _
 
 
-def in_words(*, num_users: int, users_without_train: int) -> str:
+def label(*, num_users: int, users_without_train: int) -> str:
     """Returns how many users there are, and how many of them are the population where some only test."""
     if not users_without_train:
         return _("{users:,} users").format(users=num_users)

@@ -11,10 +11,12 @@ import numpy as np
 
 
 def ranks(user_ids: Iterable[str], offsets: np.ndarray, seed: int) -> np.ndarray:
-    """Returns each example's place in a random order of its user's examples, int64 [num_examples].
+    """Returns each example's place in a random order of its user's examples, int64 [num_examples], from 0.
+
+    The order is that of SplitMix64, begun from a BLAKE2b digest of the seed and the user.
 
     Args:
-        user_ids: Who the users are.
+        user_ids: The id of each user, in the order of `offsets`.
         offsets: int64 [num_users + 1]; examples are sorted by user.
         seed: Another seed gives another order.
     """
@@ -36,8 +38,13 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def num_tests(counts: np.ndarray, test_fraction: float) -> np.ndarray:
-    """Returns how many of their examples users test on: one at least of two or more, and never all of them."""
+def num_test_examples(counts: np.ndarray, test_fraction: float) -> np.ndarray:
+    """Returns how many of their examples users test on, int64 [num_users]: one at least of two or more, and never all.
+
+    Args:
+        counts: How many examples each user has, int64 [num_users], 0 or more.
+        test_fraction: Of a user's examples, in [0, 1].
+    """
     return np.minimum(np.maximum(np.rint(counts * test_fraction).astype(np.int64), 1), np.maximum(counts - 1, 0))
 
 
@@ -45,6 +52,11 @@ def held_out(user_ids: Iterable[str], share: float, seed: int) -> np.ndarray:
     """Returns which users only test, bool [num_users]: each with a probability of `share`, by who they are and the seed.
 
     So the share is met on average, and who else is there changes nothing.
+
+    Args:
+        user_ids: The id of each user.
+        share: In [0, 1).
+        seed: Another seed draws others.
     """
     keys = (hashlib.blake2b(f"{seed}/held out/{user}".encode(), digest_size=8).digest() for user in user_ids)
     return np.frombuffer(b"".join(keys), np.uint64) < np.uint64(share * 2**64)

@@ -108,11 +108,11 @@ def _spread(split: Split, users: int, at_least: int) -> np.ndarray:
 
 
 def contact_sheet(dataset: FederatedDataset, *, users: int = 8, examples: int = 12) -> np.ndarray:
-    """Returns some training images, a user a row: uint8 [users * height, examples * width], or with 3 channels.
+    """Returns some training images, one user per row: uint8 [users * height, examples * width], or with 3 channels.
 
     Where a user has fewer examples than fit, the rest is white. The data set must have an `image_shape`.
     """
-    shape = (*dataset.image_shape, 1)[:3]
+    shape = (*(dataset.image_shape or ()), 1)[:3]
     rows = []
     for user in _spread(dataset.train, users, examples):
         mine = dataset.train.rows(user)

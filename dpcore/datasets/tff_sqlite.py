@@ -17,9 +17,9 @@ from urllib.parse import quote
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from dpcore.datasets import federated, findings, splitting
+from dpcore.datasets import federated, splitting, table_warnings
 from dpcore.datasets.importing import spelling
-from dpcore.datasets.importing.reading import check_is_file, reason
+from dpcore.datasets.importing.file_errors import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
@@ -82,7 +82,7 @@ def _example_class() -> type:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.Example"))
 
 
-Example = _example_class()
+Example: Any = _example_class()  # its methods are made when it is
 
 
 class _NotBytesError(Exception):
@@ -118,7 +118,7 @@ def num_examples(path: Path, *, named: bool = True) -> dict[str, dict[str, int]]
             for split, client_id, count in rows:
                 users = found.setdefault(str(split), {})
                 user = spelling.spelled(client_id) or ""
-                if named and (not user or spelling.says_nothing(user)):
+                if named and (not user or spelling.means_missing(user)):
                     nobody = _(
                         "{file} has examples of nobody, as the user {user!r}. Give them a name, or remove them."
                     )
@@ -179,8 +179,10 @@ def convert(
                     np.save(partial / f"{split}_labels.npy", values.astype(federated.label_dtype(classes)))
                 side = math.isqrt(width)
                 splits = {split: (layout.offsets[split], values) for split, values in labels.items()}
-                warnings = findings.sentences(description.class_names or tuple(map(str, range(classes))), splits)
-                if same := findings.users_alike(layout.user_ids):
+                warnings = table_warnings.sentences(
+                    description.class_names or tuple(map(str, range(classes))), splits
+                )
+                if same := table_warnings.similar_ids_warning(layout.user_ids):
                     warnings = (same, *warnings)
                 words = dataclasses.replace(
                     description,
@@ -229,7 +231,7 @@ def _layout(source: Source, promised: dict[str, dict[str, int]]) -> _Layout:
     if source.test_split:
         in_test = np.arange(begin) >= first[-1]
     else:
-        tests = splitting.num_tests(counts[source.train_split], _TEST_FRACTION)
+        tests = splitting.num_test_examples(counts[source.train_split], _TEST_FRACTION)
         in_test = splitting.ranks(user_ids, first, seed=0) < np.repeat(tests, np.diff(first))
     owner = np.concatenate([np.repeat(np.arange(len(user_ids)), counts[name]) for name in names])
     rows, offsets = np.empty(begin, np.int64), {}
@@ -255,7 +257,8 @@ def _write(
 ) -> tuple[int, dict[str, np.ndarray]]:
     """Writes features and offsets; returns the number of pixels of an example, and the labels by split."""
     limit = num_classes or federated.MAX_CLASSES
-    features, labels, done = {}, {}, 0
+    features: dict[str, np.ndarray] = {}
+    labels, done = {}, 0
     for slots, pixels, values in _batches(path, layout):
         if not features:
             for split, offsets in layout.offsets.items():

@@ -12,13 +12,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from dpcore import rng
+from dpcore import program, rng
 from dpcore.datasets import federated
 from dpcore.language import N_, _
 
@@ -26,7 +25,7 @@ NUM_WRITERS = 3383  # as many as Federated EMNIST digits has
 NUM_CLASSES = 10
 FOLDER = "writers-1"  # raise its number with every change to what is generated
 _SEED = 20_17
-_SIDE = 28
+SIDE = 28
 _FINE = 88  # scans are upsampled once to so fine a grid that the nearest sample is good enough
 _GLYPH = 24.0  # pixels of the image that a scan with its margin fills
 _SCANS_PER_DIGIT = 3
@@ -35,7 +34,7 @@ _TEST_FRACTION = 0.107  # 40,832 of 382,705 in Federated EMNIST digits
 DESCRIPTION = federated.Description(
     source=N_("Generated from the scanned digits that scikit-learn ships"),
     scaling=N_("Pixels divided by 255"),
-    image_shape=(_SIDE, _SIDE),
+    image_shape=(SIDE, SIDE),
 )
 
 
@@ -60,7 +59,7 @@ class _Scans:
 
 def _load_scans() -> _Scans:
     # The file that sklearn.datasets.load_digits reads: to import that takes a second or more, and this 30 ms.
-    digits = np.loadtxt(Path(find_spec("sklearn").origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
+    digits = np.loadtxt(program.folder_of("sklearn") / "datasets/data/digits.csv.gz", delimiter=",")
     labels = digits[:, -1].astype(int)
     padded = np.pad(digits[:, :-1].reshape(-1, 8, 8).astype(np.float32) / 16, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]
@@ -75,6 +74,8 @@ def _load_scans() -> _Scans:
 
 def generate(num_writers: int, progress: Callable[[str, float], None]) -> dict[str, np.ndarray]:
     """Returns the arrays of the first `num_writers` writers, as `federated.save` takes them.
+
+    Features are uint8 [num_examples, 784], 0 for ink and 255 for paper; labels are uint8 [num_examples], 0 to 9.
 
     The same on every call: a writer depends on nothing but their number.
     """
@@ -115,7 +116,7 @@ def _write(writer: int, scans: _Scans) -> dict[str, tuple[np.ndarray, np.ndarray
     wobble = draw.normal(0, 0.6, (count, 4))
 
     # Where each pixel of the image lies on the fine scan: an affine map, and a slow wave of the hand.
-    pixel = np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2
+    pixel = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
     along_x, along_y = pixel[None, None, :], pixel[None, :, None]
     zoom, centre = _FINE / _GLYPH, (_FINE - 1) / 2
 
@@ -138,6 +139,6 @@ def _write(writer: int, scans: _Scans) -> dict[str, tuple[np.ndarray, np.ndarray
     stroke = np.clip((np.linspace(0, 1, 256) - thickness[:, None]) / softness + 0.5, 0, 1)
     table = (255 - 255 * ink * stroke).astype(np.uint8)
     images = table.ravel().take(np.arange(count, dtype=np.int32)[:, None, None] * 256 + grey)
-    features, digits = images.reshape(count, _SIDE * _SIDE), labels.astype(np.uint8)
+    features, digits = images.reshape(count, SIDE * SIDE), labels.astype(np.uint8)
     tests = max(1, round(count * _TEST_FRACTION))
     return {"train": (features[tests:], digits[tests:]), "test": (features[:tests], digits[:tests])}

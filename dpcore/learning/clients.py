@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from dpcore.clipping import BLOCK, LARGEST_NORM, MARGIN
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling
 from dpcore.learning.engine import Weights
 from dpcore.learning.loading import tf
 from dpcore.learning.shards import GROUP, Broadcast, Shard, ShardSum
+from dpcore.mechanisms.clipping import BLOCK, LARGEST_NORM, MARGIN
 from dpcore.plan import Plan
 
 
@@ -112,7 +112,7 @@ class Clients:
         if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
             flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
             norms = tf.where(usable, norms, 0.0)
-        bound = clip_norm * (1 - MARGIN)  # why: see `dpcore.clipping`
+        bound = clip_norm * (1 - MARGIN)  # why: see `dpcore.mechanisms.clipping`
         factors = tf.minimum(1.0, bound / tf.maximum(norms, np.finfo(np.float32).tiny))
         sums = [
             tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)

@@ -56,7 +56,8 @@ def _dense_block(plan: Plan, weights, features, labels, share):
     layers, classes, examples = len(kernels), kernels[-1].shape[-1], tf.shape(features)[1]
     # Per client [clients, width] or shared [width]; either way one row for all examples of a client.
     biases = [bias[:, None] if bias.shape.rank == 2 else bias for bias in biases]
-    inputs, errors = [[] for _ in kernels], [[] for _ in kernels]
+    inputs: list[list[tf.Tensor]] = [[] for _ in kernels]
+    errors: list[list[tf.Tensor]] = [[] for _ in kernels]
     # Of the first layer all inputs are known beforehand: one product each for all steps.
     outputs_of_first = _times(features, kernels[0]) + biases[0]
     overlaps_of_first = tf.matmul(features, features, transpose_b=True) + 1.0
@@ -64,7 +65,7 @@ def _dense_block(plan: Plan, weights, features, labels, share):
         start, end = tf.minimum(step * batch, examples), tf.minimum((step + 1) * batch, examples)
         past_inputs = [tf.concat(parts, 1) for parts in inputs[1:]] if step else []
         past_errors = [tf.concat(parts, 1) for parts in errors] if step else []
-        hidden = []
+        hidden: list[tf.Tensor] = []
         for layer in range(layers):
             if layer == 0:
                 out = outputs_of_first[:, start:end]

@@ -10,6 +10,7 @@ import numpy as np
 from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.datasets.importing import images
+from dpcore.learning import layers
 from dpcore.learning.engine import Weights
 from dpcore.learning.loading import tf
 from dpcore.plan import Plan
@@ -17,40 +18,24 @@ from dpcore.plan import Plan
 # Threads take a part each (clients, examples) and compute it alone: less to wait for than many threads in
 # each small product, and sums in an order that no scheduling changes.
 tf.config.threading.set_intra_op_parallelism_threads(1)
-# What is proven of clipping (`dpcore.clipping`) is for products in float32; some processors shorten their factors.
+# What `dpcore.mechanisms.clipping` proves is for products in float32; some processors shorten their factors.
 tf.config.experimental.enable_tensor_float_32_execution(False)
-
-# The widths of the hidden layers of models that have only dense ones.
-_HIDDEN = {"mlp": (200, 200), "linear": ()}
-_FILTERS, _KERNEL, _CNN_HIDDEN = (32, 64), 5, 128
 
 
 def is_dense(plan: Plan) -> bool:
-    """Whether the plan's model has dense layers only."""
-    return plan.training.model in _HIDDEN
+    """Returns whether the plan's model has dense layers only."""
+    return plan.training.model != "cnn"
 
 
 def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
-    """Returns the plan's model, with one logit a class.
-
-    "mlp" is the tutorial's (two ReLU layers of 200), "linear" has no hidden layer, "cnn" is two 5x5
-    convolutions with 32 and 64 channels, each with 2x2 max-pooling, and a ReLU layer of 128.
+    """Returns the plan's model for a data set, untrained.
 
     Raises:
         InvalidValueError: If the model takes images and the data are none.
     """
     name, shape = plan.training.model, dataset.image_shape
-    keras = tf.keras.layers
-    layers = [keras.Input(shape=(dataset.num_features,))]
     images.check_model(name, shape, dataset.name)
-    if name == "cnn":
-        layers.append(keras.Reshape(shape if len(shape) == 3 else (*shape, 1)))
-        for filters in _FILTERS:
-            layers += [keras.Conv2D(filters, _KERNEL, activation="relu"), keras.MaxPooling2D()]
-        layers.append(keras.Flatten())
-    hidden = (_CNN_HIDDEN,) if name == "cnn" else _HIDDEN[name]
-    layers += [keras.Dense(width, activation="relu") for width in hidden]
-    return tf.keras.Sequential([*layers, keras.Dense(dataset.num_classes)])
+    return layers.keras_model(name, dataset.num_features, dataset.num_classes, shape)
 
 
 def scaled(features):
@@ -64,7 +49,7 @@ def logits(plan: Plan, weights, features, image_shape):
     if plan.training.model == "cnn":
         height, width = image_shape[:2]
         x = tf.reshape(x, [-1, height, width, weights[0].shape[2]])
-        for _ in _FILTERS:
+        while len(weights[0].shape) == 4:
             kernel, bias, *weights = weights
             x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "VALID") + bias), 2, 2, "VALID")
         x = tf.reshape(x, [-1, math.prod(x.shape[1:])])

@@ -6,13 +6,10 @@ from dpcore import rng
 from dpcore.plan import Plan
 
 
-def poisson_cohort(plan: Plan, round_num: int, *, seeded: bool = True, identity: str | None = None) -> np.ndarray:
-    """Returns the users of a round, int64 [cohort_size], each one in it independently with `sampling_prob`.
+def cohort(plan: Plan, round_num: int, *, seeded: bool = True, identity: str | None = None) -> np.ndarray:
+    """Returns the users of a round, int64 [cohort_size], drawn as the accountant assumes it.
 
     They are counted among those who train: user i is `FederatedDataset.trainers[i]`.
-
-    This is the sampling that the accountant assumes: the size varies from round to round, and an empty
-    cohort is a round like any other.
 
     Args:
         plan: Whose users, and whose seed.
@@ -24,7 +21,7 @@ def poisson_cohort(plan: Plan, round_num: int, *, seeded: bool = True, identity:
     # A stream of the plan's own: runs that shared cohorts or noise would tell more together than the ledger composes.
     seed = plan.training.seed if seeded else None
     draw = rng.stream(seed, f"client_sampling/{identity or plan.fingerprint}", round_num)
-    return np.flatnonzero(draw.random(plan.privacy.population) < plan.privacy.sampling_prob)
+    return plan.privacy.participation.cohort(draw, **plan.privacy.fleet)
 
 
 def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> np.ndarray:

@@ -11,13 +11,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from dpcore import zeroing
-from dpcore.clipping import HIGHEST, LARGEST_NORM, LOWEST, MARGIN
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import model, sampling, tff_process
-from dpcore.learning.bounded_query import BoundedAdaptiveQuery, BoundedSumQuery, averaged
+from dpcore.learning import bounded_query, model, sampling, tff_process
+from dpcore.learning.bounded_query import averaged
 from dpcore.learning.engine import RoundMetrics, Weights, norm
-from dpcore.plan import FixedClipping, Plan
+from dpcore.mechanisms import zeroing
+from dpcore.plan import Plan
 
 
 def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
@@ -27,33 +26,11 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
     al. (2018) <https://arxiv.org/abs/1710.06963>. With `zeroing`, updates above a quantile estimate without
     noise become zero first, as `tff.learning.dp_aggregator` does by default.
     """
-    privacy, clipping = plan.privacy, plan.privacy.clipping
-    noise, clients = float(privacy.value_noise_multiplier), float(privacy.clients_per_round)
-    guard = {"margin": MARGIN, "largest_norm": LARGEST_NORM}
-    if isinstance(clipping, FixedClipping):
-        query = BoundedSumQuery(clipping.clip_norm, noise * clipping.clip_norm, **guard)
-    else:
-        query = BoundedAdaptiveQuery(
-            clipping.initial_clip_norm,
-            noise,
-            target_unclipped_quantile=clipping.target_unclipped_quantile,
-            learning_rate=clipping.learning_rate,
-            clipped_count_stddev=float(privacy.clipped_count_stddev),
-            expected_num_records=clients,
-            lowest=LOWEST,
-            highest=HIGHEST,
-            **guard,
-        )
-    factory = averaged(query, clients)
-    if privacy.zeroing:
+    name, arguments = plan.privacy.query
+    factory = averaged(getattr(bounded_query, name)(**arguments), float(plan.privacy.clients_per_round))
+    if plan.privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
-        estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(
-            initial_estimate=zeroing.INITIAL_ESTIMATE,
-            target_quantile=zeroing.TARGET_QUANTILE,
-            learning_rate=zeroing.LEARNING_RATE,
-            multiplier=zeroing.MULTIPLIER,
-            increment=zeroing.INCREMENT,
-        )
+        estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(**zeroing.TFF_ARGUMENTS)
         return tff.aggregators.zeroing_factory(estimate, factory)
     return factory
 
@@ -85,13 +62,11 @@ class TffEngine:
         return output.state, metrics
 
     def _clip_norm(self, output: Any) -> float:
-        clipping = self._plan.privacy.clipping
-        if isinstance(clipping, FixedClipping):
-            return clipping.clip_norm
         metrics = output.metrics["aggregator"]
         if self._plan.privacy.zeroing:
             metrics = metrics["zeroing"]
-        return float(metrics["dp_query_metrics"]["clip"])
+        # A query whose clip norm stays does not tell it.
+        return float(metrics["dp_query_metrics"].get("clip", self._plan.privacy.clipping.initial_clip_norm))
 
     def _update_norm(self, before: Any, after: Any) -> float:
         """TFF does not tell the average, but the optimiser's velocity has it: new = momentum * old + average."""

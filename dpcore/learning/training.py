@@ -79,12 +79,12 @@ def run(
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            drawn = sampling.poisson_cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
+            drawn = sampling.cohort(plan, round_num, seeded=seeded_cohorts, identity=identity)
             cohort = dataset.trainers[drawn]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)
-        if not all(np.isfinite(part).all() for part in [*weights, update_norm or 0.0]):
+        if not all(np.isfinite(part).all() for part in [*weights, np.array(update_norm or 0.0)]):
             raise DivergedError(
                 f"Expected a finite model after round {round_num}, found one that float32 has no numbers for. What the "
                 "rounds before have learnt is kept. Try less noise per client or a smaller step."

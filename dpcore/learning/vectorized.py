@@ -5,6 +5,7 @@ by whoever there is: a thread a core, or the workers of a cluster. Every shard's
 sum, in order: memory does not grow with the cohort, and the result does not depend on how they are scheduled.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dpcore import clipping, rng, zeroing
+from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, shards
 from dpcore.learning.clients import Clients
 from dpcore.learning.engine import RoundMetrics, Weights, norm
 from dpcore.learning.shards import Broadcast, Computes, Shard, ShardSum
-from dpcore.plan import FixedClipping, Plan
+from dpcore.mechanisms import zeroing
+from dpcore.mechanisms.clipping import held
+from dpcore.plan import Plan
 
 
 class Threads:
@@ -98,7 +101,7 @@ class VectorizedEngine:
         return State(
             weights=parts[:middle],
             momentum=parts[middle:],
-            clip_norm=clipping.held(float(rest[0])),  # an older version held it to nothing
+            clip_norm=held(float(rest[0])),  # an older version held it to nothing
             zeroing_quantile=float(rest[1]) if len(rest) > 1 else None,
         )
 
@@ -108,10 +111,12 @@ class VectorizedEngine:
         summed = self._sum_of_clipped_updates(state, cohort, round_num)
         total = summed.total
 
-        noise = rng.stream(training.seed, f"update_noise/{self._identity}", round_num)
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
-        for part in total:
-            part += stddev * noise.standard_normal(part.shape, np.float32)
+        noise = privacy.noise.of_round(
+            functools.partial(self._stream, "update_noise"), round_num, [part.shape for part in total]
+        )
+        for part, drawn in zip(total, noise, strict=True):
+            part += stddev * drawn
             part /= np.float32(expected)
         update_norm = norm(total)
         momentum, weights = [], []
@@ -129,18 +134,18 @@ class VectorizedEngine:
 
     def _next_clip_norm(self, clip_norm: float, summed: ShardSum, round_num: int) -> float:
         """Returns the clip norm of the next round, given how many of this round's updates were not clipped."""
-        privacy, adaptive = self._plan.privacy, self._plan.privacy.clipping
-        if isinstance(adaptive, FixedClipping):
-            return clip_norm
-        noise = rng.stream(self._plan.training.seed, f"clip_count_noise/{self._identity}", round_num)
-        return clipping.next_clip_norm(
+        privacy = self._plan.privacy
+        return privacy.clipping.next_clip_norm(
             clip_norm,
             came=summed.came,
             unclipped=summed.unclipped,
-            clipping=adaptive,
             clients_per_round=privacy.clients_per_round,
-            count_noise=privacy.clipped_count_stddev * noise.standard_normal(),
+            count_noise=privacy.clipped_count_stddev
+            * self._stream("clip_count_noise", round_num).standard_normal(),
         )
+
+    def _stream(self, name: str, round_num: int) -> np.random.Generator:
+        return rng.stream(self._plan.training.seed, f"{name}/{self._identity}", round_num)
 
     def _sum_of_clipped_updates(self, state: State, cohort: np.ndarray, round_num: int) -> ShardSum:
         """Returns the sum over the cohort, and the counts that clipping and zeroing go by."""

@@ -79,7 +79,7 @@ def same_rounds(name: str, plan: Plan, dataset: federated.FederatedDataset) -> I
         after = [engine.next(s, cohort, round_num) for engine, s in zip(pair, states, strict=True)]
         states = [state for state, _ in after]
         if round_num in (1, len(_COHORTS)):
-            ours, theirs = ([metrics.clip_norm, *engine.model_weights(state), *_momentum(state)]
+            ours, theirs = ([np.array(metrics.clip_norm), *engine.model_weights(state), *_momentum(state)]
                             for engine, (state, metrics) in zip(pair, after, strict=True))  # fmt: skip
             rounds = "1 round" if round_num == 1 else f"{round_num} rounds"
             yield Check(
@@ -123,7 +123,7 @@ def noise_scale(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
         measured=_distance_from_normal(values),
         limit=2.2 / np.sqrt(values.size),
     )
-    planned = privacy.clipping.learning_rate * privacy.clipped_count_stddev / privacy.clients_per_round
+    planned = privacy.clipping.log_step(privacy.clipped_count_stddev, privacy.clients_per_round)
     counts = np.array(steps) / planned
     yield Check(
         name=f"{name}noise on the clip count, scale", measured=abs(float(counts.std()) - 1), limit=0.2

@@ -58,7 +58,7 @@ def noisy(clean: Averages, noise_multiplier: float, draw: int = 0) -> np.ndarray
     return clean.means + scale[:, None, None].astype(np.float32) * noise
 
 
-def clearest_from(clean: Averages, noise_multiplier: float) -> int | None:
+def fewest_clear_clients(clean: Averages, noise_multiplier: float) -> int | None:
     """Returns the fewest of `CLIENTS` whose average is larger than the noise on it, in L2; `None` if none's is."""
     size = np.sqrt(clean.means[0].size) * noise_multiplier * clean.clip_norm / np.array(CLIENTS)
     clear = np.linalg.norm(clean.means, axis=(1, 2)) > size

@@ -3,7 +3,6 @@
 import numpy as np
 
 from dpcore import rng
-from dpcore.clipping import next_clip_norm
 from dpcore.datasets.federated import Split
 from dpcore.lesson import softmax
 from dpcore.plan import AdaptiveClipping, TrainingPlan
@@ -21,7 +20,8 @@ def cohort_norms(users: Split) -> list[np.ndarray]:
     nor noisy: so the norms are the same wherever a clip norm starts.
     """
     data = [softmax.examples(users, user) for user in range(len(users.offsets) - 1)]
-    weights, momentum, norms = softmax.zero_weights(), 0.0, []
+    momentum: np.ndarray | float = 0.0
+    weights, norms = softmax.zero_weights(), []
     for number in range(1, ROUNDS + 1):
         draw = rng.stream(_SEED, "lesson/clipping", number).random(len(data))
         total, sizes = np.zeros_like(weights), []
@@ -50,11 +50,10 @@ def clip_norms(norms: list[np.ndarray], initial_clip_norm: float, draw: int = 0)
     for number, of_round in enumerate(norms, start=1):
         noise = rng.stream(draw, "lesson/clip_count_noise", number).standard_normal()
         path.append(
-            next_clip_norm(
+            clipping.next_clip_norm(
                 path[-1],
                 came=len(of_round),
                 unclipped=int((of_round <= np.float32(path[-1])).sum()),
-                clipping=clipping,
                 clients_per_round=CLIENTS,
                 count_noise=clipping.count_stddev(CLIENTS) * noise,
             )

@@ -38,15 +38,15 @@ class Score:
 
     Attributes:
         members: Games whose user took part.
-        found: Those of them in which the guess was "took part".
+        true_positives: Those of them in which the guess was "took part".
         others: Games whose user did not take part.
-        accused: Those of them in which the guess was "took part".
+        false_positives: Those of them in which the guess was "took part".
     """
 
     members: int = 0
-    found: int = 0
+    true_positives: int = 0
     others: int = 0
-    accused: int = 0
+    false_positives: int = 0
 
     @property
     def games(self) -> int:
@@ -55,7 +55,7 @@ class Score:
     @property
     def right(self) -> int:
         """How many guesses were right."""
-        return self.found + self.others - self.accused
+        return self.true_positives + self.others - self.false_positives
 
     @property
     def accused_rate(self) -> float | None:
@@ -64,9 +64,9 @@ class Score:
         Ten accusations tell it. Fewer of at least twenty games say only what it is at most: the curve rises steeply at 0,
         and none in two games is no rate of 0.
         """
-        if self.accused >= _TELLING:
-            return self.accused / self.others
-        return interval(self.accused, self.others)[1] if self.others >= 2 * _TELLING else None
+        if self.false_positives >= _TELLING:
+            return self.false_positives / self.others
+        return confidence_interval(self.false_positives, self.others)[1] if self.others >= 2 * _TELLING else None
 
     def __add__(self, other: "Score") -> "Score":
         return Score(**{name: count + getattr(other, name) for name, count in vars(self).items()})
@@ -77,24 +77,24 @@ def score(took_part: np.ndarray | bool, said: np.ndarray | bool) -> Score:
     true, guess = np.atleast_1d(took_part), np.atleast_1d(said)
     return Score(
         members=int(true.sum()),
-        found=int((true & guess).sum()),
+        true_positives=int((true & guess).sum()),
         others=int((~true).sum()),
-        accused=int((~true & guess).sum()),
+        false_positives=int((~true & guess).sum()),
     )
 
 
-def interval(count: int, of: int) -> tuple[float, float]:
-    """Returns the rates that such a count leaves possible, at 95%: nothing is excluded by no game.
+def confidence_interval(count: int, total: int) -> tuple[float, float]:
+    """Returns the 95% confidence interval of a rate of which `count` of `total` games are known; [0, 1] without a game.
 
     Source: Clopper & Pearson (1934), as `scipy.stats` has it; it covers the true rate at least so often.
 
-    >>> tuple(round(rate, 3) for rate in interval(1, 10))
+    >>> tuple(round(rate, 3) for rate in confidence_interval(1, 10))
     (0.003, 0.445)
     """
-    if of == 0:
+    if total == 0:
         return 0.0, 1.0
-    found = binomtest(count, of).proportion_ci(0.95, "exact")
-    return float(found.low), float(found.high)
+    interval = binomtest(count, total).proportion_ci(0.95, "exact")
+    return float(interval.low), float(interval.high)
 
 
 def log_likelihood_ratio(plan: PrivacyPlan, seen: np.ndarray) -> np.ndarray:

@@ -8,9 +8,10 @@ import numpy as np
 from dp_accounting import GaussianDpEvent, NeighboringRelation, SampledWithoutReplacementDpEvent
 from dp_accounting.rdp import RdpAccountant
 
-from dpcore import zeroing
+from dpcore.mechanisms import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
+from dpcore.privacy.bounds import RDP_ORDERS
 from dpcore.privacy.precision import Precision
 
 # What may be wrong with a claim.
@@ -75,7 +76,7 @@ def fixed_size_epsilon(plan: PrivacyPlan) -> float:
     >>> round(fixed_size_epsilon(PrivacyPlan()), 2)
     14.09
     """
-    accountant = RdpAccountant(accounting.RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
+    accountant = RdpAccountant(RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
     gaussian = GaussianDpEvent(plan.noise_multiplier / 2)
     event = SampledWithoutReplacementDpEvent(plan.population, plan.clients_per_round, gaussian)
     return float(accountant.compose(event, plan.rounds).get_epsilon(plan.delta))
@@ -86,12 +87,12 @@ def sweep(plan: PrivacyPlan) -> list[PrivacyPlan]:
     return [*(replace(plan, noise_multiplier=noise, clients_per_round=50) for noise in (0.5, 0.75, 1.0)), plan]
 
 
-def swept(plan: PrivacyPlan) -> float:
+def composed_epsilon(plan: PrivacyPlan) -> float:
     """Returns the epsilon of the sweep and the final training together."""
     return ledger.compose(sweep(plan), plan.delta, _PRECISION).headline.value
 
 
-def average_moves(cohort_sizes: np.ndarray) -> np.ndarray:
+def average_sensitivity(cohort_sizes: np.ndarray) -> np.ndarray:
     """Returns how far one user moves an average over those that came, at most, in clip norms.
 
     All others agree, and this user is opposed: (n (-1) + 1) / (n + 1) - (-1) = 2 / (n + 1), with n others. An empty
@@ -103,7 +104,7 @@ def average_moves(cohort_sizes: np.ndarray) -> np.ndarray:
     return np.where(cohort_sizes > 1, 2 / cohort_sizes, 1.0)
 
 
-def by_those_that_came(plan: PrivacyPlan) -> float:
+def epsilon_of_actual_divisor(plan: PrivacyPlan) -> float:
     """Returns the epsilon where a user moves the average twice as far as the noise is made for.
 
     So far does it move where as many came as are expected. Smaller cohorts are moved further, so it is no bound.
@@ -111,18 +112,18 @@ def by_those_that_came(plan: PrivacyPlan) -> float:
     return headline(replace(plan, noise_multiplier=plan.noise_multiplier / 2))
 
 
-def threshold_moves(cohort_size: int) -> float:
+def threshold_sensitivity(cohort_size: int) -> float:
     """Returns by what fraction one user above it moves the zeroing threshold's quantile, which has no noise."""
     others = cohort_size - 1
     without = zeroing.next_estimate(1.0, below=others, came=others)
     return zeroing.next_estimate(1.0, below=others, came=cohort_size) / without - 1
 
 
-def clip_norm_moves(plan: PrivacyPlan) -> tuple[float, float]:
+def clip_norm_sensitivity(plan: PrivacyPlan) -> tuple[float, float]:
     """Returns by what fraction one user moves the clip norm of a plan with adaptive clipping, and the noise on that."""
     clipping, clients = plan.clipping, plan.clients_per_round
-    moved = math.expm1(clipping.learning_rate * 0.5 / clients)  # each user moves the centred count by 1/2
-    return moved, clipping.learning_rate * plan.clipped_count_stddev / clients
+    moved = math.expm1(clipping.log_step(0.5, clients))  # each user moves the centred count by 1/2
+    return moved, clipping.log_step(plan.clipped_count_stddev, clients)
 
 
 CLAIMS = (
@@ -135,7 +136,7 @@ CLAIMS = (
         truth=fixed_size_epsilon,
     ),
     Claim(name="tutorial", reason=HOLDS, plan=PrivacyPlan(), accountant="rdp", truth=headline),
-    Claim(name="sweep", reason=TOGETHER, plan=PrivacyPlan(), truth=swept),
+    Claim(name="sweep", reason=TOGETHER, plan=PrivacyPlan(), truth=composed_epsilon),
     Claim(
         name="delta",
         reason=DELTA,
@@ -148,6 +149,6 @@ CLAIMS = (
         plan=PrivacyPlan(clients_per_round=PrivacyPlan.population, noise_multiplier=30.0),
         truth=headline,
     ),
-    Claim(name="came", reason=SENSITIVITY, plan=PrivacyPlan(), truth=by_those_that_came),
+    Claim(name="came", reason=SENSITIVITY, plan=PrivacyPlan(), truth=epsilon_of_actual_divisor),
     Claim(name="zeroing", reason=NOISELESS, plan=PrivacyPlan(zeroing=True), truth=lambda plan: math.inf),
 )

@@ -26,7 +26,7 @@ def cohorts(plan: PrivacyPlan, draw: int = 0) -> list[np.ndarray]:
     More clients add to the same ones.
     """
     return [
-        np.flatnonzero(rng.stream(draw, "lesson/sampling", number).random(plan.population) < plan.sampling_prob)
+        plan.participation.cohort(rng.stream(draw, "lesson/sampling", number), **plan.fleet)
         for number in range(1, plan.rounds + 1)
     ]
 
@@ -38,5 +38,5 @@ def epsilon_by_round(plan: PrivacyPlan) -> pd.DataFrame:
     for name, one in (("sampled", plan), ("known", replace(plan, population=plan.clients_per_round))):
         # A curve is a little above the accountant; and no round has spent more than all of them.
         most = accounting.epsilon(one, Precision.PREVIEW).value
-        table[name] = np.minimum(curves.epsilons(**curves.arguments(one) | {"rounds": rounds}), most)
+        table[name] = np.minimum(curves.epsilons(**curves.arguments(one, rounds=rounds)), most)
     return pd.DataFrame(table)

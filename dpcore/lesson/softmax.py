@@ -3,15 +3,17 @@
 Weights are float32 [num_pixels + 1, num_classes]; the last row is the bias.
 """
 
+from typing import Any
+
 import numpy as np
 
 from dpcore.datasets import writers
 from dpcore.datasets.federated import Split
 
-SIDE, CLASSES = writers.DESCRIPTION.image_shape[0], 10
+SIDE, CLASSES = writers.SIDE, writers.NUM_CLASSES
 
 
-def few_writers(count: int) -> Split:
+def first_writers(count: int) -> Split:
     """Returns the training examples of the first Writers, made in memory: some milliseconds a writer."""
     arrays = writers.generate(count, lambda what, fraction: None)
     return Split(features=arrays["train_features"], labels=arrays["train_labels"], offsets=arrays["train_offsets"])
@@ -61,7 +63,7 @@ def local_sgd(
     return steps
 
 
-def update(weights: np.ndarray, inputs: np.ndarray, labels: np.ndarray, **how: float) -> np.ndarray:
+def update(weights: np.ndarray, inputs: np.ndarray, labels: np.ndarray, **how: Any) -> np.ndarray:
     """Returns what a user sends after one local epoch, as `local_sgd` has it: the difference to the server's weights."""
     return local_sgd(weights, inputs, labels, **how)[-1] - weights
 

@@ -11,13 +11,15 @@ import importlib.metadata
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
@@ -65,7 +67,7 @@ class Epsilon:
     @property
     def warning(self) -> str:
         """What to know about the order; empty where it is inside the grid of orders."""
-        if self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
+        if self.order is None or self.order not in (RDP_ORDERS[0], RDP_ORDERS[-1]) or not 0 < self.value < math.inf:
             return ""
         return _(
             "RDP's best order, {order}, is at the end of the tutorial's orders: others might give a smaller epsilon."
@@ -103,39 +105,23 @@ class Account:
         return self.rdp if self.pld is None or self.rdp.value < self.pld.value else self.pld
 
 
-class Mechanism(NamedTuple):
-    """What one round releases.
+def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
+    """A mechanism as accountants understand it.
 
-    Attributes:
-        noise_multiplier: Noise over what neighbouring data sets can move the sum and the count.
-        sampling_prob: The probability that a given user takes part.
+    The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
+    plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
+    two separately sampled events would claim more privacy than there is.
     """
+    import dp_accounting
 
-    noise_multiplier: float
-    sampling_prob: float
-
-    def event(self) -> dp_accounting.DpEvent:
-        """The round as accountants understand it.
-
-        The noisy sum and the noisy clip count come from the same cohort and are together one Gaussian of the
-        plan's noise multiplier (Andrew et al. 2021, theorem 1), so sampling is wrapped once, around both:
-        two separately sampled events would claim more privacy than there is.
-        """
-        import dp_accounting
-
-        gaussian = dp_accounting.GaussianDpEvent(self.noise_multiplier)
-        if self.sampling_prob == 1:
-            return gaussian  # everyone takes part: sampling adds nothing
-        return dp_accounting.PoissonSampledDpEvent(self.sampling_prob, gaussian)
-
-
-def mechanism(plan: PrivacyPlan) -> Mechanism:
-    """What one round of a plan releases."""
-    return Mechanism(plan.accounted_noise_multiplier, plan.sampling_prob)
+    gaussian = dp_accounting.GaussianDpEvent(one.noise_multiplier)
+    if one.sampling_prob == 1:
+        return gaussian  # everyone takes part: sampling adds nothing
+    return dp_accounting.PoissonSampledDpEvent(one.sampling_prob, gaussian)
 
 
 @functools.lru_cache(maxsize=4096)
-def round_rdp(one: Mechanism) -> np.ndarray:
+def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     """Renyi divergences of one round, float64 [num_orders], never below the true ones.
 
     Source: Mironov et al. (2019) <https://arxiv.org/abs/1908.10530>, section 3.3, for the sampled Gaussian.
@@ -145,17 +131,20 @@ def round_rdp(one: Mechanism) -> np.ndarray:
     from dp_accounting.rdp import RdpAccountant
 
     try:
-        rdp = RdpAccountant(RDP_ORDERS).compose(one.event()).rdp
+        rdp = RdpAccountant(RDP_ORDERS).compose(_dp_event(one)).rdp
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
-        return curves.round_rdp(*np.transpose([one]))[0]
+        noise, prob = np.transpose([one])
+        found: NDArray[np.float64] = curves.round_rdp(noise, prob)[0]
+        return found
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
-    return rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    padded: NDArray[np.float64] = rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
+    return padded
 
 
-def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
+def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
     """The epsilon of mechanisms that ran so many rounds each.
 
     Renyi divergences add up (Mironov 2017 <https://arxiv.org/abs/1702.07476>, proposition 1). Source of the
@@ -174,11 +163,10 @@ def _by_rdp(runs: Mapping[Mechanism, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    one = mechanism(plan)
-    return [_by_rdp({one: count} if count else {}, plan.delta) for count in rounds]
+    return [_by_rdp(_runs([plan.event_with(rounds=count)]), plan.delta) for count in rounds]
 
 
-def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bool:
+def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
     """Whether the library's PLD does not reach there: `composition.py` answers."""
     return (
         delta < max(PLD_LEAST_DELTA, 10 * FFT_ERROR * sum(runs.values()))
@@ -187,14 +175,14 @@ def _is_beyond(runs: Mapping[Mechanism, int], delta: float, by_rdp: float) -> bo
     )
 
 
-def _is_coarse(runs: Mapping[Mechanism, int]) -> bool:
+def _is_coarse(runs: Mapping[SampledGaussian, int]) -> bool:
     """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
     spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
     return max(spreads) < 10 * Precision.REPORTED.step
 
 
 @functools.lru_cache(maxsize=128)  # some 5 MB each; a ledger of sixty kinds of runs, on both grids
-def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
+def _pld(one: SampledGaussian, rounds: int, grid: float) -> PrivacyLossDistribution:
     """The privacy loss distribution of a mechanism's rounds.
 
     Source: Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, "connect the dots".
@@ -209,7 +197,7 @@ def _pld(one: Mechanism, rounds: int, grid: float) -> PrivacyLossDistribution:
     ).self_compose(rounds)
 
 
-def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> float:
+def _pld_grid(runs: Mapping[SampledGaussian, int], by_rdp: float, grid: float) -> float:
     """Returns `grid`, or as much coarser as keeps the number of points in hand.
 
     It depends on the runs alone, never on the clock, so that the same plan gives the same number everywhere.
@@ -223,17 +211,17 @@ def _pld_grid(runs: Mapping[Mechanism, int], by_rdp: float, grid: float) -> floa
     return max(steps)
 
 
-def _one_gaussian(runs: Mapping[Mechanism, int]) -> float | None:
+def _one_gaussian(runs: Mapping[SampledGaussian, int]) -> float | None:
     """The noise of the one Gaussian that rounds without sampling are together; `None` if any is sampled.
 
     Source: Dong et al. (2022) <https://arxiv.org/abs/1905.02383>, corollary 3.3.
     """
     if any(one.sampling_prob < 1 for one in runs):
         return None
-    return sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5
+    return float(sum(rounds / one.noise_multiplier**2 for one, rounds in runs.items()) ** -0.5)
 
 
-def _whole_pld(runs: Mapping[Mechanism, int], grid: float) -> PrivacyLossDistribution:
+def _whole_pld(runs: Mapping[SampledGaussian, int], grid: float) -> PrivacyLossDistribution:
     return functools.reduce(
         lambda whole, other: whole.compose(other), (_pld(one, rounds, grid) for one, rounds in runs.items())
     )
@@ -247,25 +235,30 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = P
         delta: That of the whole.
         precision: What the answer is for.
     """
-    asked = _asked(plans, delta, precision)
-    return _remembered.get(asked) or _compose(*asked)
+    return _answer([plan.event for plan in plans], delta, precision)
 
 
-_remembered: dict[tuple, Account] = {}
+_Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
+_remembered: dict[_Asked, Account] = {}
 
 
 def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     """Takes over what `account` of another process said of these plans."""
-    _remembered.update({_asked([plan], plan.delta, precision): answer for plan, precision, answer in answers})
+    _remembered.update({_asked([plan.event], plan.delta, precision): answer for plan, precision, answer in answers})
 
 
-def _asked(plans: Iterable[PrivacyPlan], delta: float, precision: Precision) -> tuple:
-    return tuple(sorted(_runs(plans).items())), delta, precision
+def _asked(events: Iterable[Event], delta: float, precision: Precision) -> _Asked:
+    return tuple(sorted(_runs(events).items())), delta, precision
+
+
+def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Account:
+    asked = _asked(events, delta, precision)
+    return _remembered.get(asked) or _compose(*asked)
 
 
 @functools.lru_cache(maxsize=4096)
-def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, precision: Precision) -> Account:
-    account, unsampled = _by_both(dict(items), delta, precision), Counter()
+def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
+    account, unsampled = _by_both(dict(items), delta, precision), Counter[SampledGaussian]()
     for one, rounds in items:
         unsampled[one._replace(sampling_prob=1.0)] += rounds
     if unsampled == dict(items):
@@ -279,7 +272,7 @@ def _compose(items: tuple[tuple[Mechanism, int], ...], delta: float, precision: 
     return account
 
 
-def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Account:
+def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Account:
     rdp = _by_rdp(runs, delta)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
@@ -288,7 +281,10 @@ def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) 
 
         return Account(rdp=rdp, pld=Epsilon(value=float(gaussian.epsilons(noise, delta)), accountant="pld"))
     if delta < COMPOSED_LEAST_DELTA:
-        refusal = N_("PLD needs a delta of at least {bound:g} here: a smaller tail is no float. RDP stands in.")
+        refusal = N_(
+            "PLD needs a delta of at least {bound:g} here: a smaller tail underflows in floating point. RDP is used "
+            "instead."
+        )
         return Account(rdp=rdp, pld=None, refusal=refusal, bound=COMPOSED_LEAST_DELTA)
     if _is_beyond(runs, delta, rdp.value):
         return Account(rdp=rdp, pld=_by_composition(runs, delta, precision))
@@ -299,7 +295,7 @@ def _by_both(runs: Mapping[Mechanism, int], delta: float, precision: Precision) 
     return Account(rdp=rdp, pld=pld)
 
 
-def _by_composition(runs: Mapping[Mechanism, int], delta: float, precision: Precision) -> Epsilon:
+def _by_composition(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Epsilon:
     from dpcore.privacy import composition
 
     kinds = [(*one, rounds) for one, rounds in runs.items()]
@@ -307,7 +303,7 @@ def _by_composition(runs: Mapping[Mechanism, int], delta: float, precision: Prec
     return Epsilon(value=value, accountant="pld", grid=step, own=True)
 
 
-def _by_library(runs: Mapping[Mechanism, int], delta: float, precision: Precision, by_rdp: float) -> Epsilon:
+def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision, by_rdp: float) -> Epsilon:
     if precision is Precision.PREVIEW and len(runs) == 1:
         from dpcore.privacy import curves
 
@@ -319,12 +315,12 @@ def _by_library(runs: Mapping[Mechanism, int], delta: float, precision: Precisio
     return Epsilon(value=float(value), accountant="pld", grid=grid)
 
 
-def _runs(plans: Iterable[PrivacyPlan]) -> Counter[Mechanism]:
+def _runs(events: Iterable[Event]) -> Counter[SampledGaussian]:
     """Rounds by what they release: runs that are alike are one longer run."""
-    runs: Counter[Mechanism] = Counter()
-    for plan in plans:
-        if plan.rounds:
-            runs[mechanism(plan)] += plan.rounds
+    runs: Counter[SampledGaussian] = Counter()
+    for mechanism, count in events:
+        if count:
+            runs[mechanism] += count
     return runs
 
 
@@ -349,23 +345,26 @@ def without_amplification(plan: PrivacyPlan) -> float:
     >>> round(without_amplification(PrivacyPlan(noise_multiplier=1.2)), 2)
     69.46
     """
-    return epsilon(replace(plan, population=plan.clients_per_round)).value
+    mechanism, count = plan.event
+    known = Event(mechanism._replace(sampling_prob=1.0), count)
+    return _answer([known], plan.delta, Precision.REPORTED).headline.value
 
 
-def deltas(plan: PrivacyPlan, epsilons: np.ndarray) -> np.ndarray:
+def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the privacy profile: the delta at each epsilon, float64 [num_epsilons], never below the true one.
 
     Args:
         plan: Any plan; its own delta does not matter.
         epsilons: At least 0, float64 [num_epsilons].
     """
-    runs, usual = _runs([plan]), limits.DELTA.default
-    if not runs or plan.accounted_noise_multiplier == 0:
+    event, usual = plan.event, limits.DELTA.default
+    runs = _runs([event])
+    if not runs or event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
-    if plan.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
+    if event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
         return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
-    return curves.pld_deltas(**mechanism(plan)._asdict(), rounds=plan.rounds, epsilons=epsilons)
+    return curves.pld_deltas(**event.arguments(), epsilons=epsilons)

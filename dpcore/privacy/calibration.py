@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError, UnattainableTargetError
@@ -18,7 +19,7 @@ from dpcore.privacy.shortfall import TOLERATED, Shortfall
 UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
 
 # What stands in a plan for a number that is looked for, so that the plan itself is never refused for it.
-PLACEHOLDERS = {
+PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "clients": {"clients_per_round": 1, "noise_multiplier": 0.0},
     "noise": {"noise_multiplier": 0.0},
     "population": {"population": int(limits.POPULATION.maximum)},
@@ -101,7 +102,7 @@ def _clients_at_noise(plan: PrivacyPlan) -> _Axis:
         at=lambda step: replace(plan, clients_per_round=plan.population - step),
         steps=plan.population - fewest,
         advice=_(
-            "even with the {fewest:,} clients a round that this noise needs at least. Raise the target or the "
+            "even with the {fewest:,} clients per round that this noise needs at least. Raise the target or the "
             "noise, or train fewer rounds"
         ).format(fewest=fewest),
         number="clients_per_round",
@@ -242,7 +243,7 @@ def answer(
     return axis.at(step), _shortfall(axis, step, measure, target, accountant)
 
 
-def solve(plan: PrivacyPlan, unknown: str, **wanted) -> PrivacyPlan:
+def solve(plan: PrivacyPlan, unknown: str, **wanted: Any) -> PrivacyPlan:
     """Returns the plan that `answer` finds; arguments and errors as there.
 
     >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
@@ -310,16 +311,16 @@ def answer_for_risk(
         raise InvalidValueError(
             "true_positive_rate",
             _(
-                "Expected true_positive_rate above the false-positive rate {rate}, found {wanted}: who accuses at "
-                "random already finds as many as that. Raise it."
+                "Expected true_positive_rate above the false-positive rate {rate}, found {wanted}: random guessing "
+                "already reaches that. Raise it."
             ).format(rate=rounding.given(rate), wanted=rounding.given(wanted)),
         )
     if plan.zeroing:
         raise InvalidValueError(
             "zeroing",
             _(
-                "Expected a plan without zeroing, found one with it: its threshold follows the updates without noise, so "
-                "that nothing bounds an attack. Leave it out."
+                "Expected a plan without zeroing, found one with it: its threshold follows the updates without "
+                "noise, so that no bound on attacks holds. Leave it out."
             ),
         )
     axis = _noise(plan)
@@ -339,7 +340,7 @@ def answer_for_risk(
     return axis.at(step), _shortfall(axis, step, measure, wanted, "true_positive_rate")
 
 
-def noise_for_risk(plan: PrivacyPlan, **wanted) -> PrivacyPlan:
+def noise_for_risk(plan: PrivacyPlan, **wanted: Any) -> PrivacyPlan:
     """Returns the plan that `answer_for_risk` finds; arguments and errors as there."""
     return answer_for_risk(plan, **wanted)[0]
 
@@ -368,9 +369,9 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
 
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
     found = float(estimate(**curves.arguments(plan)))
-    if accountant == "pld" and 0 < found < _SMALL and plan.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
-        one = accounting.mechanism(plan)  # whose losses are small beside a step of the curves' grid
-        found = composition.epsilon([(*one, plan.rounds)], plan.delta, closeness=math.inf)[0]
+    if accountant == "pld" and 0 < found < _SMALL and plan.event.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
+        mechanism, count = plan.event  # whose losses are small beside a step of the curves' grid
+        found = composition.epsilon([(*mechanism, count)], plan.delta, closeness=math.inf)[0]
     return found
 
 
@@ -383,7 +384,7 @@ def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> 
     off, near = 1.0, -1
     for _try in range(_CORRECTIONS):
         before = near
-        near = _first(0, axis.steps, lambda step, off=off: estimate(axis.at(step)) * off <= target)
+        near = _first(0, axis.steps, lambda step: estimate(axis.at(step)) * off <= target)  # noqa: B023  # called at once
         if near == before:
             break
         measured, estimated = measure(axis.at(near)), estimate(axis.at(near))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft, signal
 
 from dpcore.privacy.losses import Losses, Run, losses, reach
@@ -39,7 +40,7 @@ class _Tilted(NamedTuple):
 
     rounds: int
     log_sum: float
-    masses: np.ndarray
+    masses: NDArray[np.float64]
     mean: float
     variance: float
 
@@ -126,9 +127,9 @@ class _Profile(NamedTuple):
 
     step: float
     highest: float
-    log_scale: np.ndarray
-    excess: np.ndarray
-    lower: np.ndarray
+    log_scale: NDArray[np.float64]
+    excess: NDArray[np.float64]
+    lower: NDArray[np.float64]
     infinity: float
     rounding: float
 
@@ -149,9 +150,9 @@ class _Profile(NamedTuple):
     def is_rounded(self, epsilon: float, delta: float) -> bool:
         """Whether a thousandth of a delta is there for rounding."""
         at = min(max(int((self.highest - epsilon) / self.step), 0), len(self.lower) - 1)
-        return math.log(self.rounding) + self.log_scale[at] > math.log(delta) - 7
+        return bool(math.log(self.rounding) + self.log_scale[at] > math.log(delta) - 7)
 
-    def deltas_at(self, epsilons: np.ndarray) -> np.ndarray:
+    def deltas_at(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
         """The delta at each epsilon, float64 [num_epsilons]."""
         at = np.clip((self.highest - epsilons) / self.step, 0, len(self.lower) - 1).astype(int)
         below = np.expm1(np.minimum(epsilons - self.highest + at * self.step, 0))
@@ -191,7 +192,7 @@ def _composed(kinds: list[Losses], tilt: float, step: float, window: _Window) ->
     )
 
 
-def _power(parts: list[_Tilted], first: int, last: int) -> np.ndarray:
+def _power(parts: list[_Tilted], first: int, last: int) -> NDArray[np.float64]:
     """The masses of all rounds' places together, from the first place to the last; what is beyond comes round."""
     length = fft.next_fast_len(last - first + 1, real=True)
     spectra, centre = [], 0
@@ -280,7 +281,7 @@ def _on_side(runs: list[Run], side: int, delta: float, *, closeness: float, enou
 
 
 @np.errstate(all="ignore")
-def deltas(runs: Sequence[Run], epsilons: np.ndarray) -> np.ndarray:
+def deltas(runs: Sequence[Run], epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the delta of all rounds together at each epsilon of at least 0, float64, never below the true one.
 
     Args:

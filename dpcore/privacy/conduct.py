@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dpcore.language import _
+from dpcore.mechanisms.participation import Participation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,18 @@ def not_stated(conduct: Conduct | None) -> str:
 
 def covered(conduct: Conduct | None) -> str:
     """Returns which training a guarantee covers."""
-    return not_stated(conduct) or _(
-        "This training run ({status}, engine {engine}), with all {planned:,} rounds of its plan."
-    ).format(status=_(conduct.status), engine=conduct.engine, planned=conduct.planned)
+    why = not_stated(conduct)
+    if why or conduct is None:
+        return why
+    return _("This training run ({status}, engine {engine}), with all {planned:,} rounds of its plan.").format(
+        status=_(conduct.status), engine=conduct.engine, planned=conduct.planned
+    )
 
 
 def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
     """Returns what was released of a training; `clip_norm`: the clip norm of each round as well."""
-    if why := not_stated(conduct):
+    why = not_stated(conduct)
+    if why or conduct is None:
         planned = (
             _("Planned: the model after every round, and the clip norm after every round.")
             if clip_norm
@@ -69,18 +74,11 @@ def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
     return f"{what} {known.format(released=conduct.released, planned=conduct.planned)}"
 
 
-def sampling(conduct: Conduct | None, *, is_sampled: bool) -> str:
-    """Returns how users were sampled in a training; `is_sampled`: whether not all of them took part in every round."""
-    if not (words := not_stated(conduct)):
-        if not is_sampled:
-            words = _("As assumed: all users took part in every round.")
-        elif conduct.seeded:
-            words = _("As assumed: the sampler drew each user's coin by the seed, and a cohort could be empty.")
-        else:
-            words = _(
-                "As assumed: the sampler drew each user's coin from the operating system's entropy, and a cohort could "
-                "be empty."
-            )
+def sampling(conduct: Conduct | None, participation: Participation) -> str:
+    """Returns how users were sampled in a training."""
+    words = not_stated(conduct)
+    if conduct is not None and not words:
+        words = participation.conduct(seeded=conduct.seeded)
         if conduct.redrawn:
             again = _(
                 "Rounds that were drawn again after an interruption, and count as further rounds: {redrawn:,}."

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal, special
 
 from dpcore.plan import PrivacyPlan
@@ -40,14 +41,14 @@ _FINEST, _TILTS = 1e-4, 2.0 ** np.arange(-24, 4)
 CHART, NUMBER = 0.09, 0.02
 
 
-def _flat(*values) -> tuple[tuple[int, ...], list[np.ndarray]]:
+def _flat(*values: ArrayLike) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
     """The common shape of the arguments, and each of them as float64 [num_points]."""
     arrays = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in values))
     return arrays[0].shape, [array.ravel() for array in arrays]
 
 
 @np.errstate(all="ignore")  # what overflows bounds nothing: it is infinite
-def round_rdp(noise: np.ndarray, prob: np.ndarray) -> np.ndarray:
+def round_rdp(noise: NDArray[np.float64], prob: NDArray[np.float64]) -> NDArray[np.float64]:
     """Renyi divergences of a round, float64 [num_settings, num_orders], never below the true ones."""
     noise, prob = noise[:, None], prob[:, None]
     log_a, log_p, log_q = np.empty((len(noise), len(_ORDERS))), np.log(prob), np.log1p(-prob)
@@ -72,7 +73,9 @@ def round_rdp(noise: np.ndarray, prob: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(rdp), rdp * (1 + 1e-9) + 1.5 * LOG_A_ERROR / (_ORDERS - 1), np.inf)
 
 
-def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarray:
+def rdp_epsilons(
+    *, noise_multiplier: ArrayLike, sampling_prob: ArrayLike, rounds: ArrayLike, delta: ArrayLike
+) -> NDArray[np.float64]:
     """Returns epsilons by RDP, float64 of the arguments' common shape.
 
     Never below `accounting`'s and at most a millionth above. Source: Mironov et al. (2019)
@@ -88,26 +91,26 @@ def rdp_epsilons(*, noise_multiplier, sampling_prob, rounds, delta) -> np.ndarra
     >>> rdp_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.989, 0.66 ])
     """
-    shape, (noise, prob, rounds, delta) = _flat(noise_multiplier, sampling_prob, rounds, delta)
+    shape, (noise, prob, counts, deltas) = _flat(noise_multiplier, sampling_prob, rounds, delta)
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
     with np.errstate(all="ignore"):
         parts = [round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
         for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
-            rdp = rounds * rdp[which]
-            epsilon = rdp + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
-            epsilon = np.where(delta**2 + np.expm1(-rdp) > 0, 0, np.maximum(epsilon, 0))
+            rdp = counts * rdp[which]
+            epsilon = rdp + np.log1p(-1 / order) - np.log(deltas * order) / (order - 1)
+            epsilon = np.where(deltas**2 + np.expm1(-rdp) > 0, 0, np.maximum(epsilon, 0))
             best = np.minimum(best, epsilon)
-    return np.where(rounds == 0, 0, best * (1 + 1e-12)).reshape(shape)
+    return np.where(counts == 0, 0, best * (1 + 1e-12)).reshape(shape)
 
 
-def _groups(*columns: np.ndarray) -> Iterator[tuple[list[float], np.ndarray]]:
+def _groups(*columns: NDArray[np.float64]) -> Iterator[tuple[list[float], NDArray[np.float64]]]:
     """Each distinct row of the columns, with the places where it stands."""
     rows, which, counts = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True, return_counts=True)
     yield from zip(rows.tolist(), np.split(np.argsort(which), np.cumsum(counts))[:-1], strict=True)
 
 
-_Side = tuple[float, int, np.ndarray, float, np.ndarray]
+_Side = tuple[float, int, NDArray[np.float64], float, NDArray[np.float64]]
 
 
 def _sides(noise: float, prob: float, tail: float, step: float) -> Iterator[_Side]:
@@ -155,23 +158,26 @@ class _Profile(NamedTuple):
 
     step: float
     highest: float
-    deltas: np.ndarray
-    lower: np.ndarray
+    deltas: NDArray[np.float64]
+    lower: NDArray[np.float64]
 
-    def epsilons_at(self, deltas: np.ndarray) -> np.ndarray:
+    def epsilons_at(self, deltas: NDArray[np.float64]) -> NDArray[np.float64]:
         """The least epsilon at each delta, float64 [num_deltas]."""
         at = np.searchsorted(self.deltas, deltas, side="right") - 1
         beyond = np.log1p(np.maximum((self.deltas[at] - deltas) / self.lower[at], -1))
         return np.where(at < 0, np.inf, np.maximum(self.highest - at * self.step + beyond, 0))
 
-    def deltas_at(self, epsilons: np.ndarray) -> np.ndarray:
+    def deltas_at(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
         """The delta at each epsilon, float64 [num_epsilons]."""
         at = np.clip((self.highest - epsilons) / self.step, 0, len(self.lower) - 1).astype(int)
-        return self.deltas[at] - self.lower[at] * np.expm1(np.minimum(epsilons - self.highest + at * self.step, 0))
+        beyond = np.expm1(np.minimum(epsilons - self.highest + at * self.step, 0))
+        found: NDArray[np.float64] = self.deltas[at] - self.lower[at] * beyond
+        return found
 
 
-def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, tail: float) -> _Profile:
+def _composed(side: _Side, rounds: int, tail: float) -> _Profile:
     """One of `_sides` after so many rounds; `tail` is cut off at each end."""
+    step, lowest, masses, infinity, log_mgf = side
     # Chernoff: less than `tail` lies beyond either of these places. Above, it counts as infinite. Below, the Fourier
     # transform brings it round to the upper end, which lowers no epsilon.
     cut = np.max((math.log(tail) - rounds * log_mgf.T) / _TILTS, axis=1)
@@ -191,7 +197,14 @@ def _composed(step, lowest, masses, infinity, log_mgf, rounds: int, tail: float)
     return _Profile(step, highest * step, np.maximum.accumulate(deltas), lower)  # rounding must not hide a crossing
 
 
-def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float = CHART) -> np.ndarray:
+def pld_epsilons(
+    *,
+    noise_multiplier: ArrayLike,
+    sampling_prob: ArrayLike,
+    rounds: ArrayLike,
+    delta: ArrayLike,
+    step: float = CHART,
+) -> NDArray[np.float64]:
     """Returns epsilons by privacy loss distributions; arguments and shape as in `rdp_epsilons`.
 
     Not below `dp-accounting`'s at its grid of 1e-4, and above by 0.2% + 1e-4 at most (at a `step` of `NUMBER`, by
@@ -206,30 +219,33 @@ def pld_epsilons(*, noise_multiplier, sampling_prob, rounds, delta, step: float 
     >>> pld_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.708, 0.593])
     """
-    shape, (noise, prob, rounds, delta) = _flat(noise_multiplier, sampling_prob, rounds, delta)
-    found = np.where(rounds == 0, 0, np.where(noise == 0, np.inf, np.nan))
-    asked, least_delta = (rounds > 0) & (noise > 0), np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * rounds)
-    plain, given = np.flatnonzero(asked & (prob == 1)), delta
-    sampled = np.flatnonzero(asked & (prob < 1) & (noise >= PLD_LEAST_NOISE) & (delta >= least_delta))
+    shape, (noise, prob, counts, deltas) = _flat(noise_multiplier, sampling_prob, rounds, delta)
+    found = np.where(counts == 0, 0, np.where(noise == 0, np.inf, np.nan))
+    asked, least_delta = (counts > 0) & (noise > 0), np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * counts)
+    plain, given = np.flatnonzero(asked & (prob == 1)), deltas
+    sampled = np.flatnonzero(asked & (prob < 1) & (noise >= PLD_LEAST_NOISE) & (deltas >= least_delta))
     with np.errstate(all="ignore"):
-        found[plain] = gaussian.epsilons(noise[plain] / np.sqrt(rounds[plain]), delta[plain])
+        found[plain] = gaussian.epsilons(noise[plain] / np.sqrt(counts[plain]), deltas[plain])
         # What the library's rounding adds: in its Fourier transforms, and by clipping at 0 in each round.
-        delta = delta * (1 - 1e-10 * rounds) - 2 * FFT_ERROR * (rounds + 1)
+        deltas = deltas * (1 - 1e-10 * counts) - 2 * FFT_ERROR * (counts + 1)
         for setting, places in _groups(noise[sampled], prob[sampled]):
             places = sampled[places]
-            sides = list(_sides(*setting, 1e-6 * np.min(delta[places] / rounds[places]), step))
-            for (count,), alike in _groups(rounds[places]):
-                wanted = delta[places[alike]]
-                both = [_composed(*side, int(count), 1e-6 * wanted.min()).epsilons_at(wanted) for side in sides]
+            noise_of_all, prob_of_all = setting
+            sides = list(_sides(noise_of_all, prob_of_all, 1e-6 * np.min(deltas[places] / counts[places]), step))
+            for (count,), alike in _groups(counts[places]):
+                wanted = deltas[places[alike]]
+                both = [_composed(side, int(count), 1e-6 * wanted.min()).epsilons_at(wanted) for side in sides]
                 found[places[alike]] = np.maximum(*both)
     unknown = asked & (prob < 1) & (given >= COMPOSED_LEAST_DELTA) & ~(found <= PLD_MOST_EPSILON)
     for place in np.flatnonzero(unknown):
-        run = noise[place], prob[place], int(rounds[place])
+        run = noise[place], prob[place], int(counts[place])
         found[place] = composition.epsilon([run], given[place], closeness=math.inf)[0]
     return found.reshape(shape)
 
 
-def pld_deltas(*, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: np.ndarray) -> np.ndarray:
+def pld_deltas(
+    *, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Returns the delta of one setting at each epsilon of at least 0, float64 [num_epsilons].
 
     Never below the true one, and as near to it as `pld_epsilons` at a `step` of `NUMBER`: by epsilon.
@@ -245,25 +261,26 @@ def pld_deltas(*, noise_multiplier: float, sampling_prob: float, rounds: int, ep
     tail = 1e-6 * PLD_LEAST_DELTA
     with np.errstate(all="ignore"):
         sides = _sides(noise_multiplier, sampling_prob, tail / rounds, NUMBER)
-        found = np.maximum(*(_composed(*side, rounds, tail).deltas_at(epsilons) for side in sides))
+        found = np.maximum(*(_composed(side, rounds, tail).deltas_at(epsilons) for side in sides))
     return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 
-def arguments(plan: PrivacyPlan) -> dict[str, float]:
-    """A plan as the arguments of `rdp_epsilons` and `pld_epsilons`."""
-    return {
-        "noise_multiplier": plan.accounted_noise_multiplier,
-        "sampling_prob": plan.sampling_prob,
-        "rounds": plan.rounds,
-        "delta": plan.delta,
-    }
+def arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, Any]:
+    """Returns a plan, with some of its numbers others, as the arguments of `rdp_epsilons` and `pld_epsilons`.
+
+    Args:
+        plan: Whose event is accounted.
+        numbers: `delta`, and those that `PrivacyPlan.event_with` takes; arrays of one shape, or single numbers.
+    """
+    delta = numbers.pop("delta", plan.delta)
+    return {**plan.event_with(**numbers).arguments(), "delta": delta}
 
 
-def epsilons(**given) -> np.ndarray:
+def epsilons(**given: Any) -> NDArray[np.float64]:
     """Returns the smaller of the two bounds; arguments and shape as in `rdp_epsilons`."""
     return np.fmin(rdp_epsilons(**given), pld_epsilons(**given))
 
 
 def epsilon_spent(plan: PrivacyPlan, round_num: int, *, planned: float) -> float:
     """Returns what the first rounds of a plan have spent; never more than `planned`, the epsilon of them all."""
-    return min(planned, float(epsilons(**{**arguments(plan), "rounds": round_num})))
+    return min(planned, float(epsilons(**arguments(plan, rounds=round_num))))

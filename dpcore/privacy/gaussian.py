@@ -1,14 +1,16 @@
 """The Gaussian mechanism on everybody: without sampling, epsilon and delta have a closed form."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 _ROUNDING = 1e-15  # relative, of a term and of where it is taken
+Numbers = NDArray[np.float64] | float
 _BISECTIONS = 60  # halve the bracket to less than a float tells apart
 _FARTHEST, _LEAST = 38.0, 1e-300  # standard deviations; and a delta below which tails lose their digits
 
 
-def _deltas(output: np.ndarray, shift: np.ndarray, unsure: np.ndarray | float = 0) -> np.ndarray:
+def _deltas(output: Numbers, shift: Numbers, unsure: Numbers = 0) -> NDArray[np.float64]:
     """The delta at the loss of an output, never below the true one; both in standard deviations.
 
     Args:
@@ -18,18 +20,20 @@ def _deltas(output: np.ndarray, shift: np.ndarray, unsure: np.ndarray | float = 
     """
     density, near = np.exp(-(output**2) / 2), np.maximum(output, 0)
 
-    def beyond(far: np.ndarray) -> np.ndarray:
+    def beyond(far: Numbers) -> NDArray[np.float64]:
         """The mass beyond, over the density there: it does not underflow."""
-        return special.erfcx(far / np.sqrt(2)) / 2
+        mass: NDArray[np.float64] = special.erfcx(far / np.sqrt(2)) / 2
+        return mass
 
     with_user = np.where(output > 0, density * beyond(near), special.ndtr(-output))
     # exp(epsilon) times the density so much farther out is the density here: so both have the same rounding of it.
     without = density * beyond(output + shift)
     rounding = _ROUNDING * (with_user + without * (1 + unsure + np.minimum(output, 0) ** 2))
-    return (with_user - without + rounding) * (1 + _ROUNDING * output**2)
+    found: NDArray[np.float64] = (with_user - without + rounding) * (1 + _ROUNDING * output**2)
+    return found
 
 
-def deltas(noise_multiplier: np.ndarray | float, epsilons: np.ndarray | float) -> np.ndarray:
+def deltas(noise_multiplier: Numbers, epsilons: Numbers) -> NDArray[np.float64]:
     """Returns the delta at each epsilon, float64 of the arguments' common shape, never below the true one.
 
     Above it by less than a billionth of delta, at noise from a thousandth to a thousand. Source: Balle and Wang (2018)
@@ -43,7 +47,7 @@ def deltas(noise_multiplier: np.ndarray | float, epsilons: np.ndarray | float) -
     return _deltas(noise_multiplier * epsilons - shift / 2, shift, epsilons + shift**2 / 2)
 
 
-def epsilons(noise_multiplier: np.ndarray, delta: np.ndarray) -> np.ndarray:
+def epsilons(noise_multiplier: Numbers, delta: Numbers) -> NDArray[np.float64]:
     """Returns the least epsilon at each delta, float64 of the arguments' common shape, never below the true one.
 
     Args:

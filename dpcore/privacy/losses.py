@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 Run = tuple[float, float, int]  # noise multiplier, sampling probability, and rounds that are alike
@@ -24,11 +25,11 @@ class Losses(NamedTuple):
 
     rounds: int
     lowest: float
-    masses: np.ndarray
+    masses: NDArray[np.float64]
     infinity: float
 
 
-def _log_between(outputs: np.ndarray) -> np.ndarray:
+def _log_between(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
     """The logarithm of the mass of N(0, 1) between ascending numbers, float64 [num_outputs - 1]."""
     tails, positive = special.log_ndtr(-np.abs(outputs)), outputs > 0
     here, there = tails[:-1], tails[1:]
@@ -45,7 +46,7 @@ def _loss(ratio: float, prob: float) -> float:
     return math.log1p(moved) if moved > -0.5 else float(np.logaddexp(np.log1p(-prob), math.log(prob) + ratio))
 
 
-def _ratios(lowest_ratio: float, lowest: float, above: np.ndarray, prob: float) -> np.ndarray:
+def _ratios(lowest_ratio: float, lowest: float, above: NDArray[np.float64], prob: float) -> NDArray[np.float64]:
     """The ratios whose losses are so much above the lowest, float64 [num_losses]."""
     small = np.expm1(np.minimum(lowest + above, 1)) / prob
     # exp(ratio) is that of the lowest and what the loss adds to it: both are positive, so that nothing cancels.

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from dpcore import files, program
 from dpcore.plan import PrivacyPlan
@@ -25,17 +26,17 @@ _LIBRARIES = ("dp-accounting", "numpy", "scipy")
 
 def kept(home: Path) -> Path:
     """Returns where the answers of this program, on these libraries, are kept in a home."""
-    depends = " ".join([program.code(), sys.version, *map(version, _LIBRARIES)])
+    depends = " ".join([program.code_digest(), sys.version, *map(version, _LIBRARIES)])
     return home / "opening" / f"{hashlib.sha256(depends.encode()).hexdigest()}.json"
 
 
-def begin(home: Path) -> subprocess.Popen | None:
+def begin(home: Path) -> subprocess.Popen[bytes] | None:
     """Lets the accountant know what is kept, or starts the computation and returns its process."""
     file = kept(home)
     return None if _remember(file) else subprocess.Popen([sys.executable, "-m", __name__, home])
 
 
-def take_over(home: Path, beside: subprocess.Popen | None) -> None:
+def take_over(home: Path, beside: subprocess.Popen[bytes] | None) -> None:
     """Waits for what `begin` has started, and lets the accountant know it; or goes without."""
     if beside is not None and beside.wait() == 0:
         _remember(kept(home))
@@ -53,11 +54,11 @@ def _remember(file: Path) -> bool:
     return True
 
 
-def _account(rdp: dict, pld: dict, **more) -> Account:
+def _account(rdp: dict[str, Any], pld: dict[str, Any], **more: Any) -> Account:
     return Account(rdp=Epsilon(**rdp), pld=Epsilon(**pld), **more)
 
 
-def _asked() -> list[tuple[PrivacyPlan, float]]:
+def _asked() -> list[tuple[PrivacyPlan, Precision]]:
     """The tutorial's plan, and what it would be without sampling."""
     plan = PrivacyPlan()
     known = replace(plan, population=plan.clients_per_round)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
@@ -29,8 +30,8 @@ class Risk:
         deltas: The privacy profile at them, float64 [num_points].
     """
 
-    epsilons: np.ndarray
-    deltas: np.ndarray
+    epsilons: NDArray[np.float64]
+    deltas: NDArray[np.float64]
 
     @property
     def advantage(self) -> float:
@@ -40,7 +41,7 @@ class Risk:
         """
         return float(self.deltas[0])
 
-    def true_positive_rate(self, false_positive_rate: np.ndarray | float) -> np.ndarray:
+    def true_positive_rate(self, false_positive_rate: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Returns the most users that an attack finds among those that took part, as a fraction.
 
         Never below the true value: each point of the profile bounds it, and the least bound is taken.
@@ -53,7 +54,8 @@ class Risk:
         rates = np.asarray(false_positive_rate, float)[..., None]
         accused = self.deltas + np.exp(self.epsilons) * rates
         spared = 1 - np.exp(-self.epsilons) * (1 - self.deltas - rates)
-        return np.clip(np.minimum(accused.min(-1), spared.min(-1)), 0, 1)
+        found: NDArray[np.float64] = np.clip(np.minimum(accused.min(-1), spared.min(-1)), 0, 1)
+        return found
 
     def posterior(self, prior: float, false_positive_rate: float) -> float:
         """How sure an attacker of that rate can be of a user it accuses, having been sure to `prior` before.

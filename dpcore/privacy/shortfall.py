@@ -9,25 +9,27 @@ TOLERATED = 0.01  # of the target
 
 # By a name that programs can go by. `beyond` is what the next number would reach.
 _REASONS = {
-    "least_noise": N_("{least} is the least noise multiplier that there may be."),
-    "noise_of_fewer_clients": N_("fewer clients would mean less noise than {least}, the least that there may be."),
+    "least_noise": N_("{least} is the smallest noise multiplier allowed."),
+    "noise_of_fewer_clients": N_(
+        "fewer clients would mean a noise multiplier below {least}, the smallest allowed."
+    ),
     "fewest_clients": N_("no round has fewer clients than 1."),
     "all_users": N_("all {population:,} users take part in every round."),
-    "most_rounds": N_("{most:,} rounds are the most that there may be."),
-    "least_delta": N_("{least} is the least delta that is looked for."),
+    "most_rounds": N_("{most:,} rounds are the most allowed."),
+    "least_delta": N_("{least} is the smallest delta considered."),
     "smallest_population": N_("there cannot be fewer users than the {population:,} of a round."),
     "whole_clients": N_("clients are whole, and {next:,} of them would reach {beyond}."),
     "whole_rounds": N_("rounds are whole, and {next:,} of them would reach {beyond}."),
     "whole_users": N_("users are whole, and {next:,} of them would reach {beyond}."),
-    "noise_jump": N_("it jumps there, and noise {next} would reach {beyond}."),
-    "delta_jump": N_("it jumps there, and delta {next} would reach {beyond}."),
+    "noise_jump": N_("the bound jumps there, and noise {next} would reach {beyond}."),
+    "delta_jump": N_("the bound jumps there, and delta {next} would reach {beyond}."),
 }
 
 
 _MEASURES = {
     "pld": N_("Epsilon is {reached}, below the target of {target}: {reason}"),
     "rdp": N_("Epsilon by RDP is {reached}, below the target of {target}: {reason}"),
-    "true_positive_rate": N_("At most {reached} are found, below the {target} that may be: {reason}"),
+    "true_positive_rate": N_("TPR is at most {reached}, below the maximum TPR of {target}: {reason}"),
 }
 
 

@@ -4,7 +4,7 @@ import math
 
 from dpcore import rounding
 from dpcore.language import N_, _
-from dpcore.plan import REPLACE, FixedClipping, PrivacyPlan, TrainingPlan
+from dpcore.plan import REPLACE, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, conduct
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.conduct import Conduct
@@ -33,7 +33,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         epsilon=epsilon_text(epsilon),
         delta=rounding.given(plan.delta),
         adjacency=_adjacency(plan),
-        sampling=_sampling(plan),
+        sampling=plan.participation.condition(**plan.fleet),
         rounds=plan.rounds,
     )
     return f"{claim} {exception(plan)}".rstrip()
@@ -58,29 +58,21 @@ def _adjacency(plan: PrivacyPlan) -> str:
     return _(_ADJACENCY[plan.adjacency == REPLACE])
 
 
-def _sampling(plan: PrivacyPlan) -> str:
-    if not plan.is_sampled:
-        return _("all users take part in every round")
-    return _(
-        "each user joins a round independently with probability {clients_per_round:,} / {population:,}"
-    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
-
-
 def rehearsal(seed: int | None) -> str:
     """Returns what a seed means for the guarantee; empty without one."""
     if seed is None:
         return ""
     return _(
-        "A rehearsal: whoever knows the seed {seed} can recompute cohorts and noise, and the guarantee assumes "
-        "that nobody can. Train without a seed what is to be released."
+        "Seeded run: not for release. Whoever knows the seed {seed} can recompute cohorts and noise, and the "
+        "guarantee assumes that nobody can. Train a model for release without a seed."
     ).format(seed=seed)
 
 
 def attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     """Returns what the best attack achieves, in words for a lecture; or that nothing bounds it."""
     return unbounded(plan) or _(
-        "Even somebody who knows all other users' data and sees every round finds at most {found} of the "
-        "users that took part, when {accused} of those that did not are accused by mistake."
+        "An attacker who knows all other users' data and sees every round has a true-positive rate (TPR) of at most "
+        "{found} at a false-positive rate (FPR) of {accused}."
     ).format(
         found=percent(float(risk.true_positive_rate(false_positive_rate))),
         accused=rounding.given_percent(false_positive_rate),
@@ -114,21 +106,21 @@ def table(
     """
     rows = [
         (
-            _("Setting"),
+            _("Trust model"),
             _(
-                "Central: the server sees each sampled user's update in the clear, and is trusted to clip and add up, "
-                "to add the noise, and to keep neither updates nor cohorts."
+                "Central: the server sees each sampled user's update in the clear, and is trusted to clip and sum "
+                "correctly, to add the noise, and to keep neither updates nor cohorts."
             ),
         ),
         (_("Covers"), _covers(done, ledger)),
-        (_("Released"), conduct.released(done, clip_norm=not isinstance(plan.clipping, FixedClipping))),
+        (_("Released"), conduct.released(done, clip_norm=plan.clipping.releases_clip_norm)),
         *([(_("Data"), data.strip())] if data else []),
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
-        (_("Sampling assumed"), _sampling_assumed(plan)),
-        (_("Sampling done"), conduct.sampling(done, is_sampled=plan.is_sampled)),
-        (_("If cohorts are known"), _if_cohorts_are_known(plan)),
+        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
+        (_("Sampling done"), conduct.sampling(done, plan.participation)),
+        (_("Without amplification by sampling"), _if_cohorts_are_known(plan)),
         (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),
         (
             _("Delta"),
@@ -151,8 +143,8 @@ def table(
 
 def _covers(done: Conduct | None, ledger: str) -> str:
     others = _(
-        "Not covered: choosing its settings by looking at other runs on the same users, the accuracy and loss that were "
-        "looked at, and anything else done with the data."
+        "Not covered: choosing its settings by looking at other runs on the same users, the accuracy and loss that "
+        "were observed, and anything else done with the data."
     )
     return " ".join([conduct.covered(done), others, ledger or _("The ledger composes all runs on a data set.")])
 
@@ -160,7 +152,7 @@ def _covers(done: Conduct | None, ledger: str) -> str:
 def _if_cohorts_are_known(plan: PrivacyPlan) -> str:
     if why := exception(plan):
         return _("Not stated.") + " " + why
-    return _("Without amplification by sampling, epsilon is {epsilon}.").format(
+    return _("Epsilon is {epsilon}, against an attacker who knows the cohorts.").format(
         epsilon=epsilon_text(accounting.without_amplification(plan))
     )
 
@@ -169,17 +161,8 @@ def _attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     words = attack(plan, risk, false_positive_rate)
     if unbounded(plan):
         return words
-    most = _("True-positive exceeds false-positive rate by at most {advantage}.")
+    most = _("Membership advantage, max (TPR - FPR): at most {advantage}.")
     return f"{words} {most.format(advantage=percent(risk.advantage))}"
-
-
-def _sampling_assumed(plan: PrivacyPlan) -> str:
-    if not plan.is_sampled:
-        return _("All users take part in every round, anew in every round.")
-    return _(
-        "Each user joins a round independently with probability {clients_per_round:,} / {population:,}, anew in every "
-        "round; nobody learns who took part."
-    ).format(clients_per_round=plan.clients_per_round, population=plan.population)
 
 
 def _accountants(account: Account) -> str:
@@ -202,40 +185,28 @@ def _accountants(account: Account) -> str:
 
 def _seed(training: TrainingPlan | None, done: Conduct | None) -> str:
     if training is None:
-        return conduct.not_stated(done) + " " + _("To be released, a model is to be trained without a seed.")
+        return conduct.not_stated(done) + " " + _("A model for release must be trained without a seed.")
     if training.seed is not None and done is not None and not done.seeded:
         return _(
-            "On the engine {engine}, neither cohorts nor noise follow the seed {seed}. The run counts as a rehearsal all "
-            "the same: train without a seed what is to be released."
+            "On the engine {engine}, neither cohorts nor noise follow the seed {seed}. The run counts as a seeded "
+            "run all the same, not for release: train a model for release without a seed."
         ).format(engine=done.engine, seed=training.seed)
     return rehearsal(training.seed) or _("None: sampling and noise come from the operating system's entropy.")
 
 
 def _mechanism(plan: PrivacyPlan) -> str:
-    clipping = plan.clipping
-    shared = {
-        "clients_per_round": plan.clients_per_round,
-        "rounds": plan.rounds,
-        "noise_multiplier": rounding.noise(plan.noise_multiplier),
-    }
-    if isinstance(clipping, FixedClipping):
-        return _(
-            "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-            "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier}, all of it on the sum; "
-            "fixed clip norm {clip_norm} (McMahan et al. 2018)."
-        ).format(**shared, clip_norm=rounding.given(clipping.clip_norm))
-    return _(
+    mechanism = _(
         "DP-FedAvg: each update is clipped, the sum gets Gaussian noise and is divided by {clients_per_round:,}, "
-        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier} in all: {on_the_sum} on "
-        "the sum, and a standard deviation of {on_the_count} on the count of unclipped updates, by which the clip "
-        "norm adapts from {initial_clip_norm} towards the quantile {quantile} (Andrew et al. 2021)."
+        "the expected number; {rounds:,} rounds. Noise multiplier {noise_multiplier}."
     ).format(
-        **shared,
-        on_the_sum=rounding.noise(plan.value_noise_multiplier),
-        on_the_count=rounding.noise(plan.clipped_count_stddev),
-        initial_clip_norm=rounding.given(clipping.initial_clip_norm),
-        quantile=rounding.given(clipping.target_unclipped_quantile),
+        clients_per_round=plan.clients_per_round,
+        rounds=plan.rounds,
+        noise_multiplier=rounding.noise(plan.noise_multiplier),
     )
+    clipping = plan.clipping.sentence(
+        value_noise_multiplier=plan.value_noise_multiplier, count_stddev=plan.clipped_count_stddev
+    )
+    return f"{mechanism} {clipping}"
 
 
 def markdown(plan: PrivacyPlan, account: Account, rows: list[tuple[str, str]]) -> str:

@@ -7,23 +7,19 @@ from pathlib import Path
 
 from dpcore import datasets, strict_json
 from dpcore.charts import lines
-from dpcore.clipping import HIGHEST, LARGEST_NORM, LOWEST, MARGIN
 from dpcore.errors import DatasetError
 from dpcore.language import _, speaking
-from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.mechanisms import zeroing
+from dpcore.plan import Plan
 from dpcore.privacy import accounting, statement
 from dpcore.reports import page
 from dpcore.reports.study import rounds_table
 from dpcore.runs import reporting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 
-_QUERIES = (
-    Path(__file__).parents[1] / "learning" / "bounded_query.py"
-)  # read, not imported: TensorFlow takes seconds
 
-
-def as_json(store: Store, run: Run) -> str:
+def as_json(store: StoreAccess, run: Run) -> str:
     """Returns a run's plan, as `--plan FILE` takes it, and all that came of it; infinity is the string "inf"."""
     epsilon = accounting.epsilon(run.charged).value
     with speaking("en"):  # as all that JSON says
@@ -45,11 +41,11 @@ def as_json(store: Store, run: Run) -> str:
     return strict_json.dumps(told, indent=1)
 
 
-def html(store: Store, run: Run) -> str:
+def html(store: StoreAccess, run: Run) -> str:
     """Returns a run as a page: its curves, its statement, and how to repeat it."""
     rounds, total = rounds_table(store, [run]), run.plan.privacy.rounds
     epsilon = accounting.epsilon(run.charged).value
-    figures = []
+    figures: list[str] = []
     for metric, name in lines.METRICS.items():
         title = _(name)
         drawn = lines.metric_by_round(
@@ -69,12 +65,12 @@ def html(store: Store, run: Run) -> str:
         date=time.strftime("%Y-%m-%d"),
         accountant=accounting.VERSION,
     )
-    return page.whole(
+    return page.document(
         _("Run {run}").format(run=run.run_id),
         [
             page.heading(run.title, level=1),
             page.paragraph(about),
-            page.answer(statement.sentence(run.charged, epsilon)),
+            page.highlighted(statement.sentence(run.charged, epsilon)),
             *figures,
             page.heading(_("The statement")),
             page.statement(reporting.rows(store, run)),
@@ -85,7 +81,7 @@ def html(store: Store, run: Run) -> str:
     )
 
 
-def script_of(store: Store, plan: Plan) -> str:
+def script_for(store: StoreAccess, plan: Plan) -> str:
     """Returns `tff_script` for the data set as it is here.
 
     Raises:
@@ -103,21 +99,18 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
 
     Its noise is TFF's own and never seeded, so it repeats the run in distribution, not to the last bit.
     """
-    shape = image_shape if image_shape is None or len(image_shape) == 3 else (*image_shape, 1)
     privacy, training = plan.privacy, plan.training
     with speaking("en"):  # as all of the script
         sentence = statement.sentence(privacy, accounting.epsilon(privacy).value)
     values = {
         "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
-        "@QUERIES@": _QUERIES.read_text().split("import tensorflow_privacy as tfp\n")[1].strip(),
-        "@QUERY@": _query(privacy),
+        "@QUERIES@": _after_imports("bounded_query", "import tensorflow_privacy as tfp\n"),
+        "@LAYERS@": _after_imports("layers", "import tensorflow as tf\n"),
+        "@QUERY@": _call(*privacy.query),
         "@CLIENTS@": repr(float(privacy.clients_per_round)),
-        "@ZEROING@": "AGGREGATOR = tff.aggregators.zeroing_factory(\n    "
-        "tff.aggregators.PrivateQuantileEstimationProcess.no_noise(10.0, 0.98, 2.302585092994046, 2.0, 1.0), AGGREGATOR)"
-        if privacy.zeroing
-        else "",
-        "@MODEL@": training.model,
+        "@ZEROING@": _zeroing() if privacy.zeroing else "",
+        "@MODEL@": repr(training.model),
         "@POPULATION@": repr(privacy.population),
         "@PROBABILITY@": f"{privacy.clients_per_round} / {privacy.population}",
         "@ROUNDS@": repr(privacy.rounds),
@@ -127,7 +120,7 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
         "@MOMENTUM@": repr(training.server_momentum),
         "@SEED@": repr(training.seed),
         "@CLASSES@": repr(num_classes),
-        "@SHAPE@": repr(shape and tuple(shape)),
+        "@SHAPE@": repr(image_shape and tuple(image_shape)),
     }
     script = Path(__file__).with_name("run_on_tff.py.in").read_text()
     for name, value in values.items():
@@ -135,21 +128,17 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     return script
 
 
-def _query(privacy: PrivacyPlan) -> str:
-    """Returns the query of the `tff` engine's aggregator, in Python."""
-    noise, clip_norm = privacy.value_noise_multiplier, privacy.clipping.initial_clip_norm
-    given = {"clip_norm": clip_norm, "margin": MARGIN, "largest_norm": LARGEST_NORM}
-    if isinstance(privacy.clipping, FixedClipping):
-        name, given = "BoundedSumQuery", given | {"stddev": noise * clip_norm}
-    else:
-        name = "BoundedAdaptiveQuery"
-        given |= {
-            "noise_multiplier": noise,
-            "target_unclipped_quantile": privacy.clipping.target_unclipped_quantile,
-            "learning_rate": privacy.clipping.learning_rate,
-            "clipped_count_stddev": privacy.clipped_count_stddev,
-            "expected_num_records": float(privacy.clients_per_round),
-            "lowest": LOWEST,
-            "highest": HIGHEST,
-        }
-    return f"{name}(\n" + "".join(f"    {key}={value!r},\n" for key, value in given.items()) + ")"
+def _after_imports(module: str, last: str) -> str:
+    """Returns what a module of the learning has after its last import: read, not imported, TensorFlow takes seconds."""
+    path = Path(__file__).parents[1] / "learning" / f"{module}.py"
+    return path.read_text().split(last)[1].strip()
+
+
+def _call(name: str, arguments: dict[str, float]) -> str:
+    """Returns a call in Python, a line an argument."""
+    return f"{name}(\n" + "".join(f"    {key}={value!r},\n" for key, value in arguments.items()) + ")"
+
+
+def _zeroing() -> str:
+    estimate = _call("tff.aggregators.PrivateQuantileEstimationProcess.no_noise", zeroing.TFF_ARGUMENTS)
+    return f"ESTIMATE = {estimate}\nAGGREGATOR = tff.aggregators.zeroing_factory(ESTIMATE, AGGREGATOR)"

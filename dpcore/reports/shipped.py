@@ -15,13 +15,13 @@ import pandas as pd
 import dpcore
 from dpcore import strict_json
 from dpcore.errors import InvalidValueError, StoreError
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.reports.study import table_of
+from dpcore.reports.study import table_of_runs
 from dpcore.rounds import Round
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import reading, schedule
+from dpcore.runs.studies import outcome, schedule
 from dpcore.runs.studies.progress import Progress
 from dpcore.runs.studies.study import FINAL, SWEEP, Study
 
@@ -31,16 +31,16 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shipped:
+class ShippedStudy:
     """A study that was run somewhere else.
 
     Attributes:
         program: The version of Epsilon Lab that ran it.
         accountant: What said its epsilons.
         made: The day on which it was written down, YYYY-MM-DD.
-        now: The study with its runs, as `schedule.look` gives one that was run here.
-        settings: A row a setting: `noise`, `clients`, `epsilon` as that accountant said it, and over the seeds the mean
-            `accuracy` and `band`, half its range.
+        now: The study with its runs, as `schedule.current` gives one that was run here.
+        settings: One row per setting: `noise`, `clients`, `epsilon` as that accountant said it, and the mean
+            `accuracy` over the seeds and `band`, half its range.
         rounds: As `reports.study.rounds_table`.
     """
 
@@ -52,14 +52,14 @@ class Shipped:
     rounds: pd.DataFrame
 
 
-def export(store: Store, study_id: str) -> bytes:
+def export(store: StoreAccess, study_id: str) -> bytes:
     """Returns a study as gzipped JSON.
 
     Raises:
         StudyNotFoundError: If there is none of this id.
         StoreError: If it has not finished.
     """
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     if now.status != "finished":
         raise StoreError(f"Expected a finished study, {study_id} is {now.status}: let it go on to its end first.")
     runs = {SWEEP: now.sweep, FINAL: now.final}
@@ -90,7 +90,7 @@ def _numbers(one: dict) -> dict:
     return one | {name: float(one[name]) for name in ("epsilon", "loss") if isinstance(one.get(name), str)}
 
 
-def read(content: bytes) -> Shipped:
+def read(content: bytes) -> ShippedStudy:
     """Reads what `export` wrote.
 
     Raises:
@@ -101,7 +101,8 @@ def read(content: bytes) -> Shipped:
         if told["version"] != _VERSION:
             raise InvalidValueError("study", f"Expected results of version {_VERSION}; update the program.")
         parts: dict[str, list[Run]] = {SWEEP: [], FINAL: []}
-        epsilons, rounds = {}, []
+        epsilons: dict[PrivacyPlan, float] = {}
+        rounds = []
         for one in told["runs"]:
             run = Run(**one["run"] | {"plan": Plan.from_values(one["run"]["plan"])})
             parts[one["part"]].append(run)
@@ -114,11 +115,11 @@ def read(content: bytes) -> Shipped:
         study=study,
         sweep=parts[SWEEP],
         final=parts[FINAL],
-        reading=reading.read(study, parts[SWEEP]),
+        outcome=outcome.sweep_outcome(study, parts[SWEEP]),
         status="finished",
         message="",
     )
-    return Shipped(
+    return ShippedStudy(
         program=told["program"],
         accountant=told["accountant"],
         made=told["made"],
@@ -133,8 +134,8 @@ def read(content: bytes) -> Shipped:
                     "band": one.band,
                 }
                 for members in parts.values()
-                for one in reading.settings(members)
+                for one in outcome.settings(members)
             ]
         ),
-        rounds=table_of(rounds),
+        rounds=table_of_runs(rounds),
     )

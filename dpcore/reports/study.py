@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -9,12 +10,12 @@ from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import FixedClipping, Plan, TrainingPlan
+from dpcore.plan import AdaptiveClipping, Plan, TrainingPlan
 from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
 from dpcore.runs import reporting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import findings, schedule
 
@@ -24,18 +25,18 @@ _COLUMNS = [
 ]
 
 
-def rounds_table(store: Store, runs: list[Run]) -> pd.DataFrame:
-    """Returns a row an evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
-    return table_of((run, store.rounds(run.run_id)) for run in runs)
+def rounds_table(store: StoreAccess, runs: list[Run]) -> pd.DataFrame:
+    """Returns one row per evaluated round: its run, all that the run's epsilon depends on, and what was measured."""
+    return table_of_runs((run, store.rounds(run.run_id)) for run in runs)
 
 
-def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
+def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     """Returns `rounds_table` of runs whose rounds are at hand."""
     rows = [
         {
             "run": run.run_id,
             "dataset": run.plan.training.dataset,
-            "setting": label(run.plan),
+            "setting": setting_label(run.plan),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
             "rounds": run.plan.privacy.rounds,
@@ -61,9 +62,9 @@ def table_of(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     return table
 
 
-def label(plan: Plan) -> str:
+def setting_label(plan: Plan) -> str:
     """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
-    privacy, clipping = plan.privacy, plan.privacy.clipping
+    privacy = plan.privacy
     words = [
         _("noise {noise}").format(noise=rounding.noise(privacy.noise_multiplier)),
         _("{clients} clients").format(clients=privacy.clients_per_round),
@@ -71,8 +72,8 @@ def label(plan: Plan) -> str:
     ]
     if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
         words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
-    if isinstance(clipping, FixedClipping):
-        words.append(_("clip norm {norm}").format(norm=rounding.given(clipping.clip_norm)))
+    if privacy.clipping != AdaptiveClipping():
+        words.append(privacy.clipping.details)
     return ", ".join(words)
 
 
@@ -92,9 +93,9 @@ def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
     return table[table["seeds"] == table.pop("runs")].reset_index(drop=True)
 
 
-def html(store: Store, study_id: str) -> str:
+def html(store: StoreAccess, study_id: str) -> str:
     """Returns a study as a page: what was asked, what came of it, the statement, and how to repeat it."""
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     rounds = rounds_table(store, now.runs)
     sentences = findings.sentences(now)
     finals = {run.run_id for run in now.final}
@@ -111,14 +112,14 @@ def html(store: Store, study_id: str) -> str:
         accountant=accounting.VERSION,
     )
     diagnostic = _(
-        "Accuracy: the mean over the seeds on the whole test set, a diagnostic outside the guarantee. Band: half the "
-        "range over the seeds."
+        "Accuracy: the mean over the seeds on the whole test set, a diagnostic that the guarantee does not cover. "
+        "Band: half the range over the seeds."
     )
     parts = [
-        page.heading(_("How much noise does the model bear, and what makes that private?"), level=1),
+        page.heading(_("How much noise does the model tolerate, and how many clients make it private?"), level=1),
         page.paragraph(about),
-        *(page.answer(words) for words in sentences[-2:]),
-        page.heading(_("What came of each setting")),
+        *(page.highlighted(words) for words in sentences[-2:]),
+        page.heading(_("Results by setting")),
         page.table(
             [
                 {name: _number(name, value) for name, value in row.items() if value is not None or name != "band"}
@@ -127,14 +128,14 @@ def html(store: Store, study_id: str) -> str:
         ),
         page.paragraph(" ".join(findings.conditions(now))),
         page.paragraph(diagnostic),
-        "<ul>" + "".join(f"<li>{page.text(words)}</li>" for words in sentences) + "</ul>",
+        "<ul>" + "".join(f"<li>{page.escaped(words)}</li>" for words in sentences) + "</ul>",
         page.heading(_("Round by round")),
         *(
             _figure(sweep, metric, _(title), max(now.study.rounds), first=metric == "accuracy")
             for metric, title in lines.METRICS.items()
         ),
     ]
-    if now.result is not None:
+    if now.final_setting is not None:
         final = max(now.final, key=lambda run: run.redrawn)  # whose charge is the result's
         parts += [
             page.heading(_("The statement of the final run")),
@@ -144,10 +145,10 @@ def html(store: Store, study_id: str) -> str:
     parts += page.to_repeat(
         _("Save this as study.json, then: python -m dpcore study run --spec study.json"), now.study.to_json()
     )
-    return page.whole(_("Study {study}").format(study=study_id), parts)
+    return page.document(_("Study {study}").format(study=study_id), parts)
 
 
-def _number(name: str, value: float | str | None) -> str:
+def _number(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if name == "epsilon":
@@ -161,7 +162,7 @@ def _number(name: str, value: float | str | None) -> str:
     )
 
 
-def last_words(table: pd.DataFrame) -> str:
+def last_values(table: pd.DataFrame) -> str:
     """Returns what each line of `by_setting` ends at."""
     last = table.groupby(["noise", "setting"]).tail(1)
     return "; ".join(f"{name}: {mean:.3f}" for name, mean in zip(last["setting"], last["mean"], strict=True))
@@ -170,5 +171,5 @@ def last_words(table: pd.DataFrame) -> str:
 def _figure(rounds: pd.DataFrame, metric: str, title: str, total: int, *, first: bool) -> str:
     table = by_setting(rounds, metric)
     drawn = charts.by_round(table, metric, title=title, total_rounds=total)
-    caption = _("{title}. Last: {values}.").format(title=title, values=last_words(table))
+    caption = _("{title}. Last: {values}.").format(title=title, values=last_values(table))
     return page.figure(drawn, caption, first=first)

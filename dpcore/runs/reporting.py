@@ -9,14 +9,14 @@ from dpcore.privacy import accounting, statement
 from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
 
 
 def rows(
-    store: Store, run: Run, *, false_positive_rate: float = limits.FALSE_POSITIVE_RATE.default
+    store: StoreAccess, run: Run, *, false_positive_rate: float = limits.FALSE_POSITIVE_RATE.default
 ) -> list[tuple[str, str]]:
-    """Returns the statement of a run, a line an item."""
+    """Returns the statement of a run, one line per item."""
     plan, training = run.charged, run.plan.training
     return statement.table(
         plan,
@@ -30,7 +30,7 @@ def rows(
     )
 
 
-def markdown(store: Store, run: Run, *, false_positive_rate: float) -> str:
+def markdown(store: StoreAccess, run: Run, *, false_positive_rate: float) -> str:
     """Returns the statement of a run as Markdown."""
     plan = run.charged
     return statement.markdown(
@@ -57,7 +57,7 @@ def warnings(run: Run) -> list[str]:
     return [words for words in (*run.charged.warnings, statement.rehearsal(run.plan.training.seed)) if words]
 
 
-def _data(store: Store, run: Run) -> str:
+def _data(store: StoreAccess, run: Run) -> str:
     """Which data a run was trained on, and what was looked at when they were prepared, outside the guarantee."""
     name, content = run.plan.training.dataset, run.dataset_fingerprint
     words = _("{dataset}, content {content}.").format(dataset=name, content=content or _("not read yet"))
@@ -76,8 +76,6 @@ def _data(store: Store, run: Run) -> str:
     else:
         more = _(manifest.description.access_note)
         if manifest.users_without_train:
-            users = population.in_words(
-                num_users=manifest.num_users, users_without_train=manifest.users_without_train
-            )
+            users = population.label(num_users=manifest.num_users, users_without_train=manifest.users_without_train)
             more = f"{users}. {more}"
     return f"{words} {more}".rstrip()

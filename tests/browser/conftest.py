@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from dpcore.runs.store import Store
 from tests.ports import free_port
@@ -63,6 +63,32 @@ def settled(page: Page) -> None:
         "[...document.querySelectorAll('.epsilon-lab-chart')].every(chart => chart.querySelector('.main-svg'))",
         timeout=60_000,
     )
+
+
+def control(page: Page, key: str) -> Locator:
+    """The control with this key, in whatever words the page names it."""
+    return page.locator(f".st-key-{key}")
+
+
+def press(page: Page, key: str) -> None:
+    """Presses the button with this key."""
+    control(page, key).get_by_role("button").first.click()
+
+
+def box(page: Page, name: str) -> Locator:
+    """The box of a knob, by its name."""
+    return control(page, name).locator("input")
+
+
+def typed(page: Page, name: str, value: str) -> None:
+    """Types a number into the box of a knob."""
+    box(page, name).fill(value)
+    box(page, name).press("Enter")
+
+
+def go(page: Page, name: str, *, inside: str = "stSidebar") -> None:
+    """Follows the link to a page, by the name of its file."""
+    page.get_by_test_id(inside).locator(f"a[href^='{name}']").first.click()
 
 
 @pytest.fixture(scope="module")

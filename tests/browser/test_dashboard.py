@@ -9,7 +9,7 @@ from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
-from tests.browser.conftest import serving, settled
+from tests.browser.conftest import box, control, go, press, serving, settled, typed
 from tests.datasets.forms import small_files
 from tests.ports import free_port
 
@@ -19,12 +19,6 @@ pytestmark = pytest.mark.slow
 def metric(page: Page, label: str):
     named = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label))
     return named.first.get_by_test_id("stMetricValue")
-
-
-def typed(page: Page, label: str, value: str) -> None:
-    box = page.get_by_role("spinbutton", name=f"{label}: exact value", exact=True)
-    box.fill(value)
-    box.press("Enter")
 
 
 def points(page: Page, title: str) -> int:
@@ -79,33 +73,33 @@ def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path):
 
 def test_the_accountant_answers_a_slider_and_solves(tab, url):
     tab.goto(url)
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
-    expect(metric(tab, "By RDP, order 8")).to_have_text("1.989")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.708")
+    expect(metric(tab, "Epsilon by RDP (order 8)")).to_have_text("1.989")
     tab.locator(".js-plotly-plot").first.wait_for()
     assert points(tab, "Epsilon") == 61
-    noise = tab.get_by_role("slider").first
+    noise = control(tab, "noise_multiplier_slider").get_by_role("slider")
     noise.press("ArrowRight")
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.681")
-    expect(tab.get_by_role("spinbutton", name="Noise multiplier: exact value")).to_have_value("1.21")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.681")
+    expect(box(tab, "noise_multiplier")).to_have_value("1.21")
     expect(tab).to_have_url(re.compile("noise_multiplier=1.21"))
-    tab.get_by_role("combobox", name="Solve for").click()
-    tab.get_by_role("option", name="Clients per round, noise-to-clients ratio held").click()
+    control(tab, "solve").get_by_role("combobox").click()
+    tab.get_by_role("option").nth(1).click()
     expect(metric(tab, "Clients per round (solved)")).to_have_text("104")
     expect(metric(tab, "Noise multiplier (solved)")).to_have_text("1.04")
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.985")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.985")
     link = tab.url
     tab.goto("about:blank")
     tab.goto(link)  # what was asked is in the link
     expect(metric(tab, "Clients per round (solved)")).to_have_text("104")
-    tab.get_by_text("RDP, as the tutorial").click()
+    control(tab, "accountant").get_by_text("RDP").click()
     expect(metric(tab, "Clients per round (solved)")).to_have_text("120")
 
 
 def test_the_plan_comes_along_to_train(tab, url):
     tab.goto(f"{url}/accountant")
-    typed(tab, "Noise multiplier", "1.21")
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.681")
-    tab.get_by_role("link", name="Train").click()
+    typed(tab, "noise_multiplier", "1.21")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.681")
+    go(tab, "train")
     expect(metric(tab, "Epsilon of the plan")).to_have_text("1.681")
 
 
@@ -113,18 +107,18 @@ def test_a_chart_is_updated_and_not_rebuilt(tab, url):
     tab.goto(f"{url}/accountant")
     tab.locator(".js-plotly-plot").first.wait_for()
     tab.evaluate("document.querySelector('.js-plotly-plot').marked = true")
-    typed(tab, "Rounds", "20")
+    typed(tab, "rounds", "20")
     tab.wait_for_function("document.querySelector('.js-plotly-plot').calcdata[0].length === 41")
     assert tab.evaluate("document.querySelector('.js-plotly-plot').marked") is True
 
 
 def test_bad_input_is_explained_and_the_page_recovers(tab, url):
     tab.goto(f"{url}/accountant")
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
-    typed(tab, "Clients per round", "4000")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.708")
+    typed(tab, "clients_per_round", "4000")
     expect(tab.get_by_role("alert")).to_contain_text("Expected Clients per round to be a whole number")
-    typed(tab, "Clients per round", "120")
-    expect(metric(tab, "Epsilon, by PLD")).to_have_text("1.708")
+    typed(tab, "clients_per_round", "120")
+    expect(metric(tab, "Epsilon by PLD")).to_have_text("1.708")
 
 
 def test_a_table_is_sent_and_shown(tab, url, tmp_path):
@@ -132,18 +126,18 @@ def test_a_table_is_sent_and_shown(tab, url, tmp_path):
     rows = [f"person-{n % 120},{'ant' if n % 3 else 'bee'},{n * 0.01}" for n in range(960)]
     table.write_text("\n".join(["who,kind,size", *rows]))
     tab.goto(f"{url}/data")
-    tab.get_by_role("tab", name="Import your own").click()
+    control(tab, "data_tabs").get_by_role("tab").nth(1).click()
     tab.locator("input[type=file]").set_input_files(table)
-    tab.get_by_role("button", name="Import", exact=True).click()
+    press(tab, "import")
     expect(tab.get_by_text("people is imported.")).to_be_visible()
-    tab.get_by_role("tab", name="The data sets").click()
+    control(tab, "data_tabs").get_by_role("tab").nth(0).click()
     expect(metric(tab, "Users")).to_have_text("120")
     tab.locator(".js-plotly-plot").first.wait_for()
-    named = tab.get_by_role("combobox", name="Data set")
+    named = control(tab, "dataset").get_by_role("combobox")
     tab.goto(f"{url}/data?dataset=people")  # by a link: then it comes along, and is not lost on the way
     expect(named).to_have_value("people")
-    tab.get_by_test_id("stMain").get_by_role("link", name="Train").click()
-    expect(tab.locator("h1")).to_have_text("What does it learn at that privacy?")
+    go(tab, "train", inside="stMain")
+    expect(tab.locator("h1")).to_have_text("What does the model learn under this guarantee?")
     expect(named).to_have_value("people")
     tab.reload()
     expect(named).to_have_value("people")
@@ -151,26 +145,26 @@ def test_a_table_is_sent_and_shown(tab, url, tmp_path):
     expect(tab.get_by_text("The link names nowhere")).to_be_visible()
     tab.goto(f"{url}/data?dataset=people")
     settled(tab)  # what opens where a page still grows is left behind, out of sight
-    tab.get_by_role("button", name="Remove this data set").click()
-    tab.get_by_role("button", name="Remove it").click()
-    expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")
+    press(tab, "remove_data")
+    press(tab, "remove")
+    expect(control(tab, "dataset").get_by_role("combobox")).to_have_value("writers")
 
 
 def test_files_that_are_one_table_are_sent_together(tab, url, tmp_path):
     write, _options, _split = small_files.FORMS["tff hdf5"]
     tab.goto(f"{url}/data")
-    tab.get_by_role("tab", name="Import your own").click()
+    control(tab, "data_tabs").get_by_role("tab").nth(1).click()
     tab.locator("input[type=file]").set_input_files(sorted(write(tmp_path).iterdir()))
-    expect(tab.get_by_role("combobox", name="A column of train and test")).to_have_value("split")
-    tab.get_by_role("button", name="Import", exact=True).click()
+    expect(control(tab, "import_split").get_by_role("combobox")).to_have_value("split")
+    press(tab, "import")
     expect(tab.get_by_text("small is imported.")).to_be_visible()
-    tab.get_by_role("tab", name="The data sets").click()
+    control(tab, "data_tabs").get_by_role("tab").nth(0).click()
     expect(metric(tab, "Users")).to_have_text("12")
     tab.goto(f"{url}/data?dataset=small")
     settled(tab)
-    tab.get_by_role("button", name="Remove this data set").click()
-    tab.get_by_role("button", name="Remove it").click()
-    expect(tab.get_by_role("combobox", name="Data set")).to_have_value("writers")
+    press(tab, "remove_data")
+    press(tab, "remove")
+    expect(control(tab, "dataset").get_by_role("combobox")).to_have_value("writers")
 
 
 def test_what_a_button_of_a_run_does_is_seen_all_over_the_page(tab, url, home):
@@ -181,21 +175,21 @@ def test_what_a_button_of_a_run_does_is_seen_all_over_the_page(tab, url, home):
     told = {"loss": 1.0, "clip_norm": 0.1, "cohort_size": 5, "epsilon": 0.1, "seconds": 0.1}
     store.append(first, Round(round=0, accuracy=0.5, **told))
     store.end(first, "stopped")
-    chosen = tab.get_by_role("combobox", name="Run")
+    chosen = control(tab, "run").get_by_role("combobox")
     with lock(home / "runner.lock", wait=True):  # nothing begins meanwhile
         tab.goto(f"{url}/train?run={first}")
-        tab.get_by_role("button", name="Run again").click()
+        press(tab, "retry")
         expect(tab.get_by_text("Number 1 of 1 in the queue")).to_be_visible()
         again = store.runs()[0].run_id
         expect(chosen).to_have_value(re.compile(f"{again} · queued"))
         expect(tab).to_have_url(re.compile(f"run={again}"))
-        tab.get_by_role("button", name="Cancel").click()
+        press(tab, "cancel")
         expect(chosen).to_have_value(re.compile(f"{again} · cancelled"))
-        tab.get_by_role("button", name="Delete").click()
-        tab.get_by_role("button", name="Put it into the bin").click()
+        press(tab, "delete_run")
+        press(tab, "delete")
         expect(tab.get_by_text(f"In the bin: {again}")).to_be_visible()
         expect(chosen).to_have_value(re.compile(f"{first} · stopped"))
-        tab.get_by_role("button", name="Undo").click()
+        press(tab, "undo")
         expect(chosen).to_have_value(re.compile(f"{again} · cancelled"))
 
 
@@ -206,7 +200,7 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
         tab.goto(address)
         expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
         settled(tab)
-        tab.get_by_role("button", name="Train", exact=True).click()
+        press(tab, "train")
         wait_for_more_points(tab, than=2)
         zoomed, before = zoom(tab), points(tab, "Accuracy")
         wait_for_more_points(tab, than=before + 3)
@@ -220,7 +214,7 @@ def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
         second.set_default_timeout(60_000)
         second.goto(link)
         wait_for_more_points(second, than=before)
-        second.get_by_role("button", name="Stop", exact=True).click()
+        press(second, "stop")
         expect(second.get_by_text("Stopped ·")).to_be_visible()
-        expect(second.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+        expect(control(second, "stop")).to_have_count(0)
         second.close()

@@ -14,8 +14,7 @@ from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from dpcore.ui.core.frame import PAGES
 from dpcore.ui.lesson import guide
-from tests.browser.conftest import settled
-from tests.browser.test_dashboard import typed
+from tests.browser.conftest import go, settled, typed
 
 pytestmark = pytest.mark.slow
 NAMES = [path.removeprefix("pages/").removesuffix(".py") for path in PAGES]
@@ -125,14 +124,14 @@ def test_a_run_that_failed_says_why_to_everybody(tab, url, filled):
 def test_the_language_changes_in_place_and_comes_along(tab, url):
     tab.goto(f"{url}/accountant")
     settled(tab)
-    typed(tab, "Noise multiplier", "1.3")
+    typed(tab, "noise_multiplier", "1.3")
     epsilon = epsilon_text(accounting.epsilon(PrivacyPlan(noise_multiplier=1.3)).value)
     expect(tab.get_by_text(epsilon, exact=True).first).to_be_visible()
     tab.get_by_role("radio", name="日本語").click()
     expect(tab.locator("h1")).to_have_text("このプランはどれくらいプライベート？")
     expect(tab.get_by_text(epsilon, exact=True).first).to_be_visible()
     expect(tab).to_have_url(re.compile("lang=ja"))
-    tab.get_by_role("link", name="台帳").click()
+    go(tab, "ledger")
     expect(tab.locator("h1")).to_have_text("すべての実行を合わせると、どれだけ消費する？")
     expect(tab).to_have_url(re.compile("lang=ja"))
 

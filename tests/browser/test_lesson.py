@@ -6,7 +6,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import settled
+from dpcore.ui.lesson import guide
+from tests.browser.conftest import box, control, go, press, settled, typed
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +47,9 @@ def test_frames_are_stepped_through_by_keyboard_and_slider(tab, url):
     slider.press("Home")
     expect(tab.locator(".epsilon-lab-player output")).to_have_text("10 clients")
     assert slider.get_attribute("aria-valuetext") == "10 clients"
-    for control in tab.locator(".epsilon-lab-player").locator("button, input").all():
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 24
+    for part in tab.locator(".epsilon-lab-player").locator("button, input").all():
+        place = part.bounding_box()
+        assert min(place["width"], place["height"]) >= 24
 
 
 def test_play_goes_to_the_end_and_begins_again_without_a_word_to_the_server(tab, url):
@@ -89,9 +90,7 @@ def test_a_control_moves_the_figure_and_the_frame_stays(tab, url):
     tab.get_by_role("slider", name="Frame shown").press("Home")
     tab.get_by_role("slider", name="Frame shown").press("ArrowRight")
     before = drawn(tab)
-    box = tab.get_by_role("spinbutton", name="Noise multiplier: exact value", exact=True)
-    box.fill("0.2")
-    box.press("Enter")
+    typed(tab, "noise_multiplier", "0.2")
     expect(tab.get_by_text("At noise multiplier 0.2")).to_be_visible()
     assert frame(tab) == "20 clients"
     tab.wait_for_function("JSON.stringify(document.querySelector('.js-plotly-plot').layout).includes('0.2 / 20')")
@@ -126,22 +125,22 @@ def test_for_a_lecture_the_screen_is_alone_and_turned_by_a_presenter(tab, url):
     tab.set_viewport_size({"width": 1280, "height": 720})
     opened(tab, url, "clipping&lecture=true")
     low = tab.locator(".main-svg").first.bounding_box()["height"]
-    tab.get_by_role("button", name="End the lecture").click()
+    press(tab, "lesson_lecture")
     expect(tab.get_by_test_id("stSidebar")).to_be_visible()
     tab.wait_for_function("low => document.querySelector('.main-svg').clientHeight > low", arg=low)
-    tab.get_by_role("button", name="For a lecture").click()
+    press(tab, "lesson_lecture")
     tab.wait_for_function("low => document.querySelector('.main-svg').clientHeight === low", arg=low)
     expect(tab.get_by_test_id("stSidebar")).to_be_hidden()
     expect(tab.get_by_role("heading", level=1)).to_be_attached()
-    for heading in ("Why do more clients", "What is it worth", "Epsilon is a game"):
+    for screen in ("noise", "sampling", "game"):
         tab.wait_for_function(
             "() => { const play = document.querySelector('.epsilon-lab-player button');"
             "return play && play.getBoundingClientRect().bottom < innerHeight; }"
         )
         tab.keyboard.press("PageDown")
-        expect(tab.get_by_role("heading", name=heading)).to_be_visible()
+        expect(tab.get_by_role("heading", name=guide.SCREENS[screen].heading)).to_be_visible()
     tab.keyboard.press("PageUp")
-    expect(tab.get_by_role("heading", name="What is it worth")).to_be_visible()
+    expect(tab.get_by_role("heading", name=guide.SCREENS["sampling"].heading)).to_be_visible()
     expect(tab).to_have_url(re.compile("lecture=true"))
 
 
@@ -149,9 +148,9 @@ def test_on_a_phone_the_picture_stays_in_sight_of_its_control(tab, url):
     tab.set_viewport_size({"width": 390, "height": 844})
     opened(tab, url, "sampling")
     settled(tab)
-    control = tab.get_by_test_id("stSlider")
-    control.evaluate("at => at.scrollIntoView({ block: 'end' })")
-    for seen in (control, tab.locator(".epsilon-lab-chart").first):
+    slider = tab.get_by_test_id("stSlider")
+    slider.evaluate("at => at.scrollIntoView({ block: 'end' })")
+    for seen in (slider, tab.locator(".epsilon-lab-chart").first):
         expect(seen).to_be_in_viewport(ratio=1)
 
 
@@ -169,18 +168,18 @@ def test_a_picture_leaves_no_empty_space_below_it(tab, url):
 def test_a_link_of_the_lesson_opens_its_plan_and_no_earlier_one(tab, url):
     """Noise at its default, which Streamlit takes out of an address, after another noise and everybody."""
     tab.goto(f"{url}/accountant?everybody=true&noise_multiplier=30")
-    noise = tab.get_by_role("spinbutton", name="Noise multiplier: exact value", exact=True)
+    noise = box(tab, "noise_multiplier")
     expect(noise).to_have_value("30")
-    tab.get_by_role("link", name="Learn").click()
-    tab.get_by_text("5 The attacker").click()
-    tab.get_by_role("link", name="This plan in the Accountant: what the best attack achieves").click()
+    go(tab, "learn")
+    control(tab, "lesson_screen").get_by_role("radio").nth(4).click()
+    go(tab, "accountant", inside="stMain")
     headline = tab.get_by_test_id("stMetricValue").first
     expect(noise).to_have_value("1.2")
     expect(headline).to_have_text("1.708")
     tab.goto(f"{url}/learn?screen=mistakes&lesson_claim=everybody")
-    tab.get_by_text("Nothing: it holds").click()
-    tab.get_by_role("button", name="Answer").click()
-    tab.get_by_role("link", name="This plan in the Accountant").click()
+    control(tab, "claim_everybody").get_by_text("it holds").click()
+    press(tab, "claim_answer")
+    go(tab, "accountant", inside="stMain")
     expect(noise).to_have_value("30")
     expect(headline).to_have_text("1.272")
     tab.reload()
@@ -190,6 +189,6 @@ def test_a_link_of_the_lesson_opens_its_plan_and_no_earlier_one(tab, url):
 
 def test_the_lesson_leads_on_with_its_sliders_set(tab, url):
     opened(tab, f"{url}", "sampling&clients_per_round=500")
-    tab.get_by_role("link", name="This plan in the Accountant").click()
+    go(tab, "accountant", inside="stMain")
     expect(tab.get_by_role("heading", name="How private is this plan?")).to_be_visible()
-    expect(tab.get_by_role("spinbutton", name="Clients per round: exact value", exact=True)).to_have_value("500")
+    expect(box(tab, "clients_per_round")).to_have_value("500")

@@ -95,7 +95,7 @@ def test_shares_of_many_classes_are_told_apart_and_that_of_one_is_no_more_than_a
 
 
 def test_bars_of_nothing_have_room_all_the_same():
-    assert mistakes.bars(pd.DataFrame({"what": ["one"], "epsilon": [0.0]})).layout.xaxis.range == (0, 1.5)
+    assert mistakes.epsilon_bars(pd.DataFrame({"what": ["one"], "epsilon": [0.0]})).layout.xaxis.range == (0, 1.5)
 
 
 def test_epsilons_of_the_lesson_that_are_close_together_have_ticks():

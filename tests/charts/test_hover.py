@@ -33,16 +33,16 @@ ROUNDS = pd.DataFrame({"round": [1, 2], "sampled": [0.10001, 0.20001], "known": 
             ["δ = 1e-06: ε = 1.708", "δ = 0.001: ε = 0.501"],
         ),
         (
-            mistakes.average_moves(MOVES, expected=120, usual=(100, 140)),
+            mistakes.average_sensitivity(MOVES, expected=120, usual=(100, 140)),
             ["119: 0.0169", "120: 0.0167", "0.00833", "0.00833"],
         ),
         (
-            mistakes.moves(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
+            mistakes.sensitivity(pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})),
             [],
         ),
-        (mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
+        (mistakes.epsilon_bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
         (
-            tradeoff.price(SETTINGS, accepted=2.0),
+            tradeoff.accuracy_by_epsilon(SETTINGS, accepted=2.0),
             ["some<br>ε = 1.062<br>Accuracy on the test set: 0.600"],
         ),
     ],
@@ -53,8 +53,8 @@ def test_what_is_pointed_at_is_on_the_safe_side(figure, texts):
 
 def test_what_stands_beside_bars_is_on_the_safe_side():
     table = pd.DataFrame({"what": ["clip"], "moved": [0.0008337], "noise": [0.0100001]})
-    assert [trace.text for trace in mistakes.moves(table).data] == [("0.0834%",), ("1%",)]
-    (bar,) = mistakes.bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
+    assert [trace.text for trace in mistakes.sensitivity(table).data] == [("0.0834%",), ("1%",)]
+    (bar,) = mistakes.epsilon_bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})).data
     assert bar.text == ("1.708",)
 
 
@@ -66,8 +66,8 @@ def test_the_rounds_of_the_lesson_are_on_the_safe_side():
         assert trace.hovertext[0].startswith("1: ε = ")
     assert all(trace.hoverinfo == "skip" for trace in figure.data[2:])
     notes = [note.text for note in figure.layout.annotations]
-    assert "ε = 12.4 if it is known who came" in notes
-    assert "ε = 0.201 sampled" in notes
+    assert "ε = 12.4 without amplification" in notes
+    assert "ε = 0.201 with amplification by sampling" in notes
 
 
 def test_the_front_says_no_epsilon_that_is_too_small():

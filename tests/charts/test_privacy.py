@@ -101,7 +101,7 @@ def test_every_point_of_the_trade_off_is_one_that_there_is():
     table = tables.trade_off(plan, accounting.epsilon(plan).value)
     rate = 0.0100001
     texts = said(privacy.trade_off(table, point=(rate, float(risk(plan).true_positive_rate(rate)))))
-    assert texts[-1].endswith("at most 2.63%, at 1.00001% accused")
+    assert texts[-1].endswith("TPR at most 2.63% at 1.00001% FPR")
     for text in texts[: len(table)]:
         found, accused = numbers(text)
         assert float(risk(plan).true_positive_rate(accused / 100)) <= found / 100
@@ -109,9 +109,9 @@ def test_every_point_of_the_trade_off_is_one_that_there_is():
 
 def test_what_a_score_leaves_open_is_never_narrower():
     curve = pd.DataFrame({"accused": [0.001, 0.1], "at_most": [0.01234, 0.2]})
-    low, high = game.interval(1, 3)
+    low, high = game.confidence_interval(1, 3)
     rates = {"found": 1 / 3, "found_low": low, "found_high": high}
     point = {"who": "You", **rates, **{name.replace("found", "accused"): rate for name, rate in rates.items()}}
     texts = said(charts.scores(curve, pd.DataFrame([point]), noise_multiplier=1.2))
-    assert texts[0] == "any attack: at most 1.24%, at 0.1% accused"
+    assert texts[0] == "any attack: TPR at most 1.24% at 0.1% FPR"
     assert numbers(texts[-1])[0] / 100 <= low < high <= numbers(texts[-1])[1] / 100

@@ -32,7 +32,7 @@ def test_a_run_that_is_beaten_is_drawn_open():
     dotted, front, runs = studies.frontier(of_runs([1.0, 2.0]), "epsilon").data
     assert runs.marker.symbol == ("circle", "circle-open")
     assert front.line.color == "#808080"  # no noise level's
-    assert dotted.showlegend is False  # all these look alike
+    assert dotted.showlegend  # the first of them stands for all, which look alike
 
 
 def test_an_axis_by_factors_has_whole_numbers_however_close_the_runs_are():
@@ -58,7 +58,7 @@ def test_the_band_of_a_short_line_has_no_dots_and_a_line_of_one_round_has_one():
     assert studies.by_round(table.head(1), "accuracy", title="", total_rounds=10).data[1].mode == "lines+markers"
     expected = pd.DataFrame({"clients": [10, 20, 40], "accuracy": 0.5, "low": 0.4, "high": 0.6})
     expected["inside"] = [False, True, False]
-    band, beyond, between = studies.predicted(expected, expected.head(0)).data
+    band, beyond, between = studies.forecast(expected, expected.head(0)).data
     assert (band.mode, beyond.mode, between.mode) == ("lines", "lines", "lines+markers")
 
 
@@ -78,6 +78,12 @@ def test_a_dotted_line_joins_what_has_the_same_rounds_and_belongs_together():
     assert dotted(table) == [[2.0, 8.0]]  # 30 and 100 rounds have no line between them
     assert dotted(table.assign(family=[0, 0, 1])) == []
     assert dotted(table.assign(engine=["vectorized", "vectorized", "tff"])) == []
+    several = settings(
+        (0.5, 50, 30, 6.0, 0.6), (1.0, 100, 30, 2.0, 0.6), (0.5, 50, 100, 8.0, 0.8), (1.0, 100, 100, 2.0, 0.8)
+    )
+    drawn = [trace for trace in studies.frontier(several, "clients").data if trace.line.dash == "dot"]
+    assert [trace.showlegend for trace in drawn] == [True, False]
+    assert len({(trace.name, trace.legendgroup) for trace in drawn}) == 1
     for axis in ("rounds", "clients", "minutes", "noise"):
         assert all(len(set(line)) > 1 for line in dotted(table, axis)), axis
     assert dotted(table, "clients") == [[50, 100]]
@@ -112,6 +118,6 @@ def test_the_axis_of_accuracy_ends_at_all_and_takes_in_single_runs():
 
 def test_what_has_no_place_on_an_axis_by_factors_is_not_on_the_front():
     table = settings((0.0, 50, 100, math.inf, 0.9), (0.5, 50, 100, 0.0, 0.8), (1.0, 50, 100, 2.0, 0.7))
-    assert list(studies.on_axis(table, "epsilon")["accuracy"]) == [0.7]
-    assert list(studies.on_axis(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
+    assert list(studies.drawable(table, "epsilon")["accuracy"]) == [0.7]
+    assert list(studies.drawable(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
     assert studies.frontier(table, "noise").layout.xaxis.rangemode == "tozero"  # no noise is below 0

@@ -5,7 +5,7 @@ import ssl
 import pytest
 
 from dpcore.cluster import certificates
-from dpcore.cluster.setting import TLS_FILES
+from dpcore.cluster.configuration import TLS_FILES
 from dpcore.errors import ClusterError
 
 

@@ -12,7 +12,7 @@ import pytest
 from dpcore.cli import cluster
 from dpcore.cli.options import out
 from dpcore.cluster import status
-from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.datasets import federated
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
@@ -44,11 +44,11 @@ def test_a_cluster_that_cannot_be_is_refused_before_anything_is_queued(arguments
 def test_the_cluster_of_all_runs_is_set_shown_and_cleared(tmp_path):
     assert command("cluster", "set", home=tmp_path).returncode == 2
     assert command("cluster", "set", "--workers", "3", home=tmp_path).returncode == 0
-    assert Store(tmp_path).cluster() == ClusterSetting(workers=3)
+    assert Store(tmp_path).cluster() == ClusterConfiguration(workers=3)
     (shown,) = map(json.loads, command("cluster", "show", "--json", home=tmp_path).stdout.splitlines())
     assert (shown["cluster"]["workers"], shown["workers"], shown["runs"]) == (3, [], {})
     assert "3 processes" in command("cluster", "show", home=tmp_path).stdout
-    gone = ClusterSetting(address="tls://127.0.0.1:1", tls=str(tmp_path / "nowhere"))
+    gone = ClusterConfiguration(address="tls://127.0.0.1:1", tls=str(tmp_path / "nowhere"))
     Store(tmp_path).set_cluster(gone)
     shown = command("cluster", "show", home=tmp_path)
     assert (shown.returncode, "tls://127.0.0.1:1" in shown.stdout, "ca.pem" in shown.stderr) == (1, True, True)
@@ -57,10 +57,10 @@ def test_the_cluster_of_all_runs_is_set_shown_and_cleared(tmp_path):
 
 
 def test_a_run_leaves_a_cluster_that_is_gone(tmp_path, small_plan):
-    store, gone = Store(tmp_path), ClusterSetting(address="tcp://127.0.0.1:1")
+    store, gone = Store(tmp_path), ClusterConfiguration(address="tcp://127.0.0.1:1")
     run_id = store.create(small_plan, engine="vectorized", eval_every=1, cluster=gone)
     assert command("cluster", "set", "--workers", "2", "--of", run_id, home=tmp_path).returncode == 0
-    assert (store.cluster(run_id), store.cluster()) == (ClusterSetting(workers=2), None)
+    assert (store.cluster(run_id), store.cluster()) == (ClusterConfiguration(workers=2), None)
     assert command("cluster", "clear", "--of", run_id, home=tmp_path).returncode == 0
     assert store.cluster(run_id) is None
     unknown = command("cluster", "clear", "--of", "nobody", home=tmp_path)
@@ -124,7 +124,7 @@ def test_a_run_on_two_processes_is_resumed_without_them_and_they_die_with_it(tmp
         engine = engines.create("vectorized", plan, few_writers)
         state = engine.initialize()
         for round_num in range(1, last + 1):
-            state, _ = engine.next(state, sampling.poisson_cohort(plan, round_num), round_num)
+            state, _ = engine.next(state, sampling.cohort(plan, round_num), round_num)
         with np.load(store.folder(run_id) / "weights.npz") as kept:
             found = [kept[name].tobytes() for name in kept.files]
         assert found == [part.tobytes() for part in engine.model_weights(state)]

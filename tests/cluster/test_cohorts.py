@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dpcore.cluster import certificates, status
-from dpcore.cluster.setting import TLS_FILES, ClusterSetting
+from dpcore.cluster.configuration import TLS_FILES, ClusterConfiguration
 from dpcore.errors import ClusterError, RoundAbandonedError
 from dpcore.learning import shards
 from tests.ports import free_port
@@ -41,7 +41,7 @@ class Cluster:
         self.scheduler = self.start("scheduler", "--port", self.port, "--scheduler-file", str(told))
         until(lambda: told.exists() and told.read_text().endswith("}"))  # it is written a moment after it is there
         address = json.loads(told.read_text())["address"]
-        self.setting = ClusterSetting(address=address, tls=str(folder / "tls"))
+        self.configuration = ClusterConfiguration(address=address, tls=str(folder / "tls"))
 
     def start(self, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen:
         environment = os.environ | {"EPSILON_LAB_HOME": str(self.folder / "home"), "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -54,7 +54,7 @@ class Cluster:
 
     def worker(self, name: str, *more: str, cwd: Path = ROOT) -> subprocess.Popen:
         self.workers[name] = self.start(
-            "worker", self.setting.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
+            "worker", self.configuration.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
         )
         return self.workers[name]
 
@@ -106,13 +106,13 @@ def on(cluster, plan, few_writers, tmp_path):
     made = []
 
     def make(said=None, stop_requested=lambda: False, folder=tmp_path):
-        connect = Opener(cluster.setting)
+        connect = Opener(cluster.configuration)
         until(lambda: answers(connect))  # within seconds, or it is asked again: the machine may be busy
 
         def computes(clients):
             cohorts = ClusterCohorts(
                 open_connection=connect,
-                setting=cluster.setting,
+                configuration=cluster.configuration,
                 plan=plan,
                 dataset=few_writers,
                 clients=clients,
@@ -431,13 +431,13 @@ def test_a_wrong_address_and_a_stranger_without_certificates_are_told_within_sec
 
     certificates.make(tmp_path / "strangers")
     strangers = [
-        ClusterSetting(address="tcp://127.0.0.1:1"),
-        ClusterSetting(address=f"tcp://127.0.0.1:{cluster.port}"),
-        ClusterSetting(address=cluster.setting.address, tls=str(tmp_path / "strangers")),
-        ClusterSetting(address=cluster.setting.address),
+        ClusterConfiguration(address="tcp://127.0.0.1:1"),
+        ClusterConfiguration(address=f"tcp://127.0.0.1:{cluster.port}"),
+        ClusterConfiguration(address=cluster.configuration.address, tls=str(tmp_path / "strangers")),
+        ClusterConfiguration(address=cluster.configuration.address),
     ]
-    for setting in strangers:
+    for configuration in strangers:
         started = time.monotonic()
-        with pytest.raises(ClusterError, match=f"Expected .*{setting.address}"):
-            connect(setting)
+        with pytest.raises(ClusterError, match=f"Expected .*{configuration.address}"):
+            connect(configuration)
         assert time.monotonic() - started < 30  # by itself 5; the machine may be busy

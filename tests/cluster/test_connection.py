@@ -15,9 +15,9 @@ import pytest
 from distributed.core import Server
 
 from dpcore.cluster import certificates, connection
-from dpcore.cluster.setting import INSECURE, ClusterSetting
+from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.errors import ClusterError
-from tests.browser.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -56,10 +56,10 @@ def dask_server():
     loop.close()
 
 
-def refused(setting, words):
+def refused(configuration, words):
     started = time.monotonic()
     with pytest.raises(ClusterError, match=words):
-        connection.connect(setting)
+        connection.connect(configuration)
     assert time.monotonic() - started < 30  # by itself 5; the machine may be busy
 
 
@@ -67,15 +67,17 @@ def refused(setting, words):
 def test_a_listener_that_says_nothing(silent, scheme, tmp_path):
     certificates.make(tmp_path / "tls")
     tls = str(tmp_path / "tls") if scheme == "tls" else ""
-    refused(ClusterSetting(address=f"{scheme}://127.0.0.1:{silent}", tls=tls), "found none that answers within 5")
+    refused(
+        ClusterConfiguration(address=f"{scheme}://127.0.0.1:{silent}", tls=tls), "found none that answers within 5"
+    )
 
 
 def test_a_web_server(web):
-    refused(ClusterSetting(address=f"tcp://127.0.0.1:{web}"), "found none that answers within 5")
+    refused(ClusterConfiguration(address=f"tcp://127.0.0.1:{web}"), "found none that answers within 5")
 
 
 def test_a_worker_instead_of_its_scheduler(dask_server):
-    refused(ClusterSetting(address=dask_server(type="Worker")), "it is a Worker")
+    refused(ClusterConfiguration(address=dask_server(type="Worker")), "it is a Worker")
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def scheduler():
         )  # where there is no Epsilon Lab
         started.append(process)
         assert process.stdout.readline() == b"listens\n"
-        return ClusterSetting(address=name)
+        return ClusterConfiguration(address=name)
 
     yield begin
     for process in started:
@@ -113,18 +115,18 @@ def test_a_scheduler_that_is_reached_by_the_loopback_and_listens_for_others(sche
     everywhere = scheduler("0.0.0.0")
     refused(everywhere, INSECURE)
     allowed = connection.connect(replace(everywhere, insecure=True))
-    assert connection.present(allowed.client, insecure=True) == {}
+    assert connection.workers_of(allowed.client, insecure=True) == {}
     with pytest.raises(ClusterError, match=INSECURE):  # as where it took the place of another
-        connection.present(allowed.client)
+        connection.workers_of(allowed.client)
     allowed.close()
     own = connection.connect(scheduler("127.0.0.1"))
-    assert connection.present(own.client) == {}
+    assert connection.workers_of(own.client) == {}
     own.close()
 
 
 @pytest.mark.slow
 def test_processes_of_this_machine_serve_no_pages_that_tell_of_them():
-    made = connection.connect(ClusterSetting(workers=1))
+    made = connection.connect(ClusterConfiguration(workers=1))
     try:
         for path in ("/info/main/workers.html", "/json/identity.json", "/metrics"):
             with pytest.raises(urllib.error.HTTPError, match="404"):

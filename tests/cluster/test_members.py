@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from dpcore.cluster import work
+from dpcore.cluster.configuration import INSECURE
 from dpcore.cluster.members import Members
-from dpcore.cluster.setting import INSECURE
-from dpcore.cluster.work import Facts, Job
+from dpcore.cluster.work import Job, WorkerReport
 from dpcore.errors import DatasetError
 
-OURS = Facts(code="c", versions={"numpy": "1"}, data="d", probe="p")
+OURS = WorkerReport(code="c", versions={"numpy": "1"}, data="d", probe="p")
 
 
 class FakeClient:
@@ -86,15 +86,21 @@ def test_an_answer_that_was_lost_is_asked_for_again(members, client, lost):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Facts(code="x", versions=OURS.versions, data="d", probe="p"), "other code of Epsilon Lab (x, expected c)"),
-        (Facts(code="c", versions={"numpy": "2"}, data="d", probe="p"), "other versions: numpy 2, expected 1"),
-        (Facts(code="c", versions=OURS.versions, data="e", probe="p"), "other data (e, expected d)"),
-        (Facts(code="c", versions=OURS.versions, data="d", probe="q"), "its processor computes other bits"),
+        (
+            WorkerReport(code="x", versions=OURS.versions, data="d", probe="p"),
+            "other code of Epsilon Lab (x, expected c)",
+        ),
+        (
+            WorkerReport(code="c", versions={"numpy": "2"}, data="d", probe="p"),
+            "other versions: numpy 2, expected 1",
+        ),
+        (WorkerReport(code="c", versions=OURS.versions, data="e", probe="p"), "other data (e, expected d)"),
+        (WorkerReport(code="c", versions=OURS.versions, data="d", probe="q"), "its processor computes other bits"),
         (DatasetError("The disk is full."), "The disk is full."),
         (ModuleNotFoundError("No module named 'dpcore'"), "it cannot run this version of Epsilon Lab"),
         ({"code": "x"}, "it cannot run this version of Epsilon Lab"),
         (None, "it cannot run this version of Epsilon Lab"),
-        (Facts.__new__(Facts), "it cannot run this version of Epsilon Lab"),
+        (WorkerReport.__new__(WorkerReport), "it cannot run this version of Epsilon Lab"),
         (replace(OURS, listens=("tls://a:1", "tcp://0.0.0.0:2")), "it speaks plain TCP to other machines"),
         (replace(OURS, versions=None), "it cannot run this version of Epsilon Lab"),
     ],

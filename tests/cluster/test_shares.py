@@ -13,7 +13,7 @@ def members(count):
 
 
 def names(share, able):
-    return {member.name for member in share.mine(able)}
+    return {member.name for member in share.assigned(able)}
 
 
 def test_a_run_alone_has_all_and_gives_half_away_when_another_begins(tmp_path):

@@ -6,7 +6,7 @@ from dpcore.cluster.members import Member, Members
 
 def test_a_status_comes_back_and_what_is_none_is_none(tmp_path):
     one = status.WorkerStatus(name="0", address="tls://a:1", state="refused", reason="other code")
-    written = status.now("tls://a:8786", "a message", [one], 3)
+    written = status.status_now("tls://a:8786", "a message", [one], 3)
     status.write(tmp_path, written)
     assert status.read(tmp_path) == written
     (tmp_path / "cluster.json").write_text('{"workers": [')

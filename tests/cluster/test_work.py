@@ -21,7 +21,7 @@ def job(few_writers, tmp_path, monkeypatch):
     monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
     monkeypatch.setattr(work, "_datasets", {})
     monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
-    return Job(plan="{}", dataset="few", fingerprint=few_writers.fingerprint, code=work.code())
+    return Job(plan="{}", dataset="few", fingerprint=few_writers.fingerprint, code=work.code_digest())
 
 
 def parts(dataset, part=100_000, spoil=lambda name, content: content):
@@ -146,7 +146,7 @@ def jobs(monkeypatch):
     monkeypatch.setattr(work, "_dataset", lambda job: SimpleNamespace(fingerprint="d"))
     monkeypatch.setattr(work, "_prepared", {})
     monkeypatch.setattr(work, "get_worker", lambda: SimpleNamespace(listeners=[]))
-    return lambda number: Job(plan=f"{number}", dataset="", fingerprint="d", code=work.code()), made
+    return lambda number: Job(plan=f"{number}", dataset="", fingerprint="d", code=work.code_digest()), made
 
 
 def test_plans_stay_prepared_as_long_as_they_are_used(jobs, monkeypatch):
@@ -197,5 +197,5 @@ def test_trouble_with_a_file_is_the_tasks_own_and_no_lost_line(function, job, mo
 )
 def test_an_answer_of_any_shape_has_a_fault_and_raises_nothing(answer):
     told = shards.Broadcast(weights=[], clip_norm=1.0, ceiling=1.0, estimate=1.0, round_num=1)
-    assert "something else than a sum for each shard" in work.fault(answer, told, [[]])
-    assert work.fault(([shards.ShardSum(total=[], came=0, unclipped=0, below=0)], 0.1), told, [[]]) == ""
+    assert "something else than a sum for each shard" in work.problem_with(answer, told, [[]])
+    assert work.problem_with(([shards.ShardSum(total=[], came=0, unclipped=0, below=0)], 0.1), told, [[]]) == ""

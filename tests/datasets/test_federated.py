@@ -2,12 +2,14 @@ import json
 import multiprocessing
 import os
 import stat
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from dpcore.datasets import federated, population
 from dpcore.errors import DatasetError, InvalidValueError
+from dpcore.language import N_, speaking, translated
 from dpcore.locks import lock
 
 
@@ -182,3 +184,41 @@ def test_a_folder_of_before_has_its_population_too(tmp_path):
     written = json.loads((tmp_path / "d" / "manifest.json").read_text())
     assert written["num_users"] == 3
     assert "users_without_train" not in written
+
+
+def described():
+    words = N_("{users:,} users are few: user-level privacy with a useful model takes thousands, because the noise does "
+               "not shrink with their number.")  # fmt: skip
+    return federated.Description(
+        source=N_("The table {file}: users by {user}, classes by {label}; {testing}").format(
+            file="a.csv", user="u", label="c", testing=N_("test examples by {column}").format(column="'split'")
+        ),
+        scaling=N_("Bytes divided by 255"),
+        class_names=("Reading the data", "b"),  # as somebody calls it
+        image_shape=(2, 2),
+        warnings=(words.format(users=1200), "As it is."),
+    )
+
+
+@pytest.mark.parametrize("speaks", ["en", "ja"])
+@pytest.mark.parametrize("older", [False, True])
+def test_what_is_said_of_data_is_kept_by_its_key_and_read_from_older_versions(tmp_path, speaks, older):
+    folder = tmp_path / "d"
+    with speaking(speaks):
+        federated.save(folder, arrays(), name="tiny", num_classes=6, description=described())
+    written = json.loads((folder / "manifest.json").read_text())
+    assert written["description"]["warnings"][0]["values"] == {"users": 1200}
+    if older:
+        written["description"] = asdict(described())  # English sentences
+        (folder / "manifest.json").write_text(json.dumps(written))
+    with speaking(speaks):
+        found = federated.read_manifest(folder).description
+    assert found == described()
+    with speaking("ja"):
+        assert translated(found.source) == "表 a.csv：ユーザーは u、クラスは c。テスト用サンプルは列 'split' による"
+        assert translated(found.warnings[0]).startswith("ユーザーが 1,200 人では少なすぎます")
+        assert [translated(one) for one in (found.warnings[1], *found.class_names)] == [
+            "As it is.",
+            "Reading the data",
+            "b",
+        ]

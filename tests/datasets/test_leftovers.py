@@ -58,7 +58,7 @@ def test_an_import_at_work_is_left_alone_and_a_killed_one_can_be_removed(home, t
     (seen,) = datasets.unfinished(home)
     assert (seen.name, seen.live) == ("large", True)
     assert "being made right now" in seen.problem
-    assert datasets.clear(home) == []
+    assert datasets.clear_leftovers(home) == []
     with pytest.raises(DatasetError, match=r"large is being made right now\. Stop that first"):
         datasets.remove("large", home)
     with pytest.raises(
@@ -87,14 +87,14 @@ def test_the_next_start_removes_all_that_nobody_is_at_work_on(home):
     download = home / "datasets" / "emnist_all.sqlite.lzma.partial"  # goes on from there
     download.write_bytes(bytes(10))
     with lock(federated.lock_of(live.with_suffix("")), wait=True):
-        said = datasets.clear(home)
+        said = datasets.clear_leftovers(home)
     assert said == [
         "Removed what an import that was cut off had left: emnist_all.sqlite, 2 MB.",
         "Removed what an import that was cut off had left: mine, 0 MB.",
         "Removed what an import that was cut off had left: writers-1, 0 MB.",
     ]
     assert [path.exists() for path in (mine, writers, unpacked, live, download)] == [False] * 3 + [True] * 2
-    assert datasets.clear(home) == ["Removed what an import that was cut off had left: theirs, 0 MB."]
+    assert datasets.clear_leftovers(home) == ["Removed what an import that was cut off had left: theirs, 0 MB."]
 
 
 def test_removing_a_data_set_removes_what_is_left_of_another_try(home, table):
@@ -106,21 +106,21 @@ def test_removing_a_data_set_removes_what_is_left_of_another_try(home, table):
 
 
 def test_a_file_that_was_sent_goes_when_it_was_read(home):
-    with datasets.sent({"a/../own.csv": memoryview(b"who")}, home) as path:
+    with datasets.uploaded({"a/../own.csv": memoryview(b"who")}, home) as path:
         assert (path.name, path.read_bytes()) == ("own.csv", b"who")
         assert path.parent.stat().st_mode & 0o77 == 0
         (seen,) = datasets.unfinished(home)
         assert (seen.live, seen.size_bytes) == (True, 3)
-        assert datasets.clear(home) == []
+        assert datasets.clear_leftovers(home) == []
     assert not [*(home / "datasets" / "imported").iterdir()]
-    with pytest.raises(ZeroDivisionError), datasets.sent({"own.csv": memoryview(b"who")}, home):
+    with pytest.raises(ZeroDivisionError), datasets.uploaded({"own.csv": memoryview(b"who")}, home):
         raise ZeroDivisionError
     assert not [*(home / "datasets" / "imported").iterdir()]
 
 
 def test_there_may_be_no_home_at_all(home):
     assert datasets.unfinished(home) == []
-    assert datasets.clear(home) == []
+    assert datasets.clear_leftovers(home) == []
     assert not home.exists()
 
 

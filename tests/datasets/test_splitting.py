@@ -30,8 +30,8 @@ def test_ranks_do_not_depend_on_other_users():
 
 def test_how_many_are_for_testing():
     counts = np.array([0, 1, 2, 3, 10, 14, 16, 100])
-    assert splitting.num_tests(counts, 0.1).tolist() == [0, 0, 1, 1, 1, 1, 2, 10]
-    assert splitting.num_tests(counts, 0.99).tolist() == [0, 0, 1, 2, 9, 13, 15, 99]
+    assert splitting.num_test_examples(counts, 0.1).tolist() == [0, 0, 1, 1, 1, 1, 2, 10]
+    assert splitting.num_test_examples(counts, 0.99).tolist() == [0, 0, 1, 2, 9, 13, 15, 99]
 
 
 def test_held_out_users_are_a_share_of_them_each_by_itself():

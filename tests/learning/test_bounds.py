@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dpcore import limits
-from dpcore.clipping import LARGEST_NORM, MARGIN
+from dpcore.mechanisms.clipping import LARGEST_NORM, MARGIN
 from dpcore.plan import AdaptiveClipping, FixedClipping
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ def test_cohorts_are_poisson_samples():
     plan = Plan(privacy=PrivacyPlan(population=1000, clients_per_round=100, rounds=2000))
     came = np.zeros((2000, 1000), bool)
     for round_num in range(2000):
-        came[round_num, sampling.poisson_cohort(plan, round_num + 1)] = True
+        came[round_num, sampling.cohort(plan, round_num + 1)] = True
     sizes = came.sum(axis=1)
     assert sizes.mean() == pytest.approx(100, abs=4 * np.sqrt(90 / 2000))
     assert sizes.var() == pytest.approx(90, rel=0.15)  # 0 for cohorts of fixed size
@@ -20,7 +20,7 @@ def test_cohorts_are_poisson_samples():
 
 def test_everyone_comes_when_all_are_asked():
     plan = Plan(privacy=PrivacyPlan(population=30, clients_per_round=30))
-    assert len(sampling.poisson_cohort(plan, 1)) == 30
+    assert len(sampling.cohort(plan, 1)) == 30
 
 
 def test_a_shuffle_is_a_permutation_of_its_own_user_and_round():
@@ -33,10 +33,10 @@ def test_a_shuffle_is_a_permutation_of_its_own_user_and_round():
 
 def test_no_two_plans_share_a_cohort_and_without_its_seed_no_two_draws(small_plan, with_privacy):
     cohorts = [
-        sampling.poisson_cohort(small_plan, 1).tolist(),
-        sampling.poisson_cohort(with_privacy(small_plan, noise_multiplier=0.4), 1).tolist(),
-        sampling.poisson_cohort(small_plan, 1, seeded=False).tolist(),
-        sampling.poisson_cohort(small_plan, 1, seeded=False).tolist(),
+        sampling.cohort(small_plan, 1).tolist(),
+        sampling.cohort(with_privacy(small_plan, noise_multiplier=0.4), 1).tolist(),
+        sampling.cohort(small_plan, 1, seeded=False).tolist(),
+        sampling.cohort(small_plan, 1, seeded=False).tolist(),
     ]
     assert len({tuple(cohort) for cohort in cohorts}) == 4
-    assert sampling.poisson_cohort(small_plan, 1).tolist() == cohorts[0]
+    assert sampling.cohort(small_plan, 1).tolist() == cohorts[0]

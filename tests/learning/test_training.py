@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dpcore import identity
 from dpcore.errors import DivergedError, InvalidValueError
 from dpcore.learning import training
 from dpcore.learning.engine import RoundMetrics
+from dpcore.plan import identity
 from dpcore.privacy import accounting
 
 

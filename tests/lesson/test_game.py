@@ -78,22 +78,22 @@ def test_a_game_is_what_a_training_would_release():
 def test_scores_count_and_add_up():
     truth, said = np.array([True, True, False, False, False]), np.array([True, False, True, False, False])
     one = game.score(truth, said)
-    assert one == game.Score(members=2, found=1, others=3, accused=1)
+    assert one == game.Score(members=2, true_positives=1, others=3, false_positives=1)
     assert (one.games, one.right) == (5, 3)
-    assert one + game.score(True, True) == game.Score(members=3, found=2, others=3, accused=1)
+    assert one + game.score(True, True) == game.Score(members=3, true_positives=2, others=3, false_positives=1)
 
 
 def test_intervals_cover_as_often_as_they_say():
     draw = rng.stream(0, "intervals")
-    hits = [game.interval(int(draw.binomial(20, 0.1)), 20) for _ in range(400)]
+    hits = [game.confidence_interval(int(draw.binomial(20, 0.1)), 20) for _ in range(400)]
     assert np.mean([low <= 0.1 <= high for low, high in hits]) > 0.95
-    assert game.interval(0, 0) == (0, 1)
-    assert game.interval(0, 10) == (0, pytest.approx(1 - 0.025**0.1))
+    assert game.confidence_interval(0, 0) == (0, 1)
+    assert game.confidence_interval(0, 10) == (0, pytest.approx(1 - 0.025**0.1))
 
 
 def test_few_games_tell_no_rate_of_wrong_accusations_and_none_in_many_is_not_0():
     def rate(accused, others):
-        return game.Score(members=1, others=others, accused=accused).accused_rate
+        return game.Score(members=1, others=others, false_positives=accused).accused_rate
 
     assert [rate(*few) for few in ((0, 0), (0, 1), (1, 2), (9, 19))] == [None] * 4
     assert rate(10, 500) == 0.02

@@ -22,7 +22,7 @@ def test_the_clip_norm_finds_the_median_of_norms_that_stay(start):
 
 
 def test_the_norms_are_those_of_real_cohorts():
-    norms = clipping.cohort_norms(softmax.few_writers(60))
+    norms = clipping.cohort_norms(softmax.first_writers(60))
     assert len(norms) == clipping.ROUNDS
     sizes = [len(of_round) for of_round in norms]
     # Poisson: binomial(60, 1/2), whose mean over 60 rounds has a deviation of 0.5.
@@ -33,7 +33,7 @@ def test_the_norms_are_those_of_real_cohorts():
 
 @pytest.fixture(scope="module")
 def clean():
-    return averaging.averages(softmax.few_writers(averaging.CLIENTS[-1]))
+    return averaging.averages(softmax.first_writers(averaging.CLIENTS[-1]))
 
 
 def test_noise_on_the_average_is_z_over_clients(clean):
@@ -63,7 +63,7 @@ def test_no_average_of_clipped_updates_is_longer_than_the_clip_norm(clean):
 
 
 def test_less_noise_is_clear_with_fewer_clients(clean):
-    clear = [averaging.clearest_from(clean, noise) for noise in (0, 0.3, 1.2, 5)]
+    clear = [averaging.fewest_clear_clients(clean, noise) for noise in (0, 0.3, 1.2, 5)]
     assert clear[0] == averaging.CLIENTS[0]
     assert clear[0] < clear[1] < clear[2]
     assert clear[3] is None

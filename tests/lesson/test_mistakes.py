@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from dpcore import zeroing
 from dpcore.lesson import mistakes
+from dpcore.mechanisms import zeroing
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, ledger
 
@@ -64,7 +64,7 @@ def test_an_average_over_those_that_came_moves_twice_as_far():
     without = -1.0  # all others agree
     with_user = (others * -1.0 + 1.0) / (others + 1)
     sizes = np.array([1, others + 1, 120])
-    assert mistakes.average_moves(sizes) == pytest.approx([1, with_user - without, 2 / 120])
+    assert mistakes.average_sensitivity(sizes) == pytest.approx([1, with_user - without, 2 / 120])
     # No direction does worse: one user of length 1 against others of any lengths and directions.
     draw = np.random.default_rng(0)
     updates = draw.normal(size=(2_000, others + 1, 3))
@@ -77,9 +77,9 @@ def test_an_average_over_those_that_came_moves_twice_as_far():
 
 
 def test_the_zeroing_threshold_moves_without_noise_and_the_clip_norm_under_it():
-    assert mistakes.threshold_moves(120) == pytest.approx(math.exp(zeroing.LEARNING_RATE / 120) - 1)
+    assert mistakes.threshold_sensitivity(120) == pytest.approx(math.exp(zeroing.LEARNING_RATE / 120) - 1)
     assert CLAIMS["zeroing"].actual == math.inf
     assert ledger.uncovered(CLAIMS["zeroing"].plan)
-    moved, noise = mistakes.clip_norm_moves(PrivacyPlan())
+    moved, noise = mistakes.clip_norm_sensitivity(PrivacyPlan())
     assert moved == pytest.approx(math.exp(0.2 * 0.5 / 120) - 1)
     assert noise == pytest.approx(0.2 * 0.05)

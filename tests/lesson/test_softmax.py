@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from dpcore.lesson import softmax, telling
+from dpcore.lesson import leakage, softmax
 
 
 @pytest.fixture(scope="module")
 def users():
-    return softmax.few_writers(24)
+    return softmax.first_writers(24)
 
 
 def test_the_gradient_is_that_of_the_loss(users):
@@ -43,7 +43,7 @@ def test_an_epoch_has_a_step_for_each_batch_and_ends_where_the_update_does(users
 
 def test_an_update_is_a_picture_in_the_hand_of_who_sent_it(users):
     for user in range(5):
-        told = telling.telling(users, user)
+        told = leakage.leakage(users, user)
         # The first half: it is this update that is matched with one of the second half.
         inputs, labels = (part[: len(part) // 2] for part in softmax.examples(users, user))
         assert (labels == told.digit).sum() == np.bincount(labels).max()
@@ -56,5 +56,5 @@ def test_an_update_is_a_picture_in_the_hand_of_who_sent_it(users):
 
 
 def test_most_updates_are_traced_to_their_users(users):
-    found = telling.matches(users)
+    found = leakage.matched_users(users)
     assert (found == np.arange(24)).sum() >= 12  # by chance it would be one

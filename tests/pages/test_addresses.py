@@ -62,7 +62,7 @@ def test_no_text_in_a_link_is_more_than_a_notice(text):
     assert notice.value.count("\n- ") == 4
     assert len(notice.value) < 1000
     assert "](" not in notice.value
-    assert pages.number(test, "Rounds").value == 100
+    assert pages.number(test, "rounds").value == 100
     assert test.query_params == {}
 
 
@@ -71,7 +71,7 @@ def test_the_notice_speaks_the_readers_language_and_ends_with_the_page():
     assert "このリンクには" in test.warning[0].value
     assert english(test) == []
     test.button_group(key="_language_control").set_value("en").run()
-    pages.number(test, "Writer").set_value(5).run()
+    pages.number(test, "writer").set_value(5).run()
     assert "found many" in test.warning[0].value
     assert not left_for(test, "data").warning
 
@@ -108,42 +108,42 @@ def test_every_page_holds_the_point_that_a_link_has_brought():
     left_for(test, "train")
     again = pages.page("train", **test.query_params)
     for one in (test, again):
-        assert pages.number(one, "Noise multiplier").value == 1.49
-        assert pages.number(one, "Clients per round").value == 160
-        assert pages.number(one, "Clip norm").value == 0.3
+        assert pages.number(one, "noise_multiplier").value == 1.49
+        assert pages.number(one, "clients_per_round").value == 160
+        assert pages.number(one, "clip_norm").value == 0.3
         assert one.query_params == POINT
-    assert pages.number(pages.page("train"), "Noise multiplier").value == 1.2  # each session has a point of its own
+    assert pages.number(pages.page("train"), "noise_multiplier").value == 1.2  # each session has a point of its own
 
 
 def test_what_is_typed_and_pressed_is_in_the_address_and_a_default_is_not():
     test = pages.page("train")
-    pages.number(test, "Rounds").set_value(50).run()
+    pages.number(test, "rounds").set_value(50).run()
     test.toggle(key="unseeded").set_value(True).run()
     test.radio(key="clipping").set_value("fixed").run()
     test.selectbox(key="model").set_value("linear").run()
     assert test.query_params == {"rounds": "50", "clipping": "fixed", "model": "linear", "unseeded": "true"}
     assert left_for(test, "study").selectbox(key="model").value == "linear"
     left_for(test, "train")
-    pages.slider(test, "Rounds").set_value(100).run()
+    pages.slider(test, "rounds").set_value(100).run()
     test.toggle(key="unseeded").set_value(False).run()
     assert test.query_params == {"clipping": "fixed", "model": "linear"}
 
 
 def test_a_link_to_the_page_that_is_open_sets_what_it_names():
     test = pages.page("train", rounds="50")
-    pages.number(test, "Clients per round").set_value(60).run()
+    pages.number(test, "clients_per_round").set_value(60).run()
     asked = test.query_params
     test.query_params = {"rounds": "7", "noise_multiplier": "2"}
     test.run()
     assert test.query_params == {"noise_multiplier": "2", "clients_per_round": "60", "rounds": "7"}
-    assert pages.number(test, "Rounds").value == 7
+    assert pages.number(test, "rounds").value == 7
     assert not test.error
-    pages.number(test, "Rounds").set_value(8).run()
+    pages.number(test, "rounds").set_value(8).run()
     test.query_params = {"rounds": "7", "noise_multiplier": "2", "clients_per_round": "60"}
     test.run()  # as a browser asks that does not know of the last move yet
-    assert pages.number(test, "Rounds").value == 8
+    assert pages.number(test, "rounds").value == 8
     test.query_params = asked
-    assert pages.number(test.run(), "Rounds").value == 50
+    assert pages.number(test.run(), "rounds").value == 50
 
 
 @pytest.mark.parametrize("name", ["accountant", "train", "study"])
@@ -165,14 +165,14 @@ def test_what_was_solved_for_comes_along():
     test = pages.page("accountant", solve="clients")
     assert test.query_params == {"solve": "clients"}
     left_for(test, "train")
-    assert pages.number(test, "Clients per round").value == 104
+    assert pages.number(test, "clients_per_round").value == 104
     assert test.query_params == {"noise_multiplier": "1.04", "clients_per_round": "104"}
 
 
 def test_a_link_of_the_lesson_says_what_it_could_not_set():
     test = pages.page("accountant", anew='{"rounds": 1e999, "everybody": true, "colour": "red"}', rounds="7")
     assert test.toggle(key="everybody").value is True
-    assert pages.number(test, "Rounds").value == 100
+    assert pages.number(test, "rounds").value == 100
     (notice,) = test.warning
     assert "Expected rounds once in the link" in notice.value
     assert "found colour" in notice.value
@@ -189,19 +189,19 @@ def test_the_root_leads_on_with_what_its_address_says():
     test = pages.AppTest.from_file(str(pages.APP), default_timeout=300)
     test.query_params = {"noise_multiplier": "0.75", "rounds": ["1", "2"]}
     test.run()
-    assert pages.number(test, "Noise multiplier").value == 0.75
+    assert pages.number(test, "noise_multiplier").value == 0.75
     assert "Expected rounds once in the link" in test.warning[0].value
 
 
 def test_a_box_for_a_whole_number_takes_no_other(home):
     train = pages.page("train")
     for number, found in ((2e6, "2000000"), (10.5, "10.5")):
-        pages.number(train, "Rounds").set_value(number).run()
+        pages.number(train, "rounds").set_value(number).run()
         assert f"Expected Rounds to be a whole number in [0, 1000000], found {found}." in train.error[0].value
     study = pages.page("study")
     for number, found in ((10.5, "10.5"), (-3.0, "-3"), (2e6, "2000000")):
         study.number_input(key="seeds").set_value(number).run()
-        said = f"Expected Seeds a setting to be a whole number in [1, 20], found {found}."
+        said = f"Expected Seeds per setting to be a whole number in [1, 20], found {found}."
         assert said in study.error[0].value
         assert "seeds" in study.query_params
     study.button_group(key="_language_control").set_value("ja").run()
@@ -261,7 +261,7 @@ def test_a_study_that_is_begun_stands_in_the_address(home):
     test.button(key="run_all").click().run()
     (row,) = Store(home).studies()
     assert test.query_params["study"] == row.study_id
-    assert len(schedule.look(Store(home), row.study_id).runs) == 4
+    assert len(schedule.current(Store(home), row.study_id).runs) == 4
     assert test.selectbox(key="study").value == row.study_id
     test.selectbox(key="study").set_value("").run()
     assert test.number_input(key="seeds").value == 2

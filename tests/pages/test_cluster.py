@@ -19,7 +19,7 @@ def test_the_page_of_a_run_shows_the_workers_that_it_met(home, small_plan):  # n
             name="c", address="tls://c:1", state="gone", shards=2, seconds_per_client=0.02, slow=True
         ),
     ]
-    status.write(store.folder(run_id), status.now("tls://s:8786", "", workers, 3))
+    status.write(store.folder(run_id), status.status_now("tls://s:8786", "", workers, 3))
     shown = page("runs", runs=run_id)
     (found,) = [one for one in shown.expander if one.label.startswith("The cluster")]
     (table,) = [one.value for one in found.dataframe]

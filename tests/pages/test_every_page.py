@@ -3,16 +3,18 @@
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from dpcore import datasets
+from dpcore.language import N_
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
-from dpcore.runs.store.settings import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from tests.pages import test_pages as pages
@@ -174,10 +176,10 @@ def test_every_control_says_what_it_is_where_there_is_much(name, filled):
     [
         ("queued", "It begins by itself", set()),
         ("running", "also when this page is closed", set()),
-        ("finished", "Hold it against others", {"Frontier", "Ledger"}),
+        ("finished", "Compare it with others", {"Frontier", "Ledger"}),
         ("stopped", "Resume it, or run it again", set()),
         ("interrupted", "Resume goes on from its last checkpoint", set()),
-        ("failed", "The log says more", set()),
+        ("failed", "See the log", set()),
         ("cancelled", "has spent nothing", set()),
     ],
 )
@@ -196,7 +198,7 @@ def test_a_study_in_any_state_says_what_to_do_next(home):
     assert any("Its runs wait in the queue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
     test.button(key="pause").click().run()
-    assert any("until you press Go on" in caption.value for caption in test.caption)
+    assert any("until you press Continue" in caption.value for caption in test.caption)
     assert unexplained(test) == []
 
 
@@ -237,6 +239,20 @@ def test_why_a_study_is_stuck_is_said_in_japanese_too(home, monkeypatch):
     test = pages.page("study", study=study_id, lang="ja")
     assert english(test) == []
     assert "イプシロン 0.1 以下" in test.error[0].value
+
+
+def test_how_a_run_ended_is_said_in_japanese_whichever_version_has_said_it(home):
+    store = Store(home)
+    run_id = store.create(Plan(), engine="vectorized", eval_every=5)
+    store.begin(run_id)
+    store.end(run_id, "interrupted", N_("The worker ended with exit code {code}.").format(code=3))
+    for message in ("", "The worker ended with exit code 4."):
+        if message:  # as it was written before messages had keys
+            with sqlite3.connect(home / "runs.sqlite") as db:
+                db.execute("UPDATE runs SET message = ?", (message,))
+        test = pages.page("train", run=run_id, lang="ja")
+        assert english(test) == []
+        assert test.error[0].value == f"ワーカーが終了コード {4 if message else 3} で終了しました。"
 
 
 def test_english_is_seen_where_it_is():

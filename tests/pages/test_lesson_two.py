@@ -16,6 +16,7 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy.risk import risk
 from dpcore.privacy.statement import percent
 from dpcore.ui.lesson import game as game_screen
+from dpcore.ui.lesson import guide
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -46,7 +47,7 @@ def figures(test):
 
 def evidence(test):
     """What the picture of the game says, of the user that is judged."""
-    return next(label for label in figures(test) if "evidence" in label)
+    return next(label for label in figures(test) if "log-likelihood ratio" in label)
 
 
 def words(test):
@@ -74,15 +75,15 @@ def test_who_opens_a_link_to_the_game_judges_the_same_user():
 def test_a_guess_is_answered_with_the_truth_and_kept_in_the_score():
     true = the_game(7)
     test = screen("game", lesson_game_seed=7)
-    assert test.header[0].value == "Epsilon is a game: did this user take part?"
+    assert test.header[0].value == guide.SCREENS["game"].heading
     assert test.button(key="game_next").disabled
-    release = next(figure for label, figure in figures(test).items() if label.startswith("What is seen"))
+    release = next(figure for label, figure in figures(test).items() if "log-likelihood ratio" in label)
     assert len(release["frames"]) == 25
     assert release["frames"][-1]["name"] == "Round 100"
     assert "diamond" not in json.dumps(release)  # the truth is not in the page before it is asked for
     press(test, "game_yes" if true.took_part else "game_no")
     assert test.success[0].value.startswith("Right.")
-    assert f"drawn in {true.joined.sum()} of" in test.success[0].value or not true.took_part
+    assert f"sampled in {true.joined.sum()} of" in test.success[0].value or not true.took_part
     assert test.button(key="game_yes").disabled
     assert "**You**: right in 1 of 1." in words(test)
     press(test, "game_next")
@@ -117,18 +118,23 @@ def test_the_best_attacker_plays_many_games_and_each_noise_has_its_score():
         )
     )
     score = game.score(took_part, evidence > 0)
-    assert f"**Best attacker**: right in {score.right:,} of 2,000. Found {score.found:,} of" in words(test)
-    points = next(figure for label, figure in figures(test).items() if label.startswith("Found against"))
-    (best,) = [trace for trace in points["data"] if trace["name"] == "Best attacker"]
-    assert best["y"] == [pytest.approx(score.found / score.members)]
-    low, high = game.interval(score.found, score.members)
+    assert (
+        f"**Optimal attacker**: right in {score.right:,} of 2,000. True positives: {score.true_positives:,} of"
+        in words(test)
+    )
+    points = next(
+        figure for label, figure in figures(test).items() if label.startswith("True-positive rate against")
+    )
+    (best,) = [trace for trace in points["data"] if trace["name"] == "Optimal attacker"]
+    assert best["y"] == [pytest.approx(score.true_positives / score.members)]
+    low, high = game.confidence_interval(score.true_positives, score.members)
     assert best["error_y"]["array"] == [pytest.approx(high - best["y"][0])]
     assert best["error_y"]["arrayminus"] == [pytest.approx(best["y"][0] - low)]
-    most = risk(PrivacyPlan()).true_positive_rate(score.accused / score.others)
-    assert f"at most {percent(float(most))} can be found at that rate" in words(test)
+    most = risk(PrivacyPlan()).true_positive_rate(score.false_positives / score.others)
+    assert f"the TPR at that FPR is at most {percent(float(most))}" in words(test)
     test.button_group(key="game_noise").set_value(0.3).run()
     assert not test.exception
-    assert "Best attacker**" not in words(test)
+    assert "Optimal attacker**" not in words(test)
     test.button_group(key="game_noise").set_value(1.2).run()
     assert "of 2,000" in words(test)
 
@@ -158,7 +164,7 @@ def test_the_trade_off_shows_the_shipped_study_and_what_an_epsilon_buys():
         "noise 1.2, 120 clients",
     ]
     test.select_slider(key="tradeoff_accepted").set_value(0.5).run()
-    assert "No run of the study keeps to epsilon 0.5: the smallest has 1.062." in words(test)
+    assert "No run of the study has an epsilon of at most 0.5: the smallest is 1.062." in words(test)
     test.select_slider(key="tradeoff_accepted").set_value(1.5).run()
     assert "the best is noise 1, 50 clients" in words(test)
 
@@ -226,13 +232,20 @@ def test_a_wrong_answer_names_the_right_one_and_answers_stay():
     test = screen("mistakes")
     test.radio(key="claim_fixed_size").set_value(mistakes.HOLDS).run()
     press(test, "claim_answer")
-    assert "What is meant: The users are not drawn as the accountant was told." in test.error[0].value
+    assert "The problem is: The sampling is not what the accountant assumes." in test.error[0].value
     press(test, "claim_next")
     assert test.radio(key="claim_tutorial").value is None
     test.button_group(key="lesson_claim").set_value("fixed_size").run()
     assert not test.radio  # the first answer counts
-    assert "✗ Nothing: it holds\n- ✓ The users are not drawn" in words(test)
+    assert "✗ Nothing: it holds\n- ✓ The sampling is not what" in words(test)
     assert "0 right of 1 answered" in words(test)
     press(test, "claim_again")
     assert test.radio(key="claim_fixed_size").value is None
     assert "0 right of 0 answered" in words(test)
+
+
+def test_a_guarantee_that_holds_is_said_to_have_no_problem():
+    test = screen("mistakes", lesson_claim="tutorial")
+    test.radio(key="claim_tutorial").set_value(mistakes.DELTA).run()
+    press(test, "claim_answer")
+    assert test.error[0].value == "Not quite. There is no problem."

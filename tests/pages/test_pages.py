@@ -25,7 +25,7 @@ from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from dpcore.ui.train import live
@@ -60,14 +60,14 @@ def metric(test, label):
     return found
 
 
-def number(test, label):
-    (found,) = [n for n in test.number_input if n.label == f"{label}: exact value"]
-    return found
+def number(test, name):
+    """The box of a knob, by its name."""
+    return test.number_input(key=name)
 
 
-def slider(test, label):
-    (found,) = [s for s in test.select_slider if s.label == label]
-    return found
+def slider(test, name):
+    """The slider of a knob, by its name."""
+    return test.select_slider(key=f"{name}_slider")
 
 
 def epsilons(test):
@@ -78,38 +78,38 @@ def epsilons(test):
 def test_the_accountant_opens_on_the_tutorials_plan():
     test = page("accountant")
     assert test.title[0].value == "How private is this plan?"
-    assert test.metric[0].label == "Epsilon, by PLD"
-    assert test.metric[1].label == "By RDP, order 8"
+    assert test.metric[0].label == "Epsilon by PLD"
+    assert test.metric[1].label == "Epsilon by RDP (order 8)"
     assert epsilons(test) == ["1.708", "1.989"]
-    assert metric(test, "If cohorts were known") == "69.5"
-    assert metric(test, "Found, at 1%") == "2.63%"
-    assert metric(test, "Advantage") == "13.7%"
+    assert metric(test, "Epsilon without amplification by sampling") == "69.5"
+    assert metric(test, "True-positive rate (TPR) at 1% FPR") == "2.63%"
+    assert metric(test, "Membership advantage") == "13.7%"
     assert "(1.708, 1e-05)-differential privacy" in test.info[0].value
     assert any("| **Accountants** | PLD: 1.708" in m.value for m in test.markdown)
 
 
 def test_sliders_and_boxes_move_epsilon_and_each_other():
     test = page("accountant")
-    slider(test, "Noise multiplier").set_value(0.75).run()
-    assert number(test, "Noise multiplier").value == 0.75
-    number(test, "Clients per round").set_value(50).run()
-    assert slider(test, "Clients per round").value == 50
+    slider(test, "noise_multiplier").set_value(0.75).run()
+    assert number(test, "noise_multiplier").value == 0.75
+    number(test, "clients_per_round").set_value(50).run()
+    assert slider(test, "clients_per_round").value == 50
     assert epsilons(test) == ["2.506", "3.218"]
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "value", "words"),
+    ("name", "knob", "value", "words"),
     [
-        ("frontier", "Target epsilon", 4.0, "4"),  # between 3.9 and 4.1
-        ("accountant", "Population", 30_000_000, "30,000,000"),  # beyond the slider
+        ("frontier", "target_epsilon", 4.0, "4"),  # between 3.9 and 4.1
+        ("accountant", "population", 30_000_000, "30,000,000"),  # beyond the slider
     ],
 )
-def test_a_slider_names_the_number_that_its_box_holds(home, name, label, value, words):
+def test_a_slider_names_the_number_that_its_box_holds(home, name, knob, value, words):
     recorded(home, "finished")
     test = page(name)
-    number(test, label).set_value(value).run()
-    assert slider(test, label).value == number(test, label).value == value
-    assert words in slider(test, label).options
+    number(test, knob).set_value(value).run()
+    assert slider(test, knob).value == number(test, knob).value == value
+    assert words in slider(test, knob).options
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_any_number_can_be_the_one_that_is_solved_for(unknown, solved):
     test = page("accountant", solve=unknown)
     assert {name: metric(test, f"{name} (solved)") for name in solved} == solved
     assert 1.97 < float(epsilons(test)[0]) <= 2.0
-    assert any("lowest epsilon in reach" in caption.value for caption in test.caption)
+    assert any("Lowest achievable epsilon" in caption.value for caption in test.caption)
     test.selectbox(key="solve").set_value("epsilon").run()
     assert 1.97 < float(epsilons(test)[0]) <= 2.0  # the point stays where it was found
 
 
 def test_a_target_that_is_missed_is_said():
     test = page("accountant", solve="rounds", target_epsilon="400", noise_multiplier="5")
-    said = "Epsilon is 55.5, below the target of 400: 1,000,000 rounds are the most that there may be."
+    said = "Epsilon is 55.5, below the target of 400: 1,000,000 rounds are the most allowed."
     assert said in [warning.value for warning in test.warning]
     test.selectbox(key="solve").set_value("noise").run()
     assert 396 < float(epsilons(test)[0]) <= 400
@@ -160,7 +160,7 @@ def test_every_curve_is_drawn(against):
 
 def test_everybody_in_every_round():
     test = page("accountant", everybody="true")
-    assert epsilons(test)[0] == metric(test, "If cohorts were known") == "69.5"
+    assert epsilons(test)[0] == metric(test, "Epsilon without amplification by sampling") == "69.5"
     test.radio(key="adjacency").set_value("replace-one").run()
     assert "replacing all data of one user" in test.info[0].value
     test.toggle(key="everybody").set_value(False).run()
@@ -172,7 +172,7 @@ def test_fixed_clipping_takes_what_an_adaptive_clip_refuses():
     assert "use fixed clipping" in test.error[0].value
     test.radio(key="clipping").set_value("fixed").run()
     assert not test.error
-    assert number(test, "Clip norm").value == 0.1
+    assert number(test, "clip_norm").value == 0.1
 
 
 def test_the_noise_for_a_wanted_attack():
@@ -180,39 +180,59 @@ def test_the_noise_for_a_wanted_attack():
     assert any("takes a noise multiplier of" in m.value for m in test.markdown)
     assert not test.warning
     test = page("accountant", way_back="true", true_positive_rate="0.999")
-    said = "At most 98.3% are found, below the 99.9% that may be: 0.001 is the least noise multiplier that there may be."
+    said = "TPR is at most 98.3%, below the maximum TPR of 99.9%: 0.001 is the smallest noise multiplier allowed."
     assert [warning.value for warning in test.warning] == [said]
 
 
+def test_the_noise_for_an_attack_is_solved_for_at_a_press_and_forgotten_with_the_plan_it_was_for():
+    test = page("accountant")
+
+    def answered():
+        return [one.value for one in test.markdown if "takes a noise multiplier of" in one.value]
+
+    assert not answered()
+    test.button(key="solve_noise").click().run()
+    assert len(answered()) == 1
+    assert test.query_params["way_back"] in ("true", ["true"])
+    number(test, "true_positive_rate").set_value(0.1).run()
+    assert not answered()  # it takes seconds: nothing is solved unasked
+    assert "way_back" not in test.query_params
+    test.button(key="solve_noise").click().run()
+    assert "at most 10%" in answered()[0]
+    number(test, "rounds").set_value(50).run()
+    assert not answered()
+    assert not test.exception
+
+
 @pytest.mark.parametrize(
-    ("label", "value", "words"),
+    ("name", "value", "words"),
     [
-        ("Noise multiplier", -1.0, "Expected Noise multiplier to be"),
-        ("Noise multiplier", 12.0, "adaptive clipping"),
-        ("Clients per round", 4000, "Expected Clients per round to be"),
-        ("Delta", -1e-5, "Expected Delta to be"),
-        ("Delta", 1.5, "Expected Delta to be"),
-        ("Rounds", -1, "Expected Rounds to be"),
-        ("Wrongly accused", 0.0, "Expected Wrongly accused to be"),
-        ("Target epsilon", 1.0, "at least 1.114"),
-        ("Noise-to-clients ratio", 0.2, "below 0.1"),
+        ("noise_multiplier", -1.0, "Expected Noise multiplier to be"),
+        ("noise_multiplier", 12.0, "adaptive clipping"),
+        ("clients_per_round", 4000, "Expected Clients per round to be"),
+        ("delta", -1e-5, "Expected Delta to be"),
+        ("delta", 1.5, "Expected Delta to be"),
+        ("rounds", -1, "Expected Rounds to be"),
+        ("false_positive_rate", 0.0, "Expected False-positive rate (FPR) to be"),
+        ("target_epsilon", 1.0, "at least 1.114"),
+        ("noise_to_clients_ratio", 0.2, "below 0.1"),
     ],
 )
-def test_bad_input_is_one_sentence(label, value, words):
-    link = {"solve": "clients"} if "arg" in label or "atio" in label else {}
+def test_bad_input_is_one_sentence(name, value, words):
+    link = {"solve": "clients"} if name in ("target_epsilon", "noise_to_clients_ratio") else {}
     test = page("accountant", **link)
-    usual = number(test, label).value
-    number(test, label).set_value(value).run()
+    usual = number(test, name).value
+    number(test, name).set_value(value).run()
     (error,) = test.error
     assert words in error.value
-    number(test, label).set_value(usual).run()
+    number(test, name).set_value(usual).run()
     assert not test.error
 
 
-@pytest.mark.parametrize(("label", "value"), [("Delta", 0.0), ("Noise multiplier", 0.0)])
-def test_an_infinite_epsilon_is_shown_as_such(label, value):
+@pytest.mark.parametrize(("name", "value"), [("delta", 0.0), ("noise_multiplier", 0.0)])
+def test_an_infinite_epsilon_is_shown_as_such(name, value):
     test = page("accountant")
-    number(test, label).set_value(value).run()
+    number(test, name).set_value(value).run()
     assert epsilons(test) == ["∞", "∞"]
     assert not test.error
 
@@ -223,27 +243,27 @@ def test_no_rounds_cost_nothing():
 
 def test_rdp_stands_in_and_says_so():
     test = page("accountant", delta="1e-250")
-    assert test.metric[0].label == "Epsilon, by RDP"
+    assert test.metric[0].label == "Epsilon by RDP"
     assert any("PLD" in warning.value for warning in test.warning)
 
 
 def test_where_rdp_is_the_headline_its_order_is_not_said_of_pld():
     test = page("accountant", delta="1e-250")
-    assert test.metric[1].label == "By PLD"
+    assert test.metric[1].label == "Epsilon by PLD"
     assert test.metric[1].value == "–"
     usual = page("accountant")
-    assert re.fullmatch(r"By RDP, order [\d.]+", usual.metric[1].label)
+    assert re.fullmatch(r"Epsilon by RDP \(order [\d.]+\)", usual.metric[1].label)
 
 
 def test_the_noise_on_the_average_is_what_the_model_gets():
     plan = PrivacyPlan(clients_per_round=13)
-    found = metric(page("accountant", clients_per_round="13"), "Noise on the average")
+    found = metric(page("accountant", clients_per_round="13"), "Effective noise")
     assert found == f"{plan.value_noise_multiplier / 13:.4g}" == "0.24"
-    assert metric(page("accountant", clients_per_round="13", clipping="fixed"), "Noise on the average") == "0.09231"
+    assert metric(page("accountant", clients_per_round="13", clipping="fixed"), "Effective noise") == "0.09231"
 
 
 def test_the_advantage_is_not_rounded_down():
-    assert metric(page("accountant"), "Advantage") == "13.7%"
+    assert metric(page("accountant"), "Membership advantage") == "13.7%"
 
 
 def followed(test, name, label):
@@ -301,29 +321,29 @@ def test_a_link_of_the_lesson_opens_what_its_screen_accounts_for():
 
 def test_no_noise_says_that_there_is_no_guarantee():
     test = page("accountant")
-    number(test, "Noise multiplier").set_value(0.0).run()
+    number(test, "noise_multiplier").set_value(0.0).run()
     assert "No privacy guarantee" in test.warning[0].value
     assert "infinite" in test.warning[1].value
-    assert metric(test, "Found, at 1%") == "100%"
+    assert metric(test, "True-positive rate (TPR) at 1% FPR") == "100%"
 
 
 def test_a_large_delta_is_a_warning():
     test = page("accountant")
-    number(test, "Delta").set_value(0.001).run()
+    number(test, "delta").set_value(0.001).run()
     assert "at or above 1/population" in test.warning[0].value
 
 
 @pytest.mark.parametrize("name", ["accountant", "train"])
 def test_a_link_restores_the_controls(name):
     test = page(name, noise_multiplier="0.75", clients_per_round="50")
-    assert number(test, "Noise multiplier").value == 0.75
-    assert number(test, "Clients per round").value == 50
+    assert number(test, "noise_multiplier").value == 0.75
+    assert number(test, "clients_per_round").value == 50
 
 
 def test_a_link_of_another_version_is_said_to_be_one():
     test = page("accountant", version="99", noise_multiplier="0.75")
     assert "found 99" in test.warning[0].value
-    assert number(test, "Noise multiplier").value == 0.75
+    assert number(test, "noise_multiplier").value == 0.75
     assert not page("accountant", version="2").warning
 
 
@@ -354,12 +374,12 @@ def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
     test = page("train")
     assert metric(test, "Epsilon of the plan") == "1.708"
     assert any("all runs on writers spend epsilon 1.708" in caption.value for caption in test.caption)
-    assert "Nothing was trained" in test.info[0].value
+    assert "Nothing has been trained" in test.info[0].value
 
 
 def test_bad_input_offers_no_training():
     test = page("train")
-    number(test, "Clients per round").set_value(4000).run()
+    number(test, "clients_per_round").set_value(4000).run()
     assert len(test.error) == 1
     assert not test.button
 
@@ -424,7 +444,7 @@ def test_the_ledger_composes_and_the_budget_is_kept(home):
     assert 2.5 < float(test.metric[0].value) < 3.3
     test.toggle(key="bounded_writers").set_value(True).run()
     test.number_input(key="budget_epsilon_writers").set_value(3.0).run()
-    test.button[0].click().run()
+    test.button(key="save_budget").click().run()
     assert metric(test, "Budget") == "3"
     assert Store(home).policy("writers").budget_epsilon == 3.0
     refused = page("train", rounds="200")
@@ -467,7 +487,7 @@ def test_a_ledger_without_runs_or_with_public_data(home):
     test = page("ledger")
     assert metric(test, "Epsilon of all runs") == "0.000"
     test.toggle(key="public_writers").set_value(True).run()
-    test.button[0].click().run()
+    test.button(key="save_budget").click().run()
     assert "marked as public" in test.info[0].value
     assert any("costs its users nothing" in c.value for c in page("train").caption)
 
@@ -489,7 +509,7 @@ def test_a_run_whose_worker_died_is_shown_as_interrupted_and_resumes_at_a_click(
 def test_a_refused_number_hides_no_run(home):
     run_id = recorded(home, "finished")
     test = page("train", run=run_id)
-    number(test, "Clients per round").set_value(4000).run()
+    number(test, "clients_per_round").set_value(4000).run()
     assert "Expected Clients per round to be" in test.error[0].value
     assert metric(test, "Accuracy") == "30.0%"
 
@@ -520,11 +540,11 @@ def test_runs_are_listed_filtered_and_chosen_by_a_link(home):
     test.text_input(key="find").set_value("PAPER").run()
     assert list(test.dataframe[0].value["run"]) == ["the good one"]
     test.text_input(key="find").set_value("nobody has this").run()
-    assert "No run passes" in test.info[0].value
+    assert "No run matches" in test.info[0].value
     assert metric(page("runs", runs=two), "Accuracy") == "30.0%"
     assert "The link names nobody" in page("runs", runs=f"{two},nobody").warning[0].value
     both = page("runs", runs=f"{one},{two}")
-    assert both.subheader[2].value == "The plans, and what came of them"
+    assert both.subheader[2].value == "Plans and results"
     facts = both.dataframe[1].value
     assert list(facts.loc["noise multiplier"]) == ["differs", "1.2", "0.7"]
     assert facts.loc["model"].iloc[0] == ""
@@ -554,7 +574,7 @@ def test_what_the_page_of_a_run_offers_to_take_along_is_there(home, few_writers)
     shutil.copytree(Path(few_writers.train.features.filename).parent, folder)
     assert json.loads(live.report.as_json(Store(home), run))["run_id"] == run.run_id
     assert run.run_id in live.report.html(Store(home), run)
-    assert "tensorflow_federated" in live.report.script_of(Store(home), run.plan)
+    assert "tensorflow_federated" in live.report.script_for(Store(home), run.plan)
 
 
 def test_a_run_is_named(home):
@@ -610,9 +630,10 @@ def test_a_run_with_zeroing_says_that_its_epsilon_does_not_cover_it(home):
     test = page("train", run=recorded(home, "finished", zeroing=True))
     assert any("Zeroing is outside this claim" in caption.value for caption in test.caption)
     assert any("Outputs without a guarantee" in caption.value for caption in test.caption)
-    assert not any("Private outputs" in caption.value for caption in test.caption)
+    assert not any("Covered by the guarantee" in caption.value for caption in test.caption)
     assert any(
-        "Private outputs" in caption.value for caption in page("train", run=recorded(home, "finished")).caption
+        "Covered by the guarantee" in caption.value
+        for caption in page("train", run=recorded(home, "finished")).caption
     )
 
 
@@ -632,7 +653,7 @@ def test_no_accuracy_is_promised_at_an_epsilon_that_covers_no_run(home):
     recorded(home, "finished", zeroing=True)
     test = page("frontier")
     assert {one.value for one in test.info} == {
-        "Its runs cannot be compared: they zero updates, or are accounted for another adjacency."
+        "These runs cannot be compared: they zero updates, or are accounted for another adjacency."
     }
 
 
@@ -656,7 +677,7 @@ def test_a_study_is_asked_estimated_and_begun(home, monkeypatch):
     assert [run.plan.privacy.noise_multiplier for run in Store(home).queue()] == [0.0, 0.5]
     (row,) = Store(home).studies()
     shown = page("study", study=row.study_id)
-    assert [h.value for h in shown.header][:2] == ["1. Sweep the noise at a small cohort", "2. Read it"]
+    assert [h.value for h in shown.header][:2] == ["1. Sweep the noise multiplier at a small cohort", "2. Result"]
     shown.button(key="pause").click().run()
     assert Store(home).queue() == []
 
@@ -670,7 +691,7 @@ def test_a_study_that_leaves_no_guarantee_asks_once_more_and_offers_the_ways_out
     words = " ".join(one.value for one in test.markdown)
     assert "no guarantee any more; now they have epsilon 0.000" in words
     assert "Neither the bin nor any later run takes that back" in words
-    assert "The Writers are made up" in words
+    assert "The Writers are synthetic users" in words
     assert test.button(key="run_all").label == "Run all even so"
     test.radio(key="baseline").set_value("none").run()  # one way out: left out
     assert 8 < float(metric(test, LARGE)) < 8.5
@@ -692,7 +713,7 @@ def test_a_study_that_leaves_no_guarantee_asks_once_more_and_offers_the_ways_out
 
 def test_the_writers_stand_in_only_for_data_like_them(home):
     test = page("study", dataset="federated_emnist", baseline="writers")
-    assert test.radio(key="baseline").options == ["on these data", "on the Writers", "left out"]
+    assert test.radio(key="baseline").options == ["on this data set", "on the Writers", "none"]
     large = {one.label: one.value for one in test.metric if "Epsilon of all runs" in one.label}
     assert [value for label, value in large.items() if "on writers" in label] == ["∞"]
     assert all(float(value) < 8.5 for label, value in large.items() if "on federated_emnist" in label)
@@ -737,9 +758,9 @@ def test_train_says_what_was_charged_and_not_what_another_run_would_be(home):
     assert "That run is charged: with it, all runs on writers spend epsilon 1.708" in said(test)
     assert metric(test, LARGE) == "1.708"
     assert "spend epsilon 2.337" in said(page("train"))  # in another tab, it is the next one
-    number(test, "Rounds").set_value(99).run()
+    number(test, "rounds").set_value(99).run()
     assert "With this run" in said(test)
-    number(test, "Rounds").set_value(100).run()
+    number(test, "rounds").set_value(100).run()
     Store(home).request_stop(Store(home).queue()[0].run_id)
     test.run()
     assert "With this run, all runs on writers spend epsilon 1.708" in said(test)  # what was cancelled cost nothing
@@ -769,12 +790,12 @@ def test_a_finished_study_shows_its_five_steps(home, monkeypatch):
         schedule.advance_all(store)
     test = page("study", study=study_id)
     assert len(test.header) == 5
-    assert metric(test, "Clients per round by RDP, taken") == "120 at noise 1.2"
+    assert metric(test, "Clients per round by RDP (selected)") == "120 at noise 1.2"
     assert metric(test, "Clients per round by PLD") == "104 at noise 1.04"
     assert metric(test, "Epsilon") == "1.708"
-    assert metric(test, "Private accuracy") == "79.0%"
+    assert metric(test, "Accuracy of the private model") == "79.0%"
     (link,) = [one.value for one in page("study", study=study_id, lang="ja").markdown if "](runs?" in one.value]
-    (final,) = schedule.look(store, study_id).final
+    (final,) = schedule.current(store, study_id).final
     assert f"](runs?lang=ja&runs={final.run_id})" in link
 
 
@@ -791,7 +812,7 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     test.button(key="try").click().run()
     assert not test.exception
     (queued,) = store.queue()
-    assert "Expected before it was run: accuracy 0.7" in queued.note
+    assert "Prediction before the run: accuracy 0.7" in queued.note
     assert accounting.epsilon(queued.plan.privacy).value <= 2
 
 
@@ -854,7 +875,7 @@ def test_data_shows_what_is_there_and_what_is_feasible(home, few_writers):
 def test_data_that_is_not_here_yet_can_be_got():
     test = page("data", dataset="federated_emnist")
     assert "not on this machine yet: 3,383 users" in test.info[0].value
-    assert test.button(key="get").label == "Get it"
+    assert test.button(key="get").label == "Download"
 
 
 def test_a_table_is_imported_shown_trained_on_and_removed(home, table):

@@ -17,7 +17,7 @@ from dpcore.runs.access import budget
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 from dpcore.ui.core.markdown import plain
@@ -49,7 +49,7 @@ def page(name, browser=None, **query):
 
 
 def buttons(test):
-    return {button.label for button in test.button}
+    return {button.key for button in test.button}
 
 
 def found_in(test, text):
@@ -72,15 +72,15 @@ def few(home, few_writers):
 def test_a_run_shows_its_buttons_to_its_owner_alone(home):
     run_id = queued(home, hosting.owner_by_browser(HER))
     hers, his = page("runs", HER, runs=run_id), page("runs", HIM, runs=run_id)
-    assert "Cancel" in buttons(hers)
-    assert not buttons(his) & {"Cancel", "First in the queue", "Last in the queue", "Put it into the bin"}
+    assert "cancel" in buttons(hers)
+    assert not buttons(his) & {"cancel", "first", "last", "delete"}
     assert not hers.text_input(key=f"name_{run_id}").disabled
     assert his.text_input(key=f"name_{run_id}").disabled
     hers.button(key="cancel").click().run()
     assert Store(home).run(run_id).status == "cancelled"
     his.run()
-    assert "Put it into the bin" not in buttons(his)
-    assert "Run again" in buttons(his)  # as a run of his own
+    assert "delete" not in buttons(his)
+    assert "retry" in buttons(his)  # as a run of his own
     his.button(key="retry").click().run()
     assert Store(home).runs()[0].owner == hosting.owner_by_browser(HIM)
 
@@ -90,7 +90,7 @@ def test_a_browser_that_is_not_known_only_looks(home):
     Store(home).request_stop(run_id)
     for forged in (None, "nobody", hosting.owner_by_browser(HER)[:-1]):
         test = page("runs", forged, runs=run_id)
-        assert "Put it into the bin" not in buttons(test)
+        assert "delete" not in buttons(test)
         test.button(key="retry").click().run()
         assert "a visitor that is known" in test.error[0].value
     assert len(Store(home).runs()) == 1
@@ -100,12 +100,12 @@ def test_what_is_the_machines_is_not_offered(home, few):
     queued(home, "")
     runs = page("runs", HER)
     assert runs.number_input(key="parallel").disabled
-    assert "Empty it" not in buttons(runs)
+    assert "empty" not in buttons(runs)
     ledger, data = page("ledger", HER), page("data", HER)
     assert buttons(ledger) == set()
     assert not ledger.toggle
-    assert not buttons(data) & {"Remove it", "Import", "Get it"}
-    assert any("Whoever runs this dashboard imports data" in info.value for info in data.info)
+    assert not buttons(data) & {"remove", "import", "get"}
+    assert any("Data is imported by the administrator" in info.value for info in data.info)
     assert not any("EPSILON_LAB_UPLOADS" in info.value for info in data.info)
     assert not data.text_input
     assert not data.get("file_uploader")
@@ -114,9 +114,9 @@ def test_what_is_the_machines_is_not_offered(home, few):
 def test_the_machines_own_person_has_all_of_it(home, few, monkeypatch):
     monkeypatch.delenv(visitors.HOSTED)
     run_id = queued(home, hosting.owner_by_browser(HER))
-    assert "Cancel" in buttons(page("runs", runs=run_id))
-    assert "Remove it" in buttons(page("data"))
-    assert "Save" in buttons(page("ledger"))
+    assert "cancel" in buttons(page("runs", runs=run_id))
+    assert "remove" in buttons(page("data"))
+    assert "save_budget" in buttons(page("ledger"))
 
 
 def test_no_page_tells_where_the_machine_keeps_things(home, few):
@@ -188,12 +188,12 @@ def test_what_was_imported_is_for_visitors_only_where_the_rules_say_so(home, few
 def test_rows_that_were_imported_are_shown_to_whoever_has_the_machine_alone(home, imported, monkeypatch):
     Store(home).set_rules(hosting.Rules(data=("people",)))
     hers = page("data", HER, dataset="people")
-    assert any("to whoever runs this dashboard alone" in caption.value for caption in hers.caption)
+    assert any("shown to the administrator only" in caption.value for caption in hers.caption)
     assert not hers.dataframe
     assert not hers.warning  # whose ids look alike
     monkeypatch.delenv(visitors.HOSTED)
     own = page("data", dataset="people")
-    assert not any("to whoever runs this dashboard alone" in caption.value for caption in own.caption)
+    assert not any("shown to the administrator only" in caption.value for caption in own.caption)
     assert any("'P7' = 'p7'" in warning.value for warning in own.warning)
     assert {"ant", "bee"} >= set(own.dataframe[0].value["label"]) > set()
 
@@ -213,7 +213,7 @@ def test_the_name_of_anothers_run_is_no_markdown(home):
             told = {"loss": 1.0, "clip_norm": 0.1, "cohort_size": 3, "epsilon": 1.0, "seconds": 0.1}
             store.append(run.run_id, Round(round=number, accuracy=reached, **told))
         store.end(run.run_id, "finished")
-    (final,) = schedule.look(hers, study_id).final
+    (final,) = schedule.current(hers, study_id).final
     hers.describe(final.run_id, name=evil)
     shown = [one.value for one in page("study", HIM, study=study_id).markdown if final.run_id in one.value]
     assert len(shown) == 1
@@ -257,7 +257,7 @@ def test_where_no_data_is_left_for_visitors_the_pages_say_so_and_name_no_other(h
     Store(home).set_rules(hosting.Rules(data=("gone",)))
     for name in ("data", "train", "study", "ledger"):
         test = page(name, HER)
-        assert "No data set is here for visitors" in test.info[0].value, name
+        assert "No data set is available to visitors" in test.info[0].value, name
         assert not test.error, name
         assert not any("people" in choice.options for choice in test.selectbox), name
 
@@ -272,5 +272,5 @@ def test_a_visitor_is_asked_once_more_and_told_who_can_mark_data_as_public(home)
     for name, key in (("study", "run_all"), ("train", "train")):
         test = page(name, HER, noise_multiplier="0")
         assert test.button(key=key).label.endswith("even so")
-        assert any("Whoever runs this dashboard can mark writers as public" in one.value for one in test.caption)
-        assert not any("public" in label for label in buttons(test))
+        assert any("The administrator can mark writers as public" in one.value for one in test.caption)
+        assert not any("public" in key for key in buttons(test) if key)

@@ -160,7 +160,7 @@ def test_the_noise_for_a_wanted_attack():
         for noise in (found.noise_multiplier, found.noise_multiplier * (1 - 1e-4))
     ]
     assert rates[0] <= 0.05 < rates[1]
-    with pytest.raises(InvalidValueError, match="accuses at random"):
+    with pytest.raises(InvalidValueError, match="random guessing"):
         calibration.noise_for_risk(given, true_positive_rate=0.01, false_positive_rate=0.01)
 
 
@@ -181,12 +181,12 @@ LITTLE = {"population": 1000, "noise_multiplier": 0.1, "clipping": FixedClipping
     ("unknown", "plan", "target", "name", "words"),
     [
         ("rounds", PrivacyPlan(noise_multiplier=5), 400, "most_rounds", "1,000,000 rounds are the most"),
-        ("delta", PrivacyPlan(), 20, "least_delta", "1e-30 is the least delta"),
+        ("delta", PrivacyPlan(), 20, "least_delta", "1e-30 is the smallest delta"),
         ("population", PrivacyPlan(), 100, "smallest_population", "fewer users than the 120"),
         ("clients_at_noise", PrivacyPlan(), 900, "all_users", "all 3,383 users"),
         ("clients", PrivacyPlan(rounds=1), 1000, "fewest_clients", "fewer clients than 1"),
         ("clients", PrivacyPlan(rounds=0), 1, "fewest_clients", "Epsilon is 0.000"),
-        ("noise", PrivacyPlan(rounds=1, **RARE), 600, "least_noise", "0.001 is the least noise multiplier"),
+        ("noise", PrivacyPlan(rounds=1, **RARE), 600, "least_noise", "0.001 is the smallest noise multiplier"),
         ("clients", PrivacyPlan(), 2, "whole_clients", "clients are whole, and 6 of them would reach 2.14"),
         ("clients_at_noise", PrivacyPlan(rounds=10, **LITTLE), 100, "whole_clients", "2 of them would reach 109.7"),
         ("rounds", PrivacyPlan(noise_multiplier=1.0, rounds=9), 1.5, "whole_rounds", "rounds are whole, and "),
@@ -212,7 +212,7 @@ def test_rdp_alone_jumps_to_nothing_and_that_is_said():
     assert epsilon(found, "rdp") == short.reached == 0
     assert short.name == "noise_jump"
     assert short.sentence.startswith(
-        "Epsilon by RDP is 0.000, below the target of 0.005: it jumps there, and noise "
+        "Epsilon by RDP is 0.000, below the target of 0.005: the bound jumps there, and noise "
     )
     assert short.sentence.endswith(" would reach 0.009.")
 
@@ -224,7 +224,7 @@ def test_an_attack_that_cannot_find_as_many_is_said():
     assert found.noise_multiplier == 0.001
     assert short.name == "least_noise"
     assert short.sentence.startswith(
-        "At most 98.3% are found, below the 99.9% that may be: 0.001 is the least noise"
+        "TPR is at most 98.3%, below the maximum TPR of 99.9%: 0.001 is the smallest noise"
     )
     found, short = calibration.answer_for_risk(given, true_positive_rate=0.98, false_positive_rate=0.01)
     assert short is None

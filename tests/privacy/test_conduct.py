@@ -69,8 +69,11 @@ def test_a_round_that_may_have_been_seen_is_covered():
     assert "0 of 100" in table["Released"]
 
 
-def test_whose_coins_they_were_is_said():
-    assert "As assumed: the sampler drew each user's coin by the seed" in rows(DONE)["Sampling done"]
+def test_where_the_sampling_came_from_is_said():
+    assert (
+        "As assumed: each user was sampled independently (Poisson sampling) by the seed"
+        in rows(DONE)["Sampling done"]
+    )
     unseeded = rows(dataclasses.replace(DONE, seeded=False), seed=None)
     assert "from the operating system's entropy, and a cohort" in unseeded["Sampling done"]
     assert "operating system's entropy" in unseeded["Seed"]

@@ -189,7 +189,7 @@ def test_each_side_is_held_to_the_librarys(noise, prob, rounds):
     deltas = np.array([1e-9, 1e-5, 1e-2])
     with np.errstate(all="ignore"):
         sides = list(curves._sides(noise, prob, 1e-6 * deltas[0] / rounds, curves.CHART))
-        got = [curves._composed(*side, rounds, 1e-6 * deltas[0]) for side in sides]
+        got = [curves._composed(side, rounds, 1e-6 * deltas[0]) for side in sides]
     for profile, library in zip(got, (pld._pmf_remove, pld._pmf_add), strict=True):
         found = profile.epsilons_at(deltas)
         expected = np.array([library.get_epsilon_for_delta(delta) for delta in deltas])
@@ -210,7 +210,7 @@ def test_both_sides_count(monkeypatch):
 def test_the_mass_at_infinity_adds_up_over_rounds():
     with np.errstate(all="ignore"):
         step, lowest, masses, _, log_mgf = next(curves._sides(1.2, 0.1, 1e-12, curves.CHART))
-        got = curves._composed(step, lowest, 0.99 * masses, 0.01, log_mgf, 10, 1e-7)
+        got = curves._composed((step, lowest, 0.99 * masses, 0.01, log_mgf), 10, 1e-7)
     assert np.isinf(got.epsilons_at(np.array([0.095, 0.096]))).tolist() == [True, False]  # 1 - 0.99^10 = 0.0956
 
 

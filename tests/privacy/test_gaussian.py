@@ -59,7 +59,7 @@ def test_accountant_and_curves_take_it_where_all_take_part():
     assert both.grid is None
     assert exact_delta((100 / 12.0**2 + 100 / 7.0**2) ** -0.5, both.value) == pytest.approx(1e-5, rel=1e-9)
     # The library's grid is an upper bound of it.
-    sampled = accounting._whole_pld({accounting.mechanism(one): 100}, Precision.PREVIEW.step)
+    sampled = accounting._whole_pld({one.event.mechanism: 100}, Precision.PREVIEW.step)
     assert 0 <= sampled.get_epsilon_for_delta(1e-5) - accounting.account(one).pld.value < 1e-4
     epsilons = np.linspace(0, 4, 50)
     above = sampled.get_delta_for_epsilon(epsilons) - accounting.deltas(one, epsilons)

@@ -24,15 +24,15 @@ def test_all_that_the_checklist_asks_for():
     """Ponomareva et al. (2023), section 5.3.3."""
     table, text = rows(PrivacyPlan())
     assert list(table) == [
-        "Setting", "Covers", "Released", "Unit of privacy", "Adjacency", "Mechanism", "Sampling assumed",
-        "Sampling done", "If cohorts are known", "Accountants", "Delta", "Attack", "Noise", "Seed",
+        "Trust model", "Covers", "Released", "Unit of privacy", "Adjacency", "Mechanism", "Sampling assumed",
+        "Sampling done", "Without amplification by sampling", "Accountants", "Delta", "Attack", "Noise", "Seed",
     ]  # fmt: skip
     assert "1.20604537831 on the sum" in table["Mechanism"]
     assert "probability 120 / 3,383" in table["Sampling assumed"]
     assert "PLD: 1.708" in table["Accountants"]
     assert "RDP: 1.989 (order 8" in table["Accountants"]
     assert "dp-accounting 0.4.3" in table["Accountants"]
-    assert "69.5" in table["If cohorts are known"]
+    assert "69.5" in table["Without amplification by sampling"]
     assert "2.63%" in table["Attack"]
     assert "attacks on the rounding of the noise (Mironov 2012) are not covered" in table["Noise"]
     assert text.startswith("(1.708, 1e-05)-differential privacy")
@@ -46,7 +46,7 @@ def test_what_differs_is_said():
     assert "at or above 1/population" in fixed["Attention"]
     everybody, _ = rows(PrivacyPlan(clients_per_round=3383, noise_multiplier=40.0, adjacency=REPLACE))
     assert "replacing" in everybody["Adjacency"]
-    assert "All users take part" in everybody["Sampling assumed"]
+    assert "Full participation" in everybody["Sampling assumed"]
     assert "seed 7" in rows(PrivacyPlan(), training=TrainingPlan(seed=7))[0]["Seed"]
     assert "operating system" in rows(PrivacyPlan(), training=TrainingPlan(seed=None))[0]["Seed"]
     assert "four runs" in rows(PrivacyPlan(), ledger="four runs")[0]["Covers"]
@@ -104,11 +104,11 @@ def test_where_nothing_bounds_an_attack_none_is_bounded(values, why):
 
 def test_what_zeroing_leaves_open_is_said_wherever_an_epsilon_is():
     table, text = rows(PrivacyPlan(zeroing=True))
-    assert table["If cohorts are known"].startswith("Not stated.")
-    assert not re.search(r"\d", table["If cohorts are known"])
+    assert table["Without amplification by sampling"].startswith("Not stated.")
+    assert not re.search(r"\d", table["Without amplification by sampling"])
     for words in (table["Accountants"], text.split("\n")[0]):
         assert words.endswith("Zeroing is outside this claim: its threshold follows the updates without noise.")
-    assert "69.5" in rows(PrivacyPlan())[0]["If cohorts are known"]
+    assert "69.5" in rows(PrivacyPlan())[0]["Without amplification by sampling"]
 
 
 def test_without_a_delta_an_attack_is_bounded_all_the_same():
@@ -125,7 +125,7 @@ def test_the_attack_that_is_written_is_one_that_there_is(rate, noise):
 
 def test_the_rate_of_an_attack_is_written_as_it_was_given():
     words = statement.attack(PrivacyPlan(), risk(PrivacyPlan()), 0.0100001)
-    assert "when 1.00001% of those" in words
+    assert "(FPR) of 1.00001%." in words
 
 
 def test_a_multiple_of_one_over_the_population_is_rounded_up():
@@ -175,9 +175,9 @@ def test_the_numbers_of_a_guarantee_stand_in_their_places_in_japanese():
     assert "確率 120 / 3,383" in table["仮定するサンプリング"]
     assert "PLD: 1.708" in table["アカウンタント"]
     assert "RDP: 1.989" in table["アカウンタント"]
-    # The two rates of the attack must not change places: 1% wrongly accused, 2.63% found.
-    assert "の 1% を誤って" in table["攻撃"]
-    assert "最大でも 2.63%" in table["攻撃"]
+    # The two rates of the attack must not change places: a TPR of 2.63% at an FPR of 1%.
+    assert "偽陽性率（FPR）が 1% のとき" in table["攻撃"]
+    assert "最大 2.63%" in table["攻撃"]
 
 
 def test_an_account_that_is_kept_speaks_to_each_reader_in_their_language():

@@ -54,7 +54,7 @@ def test_a_run_as_json_says_what_its_epsilon_holds_for(store):
     assert "outside this claim" in told["statement"]
     zeroing, rehearsal = told["warnings"]
     assert "Zeroing uses a quantile estimate without noise" in zeroing
-    assert "whoever knows the seed 7" in rehearsal
+    assert "Whoever knows the seed 7" in rehearsal
     with speaking("ja"):
         assert json.loads(report.as_json(store, run)) == told
 
@@ -92,9 +92,9 @@ def test_a_study_as_a_page_and_as_numbers(store, run, monkeypatch):
         store.append(queued.run_id, row)
         store.end(queued.run_id, "finished")
     page = study_report.html(store, study_id)
-    assert "The model bears noise 1 at 50 clients" in page
+    assert "Largest tolerable noise multiplier: 1 at 50 clients per round" in page
     assert "study run --spec study.json" in page
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     table = study_report.rounds_table(store, now.sweep)
     assert list(table["accuracy"]) == [0.8] * 4
     assert list(study_report.by_setting(table, "accuracy")["mean"]) == [0.8] * 4
@@ -119,12 +119,12 @@ def at(run_id, seed, *rounds):
     ],
 )
 def test_a_mean_over_seeds_is_over_the_same_ones_all_along(runs, kept, mean):
-    for table in (study_report.table_of(runs), study_report.table_of(runs[::-1])):
+    for table in (study_report.table_of_runs(runs), study_report.table_of_runs(runs[::-1])):
         found = study_report.by_setting(table, "accuracy")
         assert list(found["round"]) == kept
         assert list(found["mean"]) == pytest.approx([mean] * len(kept))
         assert list(found["seeds"]) == [2] * len(kept)
-    assert list(study_report.by_setting(study_report.table_of([]), "loss")["seeds"]) == []
+    assert list(study_report.by_setting(study_report.table_of_runs([]), "loss")["seeds"]) == []
 
 
 def finish_all(store):
@@ -147,8 +147,8 @@ def test_the_epsilons_of_a_grid_are_handed_on_with_what_they_hold_for(store, mon
     assert "at delta 2e-05, against adding or removing all data of one user" in page
     assert "independently with probability clients / 3,383" in page
     assert "Zeroing uses a quantile estimate without noise" in page
-    assert "Rehearsals: whoever knows a run" in page
-    table = study_report.rounds_table(store, schedule.look(store, study_id).runs)
+    assert "Seeded runs: not for release. Whoever knows a run" in page
+    table = study_report.rounds_table(store, schedule.current(store, study_id).runs)
     (shared,) = (
         table[["dataset", "rounds", "population", "adjacency", "delta"]].drop_duplicates().to_numpy().tolist()
     )
@@ -166,7 +166,7 @@ def test_a_run_with_zeroing_bounds_no_attack_on_its_page(store):
     page = report.html(store, run)
     assert "Nothing bounds an attack on such a run." in page
     assert "by mistake" not in page
-    assert "Without amplification" not in page
+    assert "against an attacker who knows the cohorts" not in page
     assert "State of the run: queued." in page
 
 
@@ -178,7 +178,7 @@ def test_the_statement_in_a_studys_page_is_that_of_its_final_run(store, monkeypa
     schedule.advance_all(store)
     finish_all(store)
     page = study_report.html(store, study_id)
-    (final,) = schedule.look(store, study_id).final
+    (final,) = schedule.current(store, study_id).final
     for name, text in reporting.rows(store, final):
         assert f"<td>{html.escape(name)}</td><td>{html.escape(text)}</td>" in page
     assert "writers, content 564c8c7d70258273." in page

@@ -50,7 +50,7 @@ def study_id(store, monkeypatch):
 
 
 def test_what_comes_back_is_what_was_run(store, study_id):
-    found, now = shipped.read(shipped.export(store, study_id)), schedule.look(store, study_id)
+    found, now = shipped.read(shipped.export(store, study_id)), schedule.current(store, study_id)
     assert found.now == now
     assert found.rounds.equals(rounds_table(store, now.runs))
     assert len(found.rounds) == 10 * 2  # evaluated rounds alone

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from tests.runs.damage import plan, row
 
 

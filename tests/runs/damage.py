@@ -16,7 +16,7 @@ from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.process import processes
 from dpcore.runs.store import schema
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 
 DATA = ("writers", "mine", "open", "free")
 
@@ -110,7 +110,7 @@ class State:
 
 def spent(store, dataset) -> float:
     """What all runs on a data set come to at one delta, whatever was decided about it."""
-    plans = [run.charged for run in budget.charged(store, dataset)]
+    plans = [run.charged for run in budget.charged_runs(store, dataset)]
     if any(where in (dataset, None) for _, where in store.unreadable()):
         return math.inf
     return ledger.compose(plans, 1e-6, Precision.PREVIEW).headline.value

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpcore import datasets, identity
+from dpcore import datasets
 from dpcore.datasets.importing.table import Mapping
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan, identity
 from dpcore.privacy import accounting
 from dpcore.runs.process import processes, runner, supervisor
 from dpcore.runs.store import Store, folders
@@ -62,7 +62,7 @@ def work(store, monkeypatch, engine="vectorized", *, fragile):
     network = ["dpcore.isolated"] if engine == "tff" else []
     module = "tests.runs.fragile_worker" if fragile else "dpcore.runs.process.worker"
     monkeypatch.setattr(runner, "_MODULE_FOR", {engine: [*network, module]})
-    watched = runner.Watched()
+    watched = runner.StartedWorkers()
     with lock(processes.runner_lock(store), wait=True):
         while runner.step(store, watched):
             time.sleep(0.05)

@@ -15,7 +15,7 @@ import pytest
 from dpcore.errors import BudgetExceededError, StoreError
 from dpcore.runs.process import processes, supervisor, worker
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from tests.runs.damage import plan, row, spent, state, train
 
 MAIN = "runs.sqlite"

@@ -82,9 +82,9 @@ def test_only_what_follows_the_seed_is_said_to(store):
     for run_id in (seeded, tff, unseeded):
         store.begin(run_id)
         released(store, run_id, 0, 1)
-    assert "coin by the seed" in rows(store, seeded)["Sampling done"]
+    assert "(Poisson sampling) by the seed" in rows(store, seeded)["Sampling done"]
     for run_id in (tff, unseeded):
-        assert "coin from the operating system's entropy" in rows(store, run_id)["Sampling done"]
+        assert "(Poisson sampling) from the operating system's entropy" in rows(store, run_id)["Sampling done"]
 
 
 def test_data_that_have_changed_or_are_gone_are_not_described_by_what_is_there_now(store, few_writers):

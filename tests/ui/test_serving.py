@@ -32,7 +32,7 @@ from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.ui.server import plotly_js, serve
 from tests.browser import conftest
-from tests.browser.conftest import browser  # noqa: F401
+from tests.browser.conftest import browser, control, go, press  # noqa: F401
 from tests.ports import free_port
 from tests.runs.damage import train
 from tests.ui import openid
@@ -194,7 +194,7 @@ def known(page):
 def run_again(home, page):
     """Presses the button, and returns the new run."""
     before = {run.run_id for run in Store(home).runs()}
-    page.get_by_role("button", name="Run again").click()
+    press(page, "retry")
     for _ in range(600):
         for run in Store(home).runs():
             if run.run_id not in before:
@@ -214,11 +214,11 @@ def test_a_browser_keeps_its_runs_and_another_cannot_touch_them(browser, tmp_pat
         assert cookie["sameSite"] == "Strict"
         for _ in range(2):  # another tab, and one more: the same person
             tab = runs_page(her, port, mine.run_id)
-            expect(tab.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+            expect(control(tab, "delete_run")).to_be_visible()
         his.add_cookies([cookie | {"value": mine.owner[:-1] + "!"}])
         stranger = runs_page(his, port, mine.run_id)
-        expect(stranger.get_by_role("button", name="Run again")).to_be_visible()
-        expect(stranger.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
+        expect(control(stranger, "retry")).to_be_visible()
+        expect(control(stranger, "delete_run")).to_have_count(0)
         assert run_again(tmp_path, known(stranger)).owner not in ("", mine.owner)
 
 
@@ -226,22 +226,22 @@ def test_who_finds_all_places_taken_is_told_and_who_is_in_stays(browser, shared)
     home, port = shared
     context, run_id = browser.new_context(), Store(home).runs()[0].run_id
     first = runs_page(context, port, run_id)
-    expect(first.get_by_role("button", name="Run again")).to_be_visible()
+    expect(control(first, "retry")).to_be_visible()
     with stream(port):  # it never asks for a page, and takes no place
         second = runs_page(context, port, run_id)
-        second.get_by_role("button", name="Run again").wait_for()
+        control(second, "retry").wait_for()
     third = runs_page(context, port, run_id)
     expect(third.get_by_text("All 2 places are taken")).to_be_visible()
-    expect(third.get_by_role("button", name="Run again")).to_have_count(0)
-    first.get_by_role("link", name="Ledger").first.click()
-    expect(first.get_by_text("What is allowed")).to_be_visible()
+    expect(control(third, "retry")).to_have_count(0)
+    go(first, "ledger")
+    expect(control(first, "budget")).to_be_visible()
     expect(first.get_by_text("places are taken")).to_have_count(0)
     second.close()
     deadline = time.monotonic() + 90  # until the server has seen it go
-    while not third.get_by_text("What is allowed").is_visible():
+    while not control(third, "budget").is_visible():
         assert time.monotonic() < deadline
         third.goto(f"http://localhost:{port}/ledger")
-        third.get_by_text(re.compile("What is allowed|places are taken")).first.wait_for()
+        control(third, "budget").or_(third.get_by_text("places are taken")).first.wait_for()
 
 
 def login_settings(folder, port, provider_url):
@@ -281,19 +281,19 @@ def test_only_who_is_signed_in_is_let_in_and_is_known_in_every_browser(browser, 
     theirs = Store(home).runs()[-1].run_id
     for stranger in (browser.new_context(), signed_in(browser, port, issuer, "ida", secret="guessed" * 6)):
         page = runs_page(stranger, port, theirs)
-        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        expect(control(page, "sign_in")).to_be_visible()
         expect(page.get_by_text("sign in to use it")).to_be_visible()
-        expect(page.get_by_role("button", name="Run again")).to_have_count(0)
+        expect(control(page, "retry")).to_have_count(0)
     ida = runs_page(signed_in(browser, port, issuer, "ida"), port, theirs)
     expect(ida.get_by_text("Signed in as Ida")).to_be_visible()
     hers = run_again(home, ida)
     assert hers.owner == hosting.owner_by_login(issuer, "ida")
     elsewhere = runs_page(signed_in(browser, port, issuer, "ida"), port, hers.run_id)
-    expect(elsewhere.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+    expect(control(elsewhere, "delete_run")).to_be_visible()
     bob = runs_page(signed_in(browser, port, issuer, "bob"), port, hers.run_id)
-    expect(bob.get_by_role("button", name="Run again")).to_be_visible()
-    expect(bob.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
-    elsewhere.get_by_role("button", name="Sign out").click()
+    expect(control(bob, "retry")).to_be_visible()
+    expect(control(bob, "delete_run")).to_have_count(0)
+    press(elsewhere, "sign_out")
     expect(elsewhere.get_by_text("sign in to use it")).to_be_visible()
 
 
@@ -302,7 +302,7 @@ def test_signing_in_at_a_provider(browser, signing):  # noqa: F811
     theirs = Store(home).runs()[-1].run_id
     context = browser.new_context()
     page = runs_page(context, port, theirs)
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "sign_in")
     expect(page.get_by_text("Signed in as Ada")).to_be_visible()
     expect(page).to_have_url(re.compile(f"/runs.*runs={theirs}"))  # where they wanted to go
     hers = run_again(home, runs_page(context, port, theirs))

@@ -13,8 +13,8 @@ from dpcore.language import _
 _PATTERNS = ("", "/", "x", ".", "-")
 
 
-def bars(table: pd.DataFrame) -> go.Figure:
-    """Returns a bar an epsilon; one that is infinite leaves the picture.
+def epsilon_bars(table: pd.DataFrame) -> go.Figure:
+    """Returns one bar per epsilon; one that is infinite leaves the picture.
 
     Args:
         table: Columns `what` (words) and `epsilon`.
@@ -40,7 +40,7 @@ def bars(table: pd.DataFrame) -> go.Figure:
     return drawn
 
 
-def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, float]) -> go.Figure:
+def average_sensitivity(table: pd.DataFrame, *, expected: int, usual: tuple[float, float]) -> go.Figure:
     """Returns how far one user moves the average, by how many came; and what the noise is made for.
 
     Args:
@@ -48,14 +48,14 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
         expected: The expected size of a cohort.
         usual: Between which sizes most cohorts are.
     """
-    drawn = figure(_("Users that came"), _("Moved by one user, in clip norms"))
+    drawn = figure(_("Cohort size"), _("Sensitivity of the average (clip norms)"))
     drawn.add_vrect(
         x0=usual[0],
         x1=usual[1],
         fillcolor="#808080",
         opacity=0.15,
         line_width=0,
-        annotation_text=_("95 of 100 cohorts"),
+        annotation_text=_("central 95%"),
         annotation_position="top left",
     )
     drawn.add_scatter(
@@ -63,7 +63,7 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
         y=table["moved"],
         mode="lines",
         line={"width": 3},
-        name=_("divided by those that came"),
+        name=_("divided by the actual cohort size"),
         **hover(
             f"{size:,}: {rounding.up(moved)}" for size, moved in zip(table["cohort"], table["moved"], strict=True)
         ),
@@ -73,7 +73,7 @@ def average_moves(table: pd.DataFrame, *, expected: int, usual: tuple[float, flo
         y=table["allowed"],
         mode="lines",
         line={"width": 3, "dash": "dash"},
-        name=_("what the noise is made for: divided by {expected}").format(expected=expected),
+        name=_("divided by the expected size {expected}, as the noise assumes").format(expected=expected),
         **hover(map(rounding.down, table["allowed"])),
     )
     drawn.update_yaxes(rangemode="tozero")
@@ -140,16 +140,16 @@ def over_delta(curve: pd.DataFrame, points: pd.DataFrame, *, population: int) ->
     return drawn
 
 
-def moves(table: pd.DataFrame) -> go.Figure:
+def sensitivity(table: pd.DataFrame) -> go.Figure:
     """Returns how far one user moves something, beside the noise on it.
 
     Args:
         table: Columns `what` (words), `moved` and `noise`, both fractions.
     """
-    drawn = figure("", _("Change in one round"))
+    drawn = figure("", _("Change per round"))
     for name, title, pattern, percent in (
-        ("moved", _("by one user"), "", rounding.percent),
-        ("noise", _("noise on it"), "/", rounding.down_percent),
+        ("moved", _("sensitivity to one user"), "", rounding.percent),
+        ("noise", _("standard deviation of the noise"), "/", rounding.down_percent),
     ):
         drawn.add_bar(
             x=table["what"],

@@ -21,7 +21,7 @@ def update(own: np.ndarray, steps: np.ndarray) -> go.Figure:
         own: Up to four images, ink 1, [images, side, side].
         steps: The update of the weights of their class after each step, [steps, side, side].
     """
-    drawn = make_subplots(1, 2, horizontal_spacing=0.04, subplot_titles=[_("What they wrote"), _("What they send")])
+    drawn = make_subplots(1, 2, horizontal_spacing=0.04, subplot_titles=[_("Local data"), _("Update sent")])
     drawn.add_heatmap(
         z=tiled(own, columns=2), colorscale=[PAPER, INK], zmin=0, zmax=1, showscale=False, row=1, col=1
     )
@@ -54,7 +54,7 @@ def averages(
     # Above the picture: as wide as a phone, in one line, from its left edge to above the colour bar.
     above = [
         {
-            "text": _("{noise} / {clients} = {ratio} clip norms of noise").format(
+            "text": _("effective noise: {noise} / {clients} = {ratio} clip norms").format(
                 noise=rounding.noise(noise_multiplier), clients=count, ratio=rounding.ratio(noise_multiplier, count)
             ),
             "showarrow": False,

@@ -29,13 +29,13 @@ def clipping(norms: list[np.ndarray], clip_norms: np.ndarray) -> go.Figure:
     frames = [_cohort(number, of_round, clip_norms) for number, of_round in enumerate(norms, start=1)]
     line, cut, whole = frames[-1]
     drawn.add_scatter(**line, mode="lines", name=_("clip norm"), line={"width": 4})
-    drawn.add_scatter(**cut, mode="markers", name=_("is scaled down to it"), marker={"symbol": "x", "size": 8})
-    drawn.add_scatter(**whole, mode="markers", name=_("fits below it"), marker={"symbol": "circle", "size": 8})
+    drawn.add_scatter(**cut, mode="markers", name=_("clipped"), marker={"symbol": "x", "size": 8})
+    drawn.add_scatter(**whole, mode="markers", name=_("not clipped"), marker={"symbol": "circle", "size": 8})
     drawn.add_scatter(
         x=rounds,
         y=[float(np.median(of_round)) for of_round in norms],
         mode="lines",
-        name=_("true median, which is not released"),
+        name=_("true median (not released)"),
         line={"color": _GREY, "dash": "dot", "width": 2},
     )
     drawn.frames = [
@@ -81,41 +81,11 @@ def sampling(
     columns = math.ceil(math.sqrt(_ASPECT * population))
     rows = math.ceil(population / columns)
     drawn = make_subplots(2, 1, row_heights=[0.58, 0.42], vertical_spacing=0.06, subplot_titles=["-"])
-    for name, words, dash in (("known", _("if it is known who came"), "dash"), ("sampled", _("sampled"), "solid")):
-        drawn.add_scatter(
-            x=epsilons["round"],
-            y=epsilons[name],
-            name=words,
-            line={"dash": dash, "width": 3},
-            **hover(
-                f"{number:,}: ε = {rounding.epsilon(epsilon)}"
-                for number, epsilon in zip(epsilons["round"], epsilons[name], strict=True)
-            ),
-            row=2,
-            col=1,
-        )
+    _add_epsilons(drawn, epsilons)
     frames = [_round(number, cohorts, epsilons, columns, user) for number in shown]
-    lit, now = frames[-1][0]
-    square = {"symbol": "square", "size": 6}
-    drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
-    here = {"size": 12, "symbol": "diamond", "color": _GREY}
-    drawn.add_scatter(**now, mode="markers", marker=here, hoverinfo="skip", row=2, col=1)
-    drawn.add_scatter(
-        x=[user % columns] * 2,
-        y=[user // columns] * 2,
-        mode="markers",
-        # Dark on a light one, to be seen on any colour.
-        marker={"symbol": "circle-open", "size": 16, "color": [PAPER, INK], "line": {"width": [7, 3]}},
-        hoverinfo="skip",
-        row=1,
-        col=1,
-    )
-    field = np.zeros(rows * columns, np.float32)
-    field[population:] = np.nan
-    grey = "rgba(128,128,128,0.3)"
-    drawn.add_heatmap(
-        z=field.reshape(rows, columns), colorscale=[grey, grey], showscale=False, xgap=1, ygap=1, hoverinfo="skip"
-    )
+    _add_round(drawn, *frames[-1][0])
+    _add_user(drawn, user % columns, user // columns)
+    _add_field(drawn, population, rows, columns)
     drawn.frames = [
         go.Frame(
             name=_("Round {number} of {total}").format(number=number, total=len(cohorts)),
@@ -142,6 +112,58 @@ def sampling(
     return drawn
 
 
+def _add_epsilons(drawn: go.Figure, epsilons: pd.DataFrame) -> None:
+    """Adds both curves of epsilon, below the field."""
+    for name, label, dash in (
+        ("known", _("without amplification"), "dash"),
+        ("sampled", _("with amplification by sampling"), "solid"),
+    ):
+        drawn.add_scatter(
+            x=epsilons["round"],
+            y=epsilons[name],
+            name=label,
+            line={"dash": dash, "width": 3},
+            **hover(
+                f"{number:,}: ε = {rounding.epsilon(epsilon)}"
+                for number, epsilon in zip(epsilons["round"], epsilons[name], strict=True)
+            ),
+            row=2,
+            col=1,
+        )
+
+
+def _add_round(drawn: go.Figure, lit: dict, now: dict) -> None:
+    """Adds what moves from round to round: the users who are lit, and where epsilon stands."""
+    square = {"symbol": "square", "size": 6}
+    drawn.add_scatter(**lit, mode="markers", marker=square, hoverinfo="skip", row=1, col=1)
+    here = {"size": 12, "symbol": "diamond", "color": _GREY}
+    drawn.add_scatter(**now, mode="markers", marker=here, hoverinfo="skip", row=2, col=1)
+
+
+def _add_user(drawn: go.Figure, column: int, row: int) -> None:
+    """Adds the ring around the user whose rounds are counted."""
+    drawn.add_scatter(
+        x=[column] * 2,
+        y=[row] * 2,
+        mode="markers",
+        # Dark on a light one, to be seen on any colour.
+        marker={"symbol": "circle-open", "size": 16, "color": [PAPER, INK], "line": {"width": [7, 3]}},
+        hoverinfo="skip",
+        row=1,
+        col=1,
+    )
+
+
+def _add_field(drawn: go.Figure, population: int, rows: int, columns: int) -> None:
+    """Adds a grey square for each user."""
+    field = np.zeros(rows * columns, np.float32)
+    field[population:] = np.nan
+    grey = "rgba(128,128,128,0.3)"
+    drawn.add_heatmap(
+        z=field.reshape(rows, columns), colorscale=[grey, grey], showscale=False, xgap=1, ygap=1, hoverinfo="skip"
+    )
+
+
 def _round(
     number: int, cohorts: list[np.ndarray], epsilons: pd.DataFrame, columns: int, user: int
 ) -> tuple[list[dict], list[dict]]:
@@ -151,15 +173,19 @@ def _round(
     kind = np.uint8 if columns < 256 else np.uint16
     lit = {"x": (came % columns).astype(kind), "y": (came // columns).astype(kind)}
     so_far = sum(bool((cohort == user).any()) for cohort in cohorts[:number])
-    title = _("{came:,} users came; the ringed one to {times} of {number} rounds").format(
+    title = _("{came:,} users sampled; the ringed one in {times} of {number} rounds").format(
         came=len(came), times=so_far, number=number
     )
     # In the middle between the figure's edges, not the axes': on a phone it needs all the width.
     middle = {"x": 0.5, "xref": "paper", "xshift": -20}
     notes = [{**middle, "y": 1.01, "yref": "paper", "yanchor": "bottom", "text": title}]
     for name, words, beside in (
-        ("known", _("ε = {epsilon} if it is known who came"), {"yanchor": "bottom", "yshift": 4}),
-        ("sampled", _("ε = {epsilon} sampled"), {"yanchor": "top", "yshift": -8}),  # a curve that rises is above it
+        ("known", _("ε = {epsilon} without amplification"), {"yanchor": "bottom", "yshift": 4}),
+        (
+            "sampled",
+            _("ε = {epsilon} with amplification by sampling"),
+            {"yanchor": "top", "yshift": -8},
+        ),  # a curve that rises is above it
     ):
         notes.append(
             {

@@ -45,11 +45,11 @@ def by_round(table: pd.DataFrame, *, total_rounds: int, accepted: float, beyond:
     return drawn
 
 
-def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
+def accuracy_by_epsilon(table: pd.DataFrame, *, accepted: float) -> go.Figure:
     """Returns final accuracy against epsilon, by factors, and the largest epsilon that is accepted.
 
     Args:
-        table: A row a setting: `setting`, `noise`, `clients`, `epsilon` (infinite without noise), `accuracy`, `band`
+        table: One row per setting: `setting`, `noise`, `clients`, `epsilon` (infinite without noise), `accuracy`, `band`
             (half the range over the seeds).
         accepted: The epsilon.
     """
@@ -72,13 +72,13 @@ def price(table: pd.DataFrame, *, accepted: float) -> go.Figure:
         drawn.add_hline(
             y=row.accuracy,
             line={"dash": "dot", "color": colours.of_noise(0)},
-            name=_("without noise"),
+            name=_("non-private baseline"),
             showlegend=True,
         )
     drawn.add_vline(
         x=accepted,
         line={"dash": "dash", "width": 2, "color": "#808080"},
-        name=_("accepted"),
+        name=_("largest acceptable ε"),
         showlegend=True,
     )
     show_legend(drawn)

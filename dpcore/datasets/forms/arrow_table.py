@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from dpcore.datasets.forms.arrow_types import plain, plain_field
-from dpcore.datasets.importing.tabular import Batch, Roles, Table, described, rows_at_once
+from dpcore.datasets.importing.tabular import Batch, Roles, Table, column_of, rows_per_batch
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -28,7 +28,7 @@ class ArrowTable(Table):
         self._random = start == _FILE
         with self._opened(None)[1] as reader:
             self._schema = reader.schema
-        self.columns = tuple(described(plain_field(field)) for field in self._schema)
+        self.columns = tuple(column_of(plain_field(field)) for field in self._schema)
         self.roles = Roles(class_names=class_names(self._schema))
 
     def _opened(self, names: list[str] | None):
@@ -47,7 +47,7 @@ class ArrowTable(Table):
             parts = (reader.get_batch(place) for place in range(count)) if self._random else reader
             for place, part in enumerate(parts):
                 part.validate(full=True)  # a damaged file would lead outside of it
-                step = rows_at_once(part, self.columns)
+                step = rows_per_batch(part, self.columns)
                 for start in range(0, len(part), step):
                     rows = part.slice(start, step)
                     fraction = (place + 1) / count if count else source.tell() / size

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """Returns the same values without dictionaries, views, runs and extensions; tensors become nested lists."""
+    """Returns the same values [rows] without dictionaries, views, runs and extensions; tensors become nested lists."""
     kind = column.type
     if isinstance(kind, pa.FixedShapeTensorType) and not column.null_count:
         return nested(_tensors(column))
@@ -46,7 +46,7 @@ def plain_field(field: pa.Field) -> pa.Field:
 
 
 def nested(values: np.ndarray) -> pa.Array:
-    """Returns an array of any number of axes as lists of fixed size in lists of fixed size."""
+    """Returns an array [rows, ...] as a column [rows] of lists of fixed size, one in the other for each further axis."""
     plain = np.dtype(np.float64) if values.dtype == np.longdouble else values.dtype.newbyteorder("=")
     column = pa.array(values.astype(plain, copy=False).ravel())
     for size in reversed(values.shape[1:]):

@@ -37,7 +37,7 @@ class Head:
     decimal: str
 
 
-def head_of(path: Path) -> Head:
+def read_head(path: Path) -> Head:
     """Returns how a file is to be read.
 
     Raises:
@@ -54,7 +54,7 @@ def head_of(path: Path) -> Head:
             file.seek(0)
             names = next(csv.reader(file, delimiter=delimiter))
     except UnicodeDecodeError as err:
-        raise not_utf_8(path) from err
+        raise not_utf_8_error(path) from err
     if not second and not first.endswith(("\n", "\r")):
         raise DatasetError(_("{file} has no rows.").format(file=path.name))
     if len(names) == 1:
@@ -66,7 +66,7 @@ def head_of(path: Path) -> Head:
     return Head(names=names, delimiter=delimiter, decimal="," if commas else ".")
 
 
-def not_utf_8(path: Path) -> DatasetError:
+def not_utf_8_error(path: Path) -> DatasetError:
     """The error about a file in another encoding; it names the first line that shows it."""
     good = 0
     with path.open("rb") as file, suppress(UnicodeDecodeError):

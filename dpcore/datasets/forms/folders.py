@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -56,7 +57,7 @@ def parts_of(folder: Path) -> Parts:
         message = _("Expected files in {folder} that end in {endings}, found none.")
         raise DatasetError(message.format(folder=_called(folder), endings=", ".join((*ENDINGS, *PACKED))))
     forms = {_form(path): path.relative_to(folder) for path in files}
-    parts = [(split_words.of_path(path.relative_to(folder).parts), path) for path in files]
+    parts = [(split_words.split_of_path(path.relative_to(folder).parts), path) for path in files]
     if any(split for split, _path in parts):
         parts = [part for part in parts if not {*part[1].relative_to(folder).parts[:-1]} & _STAGES]
         forms = {_form(path): path.relative_to(folder) for _split, path in parts}
@@ -66,8 +67,8 @@ def parts_of(folder: Path) -> Parts:
             "Expected files of one form in {folder}, all of them named as training or as testing or none, found {files}. "
             "Put those that go together into a folder."
         )
-        files = [*map(str, forms.values())] if len(forms) > 1 else [str(path) for path in unclear[:5]]
-        raise DatasetError(message.format(folder=_called(folder), files=", ".join(files)))
+        some = [*map(str, forms.values())] if len(forms) > 1 else [str(path) for path in unclear[:5]]
+        raise DatasetError(message.format(folder=_called(folder), files=", ".join(some)))
     return _told_apart(parts)
 
 
@@ -108,7 +109,8 @@ def _saved(folder: Path) -> list[Path]:
         message = _("The rows of {folder} were chosen and not written anew. Save it again after flatten_indices().")
         raise DatasetError(message.format(folder=folder.name))
     files = state.get("_data_files")
-    names = [file.get("filename") for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    listed = files if isinstance(files, list) else []
+    names: list[Any] = [file.get("filename") for file in listed if isinstance(file, dict)]
     if not names or not all(map(_plain, names)):
         message = _("Expected {file} in {folder} to name files in that folder, found {names}.")
         raise DatasetError(message.format(file=_SAVED, folder=folder.name, names=str(names)[:80]))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.json_stream import JsonStream
 from dpcore.datasets.forms.leaf import KEYS, LeafTable
-from dpcore.datasets.importing.tabular import BYTES, Batch, Table, described
+from dpcore.datasets.importing.tabular import BYTES, Batch, Table, column_of
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -31,12 +31,13 @@ class JsonRows(Table):
             raise DatasetError(_("{file} has no rows.").format(file=path.name))
         names = list(dict.fromkeys(name for row in rows for name in row))
         self.columns = tuple(
-            described(pa.field(name, self._array(name, [row.get(name) for row in rows], 0).type)) for name in names
+            column_of(pa.field(name, self._array(name, [row.get(name) for row in rows], 0).type)) for name in names
         )
 
     def _batches(self, names: list[str], text: list[str] | None) -> Iterator[tuple[Batch, float]]:
-        size, done, begun, rows = max(self._path.stat().st_size, 1), 0, 0, []
-        for row, characters in chain(self._rows(), [(None, math.inf)]):
+        size, done, begun = max(self._path.stat().st_size, 1), 0, 0.0
+        rows: list[dict[str, Any]] = []
+        for row, characters in chain[tuple[dict[str, Any], float]](self._rows(), [({}, math.inf)]):
             if rows and (len(rows) == _ROWS or characters - begun > BYTES):
                 values = {name: [row.get(name) for row in rows] for name in names}
                 values |= {name: [_named(value) for value in values[name]] for name in text or []}

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.json_stream import JsonStream
-from dpcore.datasets.importing.tabular import Batch, Roles, Table, described
+from dpcore.datasets.importing.tabular import Batch, Roles, Table, column_of
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -30,7 +30,7 @@ class LeafTable(Table):
             first = next(self._users())
         except StopIteration:
             raise DatasetError(_("{file} holds no examples.").format(file=path.name)) from None
-        self.columns = tuple(described(pa.field(name, column.type)) for name, column in first[0].items())
+        self.columns = tuple(column_of(pa.field(name, column.type)) for name, column in first[0].items())
         flat = pa.types.is_fixed_size_list(first[0]["x"].type) and first[0]["x"].type.list_size == _FEMNIST
         self.roles = Roles(
             user="user", label="y", numbered=True, image_shape=(28, 28) if flat else None, as_it_is=flat
@@ -42,7 +42,7 @@ class LeafTable(Table):
 
     def _users(self) -> Iterator[tuple[Batch, float]]:
         """Yields the examples of each user who has some, and the fraction of the file that is then read."""
-        size, promised, held = max(self._path.stat().st_size, 1), {}, {}
+        size, promised, held = max(self._path.stat().st_size, 1), {}, dict[str, Any]()
         with self._path.open(encoding="utf-8-sig") as file:
             stream = JsonStream(file, self._path)
             for key in stream.items():

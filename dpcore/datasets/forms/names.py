@@ -1,4 +1,4 @@
-"""Ids and labels in whatever shape a file has them, as one value a row."""
+"""Ids and labels in whatever shape a file has them, as one value per row."""
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ class Flat:
         self._width: int | None = None  # of one-hot rows
 
     def __call__(self, column: pa.Array, first_row: int) -> pa.Array:
-        """Returns the column as it is where it has a value a row, and else what its rows stand for.
+        """Returns the column as it is where it has one value per row, and else what its rows stand for.
 
         Raises:
             DatasetError: If a row is an array of several values and not one-hot.

@@ -58,8 +58,8 @@ def form_of(path: Path) -> str:
     if start.startswith(_GZIP):
         message = _("{file} is packed. Let its name end in {ending}.gz, as what is in it.")
         raise DatasetError(message.format(file=path.name, ending=ending if ending in ENDINGS else ".csv"))
-    form = next((form for form, endings in FORMS.items() if ending in endings), None)
-    if form is None:
+    by_ending = next((form for form, endings in FORMS.items() if ending in endings), None)
+    if by_ending is None:
         message = _(_BY_ENDING.get(ending, "")) or _("Expected a file that ends in {endings}, found {file}.")
         raise DatasetError(message.format(endings=", ".join((*ENDINGS, *PACKED)), file=path.name))
-    return form
+    return by_ending

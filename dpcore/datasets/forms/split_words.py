@@ -13,7 +13,7 @@ TEST = ("test", "testing", *VALID)
 _YES, _NO = ("1", "1.0", "true", "yes", "t", "y"), ("0", "0.0", "false", "no", "f", "n")
 
 
-def of_path(parts: tuple[str, ...]) -> str | None:
+def split_of_path(parts: tuple[str, ...]) -> str | None:
     """Returns "train", "test" or another word of a file's place: of its folder, or the only one in its name."""
     for part in reversed(parts):
         words = {word for word in re.split(r"[^a-z]+", part.lower()) if word in TRAIN + TEST}
@@ -22,12 +22,12 @@ def of_path(parts: tuple[str, ...]) -> str | None:
     return None
 
 
-def testing(column: str, values: list[str]) -> tuple[np.ndarray, str]:
-    """Returns which of a split column's values means testing, and what a reader should know of that; in English.
+def test_values(column: str, values: list[str]) -> tuple[np.ndarray, str]:
+    """Returns which of a split column's values mean testing, bool [num_values], and what to know of that; in English.
 
     Args:
         column: Its name, which says what yes and no answer.
-        values: The distinct values of the column.
+        values: The distinct values of the column, [num_values].
 
     Raises:
         DatasetError: If a value means neither training nor testing.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.forms.unpacking import check_size
-from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, described, only_text
+from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, column_of, only_text_error
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -34,9 +34,9 @@ class Hdf5Table(Table):
                 raise DatasetError(_("{file} holds no examples.").format(file=path.name))
             user, features = max(first, key=lambda one: len(one[1]))  # who lacks one is told of it
             batch = self._joined([self._read(user, features, list(features), slice(0, 1))])
-        self.columns = tuple(described(pa.field(name, column.type)) for name, column in batch.items())
+        self.columns = tuple(column_of(pa.field(name, column.type)) for name, column in batch.items())
         if all(column.kind == "text" for column in self.columns):
-            raise only_text(path, list(batch)[1:])
+            raise only_text_error(path, list(batch)[1:])
         label = next((name for name in batch if name in _LABELS), None)
         # As TFF publishes them: pixels of EMNIST between 0 and 1, bytes of CIFAR-100.
         self.roles = Roles(user=_USER, label=label, numbered=True, as_it_is=True)
@@ -106,7 +106,7 @@ class Hdf5Table(Table):
                 for name, array in arrays.items()
             )
             raise DatasetError(message.format(user=user, file=self._path.name, found=found or _("nothing")))
-        return arrays, lengths.pop()
+        return arrays, int(lengths.pop() or 0)
 
     def _read(self, user: str, features: dict, names: list[str], rows: slice) -> dict[str, np.ndarray]:
         """Returns some rows of a user's arrays, and whose they are."""

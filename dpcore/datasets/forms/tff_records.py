@@ -17,7 +17,7 @@ from google.protobuf import message as protobuf
 from dpcore.datasets import federated_emnist, tff_sqlite
 from dpcore.datasets.forms.arrow_types import nested
 from dpcore.datasets.importing import spelling
-from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, described, only_text
+from dpcore.datasets.importing.tabular import BYTES, Batch, Roles, Table, column_of, only_text_error
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
@@ -60,9 +60,9 @@ class SqliteTable(Table):
             raise DatasetError(message.format(name=name, file=path.name))
         names = [_USER, *[_SPLIT] * (len(self._splits) > 1), *self._features]
         columns = self._columns(names, [first])
-        self.columns = tuple(described(pa.field(name, column.type)) for name, column in columns.items())
+        self.columns = tuple(column_of(pa.field(name, column.type)) for name, column in columns.items())
         if all(kind == "bytes" and _is_text(columns[name][0]) for name, (kind, _count) in self._features.items()):
-            raise only_text(path, self._features)
+            raise only_text_error(path, self._features)
         label = next((name for name in self._features if name in _LABELS), None)
         self.roles = Roles(
             user=_USER,
@@ -81,7 +81,7 @@ class SqliteTable(Table):
             1, min(_IMAGES if images else _RECORDS, BYTES // (8 * max(sum(count for _, count in chosen), 1)))
         )
         total = max(sum(self._promised.values()), 1)
-        held, records = Counter(), self._records()
+        held, records = Counter[tuple[str, str]](), self._records()
         spelled = functools.cache(lambda user: spelling.spelled(user) or "")
         while rows := list(islice(records, most)):
             held.update((split, spelled(user)) for user, split, _record in rows)

@@ -6,16 +6,17 @@ What is unpacked goes to a folder that is given, and is gone afterwards.
 import codecs
 import errno
 import gzip
+import io
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
-from dpcore.datasets.importing.reading import check_is_file, reason
+from dpcore.datasets.importing.file_errors import check_is_file, reason
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -109,7 +110,7 @@ def _hidden(member: str) -> bool:
     return member.startswith("__MACOSX/") or PurePosixPath(member).name.startswith(".")
 
 
-def _write(path: Path, raw: BinaryIO, source: BinaryIO, target: Path, progress: Progress) -> Path:
+def _write(path: Path, raw: BinaryIO, source: IO[bytes] | gzip.GzipFile, target: Path, progress: Progress) -> Path:
     done, size = 0, max(path.stat().st_size, 1)
     with target.open("wb") as file:
         while chunk := source.read(_CHUNK):
@@ -126,12 +127,13 @@ def _recoded(path: Path, folder: Path, progress: Progress) -> Path:
     target.parent.mkdir()
     try:
         with (
-            path.open(encoding="utf-16", newline="") as file,
+            path.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding="utf-16", newline="") as file,
             target.open("w", encoding="utf-8", newline="") as out,
         ):
             while text := file.read(_CHUNK):
                 out.write(text)
-                progress(_("Unpacking"), file.buffer.tell() / size)
+                progress(_("Unpacking"), raw.tell() / size)
     except UnicodeError as err:
         message = _("{file} begins as UTF-16 and goes on as something else. Save it as UTF-8.")
         raise DatasetError(message.format(file=path.name)) from err

@@ -1,4 +1,4 @@
-"""CSV files: text with one row a line, under a line with the names of the columns."""
+"""CSV files: text with one row per line, under a line with the names of the columns."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from dpcore.datasets.forms.csv_head import SEPARATORS, head_of, not_utf_8
-from dpcore.datasets.importing.tabular import BYTES, Batch, Table, described, not_a_number
+from dpcore.datasets.forms.csv_head import SEPARATORS, not_utf_8_error, read_head
+from dpcore.datasets.importing.tabular import BYTES, Batch, Table, column_of, not_a_number_error
 from dpcore.errors import DatasetError
 from dpcore.language import N_, _
 
@@ -22,13 +22,13 @@ class CsvTable(Table):
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self._head = head_of(path)
+        self._head = read_head(path)
         self._names = self._head.names
         if self._head.decimal == ",":
             self.notes = (_DECIMAL_COMMA,)
         with self._explained([]), path.open("rb") as raw, self._opened(raw) as reader:
             found = [field.with_name(name.strip()) for name, field in zip(self._names, reader.schema, strict=True)]
-        self.columns = tuple(described(field) for field in found)
+        self.columns = tuple(column_of(field) for field in found)
         self._yes_or_no = {field.name for field in found if pa.types.is_boolean(field.type)}
         self._raw = {name.strip(): name for name in self._names}
 
@@ -62,11 +62,11 @@ class CsvTable(Table):
         try:
             yield
         except UnicodeDecodeError as err:
-            raise not_utf_8(self._path) from err
+            raise not_utf_8_error(self._path) from err
         except pa.ArrowInvalid as err:
             self._explain(numbers)
             if "UTF8" in str(err):
-                raise not_utf_8(self._path) from err
+                raise not_utf_8_error(self._path) from err
             message = _("{file} cannot be read as CSV: {reason}. Expected UTF-8 text, one row a line.")
             raise DatasetError(message.format(file=self._path.name, reason=err)) from err
 
@@ -95,7 +95,7 @@ class CsvTable(Table):
                             wrong &= ~yes_or_no  # names what is neither
                         if wrong.any():
                             row = int(np.flatnonzero(wrong)[0])
-                            raise not_a_number(name, done + row, values[row])
+                            raise not_a_number_error(name, done + row, values[row])
                     done += len(batch)
             except pa.ArrowInvalid as err:
                 if bad_rows:

@@ -41,14 +41,14 @@ class Layout:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Returns rows of features [num_rows, num_features] in the order of `shape`."""
-        if not self.first:
+        if not self.first or self.shape is None:
             return features
         height, width, channels = self.shape
         moved = features.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(moved).reshape(features.shape)
 
 
-def guessed(axes: tuple[int, ...], *, told: bool = False) -> Layout:
+def guessed_layout(axes: tuple[int, ...], *, told: bool = False) -> Layout:
     """Returns what arrays of these axes are.
 
     Two axes are a grey image unless one is far longer than the other, as in a series. Of three, the first or the last has
@@ -58,8 +58,8 @@ def guessed(axes: tuple[int, ...], *, told: bool = False) -> Layout:
         axes: Of an example, without that of the rows.
         told: Whether somebody has said that it is an image.
 
-    >>> guessed((28, 28)).shape, guessed((3, 32, 32)).shape, guessed((100, 3)).shape
-    ((28, 28), (32, 32, 3), None)
+    >>> [guessed_layout(axes).shape for axes in ((28, 28), (3, 32, 32), (100, 3))]
+    [(28, 28), (32, 32, 3), None]
     """
     if len(axes) == 2:
         return Layout(shape=axes) if told or _is_picture(axes, _GREY) else Layout(note=_NONE.format(axes=_by(axes)))
@@ -74,7 +74,7 @@ def guessed(axes: tuple[int, ...], *, told: bool = False) -> Layout:
     return Layout(shape=shape, first=moved, note=note.format(axes=_by(axes), shape=_by(shape)))
 
 
-def layout(
+def chosen_layout(
     axes: tuple[int, ...] | None, width: int, *, given: tuple[int, ...] | None, usual: tuple[int, ...] | None
 ) -> Layout:
     """Returns what the features of a table are.
@@ -90,7 +90,7 @@ def layout(
     """
     if given is None:
         flat = axes is None or len(axes) == 1
-        return Layout(shape=usual) if flat and usual and math.prod(usual) == width else guessed(axes or ())
+        return Layout(shape=usual) if flat and usual and math.prod(usual) == width else guessed_layout(axes or ())
     if len(given) not in (2, 3) or math.prod(given) != width or min(given) < 1:
         message = _(
             "Expected image_shape to be (height, width) or (height, width, channels) of {width:,} features, "
@@ -98,14 +98,14 @@ def layout(
         )
         raise InvalidValueError("image_shape", message.format(width=width, given=given))
     given, flat = tuple(given), len(_without_ones(axes or ())) < 2
-    if len(given) == 3 and axes == (given[2], *given[:2]) != given:
+    if axes is not None and len(given) == 3 and axes == (given[2], *given[:2]) != given:
         return Layout(shape=given, first=True, note=_MOVED.format(axes=_by(axes), shape=_by(given)))
     if axes is not None and len(axes) == 3 and given == (axes[2], *axes[:2]) != axes:
         return Layout(shape=axes)
-    if not flat and _without_ones(given) != _without_ones(axes):
+    if axes is not None and not flat and _without_ones(given) != _without_ones(axes):
         message = _("Expected image_shape to be that of the arrays, {axes}, found {given}. Leave it out.")
         raise InvalidValueError("image_shape", message.format(axes=_by(axes), given=_by(given)))
-    return guessed(given, told=True)
+    return guessed_layout(given, told=True)
 
 
 def _without_ones(axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -132,7 +132,7 @@ def check_model(model: str, shape: tuple[int, ...] | None, dataset: str) -> None
         raise InvalidValueError("model", message.format(side=_CNN_SIDE, found=found, dataset=dataset))
 
 
-def parsed(text: str | None) -> tuple[int, ...] | None:
+def parsed_shape(text: str | None) -> tuple[int, ...] | None:
     """Returns the image shape that a text says, as 28x28 or 32x32x3; `None` of nothing.
 
     Raises:

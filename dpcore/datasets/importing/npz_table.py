@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dpcore.datasets.forms.arrow_types import nested
-from dpcore.datasets.importing.tabular import BYTES, ROWS, Batch, Table, described
+from dpcore.datasets.importing.tabular import BYTES, ROWS, Batch, Table, column_of
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -47,7 +47,7 @@ class NpzTable(Table):
             raise DatasetError(message.format(file=path.name, found=found))
         self._rows = next(iter(lengths.values()), 0)
         self.columns = tuple(
-            described(pa.field(name, _arrow(np.empty((0, *shape[1:]), dtype)).type))
+            column_of(pa.field(name, _arrow(np.empty((0, *shape[1:]), dtype)).type))
             for name, (shape, dtype, _fortran) in self._headers.items()
         )
 

@@ -48,18 +48,22 @@ class Scaler:
     factor: np.ndarray | float = 1.0
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, int]:
-        """Returns the scaled features, and how many values were outside the bounds."""
+        """Returns the scaled features, `dtype` of the shape of `features`, and how many values were outside the bounds.
+
+        Args:
+            features: uint8, float32 or float64 [rows, num_features].
+        """
         if self.dtype is np.uint8:
             return np.rint(features * self.factor).astype(np.uint8), 0
         values, outside = features.astype(np.float64), 0
-        if self.low is not None:
+        if self.low is not None and self.high is not None:
             outside = int(((values < self.low) | (values > self.high)).sum())
             values = np.clip(values, self.low, self.high)
         return ((values - self.shift) * self.factor).astype(np.float32), outside
 
 
 def chunks(features: np.ndarray, num_rows: int) -> Iterator[slice]:
-    """Yields slices of `num_rows` rows as wide as those of `features`, some megabytes each."""
+    """Yields slices of `num_rows` rows as wide as those of `features` [_, num_features], some megabytes each."""
     step = max(1, _CHUNK_BYTES // (features.shape[1] * 8))
     return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
 
@@ -97,6 +101,7 @@ def fit(
     if scaling == "none" or (scaling is None and image and as_it_is):
         return Scaler(scaling=N_("As they are in the table"))
     if scaling == "bounds":
+        assert bounds is not None  # as a `Mapping` has checked
         low, high = _low_and_high(names, bounds)
         return Scaler(
             scaling=N_("Clipped to fixed bounds, which become 0 and 1"),
@@ -105,26 +110,35 @@ def fit(
             shift=low,
             factor=1 / (high - low),
         )
+    return _standardiser(features, names, train)
+
+
+def _standardiser(features: np.ndarray, names: list[str], train: np.ndarray) -> Scaler:
+    """Returns what standardises every feature over the rows that are trained on; arguments as of `fit`."""
     rows = np.sort(train)  # in the order of the file, which reads faster
     total = sum(_part(features, rows[part]).sum(0) for part in chunks(features, len(rows)))
     mean = total / len(rows)
     squares = sum(((_part(features, rows[part]) - mean) ** 2).sum(0) for part in chunks(features, len(rows)))
     deviation = np.sqrt(squares / len(rows))
     constant = deviation <= 1e-12 * np.abs(mean)  # but for rounding
-    found = ()
-    if constant.any() and len(names) == len(constant):
-        words = N_("Features that are the same in every training example: {names}.")
-        found = (words.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)
-    elif constant.any():
-        words = N_("Of the {total:,} numbers in column {name}, {count:,} are the same in every training example.")
-        found = (words.format(total=len(constant), name=names[0], count=int(constant.sum())),)
     return Scaler(
         scaling=N_("Standardised to mean 0 and standard deviation 1 over the training examples"),
         access_note=_ACCESS,
-        warnings=found,
+        warnings=_constant_warnings(names, constant),
         shift=mean,
         factor=1 / np.where(constant, 1.0, deviation),
     )
+
+
+def _constant_warnings(names: list[str], constant: np.ndarray) -> tuple[str, ...]:
+    """Returns what to say of features that do not vary, bool [num_features]; nothing where all do."""
+    if not constant.any():
+        return ()
+    if len(names) == len(constant):
+        message = N_("Features that are the same in every training example: {names}.")
+        return (message.format(names=", ".join(names[place] for place in np.flatnonzero(constant)[:5])),)
+    message = N_("Of the {total:,} numbers in column {name}, {count:,} are the same in every training example.")
+    return (message.format(total=len(constant), name=names[0], count=int(constant.sum())),)
 
 
 def _of_bytes(features: np.ndarray) -> int | None:

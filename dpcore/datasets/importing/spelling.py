@@ -84,10 +84,10 @@ def _of_bytes(value: bytes) -> str | None:
     return str(uuid.UUID(bytes=value)) if len(value) == 16 else f"0x{value.hex()}"
 
 
-def says_nothing(spelling: str) -> bool:
+def means_missing(spelling: str) -> bool:
     """Whether a spelling is one of those that programs write for a missing value.
 
-    >>> [word for word in ("NA", "<NA>", "None", "—", "nobody") if says_nothing(word)]
+    >>> [word for word in ("NA", "<NA>", "None", "—", "nobody") if means_missing(word)]
     ['NA', '<NA>', 'None', '—']
     """
     folded = spelling.lower() if spelling.isascii() else unicodedata.normalize("NFKC", spelling).casefold()
@@ -96,11 +96,13 @@ def says_nothing(spelling: str) -> bool:
     )
 
 
-def key(spelling: str) -> str:
+def comparison_key(spelling: str) -> str:
     """Returns what the spellings of one name have in common: of other case, width or blanks, or the same number.
 
-    >>> {key(one) for one in ("1", "1.0", "01", "1e0", "+1", "\\uff11")}, key("Ann\\u00a0Lee") == key("ann lee")
-    ({'1'}, True)
+    >>> {comparison_key(one) for one in ("1", "1.0", "01", "1e0", "+1", "\\uff11")}
+    {'1'}
+    >>> comparison_key("Ann\\u00a0Lee") == comparison_key("ann lee")
+    True
     """
     if spelling.isascii():
         folded = spelling.lower()
@@ -129,12 +131,12 @@ def _written(number: Decimal) -> str:
     return f"{number:f}" if abs(number.adjusted()) < _WRITTEN_OUT else str(number)
 
 
-def alike(spellings: Iterable[str]) -> list[list[str]]:
-    """Returns those of distinct spellings that have a `key` in common, together; each list has two or more."""
+def groups_alike(spellings: Iterable[str]) -> list[list[str]]:
+    """Returns those of distinct spellings that have a `comparison_key` in common, together; each list has two or more."""
     first: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
     for spelling in spellings:
-        common = key(spelling)
+        common = comparison_key(spelling)
         if first.setdefault(common, spelling) is not spelling:
             groups.setdefault(common, [first[common]]).append(spelling)
     return list(groups.values())

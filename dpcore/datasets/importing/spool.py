@@ -35,10 +35,10 @@ class Spool:
         self._width, self._dtype = 0, None
 
     def __call__(self, batch: dict[str, pa.Array], keep: np.ndarray, first_row: int) -> np.ndarray:
-        """Returns the features of some rows as they are written.
+        """Returns the features of some rows as they are written, uint8, float32 or float64 [kept_rows, num_features].
 
         Args:
-            batch: The columns.
+            batch: The columns, [rows] each.
             keep: Which of their rows are not left out, bool [rows].
             first_row: The place of the first of them in the table, from 0.
 
@@ -69,25 +69,31 @@ class Spool:
         if self._encoded and self._image_shape is None:  # their channels are where they belong
             self.layout = images.Layout(shape=axes)
         else:
-            self.layout = images.layout(axes, self._width, given=self._image_shape, usual=self._roles.image_shape)
+            self.layout = images.chosen_layout(
+                axes, self._width, given=self._image_shape, usual=self._roles.image_shape
+            )
         if len(self.names) == self._width:
             self.names = [self._columns[place] for place in self.layout(np.arange(self._width)[None])[0]]
 
     def array(self, path: Path, num_rows: int) -> np.ndarray:
-        """Returns what was written to a file, [num_rows, num_features], mapped to it."""
+        """Returns what was written to a file, [num_rows, num_features] of the type of the first batch, mapped to it."""
         return np.memmap(path, self._dtype, "r", shape=(num_rows, self._width))
 
 
 def _kept(
     batch: dict[str, pa.Array], keep: np.ndarray, first_row: int
 ) -> tuple[np.ndarray, tuple[int, ...] | None]:
-    """Returns `columns.block` of the rows to keep; an error names the row by its place among all."""
+    """Returns `columns.feature_block` of the rows to keep; an error names the row by its place among all."""
     if keep.all():
-        return columns.block(batch, first_row)
+        return columns.feature_block(batch, first_row)
     try:
-        return columns.block({name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row)
+        return columns.feature_block(
+            {name: column.filter(pa.array(keep)) for name, column in batch.items()}, first_row
+        )
     except DatasetError:
         edges = np.flatnonzero(np.diff(keep, prepend=False, append=False)).reshape(-1, 2)
         for begin, end in edges:  # pieces without a gap, to find the row again that is meant
-            columns.block({name: column[begin:end] for name, column in batch.items()}, first_row + int(begin))
+            columns.feature_block(
+                {name: column[begin:end] for name, column in batch.items()}, first_row + int(begin)
+            )
         raise

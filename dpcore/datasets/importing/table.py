@@ -1,4 +1,4 @@
-"""A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row an example."""
+"""A user's own table as a federated data set, in any of the forms of `dpcore.datasets.forms`: one row per example."""
 
 import re
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore.datasets import columns, federated, findings, splitting
+from dpcore.datasets import columns, federated, splitting, table_warnings
 from dpcore.datasets.forms import split_words
 from dpcore.datasets.importing import scaling, table_files
+from dpcore.datasets.importing.file_errors import explaining_errors
 from dpcore.datasets.importing.mapping import Mapping, completed
-from dpcore.datasets.importing.reading import reading
 from dpcore.datasets.importing.spool import Spool
 from dpcore.datasets.importing.tabular import Roles, Table
 from dpcore.errors import DatasetError, InvalidValueError
@@ -99,28 +99,39 @@ def convert(
         )
         written, outside = {}, 0
         for split, order in chosen.items():
-            *written[split], clipped = _write(rows, split, order, scaler, partial, progress)
+            offsets, labels, clipped = _write(rows, split, order, scaler, partial, progress)
+            written[split] = offsets, labels
             outside += clipped
         spool.unlink()
-        warnings = [*rows.warnings, *findings.sentences(rows.class_names, written), *scaler.warnings]
-        if outside:
-            share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
-            words = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
-            warnings.append(words.format(share=share))
+        share = outside / (rows.features.shape[1] * sum(map(len, chosen.values())))
+        warnings = [*rows.warnings, *table_warnings.sentences(rows.class_names, written), *scaler.warnings]
         federated.write_manifest(
             partial,
             name=name,
             num_classes=len(rows.classes),
-            description=federated.Description(
-                source=_source(path, mapping),
-                scaling=scaler.scaling,
-                access_note=scaler.access_note,
-                class_names=rows.class_names,
-                feature_names=tuple(rows.names) if rows.axes is None else (),
-                image_shape=rows.image_shape,
-                warnings=tuple(warnings),
-            ),
+            description=_description(rows, scaler, _source(path, mapping), (*warnings, *_clipped_warnings(share))),
         )
+
+
+def _description(
+    rows: _Rows, scaler: scaling.Scaler, source: str, warnings: tuple[str, ...]
+) -> federated.Description:
+    """Returns what the manifest says of the table's numbers."""
+    return federated.Description(
+        source=source,
+        scaling=scaler.scaling,
+        access_note=scaler.access_note,
+        class_names=rows.class_names,
+        feature_names=tuple(rows.names) if rows.axes is None else (),
+        image_shape=rows.image_shape,
+        warnings=warnings,
+    )
+
+
+def _clipped_warnings(share: float) -> tuple[str, ...]:
+    """Returns what to say of the share of all values that lay outside the bounds; nothing where none did."""
+    message = N_("{share:.2%} of the values lay outside the bounds and were clipped to them.")
+    return (message.format(share=share),) if share else ()
 
 
 def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
@@ -148,6 +159,7 @@ def _chosen(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
 def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress: Progress) -> _Rows:
     """Reads the whole table once; the features go to the file `spool`."""
     text, names = _chosen(table, mapping)
+    user_name, label_name = text[:2]
     user, label = (
         columns.Codes(
             getattr(mapping, role),
@@ -159,59 +171,68 @@ def _read(table: Table, file_name: str, mapping: Mapping, spool: Path, progress:
     )
     split, features = columns.Codes(mapping.split or ""), Spool(table, names, mapping.image_shape)
     codes: dict[str, list[np.ndarray]] = {"user": [], "label": [], "split": []}
-    count = read = 0
+    read = 0
     with spool.open("wb") as file:
         for batch, fraction in table.batches([*text, *names], text):
-            first_row, read = read, read + len(batch[mapping.user])
-            with reading(table.path):  # not of the spool file: what goes wrong there is not wrong in here
-                users = user(batch[mapping.user], first_row)
-                labels = label(batch[mapping.label], first_row, users >= 0)
-                keep = (users >= 0) & (labels >= 0)
+            first_row, read = read, read + len(batch[user_name])
+            with explaining_errors(table.path):  # not of the spool file: what goes wrong there is not wrong in here
+                owner = user(batch[user_name], first_row)
+                labels = label(batch[label_name], first_row, owner >= 0)
+                keep = (owner >= 0) & (labels >= 0)
                 if not keep.any():
                     continue
-                codes["user"].append(users[keep])
+                codes["user"].append(owner[keep])
                 codes["label"].append(labels[keep])
                 if mapping.split is not None:
                     codes["split"].append(split(batch[mapping.split], first_row, keep)[keep])
                 values = features(batch, keep, first_row)
             values.tofile(file)
-            count += len(values)
-            if len(label.values) > federated.MAX_CLASSES:
-                message = _(
-                    "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
-                    "and not an amount or a name?"
-                )
-                some = ", ".join(label.values[:4])
-                raise DatasetError(message.format(most=federated.MAX_CLASSES, column=mapping.label, classes=some))
+            _check_classes(label_name, label.values)
             progress(_("Reading the table"), fraction)
-    if not count:
+    if not codes["user"]:
         message = _("{file} has no rows.") if not read else _("Every row of {file} lacks a user or a label.")
         raise DatasetError(message.format(file=file_name))
-    too_few = (
-        _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
-        _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
-    )
     owners, answers = np.concatenate(codes["user"]), np.concatenate(codes["label"])
     users, found = sorted(_present(user.values, owners)), _present(label.values, answers)
-    for column, there, message in zip((mapping.user, mapping.label), (users, found), too_few, strict=True):
-        if len(there) < 2:
-            raise DatasetError(message.format(column=column, value=there[0]))
-    classes, class_names = _classes(found, mapping.label, table.roles)
-    in_test, note = split_words.testing(mapping.split, split.values) if mapping.split else (None, "")
-    notes = (*table.notes, note, features.layout.note, _of_groups(mapping.user, len(users), count))
+    _check_two((user_name, label_name), users, found)
+    classes, class_names = _classes(found, label_name, table.roles)
+    in_test, note = split_words.test_values(mapping.split, split.values) if mapping.split else (None, "")
+    notes = (*table.notes, note, features.layout.note, _of_groups(user_name, len(users), len(owners)))
     return _Rows(
         users=users,
         classes=classes,
         user=_renumbered(user.values, users)[owners],
         label=_renumbered(label.values, classes)[answers],
-        in_test=in_test[np.concatenate(codes["split"])] if mapping.split else None,
-        features=features.array(spool, count),
+        in_test=None if in_test is None else in_test[np.concatenate(codes["split"])],
+        features=features.array(spool, len(owners)),
         names=features.names,
         axes=features.axes,
         image_shape=features.layout.shape,
-        warnings=(*findings.of_names(users, user, columns.in_order(found), label), *filter(None, notes)),
+        warnings=(*table_warnings.name_warnings(users, user, columns.in_order(found), label), *filter(None, notes)),
         class_names=class_names,
     )
+
+
+def _check_classes(column: str, labels: list[str]) -> None:
+    """Refuses a column of labels that has more values than a data set may have classes."""
+    if len(labels) > federated.MAX_CLASSES:
+        message = _(
+            "Expected at most {most:,} classes in column {column!r}, found more: {classes}, ... Is it a class, "
+            "and not an amount or a name?"
+        )
+        some = ", ".join(labels[:4])
+        raise DatasetError(message.format(most=federated.MAX_CLASSES, column=column, classes=some))
+
+
+def _check_two(names: tuple[str, str], users: list[str], labels: list[str]) -> None:
+    """Refuses a table of fewer than two users, or of fewer than two classes."""
+    messages = (
+        _("Expected at least 2 users in column {column!r}, found only {value!r}. Is it the right column?"),
+        _("Expected at least 2 classes in column {column!r}, found only {value!r}. Is it the right column?"),
+    )
+    for column, there, message in zip(names, (users, labels), messages, strict=True):
+        if len(there) < 2:
+            raise DatasetError(message.format(column=column, value=there[0]))
 
 
 def _of_groups(column: str, num_users: int, num_rows: int) -> str:
@@ -267,7 +288,7 @@ def _choose(rows: _Rows, mapping: Mapping) -> dict[str, np.ndarray]:
     if mapping.test_users is not None:
         in_test = np.repeat(splitting.held_out(rows.users, mapping.test_users, mapping.seed), counts)
     elif rows.in_test is None:
-        in_test = rank < np.repeat(splitting.num_tests(most, mapping.test_fraction), counts)
+        in_test = rank < np.repeat(splitting.num_test_examples(most, mapping.test_fraction), counts)
     else:
         in_test = rows.in_test[order]
     chosen = {"train": order[kept & ~in_test], "test": order[kept & in_test]}

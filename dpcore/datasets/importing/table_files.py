@@ -17,9 +17,9 @@ from dpcore.datasets.forms.json_rows import JsonRows, open_json
 from dpcore.datasets.forms.tff_hdf5 import Hdf5Table
 from dpcore.datasets.forms.tff_records import SqliteTable
 from dpcore.datasets.importing.csv_table import CsvTable
+from dpcore.datasets.importing.file_errors import check_is_file, explaining_errors
 from dpcore.datasets.importing.npz_table import NpzTable
-from dpcore.datasets.importing.reading import check_is_file, reading
-from dpcore.datasets.importing.tabular import BYTES, Batch, Column, Roles, Table, described, rows_at_once
+from dpcore.datasets.importing.tabular import BYTES, Batch, Column, Roles, Table, column_of, rows_per_batch
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -33,7 +33,7 @@ class ParquetTable(Table):
         super().__init__(path)
         with self._opened() as file:
             schema = file.schema_arrow
-        self.columns = tuple(described(plain_field(field)) for field in schema)
+        self.columns = tuple(column_of(plain_field(field)) for field in schema)
         self.roles = Roles(class_names=class_names(schema))
 
     def _opened(self):
@@ -43,7 +43,7 @@ class ParquetTable(Table):
         with self._opened() as file:
             done, rows = 0, max(file.metadata.num_rows, 1)
             some = next(file.iter_batches(_SOME, columns=names), None)
-            step = rows_at_once(some, self.columns) if some else 1
+            step = rows_per_batch(some, self.columns) if some else 1
             for batch in file.iter_batches(step, columns=names):
                 done += len(batch)
                 yield {name: plain(batch.column(name)) for name in names}, done / rows
@@ -68,7 +68,7 @@ def open_table(path: Path, *, all_classes: bool = False) -> Table:
     Raises:
         DatasetError: If it is none of the kinds that are read, missing or damaged.
     """
-    with reading(path):
+    with explaining_errors(path):
         check_is_file(path)
         form = recognition.form_of(path)
         options = {"all_classes": all_classes} if _READERS[form] is SqliteTable else {}

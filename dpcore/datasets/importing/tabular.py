@@ -1,7 +1,7 @@
 """What the readers of tables share: columns, and rows a batch at a time; memory does not grow with the file."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpcore.datasets.forms.names import Flat
-from dpcore.datasets.importing.reading import reading
+from dpcore.datasets.importing.file_errors import explaining_errors
 from dpcore.errors import DatasetError
 from dpcore.language import _
 
@@ -78,6 +78,7 @@ class Table:
     columns: tuple[Column, ...]
     roles: Roles = Roles()
     notes: tuple[str, ...] = ()
+    _batches: Callable[[list[str], list[str] | None], Iterator[tuple[Batch, float]]]  # each form has its own
 
     def __init__(self, path: Path):
         self._path = path
@@ -96,14 +97,14 @@ class Table:
             DatasetError: If the file is damaged or is no table.
         """
         flat, done = {name: Flat(name) for name in text or []}, 0
-        with reading(self._path):
+        with explaining_errors(self._path):
             for batch, fraction in self._batches(names, text):
                 batch |= {name: flatten(batch[name], done) for name, flatten in flat.items()}
                 done += len(next(iter(batch.values()), ()))
                 yield batch, fraction
 
 
-def rows_at_once(some: pa.RecordBatch, columns: Iterable[Column]) -> int:
+def rows_per_batch(some: pa.RecordBatch, columns: Iterable[Column]) -> int:
     """Returns how many rows of some columns memory should hold, by the size of the first of them.
 
     Args:
@@ -115,7 +116,7 @@ def rows_at_once(some: pa.RecordBatch, columns: Iterable[Column]) -> int:
     return max(1, min(most, _IMAGES if images else ROWS))
 
 
-def described(field: pa.Field) -> Column:
+def column_of(field: pa.Field) -> Column:
     kind, inner, axes = field.type, field.type, 0
     while any(test(inner) for test in _LIST):
         inner, axes = inner.value_type, axes + 1
@@ -136,7 +137,7 @@ def described(field: pa.Field) -> Column:
     return Column(name=field.name, dtype=str(kind), kind="other")
 
 
-def not_a_number(name: str, row: int, value) -> DatasetError:
+def not_a_number_error(name: str, row: int, value) -> DatasetError:
     """The error about a value that should be a number; `row` counts from 0, as people see it from 1."""
     message = _(
         "Expected numbers in column {column!r}, found {value!r} in row {row:,}. Leave the column out "
@@ -151,7 +152,7 @@ def not_a_number(name: str, row: int, value) -> DatasetError:
     return DatasetError(message.format(column=name, value=str(value)[:40], row=row + 1))
 
 
-def only_text(path: Path, names: Iterable[str]) -> DatasetError:
+def only_text_error(path: Path, names: Iterable[str]) -> DatasetError:
     """The error about a file that has nothing to learn from."""
     message = _(
         "{file} holds text and no numbers ({names}). Models here learn from images and vectors, not from text."
@@ -159,6 +160,6 @@ def only_text(path: Path, names: Iterable[str]) -> DatasetError:
     return DatasetError(message.format(file=path.name, names=", ".join(list(names)[:5])))
 
 
-def first_null(column: pa.Array) -> int | None:
-    """The first row, from 0, that has no value."""
-    return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0]) if column.null_count else None
+def first_null(column: pa.Array) -> int:
+    """Returns the first row of a column [rows], from 0, that has no value; of a column that has one."""
+    return int(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False))[0])

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from dpcore import datasets, rounding
 from dpcore.errors import BudgetExceededError
-from dpcore.language import _
+from dpcore.language import _, sentences
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.store.settings import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,14 @@ class Balance:
         return allowed is not None and self.account.headline.value > allowed
 
 
-def charged(store: Store, dataset: str) -> list[Run]:
+def charged_runs(store: StoreAccess, dataset: str) -> list[Run]:
     """Returns the runs that a data set is charged with, the newest first; also those that were thrown away."""
     return [
         run for run in store.runs(deleted=None) if run.plan.training.dataset == dataset and run.may_have_released
     ]
 
 
-def dataset_names(store: Store) -> tuple[str, ...]:
+def dataset_names(store: StoreAccess) -> tuple[str, ...]:
     """Returns all names that have a ledger: of data sets that are there, and of those that left runs behind."""
     there = datasets.names(store.home)
     trained = {run.plan.training.dataset for run in store.runs(deleted=None)}
@@ -60,14 +60,14 @@ def dataset_names(store: Store) -> tuple[str, ...]:
 
 
 def balance(
-    store: Store,
+    store: StoreAccess,
     dataset: str,
     *,
     more: Sequence[Plan] = (),
     precision: Precision = Precision.REPORTED,
 ) -> Balance:
     """Returns what the runs on a data set have spent, with more plans, if they were run."""
-    policy, runs = store.policy(dataset), charged(store, dataset)
+    policy, runs = store.policy(dataset), charged_runs(store, dataset)
     plans = [run.charged for run in runs] + [plan.privacy for plan in more]
     unreadable = [run_id for run_id, where in store.unreadable() if where in (dataset, None)]
     if unreadable:  # what they have spent is not known, and so without bound
@@ -81,7 +81,7 @@ def balance(
     )
 
 
-def check(store: Store, *plans: Plan) -> None:
+def check(store: StoreAccess, *plans: Plan) -> None:
     """Says no to plans on one data set that together would take it past the budget.
 
     Raises:
@@ -92,9 +92,9 @@ def check(store: Store, *plans: Plan) -> None:
     if store.policy(dataset).budget_epsilon is None:
         return
     after = balance(store, dataset, more=plans)
-    if not after.exceeded:
-        return
     policy, total = after.policy, after.account.headline.value
+    if policy.budget_epsilon is None or not after.exceeded:
+        return
     why = next(filter(None, (ledger.uncovered(plan.privacy) for plan in plans)), "")
     if not why and math.isinf(total):
         why = _("A run on it has left no guarantee (see the ledger).")
@@ -116,7 +116,7 @@ def check(store: Store, *plans: Plan) -> None:
         count=len(plans),
     )
     advice = why or _("Train fewer rounds, with more noise, or raise the budget.")
-    raise BudgetExceededError(f"{message} {advice}")
+    raise BudgetExceededError(sentences(message, advice))
 
 
 def sentence(balance: Balance) -> str:

@@ -1,33 +1,30 @@
 """The store as a visitor of a shared dashboard has it: all of it to look at, to change what is theirs.
 
-Pages get no other, so that what a button does not offer is refused all the same. What is not named here is refused:
-a method that is added to `Store` is closed to visitors until somebody has thought about it.
+Pages get no other, so that what a button does not offer is refused all the same. What has no method here is closed: a
+method that is added to `Store` is out of visitors' reach until somebody has thought about it.
 """
 
 import shutil
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from dpcore import datasets, hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import NotAllowedError
+from dpcore.hosting import Rules
 from dpcore.language import _
 from dpcore.learning import engines
 from dpcore.plan import Plan
+from dpcore.rounds import Round
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.store.run_rows import ACTIVE, Run
-
-LOOKING = frozenset(
-    (
-        "home folder look_again run runs unreadable queue rounds curves policy parallel_runs cluster rules studies"
-    ).split()
-)
-ON_OWN_RUN = frozenset("request_stop describe delete restore end".split())
-ON_OWN_STUDY = frozenset("attach detach".split())
+from dpcore.runs.store.study_rows import StudyRow
 
 
 class Visited:
-    """A `Store` for one visitor.
+    """A `Store` for one visitor. Each method does what the store's of this name does, or says why not.
 
     Args:
         store: All of it.
@@ -38,30 +35,92 @@ class Visited:
         self._store = store
         self.owner = owner
 
-    def __getattr__(self, name: str) -> Any:
-        if name in LOOKING:
-            return getattr(self._store, name)
-        if name in ON_OWN_RUN:
-            return self._guarded(name, lambda run_id: self._store.run(run_id).owner)
-        if name in ON_OWN_STUDY:
-            return self._guarded(name, self._owner_of_study)
-        if name.startswith("_") or not hasattr(Store, name):
-            raise AttributeError(name)
+    @property
+    def home(self) -> Path:
+        return self._store.home
 
-        def refuse(*values: Any, **named: Any) -> None:
-            raise hosting.only_the_machine(name.replace("_", " "))
+    # Everybody may look.
 
-        return refuse
+    def folder(self, run_id: str) -> Path:
+        return self._store.folder(run_id)
 
-    def _guarded(self, name: str, owner_of) -> Any:
-        def change(what: str, *values: Any, **named: Any) -> Any:
-            self._check_own(what, owner_of(what))
-            return getattr(self._store, name)(what, *values, **named)
+    def look_again(self) -> None:
+        self._store.look_again()
 
-        return change
+    def run(self, run_id: str) -> Run:
+        return self._store.run(run_id)
 
-    def _owner_of_study(self, study_id: str) -> str:
-        return next((row.owner for row in self._store.studies(study_id)), "")
+    def runs(self, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
+        return self._store.runs(status=status, deleted=deleted)
+
+    def unreadable(self) -> list[tuple[str, str | None]]:
+        return self._store.unreadable()
+
+    def queue(self) -> list[Run]:
+        return self._store.queue()
+
+    def rounds(self, run_id: str, after: int = -1) -> list[Round]:
+        return self._store.rounds(run_id, after)
+
+    def curves(self, metric: str) -> dict[str, list[float]]:
+        return self._store.curves(metric)
+
+    def studies(self, study_id: str | None = None) -> list[StudyRow]:
+        return self._store.studies(study_id)
+
+    def policy(self, dataset: str) -> Policy:
+        return self._store.policy(dataset)
+
+    def parallel_runs(self) -> int:
+        return self._store.parallel_runs()
+
+    def rules(self) -> Rules:
+        return self._store.rules()
+
+    def cluster(self, whose: str = "", *, own: bool = False) -> ClusterConfiguration | None:
+        return self._store.cluster(whose, own=own)
+
+    def recovered(self) -> str:
+        """Returns nothing: what became of a damaged file is for whoever has the machine."""
+        return ""
+
+    # A run or a study is changed by its owner alone.
+
+    def request_stop(self, run_id: str) -> None:
+        self._check_own_run(run_id)
+        self._store.request_stop(run_id)
+
+    def end(self, run_id: str, status: str, message: str = "") -> None:
+        self._check_own_run(run_id)
+        self._store.end(run_id, status, message)
+
+    def describe(
+        self, run_id: str, *, name: str | None = None, tags: str | None = None, note: str | None = None
+    ) -> None:
+        self._check_own_run(run_id)
+        self._store.describe(run_id, name=name, tags=tags, note=note)
+
+    def delete(self, run_id: str) -> bool:
+        self._check_own_run(run_id)
+        return self._store.delete(run_id)
+
+    def restore(self, run_id: str) -> None:
+        self._check_own_run(run_id)
+        self._store.restore(run_id)
+
+    def attach(self, study_id: str, run_id: str, part: str) -> None:
+        self._check_own_study(study_id)
+        self._store.attach(study_id, run_id, part)
+
+    def detach(self, study_id: str, run_id: str) -> None:
+        self._check_own_study(study_id)
+        self._store.detach(study_id, run_id)
+
+    def _check_own_run(self, run_id: str) -> None:
+        self._check_own(run_id, self._store.run(run_id).owner)
+
+    def _check_own_study(self, study_id: str) -> None:
+        self._check_own(study_id, next((row.owner for row in self._store.studies(study_id)), ""))
 
     def _check_own(self, what: str, owner: str) -> None:
         if not owns(self, owner):
@@ -72,8 +131,8 @@ class Visited:
                     )
                     if owner
                     else _(
-                        "Expected {what} to be yours, found that of whoever runs this dashboard. Look at it, or run its "
-                        "plan again."
+                        "Expected {what} to be yours, found that of the administrator. Look at it, or run its plan "
+                        "again."
                     )
                 ).format(what=what)
             )
@@ -96,8 +155,8 @@ class Visited:
             if name not in allowed:
                 raise NotAllowedError(
                     _(
-                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, or "
-                        "ask whoever runs the dashboard."
+                        "Expected a data set that visitors may train on ({names}), found {name}. Choose one of them, "
+                        "or ask the administrator."
                     ).format(names=", ".join(allowed), name=name)
                 )
             if datasets.must_be_fetched(name, self.home):
@@ -111,7 +170,15 @@ class Visited:
             free_bytes=shutil.disk_usage(self.home).free,
         )
 
-    def create(self, plan: Plan, *, engine: str, cluster: ClusterSetting | None = None, **how: Any) -> str:
+    def create(
+        self,
+        plan: Plan,
+        *,
+        engine: str,
+        eval_every: int,
+        stop_when_diverging: bool = False,
+        cluster: ClusterConfiguration | None = None,
+    ) -> str:
         """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
 
         On the cluster of all runs, if there is one: a `cluster` of its own is for whoever has the machine to give.
@@ -119,18 +186,24 @@ class Visited:
         self.check([plan])
         if engine != engines.NAMES[0]:  # TFF starts a server of its own: a gigabyte, and a port
             raise hosting.only_the_machine(_("training on the engine {engine}").format(engine=engine))
-        return self._store.create(plan, engine=engine, **how, owner=self.owner)
+        return self._store.create(
+            plan,
+            engine=engine,
+            eval_every=eval_every,
+            stop_when_diverging=stop_when_diverging,
+            owner=self.owner,
+        )
 
     def requeue(self, run: Run, *, redrawn: int) -> bool:
         """Lets a run of this visitor's go on, behind those that wait. The caller holds the ledger's lock."""
-        self._check_own(run.run_id, self._store.run(run.run_id).owner)
+        self._check_own_run(run.run_id)
         self.check([run.plan], but=run.run_id)
         rules = self.rules()
         if rules.out_of_time(owner=self.owner, seconds=run.seconds):
             raise NotAllowedError(
                 _(
-                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. What it "
-                    "has learnt is kept: ask whoever runs the dashboard, or run a plan with fewer rounds."
+                    "Expected a run that has trained for less than {most} minutes, found {run} with {found:.0f}. Its "
+                    "results so far are kept: ask the administrator, or run a plan with fewer rounds."
                 ).format(most=rules.most_minutes, run=run.run_id, found=run.seconds / 60)
             )
         return self._store.requeue(run, redrawn=redrawn, behind=True)
@@ -150,7 +223,7 @@ class Visited:
 
     def set_going(self, study_id: str, going: bool, message: str = "") -> None:
         """Sets whether a study of this visitor's goes on, as `Store.set_going`."""
-        self._check_own(study_id, self._owner_of_study(study_id))
+        self._check_own_study(study_id)
         for row in self._store.studies(study_id) if going else []:
             self._check_studies(row.spec)
         self._store.set_going(study_id, going, message)
@@ -165,34 +238,55 @@ class Visited:
                 ).format(most=limits.MOST_STUDIES, found=len(going))
             )
 
-    def recovered(self) -> str:
-        """Returns nothing: what became of a damaged file is for whoever has the machine."""
-        return ""
+    # What is decided for everybody is decided by whoever has the machine.
+
+    def move(self, run_id: str, *, before: str | None) -> None:
+        raise hosting.only_the_machine(_("moving a run in the queue"))
+
+    def empty_bin(self) -> int:
+        raise hosting.only_the_machine(_("emptying the bin"))
+
+    def set_policy(self, policy: Policy) -> None:
+        raise hosting.only_the_machine(_("deciding about a budget or a public mark"))
+
+    def set_parallel_runs(self, count: int) -> None:
+        raise hosting.only_the_machine(_("setting how many runs train in parallel"))
+
+    def set_cluster(self, configuration: ClusterConfiguration | None, whose: str = "") -> None:
+        raise hosting.only_the_machine(_("setting a cluster"))
+
+    def set_rules(self, rules: Rules) -> None:
+        raise hosting.only_the_machine(_("setting what visitors may ask for"))
+
+    def forget_recovered(self) -> None:
+        raise hosting.only_the_machine(_("marking as read what became of a damaged file"))
 
 
-def owns(store: Store | Visited, owner: str) -> bool:
+def owns(store: StoreAccess, owner: str) -> bool:
     """Whether whoever has this store may change what belongs to `owner`."""
     return not isinstance(store, Visited) or (bool(owner) and store.owner == owner)
 
 
-def may_see(store: Store | Visited, names: Sequence[str]) -> tuple[str, ...]:
+def may_see(store: StoreAccess, names: Sequence[str]) -> tuple[str, ...]:
     """Returns those of these data sets that whoever has this store may see and train on."""
     allowed = (store.rules().data or datasets.NAMES) if isinstance(store, Visited) else names
     return tuple(name for name in names if name in allowed)
 
 
-def owner(store: Store | Visited) -> str:
+def owner(store: StoreAccess) -> str:
     """Returns who will own what is queued through this store; empty for whoever has the machine."""
     return store.owner if isinstance(store, Visited) else ""
 
 
-def acting_for(store: Store | Visited, owner: str) -> Store | Visited:
+def acting_for(store: StoreAccess, owner: str) -> StoreAccess:
     """Returns the store as the owner of a study has it, who is not always who looks: for what was asked already."""
     whole = store._store if isinstance(store, Visited) else store
+    if not isinstance(whole, Store):
+        raise TypeError(f"Expected a Store or a visitor's, found {type(store).__name__}.")
     return Visited(whole, owner) if owner else whole
 
 
-def check(store: Store | Visited, plans: Sequence[Plan]) -> None:
+def check(store: StoreAccess, plans: Sequence[Plan]) -> None:
     """Says no to plans that whoever has this store may not queue; see `Visited.check`."""
     if isinstance(store, Visited):
         store.check(plans)

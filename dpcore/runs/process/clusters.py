@@ -6,25 +6,30 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import ClusterError, ClusterUnreachableError, RoundAbandonedError
+from dpcore.language import N_
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
+
+if TYPE_CHECKING:
+    from dpcore.cluster.connection import Opener
 
 _AGAIN_SECONDS = 1.0
 _ENGINE = "vectorized"  # the only one whose cohorts are cut into shards
 
 
-def computes(
+def shard_computer(
     store: Store, run: Run, dataset: FederatedDataset, stop_requested: Callable[[], bool], held: ExitStack
 ) -> Callable[[Any], Any] | None:
     """Returns who computes a run's shards, given its clients, as engines take it; `None` for this process.
 
     Args:
-        store: Where the run is, and the setting.
+        store: Where the run is, and the configuration of its cluster.
         run: Which.
         dataset: What it trains on.
         stop_requested: Asked while it waits for workers.
@@ -33,25 +38,25 @@ def computes(
     Raises:
         ClusterUnreachableError: If it was stopped while nobody answered at the address of the cluster.
     """
-    setting = store.cluster(run.run_id) if run.engine == _ENGINE else None
-    if setting is None:
+    configuration = store.cluster(run.run_id) if run.engine == _ENGINE else None
+    if configuration is None:
         _leave()  # processes that were started here: a gigabyte each
         return None
-    if setting.workers:  # of this machine: shared out among the runs that train side by side
-        setting = replace(setting, workers=max(1, setting.workers // store.parallel_runs()))
-    connect = _opener(setting)
-    _wait_for(connect, setting, functools.partial(store.say, run.run_id), stop_requested)
+    if configuration.workers:  # of this machine: shared out among the runs that train side by side
+        configuration = replace(configuration, workers=max(1, configuration.workers // store.parallel_runs()))
+    connect = _opener(configuration)
+    _wait_for(connect, configuration, functools.partial(store.say, run.run_id), stop_requested)
     from dpcore.cluster.cohorts import ClusterCohorts
     from dpcore.cluster.shares import Shares
 
     def make(clients: Any) -> ClusterCohorts:
         shares = None
-        if setting.address:
-            folder = store.home / "cluster" / hashlib.sha256(setting.address.encode()).hexdigest()[:16]
-            shares = Shares(folder, functools.partial(_place, store, run.run_id, setting.address))
+        if configuration.address:
+            folder = store.home / "cluster" / hashlib.sha256(configuration.address.encode()).hexdigest()[:16]
+            shares = Shares(folder, functools.partial(_place, store, run.run_id, configuration.address))
         made = ClusterCohorts(
             open_connection=connect,
-            setting=setting,
+            configuration=configuration,
             plan=run.plan,
             dataset=dataset,
             clients=clients,
@@ -66,7 +71,7 @@ def computes(
     return make
 
 
-def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
+def _place(store: StoreAccess, run_id: str, address: str) -> tuple[int, int]:
     """Returns which of the runs that train now on this cluster a run is, and how many they are, itself among them."""
     running = {run_id}
     for run in store.runs(status=["running"], deleted=None):
@@ -76,30 +81,35 @@ def _place(store: Store, run_id: str, address: str) -> tuple[int, int]:
     return sorted(running).index(run_id), len(running)
 
 
-def _wait_for(connect: Callable[[], Any], setting: ClusterSetting, say: Callable, stop_requested: Callable) -> None:
+def _wait_for(
+    connect: Callable[[], Any],
+    configuration: ClusterConfiguration,
+    say: Callable[[str], None],
+    stop_requested: Callable[[], bool],
+) -> None:
     """Returns when there is a connection: a queue is not to fail, run by run, while a scheduler starts again."""
-    say(f"Connecting to the cluster ({setting.where})")
+    say(N_("Connecting to the cluster ({where})").format(where=configuration.where))
     while True:
         try:
             connect()
             return
         except ClusterError as err:
             if stop_requested():
-                raise ClusterUnreachableError(str(err)) from err
-            say(f"Waiting: {err} The run goes on when it can.")
+                raise ClusterUnreachableError(err.message) from err
+            say(N_("Waiting: {reason} The run goes on when it can.").format(reason=err))
             time.sleep(_AGAIN_SECONDS)
 
 
-_opened: list[Any] = []
+_opened: list["Opener"] = []
 
 
-def _opener(setting: ClusterSetting) -> Callable[[], Any]:
+def _opener(configuration: ClusterConfiguration) -> "Opener":
     """The connection of this process to a cluster: workers that were started here serve the runs that follow."""
     from dpcore.cluster.connection import Opener  # loads `distributed`
 
-    if not _opened or _opened[-1].setting != setting:
+    if not _opened or _opened[-1].configuration != configuration:
         _leave()
-        _opened.append(Opener(setting))
+        _opened.append(Opener(configuration))
     return _opened[-1]
 
 
@@ -108,7 +118,7 @@ def _leave() -> None:
         _opened.pop().close()
 
 
-def until_given_up(reports: Iterator[Any]) -> Iterator[Any]:
+def until_abandoned(reports: Iterator[Any]) -> Iterator[Any]:
     """Yields reports up to a round that was given up because somebody stopped the run while it waited for workers."""
     try:
         yield from reports

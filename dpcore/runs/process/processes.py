@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.locks import is_held, take
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 
@@ -23,22 +24,22 @@ _ROUND_SECONDS = 120.0  # and work on a round for so long, or for so many times 
 _TIMES_LONGEST = 20.0
 
 
-def worker_lock(store: Store, run_id: str) -> Path:
+def worker_lock(store: StoreAccess, run_id: str) -> Path:
     """The file that a run's worker holds locked while it lives; it says the worker's process id."""
     return store.folder(run_id) / folders.WORKER_LOCK
 
 
-def runner_lock(store: Store) -> Path:
+def runner_lock(store: StoreAccess) -> Path:
     """The file that the one runner of a store holds locked while it lives."""
     return store.home / "runner.lock"
 
 
-def worker_log(store: Store, run_id: str) -> Path:
+def worker_log(store: StoreAccess, run_id: str) -> Path:
     """What a run's worker printed."""
     return store.folder(run_id) / "worker.log"
 
 
-def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) -> subprocess.Popen:
+def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Starts a module as a session of its own: it outlives page, server and terminal.
 
     Args:
@@ -59,12 +60,12 @@ def launch(module: str, *arguments: str, log: Path, keep: Sequence[int] = ()) ->
         )
 
 
-def has_worker(store: Store, run: Run) -> bool:
+def has_worker(store: StoreAccess, run: Run) -> bool:
     """Whether a worker of this run lives."""
     return is_held(worker_lock(store, run.run_id))
 
 
-def is_stuck(store: Store, run: Run) -> bool:
+def is_stuck(store: StoreAccess, run: Run) -> bool:
     """Whether a run's worker lives but has said nothing for far longer than its rounds take.
 
     By the machine's monotonic clock, which a jump of the time of day does not move.
@@ -91,21 +92,21 @@ def claim(store: Store, run: Run) -> int | None:
     return held
 
 
-def sign(store: Store, run_id: str, pid: int) -> None:
+def write_worker_pid(store: StoreAccess, run_id: str, pid: int) -> None:
     """Notes beside a run's lock whose it is."""
     worker_lock(store, run_id).write_text(str(pid))
 
 
-def signed(store: Store, run_id: str) -> int | None:
+def worker_pid(store: StoreAccess, run_id: str) -> int | None:
     """Returns the process id of the last worker of a run; it may be long gone."""
     with suppress(FileNotFoundError, ValueError):
         return int(worker_lock(store, run_id).read_text())
     return None
 
 
-def kill_worker(store: Store, run_id: str) -> None:
+def kill_worker(store: StoreAccess, run_id: str) -> None:
     """Ends a run's worker at once, if it lives. What it has written stays whole."""
     # While the lock is held, that is the id of a living process and of no other.
-    if is_held(worker_lock(store, run_id)) and (pid := signed(store, run_id)):
+    if is_held(worker_lock(store, run_id)) and (pid := worker_pid(store, run_id)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dpcore.errors import StoreError
-from dpcore.language import N_
+from dpcore.language import N_, sentences
 from dpcore.locks import lock
 from dpcore.runs.process import processes
 from dpcore.runs.store import Store
@@ -24,7 +24,6 @@ from dpcore.runs.store.run_rows import Run
 _POLL_SECONDS = 0.2
 _TROUBLE_SECONDS = 2.0
 _LEAVE_SECONDS = 10.0
-# As in the store, messages of runs are in English here, and pages look them up.
 _KILLED = N_("The worker was ended by the signal {signal}, most likely for want of memory or by a person.")
 _GONE = N_("The worker is gone (killed, or a restart).")
 _HUNG = N_("The worker had hung: nothing was heard of it for minutes, and it was ended.")
@@ -35,14 +34,14 @@ _MODULE_FOR = {
 
 def main(home: Path) -> None:
     """Starts runs until none is queued or running."""
-    store, watched = Store(home), Watched()
+    store, started = Store(home), StartedWorkers()
     while True:
         with lock(processes.runner_lock(store), wait=False) as ours:
             if not ours:
                 return
             while home.exists():
                 try:
-                    if not step(store, watched):
+                    if not step(store, started):
                         break
                     time.sleep(_POLL_SECONDS)
                 except (StoreError, OSError):  # a full disk, say: it may have room again soon
@@ -50,11 +49,11 @@ def main(home: Path) -> None:
                     time.sleep(_TROUBLE_SECONDS)
         # Who queued a run while we still had the lock saw a living runner, and started none.
         if not home.exists() or not store.queue():
-            watched.see_out()
+            started.await_exits()
             return
 
 
-class Watched(dict[int, subprocess.Popen]):
+class StartedWorkers(dict[int, subprocess.Popen[bytes]]):
     """The workers that this runner has started, by process id."""
 
     def reap(self) -> None:
@@ -62,15 +61,15 @@ class Watched(dict[int, subprocess.Popen]):
         for pid in [pid for pid, worker in self.items() if worker.poll() == 0]:
             del self[pid]
 
-    def see_out(self) -> None:
+    def await_exits(self) -> None:
         """Waits a moment for those that have ended their runs, and only have to leave."""
         for worker in self.values():
             with suppress(subprocess.TimeoutExpired):
                 worker.wait(_LEAVE_SECONDS)
 
-    def how_it_ended(self, pid: int | None) -> str:
+    def exit_description(self, pid: int | None) -> str:
         """Returns how a worker ended, as far as its parent knows."""
-        worker, code = self.pop(pid, None), None
+        worker, code = self.pop(pid, None) if pid is not None else None, None
         if worker:  # its lock is free a moment before the kernel tells how it ended
             with suppress(subprocess.TimeoutExpired):
                 code = worker.wait(_LEAVE_SECONDS)
@@ -81,36 +80,36 @@ class Watched(dict[int, subprocess.Popen]):
         return N_("The worker ended with exit code {code}.").format(code=code) if code else _GONE
 
 
-def step(store: Store, watched: Watched) -> bool:
+def step(store: Store, started: StartedWorkers) -> bool:
     """Looks at the running runs and starts as many queued ones as there is room for; whether to go on."""
-    watched.reap()
+    started.reap()
     alive = 0
     for run in store.runs(status=["running"], deleted=None):
         if not processes.has_worker(store, run):
-            _interrupted(store, run, watched)
+            _interrupted(store, run, started)
         else:
             if processes.is_stuck(store, run):
                 processes.kill_worker(store, run.run_id)
             alive += 1
     queue = store.queue()
     for run in queue[: max(0, store.parallel_runs() - alive)]:
-        if not _start(store, run, watched):
+        if not _start(store, run, started):
             break  # in order: nobody overtakes it
         alive += 1
     return alive > 0 or bool(queue)
 
 
-def _interrupted(store: Store, run: Run, watched: Watched) -> None:
-    how = watched.how_it_ended(processes.signed(store, run.run_id))
+def _interrupted(store: Store, run: Run, started: StartedWorkers) -> None:
+    how = started.exit_description(processes.worker_pid(store, run.run_id))
     if processes.is_stuck(store, run):
         how = _HUNG
     now = store.run(run.run_id)  # it may have ended well since
     if now.status == "running":
         kept = N_("All rounds up to {round} are kept.").format(round=now.last_round or 0)
-        store.end(run.run_id, "interrupted", f"{how} {kept}")
+        store.end(run.run_id, "interrupted", sentences(how, kept))
 
 
-def _start(store: Store, run: Run, watched: Watched) -> bool:
+def _start(store: Store, run: Run, started: StartedWorkers) -> bool:
     """Starts a worker for a queued run; whether the next one may be looked at."""
     held = processes.claim(store, run)
     if held is None:
@@ -126,8 +125,8 @@ def _start(store: Store, run: Run, watched: Watched) -> bool:
         except OSError:
             store.unbegin(run.run_id)
             raise
-        processes.sign(store, run.run_id, worker.pid)
-        watched[worker.pid] = worker
+        processes.write_worker_pid(store, run.run_id, worker.pid)
+        started[worker.pid] = worker
         return True
     finally:
         os.close(held)

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from dpcore import datasets
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
@@ -15,16 +15,15 @@ from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.access import budget
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import processes
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 
-# As in the store, messages of runs are in English here, and pages look them up.
 _LOST = N_("Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it.")
 _MOST_ATTEMPTS = 3  # a run that comes no further is not begun again by itself
 
 
-def log_tail(store: Store, run_id: str) -> str:
+def log_tail(store: StoreAccess, run_id: str) -> str:
     """The end of what a run's worker printed; empty where there is none."""
     try:
         return processes.worker_log(store, run_id).read_text(errors="replace")[-5000:]
@@ -32,7 +31,7 @@ def log_tail(store: Store, run_id: str) -> str:
         return ""
 
 
-def wake(store: Store) -> None:
+def wake(store: StoreAccess) -> None:
     """Sees to it that a runner looks after the store, if there is anything to start."""
     if store.queue() and not is_held(processes.runner_lock(store)):
         runner = processes.launch("dpcore.runs.process.runner", str(store.home), log=store.home / "runner.log")
@@ -41,13 +40,13 @@ def wake(store: Store) -> None:
 
 
 def start(
-    store: Store,
+    store: StoreAccess,
     plan: Plan,
     *,
     engine: str,
     eval_every: int,
     stop_when_diverging: bool = False,
-    cluster: ClusterSetting | None = None,
+    cluster: ClusterConfiguration | None = None,
 ) -> str:
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
@@ -73,7 +72,7 @@ def start(
     return run_id
 
 
-def resume(store: Store, run_id: str) -> None:
+def resume(store: StoreAccess, run_id: str) -> None:
     """Queues a run that ended before its last round, to go on from its last checkpoint.
 
     A round that was being drawn and cannot be repeated exactly is drawn again: the ledger charges it twice.
@@ -114,7 +113,7 @@ def charge_of_resuming(run: Run) -> Plan | None:
     return replace(run.plan, privacy=replace(privacy, rounds=new)) if new else None
 
 
-def resume_interrupted(store: Store) -> list[str]:
+def resume_interrupted(store: StoreAccess) -> list[str]:
     """Resumes every run whose worker was lost, but for those that come no further; returns their ids."""
     resumed = []
     for run in runs(store):
@@ -126,7 +125,7 @@ def resume_interrupted(store: Store) -> list[str]:
     return resumed
 
 
-def retry(store: Store, run_id: str) -> str:
+def retry(store: StoreAccess, run_id: str) -> str:
     """Queues the plan of a run once more, as a new run with a charge of its own; returns its id."""
     run = store.run(run_id)
     again = start(
@@ -141,14 +140,14 @@ def retry(store: Store, run_id: str) -> str:
     return again
 
 
-def stop(store: Store, run_id: str, *, now: bool = False) -> None:
+def stop(store: StoreAccess, run_id: str, *, now: bool = False) -> None:
     """Takes a run out of the queue, or ends it after the round it is in; `now`: in the middle of it."""
     store.request_stop(run_id)
     if now:
         processes.kill_worker(store, run_id)
 
 
-def move(store: Store, run_id: str, *, before: str | None) -> None:
+def move(store: StoreAccess, run_id: str, *, before: str | None) -> None:
     """Puts a queued run before another one, or (`None`) behind all.
 
     Raises:
@@ -162,7 +161,7 @@ def move(store: Store, run_id: str, *, before: str | None) -> None:
     store.move(run_id, before=before)
 
 
-def delete(store: Store, run_id: str) -> None:
+def delete(store: StoreAccess, run_id: str) -> None:
     """Puts a run into the bin, from where `Store.restore` brings it back.
 
     Raises:
@@ -176,17 +175,17 @@ def delete(store: Store, run_id: str) -> None:
         raise InvalidValueError("run", message.format(run=run_id, status=_(run.status)))
 
 
-def current(store: Store, run_id: str) -> Run:
+def current(store: StoreAccess, run_id: str) -> Run:
     """Returns a run as it is now: interrupted, if it was running and its worker no longer lives."""
     return _as_it_is(store, store.run(run_id))
 
 
-def runs(store: Store, **which) -> list[Run]:
+def runs(store: StoreAccess, *, status: Iterable[str] = (), deleted: bool | None = False) -> list[Run]:
     """Returns `Store.runs`, each as it is now."""
-    return [_as_it_is(store, run) for run in store.runs(**which)]
+    return [_as_it_is(store, run) for run in store.runs(status=status, deleted=deleted)]
 
 
-def _as_it_is(store: Store, run: Run) -> Run:
+def _as_it_is(store: StoreAccess, run: Run) -> Run:
     """Writes nothing, so that it also works where nothing can be written."""
     if run.status != "running" or processes.has_worker(store, run):
         return run
@@ -194,7 +193,7 @@ def _as_it_is(store: Store, run: Run) -> Run:
     return replace(again, status="interrupted", message=_LOST) if again.status == "running" else again
 
 
-def follow(store: Store, run_id: str) -> Iterator[tuple[Run, list[Round]]]:
+def follow(store: StoreAccess, run_id: str) -> Iterator[tuple[Run, list[Round]]]:
     """Yields a run and its new rounds at every look; the last look is after its end."""
     seen = -1
     while True:

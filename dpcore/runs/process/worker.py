@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore import datasets, files, isolated, program
+from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import (
     ClusterUnreachableError,
     DamagedCheckpointError,
@@ -26,7 +27,7 @@ from dpcore.errors import (
     EpsilonLabError,
     StoreError,
 )
-from dpcore.language import N_
+from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
 from dpcore.rounds import divergence
 from dpcore.runs.process import clusters, processes
@@ -36,14 +37,15 @@ from dpcore.runs.studies import schedule
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
-# TFF's runtime takes one plan a process, in a network of its own.
+# TFF's runtime takes one plan per process, in a network of its own.
 _MAY_FOLLOW = "vectorized"
-_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard")
+_OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard: {minutes}")
+_PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
 
 
 def main(home: Path, run_id: str, held: int) -> None:
     """Trains a run that was begun, and then those that wait, until there is none for this process."""
-    program.code()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
+    program.code_digest()  # what is loaded now: a worker of a cluster must have the same, whatever is installed meanwhile
     store = Store(home)
     terminated = threading.Event()  # and not a write to the store: the signal may come in the middle of one
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
@@ -100,17 +102,19 @@ def _outcome(store: Store, run_id: str, terminated: threading.Event) -> tuple[st
                 "The worker was asked to end, as when the machine shuts down. Nothing is lost."
             )
         if status == "stopped" and not message and not now.stop_requested:
-            message = f"{_OUT_OF_TIME}: {rules.most_minutes}"
+            message = _OUT_OF_TIME.format(minutes=rules.most_minutes)
         return status, message
     except (StoreError, OSError, ClusterUnreachableError) as err:  # the disk, most likely: the run is as it was
         traceback.print_exc()
-        return "interrupted", f"{err}. Resume the run when that is mended."
+        reason = err.message if isinstance(err, EpsilonLabError) else f"{err}."
+        return "interrupted", sentences(reason, N_("Resume the run when that is mended."))
     except EpsilonLabError as err:
         traceback.print_exc()
-        return "failed", str(err)
+        return "failed", err.message
     except Exception as err:
         traceback.print_exc()
-        return "failed", f"{type(err).__name__}: {err}. The log: {processes.worker_log(store, run_id)}"
+        words, log = N_("{error}. The log: {file}"), processes.worker_log(store, run_id)
+        return "failed", words.format(error=f"{type(err).__name__}: {err}", file=log)
 
 
 def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
@@ -124,7 +128,7 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
         run_id, held = queue[0].run_id, processes.claim(store, queue[0])
         if held is None:
             return None
-        processes.sign(store, run_id, os.getpid())
+        processes.write_worker_pid(store, run_id, os.getpid())
         with processes.worker_log(store, run_id).open("ab") as log:
             os.dup2(log.fileno(), sys.stdout.fileno())
             os.dup2(log.fileno(), sys.stderr.fileno())
@@ -140,17 +144,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     if run.complete and (store.folder(run_id) / "weights.npz").exists():
         return "finished", ""  # it was lost just before it could say so
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
-
-    def progress(what: str, fraction: float) -> None:
-        store.say(run_id, f"{what}: {fraction:.0%}")
-
-    progress(N_("Reading the data"), 0.0)
-    dataset = datasets.load(plan.training.dataset, store.home, progress)
-    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
-        raise DatasetError(
-            f"Expected {dataset.name} with the content {plan.training.dataset_fingerprint}, found "
-            f"{dataset.fingerprint}: it was imported anew since. Start the run again for what is there now."
-        )
+    dataset = _dataset(store, run_id, plan)
     store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
     from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
         checkpoints,
@@ -159,7 +153,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         training,
     )
 
-    computes = clusters.computes(store, run, dataset, stop_requested, held)
+    computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     engine = engines.create(run.engine, plan, dataset, computes, run.identity)
     replays = engines.replays(run.engine, plan)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
@@ -182,7 +176,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
-    for report in clusters.until_given_up(reports):
+    for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:
@@ -195,11 +189,31 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         if diverged and run.stop_when_diverging:
             why = diverged
             break
+    if row is None:  # given up before there was anything
+        return "stopped", ""
     files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
-        return "finished", "" if math.isfinite(row.loss) else diverged
+        return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
+
+
+def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
+    """Returns a plan's data set, made or downloaded first where it has to be; refuses another content than the plan's."""
+
+    def progress(what: str, fraction: float) -> None:
+        store.say(run_id, _PROGRESS.format(what=what, share=fraction))
+
+    progress(N_("Reading the data"), 0.0)
+    dataset = datasets.load(plan.training.dataset, store.home, progress)
+    if plan.training.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            _(
+                "Expected {dataset} with the content {expected}, found {found}: it was imported anew since. Start the "
+                "run again for what is there now."
+            ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
+        )
+    return dataset
 
 
 def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
@@ -219,8 +233,10 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
     if kept is None:
         if not replays and (run.last_round or run.redrawn or run.drawing):
             raise DamagedCheckpointError(
-                f"Expected {path}, found nothing there: this run cannot be repeated exactly, so it cannot go on without "
-                "it. Start its plan as a new run, which the ledger charges on its own."
+                _(
+                    "Expected {file}, found nothing there: this run cannot be repeated exactly, so it cannot go on "
+                    "without it. Start its plan as a new run, which the ledger charges on its own."
+                ).format(file=path)
             )
         return None
     if replays and len(store.rounds(run.run_id)) < kept.row.round:

@@ -7,20 +7,20 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
-from dpcore import strict_json
-from dpcore.cluster.setting import ClusterSetting
+from dpcore import messages, strict_json
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import CheckpointError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import folders, order
 from dpcore.runs.store.database import not_found
+from dpcore.runs.store.decisions import Decisions
 from dpcore.runs.store.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
-from dpcore.runs.store.settings import Settings
 from dpcore.runs.store.study_rows import StudyRows
 
 
-class Store(Settings, StudyRows):
+class Store(Decisions, StudyRows):
     """The runs under one home folder, with all else that is in their file.
 
     What is decided for all runs, and studies, have modules of their own, but no objects of their own:
@@ -39,7 +39,7 @@ class Store(Settings, StudyRows):
         eval_every: int,
         stop_when_diverging: bool = False,
         owner: str = "",
-        cluster: ClusterSetting | None = None,
+        cluster: ClusterConfiguration | None = None,
     ) -> str:
         """Queues a run behind all others and returns its id; a visitor's, before those whose owners had more turns."""
         run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()
@@ -176,7 +176,7 @@ class Store(Settings, StudyRows):
 
     def say(self, run_id: str, message: str, dataset_fingerprint: str | None = None) -> None:
         """Sets the one line that tells what an active run does; and which data it was given, once known."""
-        said = (message, time.monotonic(), run_id)
+        said = (messages.to_json(message), time.monotonic(), run_id)
         with self._connection() as db:
             db.execute("UPDATE runs SET message = ?, beat = ? WHERE run_id = ?", said)
         if dataset_fingerprint is not None:
@@ -194,7 +194,7 @@ class Store(Settings, StudyRows):
             run_id,
             f"UPDATE runs SET status = ?, message = ?, ended = ? WHERE status IN ({active}) AND run_id = ?",
             status,
-            message,
+            messages.to_json(message),
             time.time(),
         )
 

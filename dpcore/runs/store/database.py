@@ -108,7 +108,8 @@ class Database:
 
         What it has written `beside` is put back if it comes to nothing, as on a full disk.
         """
-        before = written = ()
+        before: list[bytes | None] = []
+        written: list[bytes | None] = []
         with self._explaining():
             self._see_which()
             try:
@@ -126,7 +127,9 @@ class Database:
                     self._put_back(beside, before, written)
                 raise
 
-    def _put_back(self, beside: Sequence[Path], before: Sequence, written: Sequence) -> None:
+    def _put_back(
+        self, beside: Sequence[Path], before: Sequence[bytes | None], written: Sequence[bytes | None]
+    ) -> None:
         with suppress(*schema.DAMAGE, OSError), closing(schema.connect(self._path)) as db:
             db.execute("BEGIN IMMEDIATE")  # so that nobody has written something else since, or does so now
             for path, old, new, now in zip(beside, before, written, _contents(beside), strict=True):

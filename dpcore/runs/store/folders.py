@@ -33,7 +33,8 @@ def rows(db: sqlite3.Connection) -> dict[str, sqlite3.Row]:
 
 def row(db: sqlite3.Connection, run_id: str) -> sqlite3.Row | None:
     """Returns what the table says of a run."""
-    return db.execute(f"{_ROWS} WHERE run_id = ?", (run_id,)).fetchone()
+    found: sqlite3.Row | None = db.execute(f"{_ROWS} WHERE run_id = ?", (run_id,)).fetchone()
+    return found
 
 
 def facts(row: sqlite3.Row) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def content(folder: Path | str) -> bytes | None:  # as text: thousands are looke
         os.close(descriptor)
 
 
-def told(folder: Path) -> dict[str, Any] | None:
+def recorded(folder: Path) -> dict[str, Any] | None:
     """Returns what a run's folder says of it, where that is what was written; an older version's has no status."""
     said, sealed = files.read_json(content(folder) or b"")
     if said is None or not (sealed or _is_of_old(said)):
@@ -96,7 +97,7 @@ def told(folder: Path) -> dict[str, Any] | None:
 
 def is_damaged(folder: Path) -> bool:
     """Whether what a run's folder says of it cannot be read."""
-    return content(folder) is not None and told(folder) is None
+    return content(folder) is not None and recorded(folder) is None
 
 
 def _is_of_old(said: dict[str, Any]) -> bool:

@@ -14,8 +14,9 @@ def take_turns(db: sqlite3.Connection, run_id: str, owner: str) -> None:
         "ORDER BY status = 'queued', position, rowid",
         (run_id,),
     ).fetchall()
-    own, turns = sum(row["owner"] == owner for row in rows), Counter()
-    before, behind = [], []
+    own, turns = sum(row["owner"] == owner for row in rows), Counter[str]()
+    before: list[str] = []
+    behind: list[str] = []
     for other, whose, waits in rows:
         if waits:
             (behind if whose and turns[whose] > own else before).append(other)

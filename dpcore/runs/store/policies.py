@@ -112,7 +112,7 @@ def _facts(row: sqlite3.Row) -> dict[str, Any]:
 def _is_whole(row: sqlite3.Row) -> bool:
     """Whether a row is as it was written; one of an older version has no seal, but numbers in it."""
     if row["seal"] is not None:
-        return row["seal"] == files.digest(_facts(row))
+        return bool(row["seal"] == files.digest(_facts(row)))
     return isinstance(row["budget_epsilon"], float | None) and isinstance(row["budget_delta"], float)
 
 

@@ -5,7 +5,6 @@ changes the run's row, before the row is there. Both have a revision and a seal.
 be read in neither is a run that may have spent anything.
 """
 
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dpcore import limits
+from dpcore import limits, messages
 from dpcore.errors import InvalidValueError
-from dpcore.language import N_
+from dpcore.language import N_, Message
 from dpcore.locks import is_held
 from dpcore.runs.store import folders, policies, schema
 from dpcore.runs.store.run_rows import ACTIVE, may_have_released, read_plan
@@ -39,7 +38,7 @@ _POLICIES_LOST = N_(
 _POLICIES_KEPT = N_("Every budget and public mark is as it was.")
 _MESSAGE = N_("Read back from its folder: the file of runs did not have it any more.")
 # How far it was is not known: a round may have been lost, and nobody begins it again unasked.
-_UNKNOWN = {"attempts": 1000, "beat": None, "stop_requested": 0, "message": _MESSAGE}
+_UNKNOWN = {"attempts": 1000, "beat": None, "stop_requested": 0, "message": messages.to_json(_MESSAGE)}
 
 
 def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
@@ -59,9 +58,9 @@ def hold(home: Path, db: sqlite3.Connection, found: str | None = None) -> None:
     with db:
         db.execute("BEGIN IMMEDIATE")  # who writes a folder is in such a transaction: nobody is in the middle of it
         _forget_damaged_ids(db, runs)
-        done, odd = Counter(), _odd(runs, folders.rows(db))
+        done, odd = Counter[str](), _odd(runs, folders.rows(db))
         for run_id in sorted(
-            odd, key=lambda run_id: folders.told(runs / run_id) is None
+            odd, key=lambda run_id: folders.recorded(runs / run_id) is None
         ):  # by then doubts are known
             done[_mend(db, runs, run_id, doubt=bool(found) or done[_READ_BACK] > 0)] += 1
         del done[""]
@@ -96,14 +95,14 @@ def _odd(runs: Path, rows: Mapping[str, sqlite3.Row]) -> list[str]:
     where = str(runs)
     odd = [run_id for run_id, row in rows.items() if not folders.agree(where, row)]
     for name in sorted(folders.names(runs) - rows.keys()):
-        told = folders.told(runs / name)
+        told = folders.recorded(runs / name)
         if told is None or told["run_id"] not in rows:  # else it is a copy
             odd += [name] if folders.is_of_a_run(runs / name) else []
     return odd
 
 
 def _sentences(
-    db: sqlite3.Connection, found: str | None, done: Counter, names: list[str], *, policies_lost: bool
+    db: sqlite3.Connection, found: str | None, done: Counter[str], names: list[str], *, policies_lost: bool
 ) -> Iterable[str]:
     if found:
         yield _DAMAGED.format(file=found)
@@ -118,22 +117,19 @@ def _sentences(
         yield _POLICIES_KEPT
 
 
-def _tell(db: sqlite3.Connection, done: Counter, sentences: Iterable[str] = ()) -> None:
+def _tell(db: sqlite3.Connection, done: Counter[str], sentences: Iterable[str] = ()) -> None:
     """Adds to what nobody has read yet: each sentence once, and numbers to numbers."""
     row = db.execute("SELECT value FROM settings WHERE name = ?", (RECOVERED,)).fetchone()
-    told = str(row[0]) if row else ""
-    for sentence in sentences:
-        if sentence not in told:
-            told = f"{told} {sentence}".strip()
-    for what, words in _TOLD.items():
-        pattern = re.escape(words).replace(re.escape("{count}"), r"(\d+)")
-        before = re.search(pattern, told)
-        if done[what] and before:
-            told = told.replace(before[0], words.format(count=done[what] + int(before[1])))
-        elif done[what]:
-            told = f"{told} {words.format(count=done[what])}".strip()
+    told = messages.all_from_json(str(row[0])) if row else []
+    told += [sentence for sentence in sentences if sentence not in told]
+    for what in filter(done.__getitem__, _TOLD):
+        key = _TOLD[what]
+        before = [one for one in told if isinstance(one, Message) and one.key == key]
+        count = done[what] + sum(int(one.values["count"]) for one in before)
+        told = [one for one in told if one not in before] + [key.format(count=count)]
     if told:
-        db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, told))
+        said = messages.all_to_json(told)
+        db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (RECOVERED, said))
 
 
 def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = False) -> str:
@@ -142,28 +138,30 @@ def _mend(db: sqlite3.Connection, runs: Path, run_id: str, *, doubt: bool = Fals
     With `doubt`, the table is known to be of an earlier time, as far as it is there.
     """
     folder, row = runs / run_id, folders.row(db, run_id)
-    told, damaged = folders.told(folder), folders.is_damaged(folder)
-    intact = row is not None and folders.is_intact(row) and not (doubt and damaged)
+    told, damaged = folders.recorded(folder), folders.is_damaged(folder)
+    intact = row if row is not None and folders.is_intact(row) and not (doubt and damaged) else None
     if told is not None and told["run_id"] != run_id:
         if row is None:
             return _mend_renamed(db, runs, told)
         told = None
-    if told is not None and (not intact or told["revision"] > row["revision"]):
+    if told is not None and (intact is None or told["revision"] > intact["revision"]):
         _take(db, runs, told, row)
         return _READ_BACK
-    if told is not None and told["redrawn"] > row["redrawn"]:  # as an older version says it
+    if (
+        told is not None and intact is not None and told["redrawn"] > intact["redrawn"]
+    ):  # as an older version says it
         db.execute("UPDATE runs SET redrawn = ? WHERE run_id = ?", (told["redrawn"], run_id))
         folders.keep(db, runs, run_id, lasting=False)
         return _READ_BACK
-    if intact:
-        if row["seal"] is None and row["status"] in ACTIVE:
+    if intact is not None:
+        if intact["seal"] is None and intact["status"] in ACTIVE:
             return ""  # an older version may still train it, and would break a seal
-        if doubt and row["status"] == "queued" and not folder.exists():  # it may have been thrown away since
+        if doubt and intact["status"] == "queued" and not folder.exists():  # it may have been thrown away since
             _put(db, run_id, _UNKNOWN | {"status": "interrupted", "drawing": 1}, row)
             folders.keep(db, runs, run_id, lasting=False)
             return _READ_BACK
         with suppress(OSError):  # the table knows: on a full disk one may still look
-            folders.write(db, folder, row)
+            folders.write(db, folder, intact)
         return _NOTED if damaged else ""
     if row is None and not folders.is_of_a_run(folder):
         return ""
@@ -190,7 +188,7 @@ def _forget_damaged_ids(db: sqlite3.Connection, runs: Path) -> None:
 def _mend_renamed(db: sqlite3.Connection, runs: Path, told: dict[str, Any]) -> str:
     """As `_mend`, for a folder that is a copy of a run's, or that run's under another name."""
     run_id = str(told["run_id"])
-    if not folders.is_name(run_id) or folders.row(db, run_id) or folders.told(runs / run_id):
+    if not folders.is_name(run_id) or folders.row(db, run_id) or folders.recorded(runs / run_id):
         return ""
     _take(db, runs, told, None)
     return _READ_BACK
@@ -201,7 +199,7 @@ def _take(db: sqlite3.Connection, runs: Path, told: dict[str, Any], row: sqlite3
     run_id, folder = told["run_id"], runs / told["run_id"]
     newest = "status" in told and row is not None and _revision(row) <= told["revision"]
     charged = "status" not in told or may_have_released(told)
-    values = {name: told[name] for name in folders.FACTS if name in told} | {"message": _MESSAGE}
+    values = {name: told[name] for name in folders.FACTS if name in told} | {"message": messages.to_json(_MESSAGE)}
     values["redrawn"] = _redrawn(told, row)
     values["revision"] = told["revision"] if row is None else max(told["revision"], _revision(row))
     if newest:
@@ -217,13 +215,13 @@ def _take(db: sqlite3.Connection, runs: Path, told: dict[str, Any], row: sqlite3
             values["deleted"] = told.get("deleted") or told["created"]
     _put(db, run_id, values, row)
     now = folders.row(db, run_id)
-    if charged and not may_have_released(now):  # its rounds are lost
+    if charged and now is not None and not may_have_released(dict(now)):  # its rounds are lost
         db.execute("UPDATE runs SET drawing = 1 WHERE run_id = ?", (run_id,))
     folders.keep(db, runs, run_id, lasting=False)
 
 
 def _revision(row: sqlite3.Row) -> int:
-    return row["revision"] if folders.is_intact(row) else 0
+    return int(row["revision"]) if folders.is_intact(row) else 0
 
 
 def _redrawn(told: Mapping[str, Any], row: sqlite3.Row | None) -> int:
@@ -233,7 +231,7 @@ def _redrawn(told: Mapping[str, Any], row: sqlite3.Row | None) -> int:
         most = int(limits.ROUNDS.maximum) - read_plan(told["plan"]).privacy.rounds
     except InvalidValueError:
         most = 0
-    return max([told["redrawn"], *(number for number in known if number <= most)])
+    return int(max([told["redrawn"], *(number for number in known if number <= most)]))
 
 
 def _how_it_ended(folder: Path) -> str:
@@ -245,7 +243,7 @@ def _how_it_ended(folder: Path) -> str:
 def _mark_unreadable(db: sqlite3.Connection, runs: Path, run_id: str, row: sqlite3.Row | None) -> None:
     """Keeps a run of which nothing is sure: it may have spent anything, on any data set."""
     folders.set_aside(runs / run_id)
-    values = dict.fromkeys(("engine", "owner", "name", "tags", "note"), "")
+    values: dict[str, Any] = dict.fromkeys(("engine", "owner", "name", "tags", "note"), "")
     values |= {"created": 0.0, "eval_every": 1, "redrawn": 0, "purged": 0, "stop_when_diverging": 0}
     values |= {"deleted": None, "started": None, "ended": None, "dataset_fingerprint": None}
     values |= {"status": "interrupted", "drawing": 1, **_UNKNOWN}

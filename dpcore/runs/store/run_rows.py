@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dpcore import identity
+from dpcore import messages
 from dpcore.language import N_
-from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan
+from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan, identity
 from dpcore.rounds import Round
 from dpcore.runs.store import stored_plan
 
@@ -23,6 +23,7 @@ class Run:
     """A run as the store knows it.
 
     Attributes:
+        message: What it does, or how it ended: in English, for `dpcore.language.translated`.
         status: queued, running, finished; stopped (by a person, or because the loss diverged); interrupted (its
             worker is gone); failed; cancelled (before it began).
         position: Its place in the queue; lower is earlier.
@@ -100,10 +101,10 @@ class Run:
     @property
     def charged(self) -> PrivacyPlan:
         """The plan of all rounds that were drawn: planned, and drawn again; and clipped as low as they were."""
-        privacy = self.plan.privacy
+        privacy, least = self.plan.privacy, self.least_clip_norm
         clipping = privacy.clipping
-        if privacy.bounds_updates and not self.bounded:
-            clipping = stored_plan.came_down(clipping, self.least_clip_norm)
+        if privacy.bounds_updates and not self.bounded and least is not None:
+            clipping = stored_plan.lowered_clipping(clipping, least)
         return replace(privacy, rounds=privacy.rounds + self.redrawn, clipping=clipping)
 
 
@@ -138,6 +139,7 @@ def read_run(row: sqlite3.Row) -> Run:
     values = dict(row)
     text = values["plan"]
     values["plan"] = read_plan(text)
+    values["message"] = messages.from_json(values["message"])
     values["identity"] = values["identity"] or _identity_of_before(text)
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])

@@ -96,6 +96,8 @@ ALTER TABLE datasets ADD COLUMN seal TEXT;
     """
 ALTER TABLE runs ADD COLUMN identity TEXT;
 """,
+    # From here on messages are JSON: an older version would show it. What it has written itself stays, and is read.
+    "",
 ]
 VERSION = len(_MIGRATIONS)
 MADE = ""  # what `prepare` says of a file that was not there

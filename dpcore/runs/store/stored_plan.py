@@ -7,7 +7,8 @@ from typing import Any
 from dpcore import limits, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
-from dpcore.plan import MODELS, PLAN_VERSION, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan
+from dpcore.mechanisms.clipping import CLIPPINGS, Clipping
+from dpcore.plan import MODELS, PLAN_VERSION, Plan, PrivacyPlan, TrainingPlan, clipping_kind
 
 
 def read(text: str) -> Plan:
@@ -25,18 +26,17 @@ def read(text: str) -> Plan:
         try:
             _version, values = strict_json.versioned(strict_json.loads(text), "plan", PLAN_VERSION)
             privacy = values["privacy"]
-            clipping = (_Fixed if "clip_norm" in privacy["clipping"] else _Adaptive)(**privacy["clipping"])
+            clipping = _UNCHECKED[clipping_kind(privacy["clipping"]).kind](**privacy["clipping"])
             changed = {"clipping": clipping, "zeroing": bool(privacy["zeroing"])}
             return Plan(privacy=PrivacyPlan(**privacy | changed), training=_Training(**values["training"]))
         except (InvalidValueError, ValueError, KeyError, TypeError, OverflowError):
             raise refusal from None
 
 
-def came_down(clipping: AdaptiveClipping | FixedClipping, clip_norm: float) -> AdaptiveClipping | FixedClipping:
+def lowered_clipping(clipping: Clipping, clip_norm: float) -> Clipping:
     """Returns a way to clip as if it had begun at a clip norm that it came to."""
-    if isinstance(clipping, FixedClipping):
-        return _Fixed(clip_norm=clip_norm)
-    return _Adaptive(**asdict(clipping) | {"initial_clip_norm": clip_norm})
+    unchecked: Clipping = _UNCHECKED[clipping.kind](**asdict(clipping) | {clipping.begins_at: clip_norm})
+    return unchecked
 
 
 def _check_numbers(plan: Any, *others: str) -> None:
@@ -47,21 +47,15 @@ def _check_numbers(plan: Any, *others: str) -> None:
             raise limits.refusal(name, _("Expected {name} to be a number, found {value}."), value)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Adaptive(AdaptiveClipping):
-    def __post_init__(self):
-        _check_numbers(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Fixed(FixedClipping):
-    def __post_init__(self):
-        _check_numbers(self)
+# Ways to clip as `read` takes them.
+_UNCHECKED = {
+    kind.kind: type(f"_{kind.__name__}", (kind,), {"__post_init__": _check_numbers}) for kind in CLIPPINGS
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Training(TrainingPlan):
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("model", self.model, MODELS)
         if not isinstance(self.dataset, str):  # else nobody would be charged with it
             raise limits.refusal(

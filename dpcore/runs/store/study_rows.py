@@ -4,6 +4,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from dpcore import messages
 from dpcore.runs.store.database import Database
 
 
@@ -14,7 +15,7 @@ class StudyRow:
     Attributes:
         spec: What it asks, as JSON; `dpcore.runs.study` reads it.
         going: Whether its next runs are queued as soon as they are known.
-        message: Why it does not go on, where that is not for want of time.
+        message: Why it does not go on, where that is not for want of time; as that of a `Run`.
         runs: The ids of its runs, by their part in it.
         owner: Whose it is; see `Run`.
     """
@@ -39,7 +40,7 @@ class StudyRows(Database):
                 "SELECT study_id FROM studies WHERE spec = ? AND owner = ?", (spec, owner)
             ).fetchone()
             if there:
-                return there[0]
+                return str(there[0])
             db.execute(
                 "INSERT INTO studies (study_id, created, spec, owner) VALUES (?, ?, ?, ?)",
                 (study_id, time.time(), spec, owner),
@@ -57,7 +58,8 @@ class StudyRows(Database):
             for member in members:
                 if member["study_id"] == row["study_id"]:
                     runs.setdefault(member["part"], []).append(member["run_id"])
-            rows.append(StudyRow(**{**dict(row), "going": bool(row["going"])}, runs=runs))
+            said = {"going": bool(row["going"]), "message": messages.from_json(row["message"])}
+            rows.append(StudyRow(**dict(row) | said, runs=runs))
         return [row for row in rows if study_id in (None, row.study_id)]
 
     def attach(self, study_id: str, run_id: str, part: str) -> None:
@@ -72,4 +74,5 @@ class StudyRows(Database):
 
     def set_going(self, study_id: str, going: bool, message: str = "") -> None:
         """Sets whether a study queues its next runs, and why not."""
-        self._change("UPDATE studies SET going = ?, message = ? WHERE study_id = ?", going, message, study_id)
+        said = messages.to_json(message)
+        self._change("UPDATE studies SET going = ?, message = ? WHERE study_id = ?", going, said, study_id)

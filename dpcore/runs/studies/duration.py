@@ -6,14 +6,14 @@ import numpy as np
 from scipy.optimize import nnls
 
 from dpcore.plan import Plan
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 
 _ENOUGH = 5  # rounds that say how long a round takes
 # Seconds a round and a client more, on two cores with the tutorial's model: benchmarks/README.md.
 _ASSUMED = {"vectorized": (0.06, 0.0007), "tff": (0.1, 0.0023)}
 
 
-def seconds(store: Store, plans: Iterable[Plan], engine: str) -> tuple[float, bool]:
+def expected_seconds(store: StoreAccess, plans: Iterable[Plan], engine: str) -> tuple[float, bool]:
     """Returns how long plans will take, and whether that was measured here, on the same data, model and engine.
 
     A round costs a fixed part and one for each client; both are fitted to the rounds of earlier runs.

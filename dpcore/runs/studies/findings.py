@@ -1,19 +1,20 @@
 """What a study has found, in sentences and as a table."""
 
 from dataclasses import replace
+from typing import Any
 
 from dpcore import rounding
 from dpcore.language import N_, _
-from dpcore.plan import FixedClipping, Plan, PrivacyPlan
+from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import assumptions, rehearsal
+from dpcore.runs.studies.outcome import Setting, differ, final_answer, settings
 from dpcore.runs.studies.progress import Progress
-from dpcore.runs.studies.reading import Setting, differs, final_answer, settings
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
-def table(now: Progress) -> list[dict]:
-    """Returns a row a setting: its plan's numbers, its guarantee, mean accuracy, and how far from the noise-free one."""
+def table(now: Progress) -> list[dict[str, Any]]:
+    """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and difference to the baseline."""
     rows = []
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
@@ -32,7 +33,7 @@ def table(now: Progress) -> list[dict]:
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
                     N_("learning rate"): one.plan.training.client_learning_rate,
-                    N_("clipping"): _clipping(privacy),
+                    N_("clipping"): privacy.clipping.label,
                     N_("epsilon"): accounting.epsilon(one.charged).value,
                     N_("delta"): privacy.delta,
                     N_("accuracy"): one.mean if one.accuracies else None,
@@ -48,37 +49,39 @@ def _but_seed(plan: Plan) -> Plan:
     return replace(plan, training=replace(plan.training, seed=0))
 
 
-def _clipping(plan: PrivacyPlan) -> str:
-    if isinstance(plan.clipping, FixedClipping):
-        return _("fixed {norm}").format(norm=rounding.given(plan.clipping.clip_norm))
-    return _("adaptive")
-
-
 def sentences(now: Progress) -> list[str]:
     """Returns what a study has found, a sentence each; nothing while it cannot be told."""
-    study, reading, base = now.study, now.reading, now.baseline
+    study, outcome, base = now.study, now.outcome, now.baseline
     several = len(study.grid()) != len(study.noise_multipliers) * len(study.seeds)
-    if several or not reading.complete or base is None:
+    if several or not outcome.complete or base is None:
         return []
-    words = [_verdict(study, one, base) for one in reading.settings if one is not base]
+    words = [_verdict(study, one, base) for one in outcome.settings if one is not base]
     if study.target_epsilon is None:
         return words
-    if reading.bearable is None:
-        return [*words, _("No noise of the sweep is within the tolerance: try smaller ones, or tolerate more.")]
-    privacy = reading.bearable.plan.privacy
+    if outcome.tolerable is None:
+        return [
+            *words,
+            _(
+                "No noise multiplier of the sweep is within the tolerance: try smaller ones, or raise the tolerance."
+            ),
+        ]
+    privacy = outcome.tolerable.plan.privacy
     words.append(
-        _("The model bears noise {noise} at {clients} clients: a noise-to-clients ratio of {ratio}.").format(
+        _(
+            "Largest tolerable noise multiplier: {noise} at {clients} clients per round, a noise-to-clients ratio of "
+            "{ratio}."
+        ).format(
             noise=rounding.noise(privacy.noise_multiplier),
             clients=privacy.clients_per_round,
             ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
         )
     )
-    if (result := now.result) is not None:
+    if (result := now.final_setting) is not None:
         final = result.plan.privacy
         words.append(
             _(
-                "{clients} clients at noise {noise} keep that, and reach epsilon {epsilon} at delta {delta}: "
-                "accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
+                "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
+                "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
             ).format(
                 clients=final.clients_per_round,
                 noise=rounding.noise(final.noise_multiplier),
@@ -86,7 +89,7 @@ def sentences(now: Progress) -> list[str]:
                 delta=rounding.given(final.delta),
                 accuracy=result.mean,
                 difference=result.mean - base.mean,
-                base=against(now),
+                base=baseline_name(now),
                 chance=_chance(result, base),
             )
         )
@@ -102,8 +105,8 @@ def conditions(now: Progress) -> list[str]:
     if any(seed is not None for seed in study.seeds):
         words.append(
             _(
-                "Rehearsals: whoever knows a run's seed can recompute its cohorts and noise, and a guarantee assumes "
-                "that nobody can. Train without a seed what is to be released."
+                "Seeded runs: not for release. Whoever knows a run's seed can recompute its cohorts and noise, and a "
+                "guarantee assumes that nobody can. Train a model for release without a seed."
             )
         )
     return words
@@ -125,9 +128,9 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
             "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
         )
     accuracy = {
-        OWN: _("the noise-free {accuracy:.3f}"),
-        WRITERS: _("the noise-free {accuracy:.3f} of the Writers"),
-        NONE: _("the {accuracy:.3f} at noise {noise}"),
+        OWN: _("the non-private baseline ({accuracy:.3f})"),
+        WRITERS: _("the non-private baseline on the Writers ({accuracy:.3f})"),
+        NONE: _("the accuracy at noise {noise} ({accuracy:.3f})"),
     }[study.baseline]
     return words.format(
         noise=rounding.noise(one.plan.privacy.noise_multiplier),
@@ -139,32 +142,38 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
     )
 
 
-def against(now: Progress) -> str:
+def baseline_name(now: Progress) -> str:
     """Names what the settings of a study are held against; in a sentence about one of them."""
     words = {
-        OWN: _("the noise-free one"),
-        WRITERS: _("the noise-free one of the Writers"),
-        NONE: _("the one at noise {noise}"),
+        OWN: _("the non-private baseline"),
+        WRITERS: _("the non-private baseline on the Writers"),
+        NONE: _("the run at noise {noise}"),
     }[now.study.baseline]
-    return words.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier))
+    baseline = now.baseline
+    return words.format(noise=rounding.noise(baseline.plan.privacy.noise_multiplier) if baseline else "")
 
 
 def caveats(now: Progress) -> list[str]:
     """Returns what the epsilon of the final run does not say, a sentence each."""
-    words = [_("The sweep, and what else was run on the same users, comes on top: see the ledger.")]
-    result = now.result
+    words = [_("The sweep, and all other runs on the same users, are charged in addition: see the ledger.")]
+    result = now.final_setting
     if result is None:
         return words
     if now.study.baseline == WRITERS:
         words.append(
-            _("The noise-free accuracy is that of other users, the Writers: the difference is one of data as well.")
+            _(
+                "The non-private baseline was trained on other users, the Writers: the difference also reflects the "
+                "data."
+            )
         )
     epsilon, target = accounting.epsilon(result.charged).value, now.study.target_epsilon
-    if epsilon > target:
+    if target is not None and epsilon > target:
         words.append(
             _("Rounds were drawn again: the target of {target} is not kept.").format(target=rounding.given(target))
         )
-    elif now.reading.bearable and (short := final_answer(now.study, now.reading.bearable, now.study.accountant)[1]):
+    elif now.outcome.tolerable and (
+        short := final_answer(now.study, now.outcome.tolerable, now.study.accountant)[1]
+    ):
         words.append(short.sentence)
     if len(now.final) > 1:
         several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
@@ -175,7 +184,7 @@ def caveats(now: Progress) -> list[str]:
 
 def _chance(one: Setting, other: Setting) -> str:
     """What can be said of a difference, given the seeds: a remark at the end of a sentence, or nothing."""
-    verdict = differs(one, other)
+    verdict = differ(one, other)
     if verdict is None:
-        return _(" (too few seeds to say how much of it is chance)")
-    return "" if verdict else _(" (no more than the seeds differ among themselves)")
+        return _(" (too few seeds to tell it from random variation)")
+    return "" if verdict else _(" (within the variation over the seeds)")

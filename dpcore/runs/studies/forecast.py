@@ -6,11 +6,13 @@ ratio and to depend on nothing else of the noise: a monotone (isotonic) fit thro
 larger cohort also has less chance in who comes is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
 from dpcore.plan import PrivacyPlan
@@ -34,10 +36,10 @@ class Forecast:
         inside: Whether the ratio lies between those of runs.
     """
 
-    accuracy: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    inside: np.ndarray
+    accuracy: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    inside: NDArray[np.bool_]
 
 
 def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
@@ -57,7 +59,9 @@ def ratio(plan: PrivacyPlan) -> float:
     return float(f"{plan.noise_multiplier / plan.clients_per_round:.9g}")
 
 
-def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> Forecast | None:
+def forecast(
+    ratios: NDArray[np.float64], accuracies: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> Forecast | None:
     """Returns what is expected at the wanted ratios, given accuracies at known ones; `None` with fewer than three.
 
     Args:
@@ -69,9 +73,10 @@ def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> 
     if len(distinct) < 3:
         return None
 
-    def fit(seen: np.ndarray, at: np.ndarray) -> np.ndarray:
+    def fit(seen: NDArray[np.bool_], at: NDArray[np.float64]) -> NDArray[np.float64]:
         model = IsotonicRegression(increasing=False, out_of_bounds="clip")
-        return model.fit(ratios[seen], accuracies[seen]).predict(at)
+        predicted: NDArray[np.float64] = model.fit(ratios[seen], accuracies[seen]).predict(at)
+        return predicted
 
     accuracy = fit(np.ones(len(ratios), bool), wanted)
     # Only ratios between others: what is left out at an end says nothing about the middle.
@@ -89,7 +94,7 @@ def forecast(ratios: np.ndarray, accuracies: np.ndarray, wanted: np.ndarray) -> 
     )
 
 
-def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndarray:
+def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
     """Returns the noise multipliers at which cohorts of so many clients keep to an epsilon; NaN where none does.
 
     A little more than the least; `dpcore.privacy.calibration` finds that of one plan.
@@ -103,7 +108,9 @@ def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndar
     noise = np.where(np.isfinite(by_pld), by_pld, by_rdp)
     for _ in range(_CORRECTIONS):  # between two points of a curve its line may lie below it
         over = np.flatnonzero(np.isfinite(noise))
-        reached = curves.epsilons(**_arguments(plan, clients[over], noise[over]))
+        reached = curves.epsilons(
+            **curves.arguments(plan, clients_per_round=clients[over], noise_multiplier=noise[over])
+        )
         over, reached = over[reached > epsilon], reached[reached > epsilon]
         if not len(over):
             break
@@ -115,14 +122,16 @@ def noise_for(plan: PrivacyPlan, clients: np.ndarray, epsilon: float) -> np.ndar
     return noise
 
 
-def _arguments(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray) -> dict:
-    """What `curves` take for cohorts of so many clients with so much noise, both [points]."""
-    return curves.arguments(plan) | {"noise_multiplier": noise, "sampling_prob": clients / plan.population}
-
-
-def _crossing(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray, epsilon: float, curve) -> np.ndarray:
+def _crossing(
+    plan: PrivacyPlan,
+    clients: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    epsilon: float,
+    curve: Callable[..., NDArray[np.float64]],
+) -> NDArray[np.float64]:
     """Returns where each row of noise, [clients, points] ascending, reaches an epsilon; NaN where it does not."""
-    given = _arguments(plan, np.repeat(clients, noise.shape[1]), noise.ravel())
+    repeated = np.repeat(clients, noise.shape[1])
+    given = curves.arguments(plan, clients_per_round=repeated, noise_multiplier=noise.ravel())
     epsilons = curve(**given).reshape(noise.shape)
     found = np.full(len(clients), np.nan)
     for index, row in enumerate(epsilons):
@@ -131,13 +140,13 @@ def _crossing(plan: PrivacyPlan, clients: np.ndarray, noise: np.ndarray, epsilon
     return found
 
 
-def family(run: Run) -> tuple:
+def family(run: Run) -> tuple[Any, ...]:
     """Returns all of a run's plan that is not noise, clients, rounds, delta or seed: runs of one can be compared."""
     training, privacy = run.plan.training, run.plan.privacy
     return replace(training, seed=None), privacy.population, privacy.clipping, privacy.zeroing, privacy.adjacency
 
 
-def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
+def pareto_front(costs: NDArray[np.float64], accuracies: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Returns which points nothing beats: bool [points]; lower costs and higher accuracies are better."""
     return np.array(
         [
@@ -148,11 +157,11 @@ def best(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:
     )
 
 
-def over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Returns a row a setting, with the mean over its seeds: the best of several is as good as its luck.
+def means_over_seeds(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Returns one row per setting, with the mean over its seeds: the best of several is as good as its luck.
 
     Args:
-        runs: A row a run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
+        runs: One row per run: `run`, `seed` (the same twice is one and the same training), `accuracy`, what a setting is
             told by, and what it costs: `epsilon`, `minutes`.
         by: The columns that a setting is told by.
 

@@ -15,11 +15,11 @@ from dpcore.privacy import ledger
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
-from dpcore.runs.studies.reading import Setting, read
+from dpcore.runs.studies.outcome import Setting, sweep_outcome
 from dpcore.runs.studies.study import Study
 
 _MOST_FINALS = 8  # that a study may lead to and that are looked for beforehand: each is calibrated
@@ -49,7 +49,7 @@ class Outlook:
         return self.now.policy.name
 
 
-def lost(store: Store, plans: Iterable[Plan]) -> list[str]:
+def losing_guarantee(store: StoreAccess, plans: Iterable[Plan]) -> list[str]:
     """Returns the data sets whose runs have a guarantee together now, and never again once these plans are run.
 
     Not those with a budget: it refuses such a plan.
@@ -60,21 +60,21 @@ def lost(store: Store, plans: Iterable[Plan]) -> list[str]:
     return [name for name in open_ended if not is_lost(store, name)]
 
 
-def is_lost(store: Store, dataset: str) -> bool:
+def is_lost(store: StoreAccess, dataset: str) -> bool:
     """Whether the runs on a data set have no guarantee together, whatever comes."""
     unreadable = any(where in (dataset, None) for _run, where in store.unreadable())
-    return unreadable or any(ledger.uncovered(run.charged) for run in budget.charged(store, dataset))
+    return unreadable or any(ledger.uncovered(run.charged) for run in budget.charged_runs(store, dataset))
 
 
-def of_study(store: Store, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
+def study_outlooks(store: StoreAccess, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
     """Returns what a study, with its final runs, leaves of each data set that it trains on: its own first."""
-    there, own = schedule.runs_there(store, study), study.plan.training.dataset
+    there, own = schedule.existing_runs(store, study), study.plan.training.dataset
     sweep = _charges(study.grid(), there)
     found = []
     for name in dict.fromkeys([own, *(plan.training.dataset for plan in sweep)]):
         plans = [plan for plan in sweep if plan.training.dataset == name]
         finals: list[list[Plan]] | None = [[]]
-        has_bound = not (store.policy(name).public or is_lost(store, name) or lost(store, plans))
+        has_bound = not (store.policy(name).public or is_lost(store, name) or losing_guarantee(store, plans))
         if name == own and has_bound:
             finals = _finals(study, there)
         after = [
@@ -100,7 +100,7 @@ def sentence(outlook: Outlook) -> str:
     if policy.public:
         return budget.sentence(outlook.now)
     if math.isinf(now):
-        return gone(policy.name)
+        return nothing_left(policy.name)
     if math.isinf(after):
         words = _("With this, all runs on {data} together have no guarantee any more; now they have epsilon {now}.")
     elif not outlook.charges:
@@ -110,9 +110,9 @@ def sentence(outlook: Outlook) -> str:
             "With this, all runs on {data} together come to at most epsilon {after} at delta {delta}; now it is {now}."
         )
     if outlook.after.exceeded:
-        words += " " + _("That is more than the budget of {budget}: what finds no room is refused.")
+        words += " " + _("That is more than the budget of {budget}: runs that would exceed it are refused.")
     if outlook.target is not None:
-        words += " " + _("The final run comes on top, with an epsilon of at most {target} of its own.")
+        words += " " + _("The final run is charged in addition, with an epsilon of at most {target} of its own.")
     return words.format(
         data=policy.name,
         now=rounding.epsilon(now),
@@ -123,7 +123,7 @@ def sentence(outlook: Outlook) -> str:
     )
 
 
-def gone(dataset: str) -> str:
+def nothing_left(dataset: str) -> str:
     """Says of a data set that there is nothing left to lose."""
     words = _(
         "All runs on {data} together have no guarantee any more, whatever else is run on it (see the Ledger)."
@@ -131,7 +131,7 @@ def gone(dataset: str) -> str:
     return words.format(data=dataset)
 
 
-def warning(store: Store, dataset: str, plans: Iterable[Plan]) -> str:
+def warning(store: StoreAccess, dataset: str, plans: Iterable[Plan]) -> str:
     """Returns what plans take from a data set that they leave without a guarantee."""
     why = next(
         filter(None, (ledger.uncovered(plan.privacy) for plan in plans if plan.training.dataset == dataset)), ""
@@ -147,28 +147,28 @@ def _finals(study: Study, there: dict[Plan, Run]) -> list[list[Plan]] | None:
     """Returns what final runs may be charged with: lists of plans, one of which it will be.
 
     Once the sweep is there, that is the one that it leads to; before, there is one for each noise that may prove
-    bearable, and `None` where these are too many to look for while somebody waits.
+    tolerable, and `None` where these are too many to look for while somebody waits.
     """
     if study.target_epsilon is None:
         return [[]]
     grid = study.grid()
-    reading = read(study, [there[plan] for plan in grid if plan in there])
-    bearable = [reading.bearable] if reading.bearable else []
-    if not reading.complete:
+    outcome = sweep_outcome(study, [there[plan] for plan in grid if plan in there])
+    tolerable = [outcome.tolerable] if outcome.tolerable else []
+    if not outcome.complete:
         noisy = [plan for plan in grid if plan.privacy.noise_multiplier and plan.training.seed == study.seeds[0]]
         if len(noisy) > _MOST_FINALS:
             return None
-        bearable = [Setting(plan=plan, charged=plan.privacy) for plan in noisy]
+        tolerable = [Setting(plan=plan, charged=plan.privacy) for plan in noisy]
     finals = []
-    for setting in bearable:
+    for setting in tolerable:
         with suppress(EpsilonLabError):  # no number of clients reaches the target: there is none to train
             finals.append(_charges(schedule.final_runs(study, setting), there))
     return finals or [[]]
 
 
-def to_come(store: Store, study: Study) -> list[Plan]:
+def pending_charges(store: StoreAccess, study: Study) -> list[Plan]:
     """Returns what the sweep of a study is still charged with when it begins, or goes on."""
-    return _charges(study.grid(), schedule.runs_there(store, study))
+    return _charges(study.grid(), schedule.existing_runs(store, study))
 
 
 def _charges(plans: Iterable[Plan], there: dict[Plan, Run]) -> list[Plan]:
@@ -179,8 +179,8 @@ def _charges(plans: Iterable[Plan], there: dict[Plan, Run]) -> list[Plan]:
         if run is None:
             charges.append(plan)
         elif not run.active and run.status != "finished":
-            charges.append(supervisor.charge_of_resuming(run))
-    return [charge for charge in charges if charge is not None]
+            charges += filter(None, [supervisor.charge_of_resuming(run)])
+    return charges
 
 
 def _fewer_kinds(plans: list[Plan]) -> list[Plan]:

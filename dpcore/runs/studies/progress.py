@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies.reading import Reading, Setting, settings
+from dpcore.runs.studies.outcome import Setting, SweepOutcome, settings
 from dpcore.runs.studies.study import Study
 
 
@@ -15,7 +15,7 @@ class Progress:
         study: What it asks.
         sweep: Its runs over the grid.
         final: Its final runs.
-        reading: What the sweep says.
+        outcome: What the sweep says.
         status: going; paused (by a person); stuck (`message` says why); finished.
         message: What keeps it from going on.
         owner: Whose it is; see `Run`.
@@ -24,7 +24,7 @@ class Progress:
     study: Study
     sweep: list[Run]
     final: list[Run]
-    reading: Reading
+    outcome: SweepOutcome
     status: str
     message: str
     owner: str = ""
@@ -45,10 +45,10 @@ class Progress:
 
     @property
     def baseline(self) -> Setting | None:
-        return self.reading.baseline
+        return self.outcome.baseline
 
     @property
-    def result(self) -> Setting | None:
+    def final_setting(self) -> Setting | None:
         """The final setting, where all its runs have finished."""
         found = settings(self.final)
         return found[0] if len(found) == 1 and not found[0].missing else None

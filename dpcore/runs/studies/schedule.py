@@ -21,16 +21,16 @@ from dpcore.language import N_, _, speaking
 from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.store.study_rows import StudyRow
+from dpcore.runs.studies.outcome import Setting, final_plan, sweep_outcome
 from dpcore.runs.studies.progress import Progress
-from dpcore.runs.studies.reading import Setting, final_plan, read
 from dpcore.runs.studies.study import FINAL, SWEEP, WRITERS, Study
 
 
-def look(store: Store, study_id: str) -> Progress:
+def current(store: StoreAccess, study_id: str) -> Progress:
     """Returns a study as it is now, and queues what it can go on with.
 
     Raises:
@@ -41,13 +41,13 @@ def look(store: Store, study_id: str) -> Progress:
         study = Study.from_json(row.spec)
         attached = {part: _attached(store, row, part) for part in (SWEEP, FINAL)}
         sweep, final = ([run for run in part if not _thrown_away(run, row)] for part in attached.values())
-        reading = read(study, sweep)
+        outcome = sweep_outcome(study, sweep)
         as_planned = {"finished"} if row.going else {"finished", "cancelled"}  # a pause takes runs out of the queue
         ended = [run for run in [*sweep, *final] if not run.active and run.status not in as_planned]
         if row.going:
             ended += [run for part in attached.values() for run in part if _thrown_away(run, row)]
-        done = reading.complete and all(one.status == "finished" for one in final)
-        wants_final = study.target_epsilon is not None and reading.bearable is not None
+        done = outcome.complete and all(one.status == "finished" for one in final)
+        wants_final = study.target_epsilon is not None and outcome.tolerable is not None
         if done and (final or not wants_final):
             status, message = "finished", ""
             visiting.acting_for(store, row.owner).set_going(study_id, False)
@@ -59,7 +59,7 @@ def look(store: Store, study_id: str) -> Progress:
             study=study,
             sweep=sweep,
             final=final,
-            reading=reading,
+            outcome=outcome,
             status=status,
             message=message,
             owner=row.owner,
@@ -76,7 +76,7 @@ def _ended(runs: list[Run]) -> str:
     return _("{found}: go on, or look at it on the page Runs.").format(found=found)
 
 
-def start(store: Store, study: Study) -> str:
+def start(store: StoreAccess, study: Study) -> str:
     """Begins a study, or goes on with the one that asks the same; returns its id.
 
     Raises:
@@ -91,7 +91,7 @@ def start(store: Store, study: Study) -> str:
     return study_id
 
 
-def check_baseline(store: Store, study: Study) -> None:
+def check_baseline(store: StoreAccess, study: Study) -> None:
     """Says no to a noise-free run on the Writers for data that are not like them.
 
     Raises:
@@ -100,28 +100,28 @@ def check_baseline(store: Store, study: Study) -> None:
     dataset = study.plan.training.dataset
     if study.baseline == WRITERS and not datasets.like_writers(dataset, store.home):
         message = _(
-            "Expected data like the Writers, 28x28 images of ten classes, to take the noise-free run from them, found "
-            "{dataset}. Train it on the data themselves, or leave it out."
+            "Expected data like the Writers, 28x28 images of ten classes, to train the non-private baseline on the "
+            "Writers, found {dataset}. Train it on the data set itself, or leave it out."
         )
         raise InvalidValueError("baseline", message.format(dataset=dataset))
 
 
-def go_on(store: Store, study_id: str) -> None:
+def go_on(store: StoreAccess, study_id: str) -> None:
     """Lets a study queue its runs again, also those that were stopped or have failed."""
     store.set_going(study_id, True)
     advance(store, study_id, again=True)
 
 
-def pause(store: Store, study_id: str) -> None:
+def pause(store: StoreAccess, study_id: str) -> None:
     """Queues no more runs for a study, and takes out of the queue those that wait."""
     store.set_going(study_id, False)
     for row in store.studies(study_id):
-        for run in [*members(store, row, SWEEP), *members(store, row, FINAL)]:
+        for run in [*runs_of_part(store, row, SWEEP), *runs_of_part(store, row, FINAL)]:
             if run.status == "queued" and visiting.owns(store, run.owner):
                 supervisor.stop(store, run.run_id)
 
 
-def advance(store: Store, study_id: str, *, again: bool = False) -> None:
+def advance(store: StoreAccess, study_id: str, *, again: bool = False) -> None:
     """Queues what a study needs and does not have yet; says in its row why it cannot go on.
 
     Args:
@@ -129,7 +129,7 @@ def advance(store: Store, study_id: str, *, again: bool = False) -> None:
         study_id: Which.
         again: Whether runs that were stopped or have failed are tried again: not by itself, or it would for ever.
     """
-    # In English: what keeps a study from going on is kept for readers of any language.
+    # In English: what has no key of what keeps a study from going on is stored as it is said.
     with lock(store.home / "studies.lock", wait=True), speaking("en"):
         for row in store.studies(study_id):
             if not row.going:
@@ -139,29 +139,29 @@ def advance(store: Store, study_id: str, *, again: bool = False) -> None:
                 study = Study.from_json(row.spec)
                 _queue(store, row, SWEEP, study, study.grid(), again)
                 (row,) = store.studies(study_id)
-                reading = read(study, members(store, row, SWEEP))
-                if study.target_epsilon is not None and reading.bearable is not None:
-                    _queue(store, row, FINAL, study, final_runs(study, reading.bearable), again)
+                outcome = sweep_outcome(study, runs_of_part(store, row, SWEEP))
+                if study.target_epsilon is not None and outcome.tolerable is not None:
+                    _queue(store, row, FINAL, study, final_runs(study, outcome.tolerable), again)
             except StoreError:
                 raise
             except EpsilonLabError as err:  # no room in the budget, or no number of clients reaches the target
-                store.set_going(study_id, False, str(err))
+                store.set_going(study_id, False, err.message)
 
 
-def final_runs(study: Study, bearable: Setting) -> list[Plan]:
+def final_runs(study: Study, tolerable: Setting) -> list[Plan]:
     """Returns the plans of the final runs, one a seed."""
-    final = final_plan(study, bearable, study.accountant)
+    final = final_plan(study, tolerable, study.accountant)
     return [replace(final, training=replace(final.training, seed=seed)) for seed in study.seeds]
 
 
-def advance_all(store: Store) -> None:
+def advance_all(store: StoreAccess) -> None:
     """Advances every study that is going: called when a run has ended, and when somebody looks."""
     for row in store.studies():
         if row.going:
             advance(store, row.study_id)
 
 
-def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
+def _queue(store: StoreAccess, row: StudyRow, part: str, study: Study, plans: list[Plan], again: bool) -> None:
     """Sees to it that each plan has a run in this part of a study: one that is there already, or a new one."""
     mine = {run.plan: run for run in sorted(_attached(store, row, part), key=lambda run: not run.deleted)}
     usable, cluster = _usable(store, study, row.owner), store.cluster(row.study_id, own=True)
@@ -172,7 +172,7 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
         if there is not None and not _thrown_away(there, row) and (there.active or there.status == "finished"):
             continue
         ours = there is not None and visiting.owns(store, there.owner)
-        if ours and not there.deleted and there.status in ("interrupted", "stopped"):
+        if there is not None and ours and not there.deleted and there.status in ("interrupted", "stopped"):
             if cluster is not None:  # another one than before, it may be
                 with suppress(NotAllowedError):  # a visitor's stays where it is
                     store.set_cluster(cluster, there.run_id)
@@ -189,7 +189,7 @@ def _queue(store: Store, row: StudyRow, part: str, study: Study, plans: list[Pla
         store.attach(row.study_id, run_id, part)
 
 
-def runs_there(store: Store, study: Study) -> dict[Plan, Run]:
+def existing_runs(store: StoreAccess, study: Study) -> dict[Plan, Run]:
     """Returns the runs that a study goes on with when whoever has this store begins it: as `_queue` decides."""
     owner = visiting.owner(store)
     runs = _usable(store, study, owner)
@@ -206,7 +206,7 @@ def runs_there(store: Store, study: Study) -> dict[Plan, Run]:
     return runs
 
 
-def _usable(store: Store, study: Study, owner: str) -> dict[Plan, Run]:
+def _usable(store: StoreAccess, study: Study, owner: str) -> dict[Plan, Run]:
     """Returns the runs that a study of this owner can take: whoever's have finished, and its owner's that may yet."""
     runs = sorted(supervisor.runs(store), key=lambda run: run.status == "finished")
     return {
@@ -216,7 +216,7 @@ def _usable(store: Store, study: Study, owner: str) -> dict[Plan, Run]:
     }
 
 
-def members(store: Store, row: StudyRow, part: str) -> list[Run]:
+def runs_of_part(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
     """Returns the runs of a part of a study as they are now; of those in the bin, what others have thrown there."""
     return [run for run in _attached(store, row, part) if not _thrown_away(run, row)]
 
@@ -226,6 +226,6 @@ def _thrown_away(run: Run, row: StudyRow) -> bool:
     return run.deleted is not None and run.owner == row.owner
 
 
-def _attached(store: Store, row: StudyRow, part: str) -> list[Run]:
+def _attached(store: StoreAccess, row: StudyRow, part: str) -> list[Run]:
     ids = row.runs.get(part, [])
     return [run for run in supervisor.runs(store, deleted=None) if run.run_id in ids]

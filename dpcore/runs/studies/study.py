@@ -11,7 +11,7 @@ from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, read_clipping
+from dpcore.plan import AdaptiveClipping, Clipping, Plan, read_clipping
 from dpcore.privacy import accounting
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
@@ -50,7 +50,7 @@ class Study:
     clients_per_round: tuple[int, ...] = (50,)
     rounds: tuple[int, ...] = (100,)
     client_learning_rates: tuple[float, ...] = (0.01,)
-    clippings: tuple[AdaptiveClipping | FixedClipping, ...] = (AdaptiveClipping(),)
+    clippings: tuple[Clipping, ...] = (AdaptiveClipping(),)
     seeds: tuple[int, ...] = (0,)
     tolerance: float = limits.TOLERANCE.default
     target_epsilon: float | None = limits.TARGET_EPSILON.default
@@ -59,7 +59,7 @@ class Study:
     eval_every: int = int(limits.EVAL_EVERY.default)
     baseline: str = OWN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.TOLERANCE.check(self.tolerance)
         limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
@@ -73,9 +73,11 @@ class Study:
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
         if self.baseline == NONE and 0.0 in self.noise_multipliers:
-            self._refuse(_("Expected no noise 0 where the noise-free run is left out, found {found}."))
+            self._refuse(_("Expected no noise 0 where the non-private baseline is left out, found {found}."))
         if self.baseline == WRITERS and self.plan.training.dataset == "writers":
-            message = _("Expected another data set than the Writers to take the noise-free run from them.")
+            message = _(
+                "Expected another data set than the Writers to train the non-private baseline on the Writers."
+            )
             raise InvalidValueError("baseline", message)
         if self.target_epsilon is None:
             return
@@ -90,9 +92,9 @@ class Study:
             raise InvalidValueError(
                 "clients_per_round",
                 _(
-                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a final "
-                    "run is wanted, found several: which of them should it take? Leave the target out, or choose one "
-                    "of each."
+                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a "
+                    "final run is wanted, found several: which of them should it take? Leave the target out, or "
+                    "choose one of each."
                 ),
             )
 
@@ -132,7 +134,7 @@ class Study:
         )
 
     @property
-    def _axes(self) -> tuple[tuple, ...]:
+    def _axes(self) -> tuple[tuple[Any, ...], ...]:
         return tuple(getattr(self, name) for name in _AXES)
 
     def to_json(self) -> str:

@@ -20,7 +20,7 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
     pld, rdp, headline = account.pld, account.rdp, account.headline
     one, two, three, four = st.columns(4)
     one.metric(
-        _("Epsilon, by {accountant}").format(accountant=headline.accountant.upper()),
+        _("Epsilon by {accountant}").format(accountant=headline.accountant.upper()),
         rounding.epsilon(headline.value),
         border=True,
         help=" ".join(
@@ -31,7 +31,9 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
         ),
     )
     other, by = (pld, "PLD") if headline is rdp else (rdp, "RDP")
-    ordered = _("By {accountant}, order {order}") if other is rdp and rdp.order else _("By {accountant}")
+    ordered = (
+        _("Epsilon by {accountant} (order {order})") if other is rdp and rdp.order else _("Epsilon by {accountant}")
+    )
     two.metric(
         ordered.format(accountant=by, order=rounding.given(rdp.order or 0)),
         rounding.epsilon(other.value) if other else "–",
@@ -45,20 +47,19 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
         ),
     )
     three.metric(
-        _("If cohorts were known"),
+        _("Epsilon without amplification by sampling"),
         rounding.epsilon(accounting.without_amplification(plan)),
         border=True,
-        help=_(
-            "Epsilon without amplification by sampling: towards somebody who knows who took part in which round."
-        ),
+        help=_("Against an attacker who knows which users took part in each round."),
     )
     four.metric(
-        _("Noise on the average"),
+        _("Effective noise (clip norms)"),
         rounding.up(plan.value_noise_multiplier / plan.clients_per_round, 4),
         border=True,
         help=_(
-            "Noise on the sum of updates, over clients per round, in units of the clip norm: what the model has to bear. "
-            "With adaptive clipping it is more than the noise multiplier, which is what sum and count are worth together."
+            "Standard deviation of the noise on the average update, in clip norms: the noise on the sum over clients "
+            "per round. With adaptive clipping, the noise on the sum is larger than the noise multiplier, which "
+            "accounts for the sum and the count together."
         ),
     )
     show_sentence, icon = (st.info, "lock") if math.isfinite(headline.value) else (st.warning, "lock_open")
@@ -71,10 +72,14 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
 
 def none() -> None:
     """Shows the places of the numbers where a plan is refused, so that what is below does not move."""
-    names = _("Epsilon"), _("By {accountant}").format(accountant="RDP"), _("If cohorts were known")
-    for place, name in zip(st.columns(4), (*names, _("Noise on the average")), strict=True):
+    names = (
+        _("Epsilon"),
+        _("Epsilon by {accountant}").format(accountant="RDP"),
+        _("Epsilon without amplification by sampling"),
+    )
+    for place, name in zip(st.columns(4), (*names, _("Effective noise (clip norms)")), strict=True):
         place.metric(name, "–", border=True)
-    st.info(_("No number before the plan is one: see what is said in red."), icon=":material/lock_open:")
+    st.info(_("Fix the highlighted value to compute epsilon."), icon=":material/lock_open:")
 
 
 def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
@@ -82,12 +87,12 @@ def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
     account = accounting.account(plan)
     rows = statement.table(plan, account, risk(plan), false_positive_rate=false_positive_rate)
     text = statement.markdown(plan, account, rows)
-    st.header(_("What to report with it"))
+    st.header(_("What to report with the model"))
     st.caption(_("The reporting checklist of Ponomareva et al. (2023), section 5.3.3, filled in from the plan."))
     with st.expander(_("The statement")):
         st.markdown(text)
     # What colours code is a megabyte for the browser to read: it comes when somebody opens one of these.
-    with st.expander(_("The same as Markdown, to copy"), key="statement_markdown", on_change="rerun") as markdown:
+    with st.expander(_("As Markdown, to copy"), key="statement_markdown", on_change="rerun") as markdown:
         if markdown.open:
             st.code(text, language="markdown", wrap_lines=True)
             st.download_button(
@@ -97,8 +102,6 @@ def report(plan: PrivacyPlan, false_positive_rate: float) -> None:
                 mime="text/markdown",
                 help=_("The statement as a file."),
             )
-    with st.expander(
-        _("A link to this point, every number in it"), key="statement_link", on_change="rerun"
-    ) as link:
+    with st.expander(_("Link to this plan, with every value"), key="statement_link", on_change="rerun") as link:
         if link.open:
             st.code(controls.link(), language=None, wrap_lines=True)

@@ -32,7 +32,7 @@ def show(plan: PrivacyPlan) -> None:
         key="against",
         default="rounds",
         required=True,
-        help=_("Which number of the plan the chart varies; the others stay."),
+        help=_("The value of the plan that the chart varies; the others are fixed."),
     )
     epsilon = accounting.epsilon(plan, Precision.PREVIEW).value
     if plan.noise_multiplier == 0 or plan.rounds == 0:

@@ -13,9 +13,9 @@ from dpcore.privacy import accounting, ledger
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.budget import Balance
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.policies import Policy
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import columns, controls, states
 from dpcore.ui.server import visitors
@@ -23,10 +23,10 @@ from dpcore.ui.server import visitors
 _BEGUN = "_begun"
 
 
-def metric(balance: Balance, label: str, place: DeltaGenerator) -> None:
+def metric(balance: Balance, label: str, place: DeltaGenerator | None = None) -> None:
     """Shows in large what all runs on a data set come to; its name has a place in `label`."""
     policy = balance.policy
-    place.metric(
+    (place or st).metric(
         label.format(data=policy.name),
         _("public") if policy.public else rounding.epsilon(balance.account.headline.value),
         border=True,
@@ -41,7 +41,7 @@ def _how_composed(policy: Policy) -> str:
     )
 
 
-def after(store: Store, plan: Plan, precision: Precision) -> bool:
+def after(store: StoreAccess, plan: Plan, precision: Precision) -> bool:
     """Shows what one more run would leave of the budget; returns whether there is room for it.
 
     Of a plan that was begun just now it shows what that has left: not what another one like it would.
@@ -57,8 +57,8 @@ def after(store: Store, plan: Plan, precision: Precision) -> bool:
         "delta": rounding.given(policy.budget_delta),
         "left": rounding.epsilon_left(policy.budget_epsilon or 0, total),
     }
-    with_it = _("Epsilon of all runs on {data}, this one with them")
-    metric(shown, _("Epsilon of all runs on {data}, this one charged") if charged else with_it, st)
+    with_it = _("Epsilon of all runs on {data}, including this one")
+    metric(shown, _("Epsilon of all runs on {data}, this one already charged") if charged else with_it)
     if policy.public:
         st.caption(_("{data} is marked as public: this run costs its users nothing.").format(**told))
     elif shown.exceeded:
@@ -71,7 +71,7 @@ def after(store: Store, plan: Plan, precision: Precision) -> bool:
         )
         states.link("ledger", dataset=policy.name)
     elif outlook.is_lost(store, dataset):
-        st.caption(outlook.gone(dataset))
+        st.caption(outlook.nothing_left(dataset))
     else:
         st.caption(_spent(bounded=policy.budget_epsilon is not None, charged=charged).format(**told))
         if balance.exceeded:
@@ -85,12 +85,12 @@ def _spent(*, bounded: bool, charged: bool) -> str:
         return (
             _(
                 "That run is charged: with it, all runs on {data} spend epsilon {total} of a budget of {budget} at "
-                "delta {delta}; at least {left} is left. To press Train again is another run."
+                "delta {delta}; at least {left} is left. Pressing Train again starts another run."
             )
             if bounded
             else _(
-                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta}. No "
-                "budget is set (see the Ledger). To press Train again is another run."
+                "That run is charged: with it, all runs on {data} spend epsilon {total} together at delta {delta}. "
+                "No budget is set (see the Ledger). Pressing Train again starts another run."
             )
         )
     return (
@@ -111,28 +111,28 @@ def begun(plan: Plan, run_id: str) -> None:
     st.session_state[_BEGUN] = plan, run_id
 
 
-def _is_begun(store: Store, plan: Plan) -> bool:
+def _is_begun(store: StoreAccess, plan: Plan) -> bool:
     """Whether the last run that was begun in this tab has this plan, and is charged."""
     of, run_id = st.session_state.get(_BEGUN, (None, ""))
-    return of == plan and run_id in {run.run_id for run in budget.charged(store, plan.training.dataset)}
+    return of == plan and run_id in {run.run_id for run in budget.charged_runs(store, plan.training.dataset)}
 
 
-def show(store: Store, dataset: str, precision: Precision) -> Balance:
+def show(store: StoreAccess, dataset: str, precision: Precision) -> Balance:
     """Shows a data set's composed epsilon; returns what it is made of."""
     balance = budget.balance(store, dataset, precision=precision)
     policy, account = balance.policy, balance.account
     one, two, three = st.columns(3)
     one.metric(
-        _("Epsilon of all runs, by {accountant}").format(accountant=account.headline.accountant.upper()),
+        _("Epsilon of all runs by {accountant}").format(accountant=account.headline.accountant.upper()),
         rounding.epsilon(account.headline.value),
         border=True,
         help=f"{_how_composed(policy)} {account.headline.note}",
     )
     two.metric(
-        _("By RDP"),
+        _("Epsilon by RDP"),
         rounding.epsilon(account.rdp.value),
         border=True,
-        help=account.pld_problem or _("The same by Rényi differential privacy, a looser upper bound."),
+        help=account.pld_problem or _("By Rényi differential privacy, a looser upper bound."),
     )
     three.metric(
         _("Budget"),
@@ -144,10 +144,10 @@ def show(store: Store, dataset: str, precision: Precision) -> Balance:
     return balance
 
 
-def runs(store: Store, balance: Balance) -> None:
+def runs(store: StoreAccess, balance: Balance) -> None:
     """Shows the runs behind a data set's epsilon."""
     if not balance.runs:
-        st.write(_("Nothing was trained on it yet."))
+        st.write(_("Nothing has been trained on it yet."))
         states.link("train")
         return
     now = {run.run_id: run.status for run in supervisor.runs(store, deleted=None)}
@@ -170,18 +170,19 @@ def runs(store: Store, balance: Balance) -> None:
     st.dataframe(columns.rounded(table), hide_index=True, column_config=columns.shown(table))
     st.caption(
         _(
-            "A run is charged with all the rounds of its plan as soon as it has released one, or still may: who stops it "
-            "early has looked. Rounds that were drawn again come on top, and a run in the bin stays charged. All are "
-            "composed as if their plans had been fixed beforehand."
+            "A run is charged for all rounds of its plan as soon as it has released one, or may still do so: a "
+            "decision to stop early depends on what was released. Rounds that were drawn again are charged in "
+            "addition, and a run in the bin stays charged. All are composed as if their plans had been fixed "
+            "beforehand."
         )
     )
 
 
-def decide(store: Store, dataset: str) -> None:
+def decide(store: StoreAccess, dataset: str) -> None:
     """Shows the controls of a data set's budget, and keeps what is decided."""
     policy, allowed = store.policy(dataset), limits.TARGET_EPSILON.maximum
     if visitors.hosted():
-        st.write(_("Whoever runs this dashboard decides on budgets, and on what is public."))
+        st.write(_("The administrator sets budgets, and decides which data are public."))
         return
     public = st.toggle(
         _("Public data: its users need no protection, and runs on it cost nothing"),
@@ -193,7 +194,7 @@ def decide(store: Store, dataset: str) -> None:
         _("A budget for all runs together"),
         value=policy.budget_epsilon is not None,
         key=f"bounded_{dataset}",
-        help=_("With one, a run that would spend more than is left is not begun."),
+        help=_("With one, a run that would spend more than is left is not started."),
     )
     epsilon = st.number_input(
         _("Budget: epsilon"),
@@ -212,7 +213,8 @@ def decide(store: Store, dataset: str) -> None:
         key=f"budget_delta_{dataset}",
         help=limits.DELTA.described,
     )
-    if st.button(_("Save"), type="primary", help=_("Keeps what is set here; runs that train go on.")):
+    tip = _("Saves these values. Runs in progress continue.")
+    if st.button(_("Save"), type="primary", key="save_budget", help=tip):
         with controls.refusals():
             budget_epsilon = replace(limits.TARGET_EPSILON, name=_("Budget: epsilon"))
             store.set_policy(

@@ -1,22 +1,26 @@
 """The controls of a privacy plan, of which one may be the number that is looked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import limits, rounding
 from dpcore.language import N_, _
-from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, REPLACE_REFUSED, AdaptiveClipping, FixedClipping, PrivacyPlan
+from dpcore.mechanisms import clipping as clippings
+from dpcore.mechanisms.participation import REPLACE_REFUSED
+from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui.core import address, choices, controls
-from dpcore.ui.core.parameters import CLIPPINGS, EPSILON
+from dpcore.ui.core.parameters import EPSILON
 
 _LABELS = {
     EPSILON: N_("Epsilon"),
-    "clients": N_("Clients per round, noise-to-clients ratio held"),
-    "clients_at_noise": N_("Clients per round, noise held"),
+    "clients": N_("Clients per round (noise-to-clients ratio fixed)"),
+    "clients_at_noise": N_("Clients per round (noise multiplier fixed)"),
     "noise": N_("Noise multiplier"),
     "rounds": N_("Rounds"),
     "delta": N_("Delta"),
@@ -32,11 +36,12 @@ _ANSWERS = {
     "delta": (limits.DELTA,),
     "population": (limits.POPULATION,),
 }
-_SLIDERS = {
+_SLIDERS: dict[limits.Knob, dict[str, Any]] = {
     limits.NOISE_MULTIPLIER: {"low": 0.0, "high": 5.0},
     limits.CLIENTS_PER_ROUND: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.ROUNDS: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.POPULATION: {"low": 100, "high": 10_000_000, "logarithmic": True},
+    limits.CLIP_NORM: {"low": 0.01, "high": 10, "logarithmic": True},
     limits.DELTA: {"low": 1e-10, "high": 1e-2, "logarithmic": True},
 }
 
@@ -70,8 +75,8 @@ class Question:
                 controls.solved(setting, getattr(plan, setting.name))
 
 
-_answer = st.cache_data(calibration.answer, max_entries=1000, show_spinner=False)
-_floor = st.cache_data(calibration.floor, max_entries=1000, show_spinner=False)
+_answer = st.cache_data(max_entries=1000, show_spinner=False)(calibration.answer)
+_floor = st.cache_data(max_entries=1000, show_spinner=False)(calibration.floor)
 
 
 def ask() -> Question:
@@ -82,85 +87,106 @@ def ask() -> Question:
         list(_LABELS),
         format_func=lambda name: _(_LABELS[name]),
         key="solve",
-        help=_("Which number is looked for; all others are given."),
+        help=_("The value to solve for; all others are given."),
     )
-    slots, values = {}, {}
-
-    def show(setting: limits.Knob) -> None:
-        if setting in _ANSWERS[unknown]:
-            slots[setting] = st.empty()
-        else:
-            values[setting.name] = controls.knob(setting, **_SLIDERS[setting])
-
-    target = {}
-    if unknown != EPSILON:
-        with st.container(border=True):
-            st.subheader(_("Target"))
-            target["target_epsilon"] = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
-            if unknown == "clients":
-                target["noise_to_clients_ratio"] = controls.knob(
-                    limits.NOISE_TO_CLIENTS_RATIO, low=0.001, high=0.09
-                )
-            target["accountant"] = accountant_control(
-                accounting.ACCOUNTANTS,
-                _("Accountant"),
-                _(
-                    "Whose epsilon has to reach the target: both are upper bounds, and PLD's is nearly always the "
-                    "smaller one."
-                ),
-            )
-            floor = st.empty()
+    shown = _Shown(answers=_ANSWERS[unknown])
+    target, floor = _target(unknown) if unknown != EPSILON else ({}, None)
     with st.container(border=True):
         st.subheader(_("Mechanism"))
-        show(limits.NOISE_MULTIPLIER)
-        everybody = st.toggle(
-            _("All users in every round: no sampling"),
-            key=address.key("everybody", False),
-            disabled=unknown in ("clients", "clients_at_noise", "population"),
-            help=_(
-                "Otherwise each user joins by an own coin (Poisson sampling), which nobody but the trusted server sees."
-            ),
-        )
-        everybody = everybody and unknown not in ("clients", "clients_at_noise", "population")
-        if not everybody:
-            show(limits.CLIENTS_PER_ROUND)
-        show(limits.ROUNDS)
-        clipping = clipping_control()
+        everybody, clipping = _mechanism(unknown, shown)
     with st.container(border=True):
         st.subheader(_("Population and budget"))
-        show(limits.POPULATION)
-        show(limits.DELTA)
-        adjacency = ADD_OR_REMOVE
-        if everybody:
-            adjacency = choices.linked(
-                st.radio,
-                _("Neighbouring data sets differ by"),
-                ADJACENCIES,
-                format_func={
-                    ADJACENCIES[0]: _("a user more or less"),
-                    ADJACENCIES[1]: _("another user's data"),
-                }.__getitem__,
-                key="adjacency",
-                help=_(REPLACE_REFUSED),
-                horizontal=True,
-            )
-        else:
-            st.caption(
-                _(
-                    "Neighbouring data sets differ by a user more or less. Replacing a user's data: not with sampling, "
-                    "which dp-accounting 0.4.3 cannot analyse for it."
-                )
-            )
-    values |= calibration.PLACEHOLDERS.get(unknown, {})
+        shown.knob(limits.POPULATION)
+        shown.knob(limits.DELTA)
+        adjacency = _adjacency(everybody)
+    values = shown.values | calibration.PLACEHOLDERS.get(unknown, {})
     if everybody:
         values["clients_per_round"] = values["population"]
     given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
-    if unknown != EPSILON:
+    if floor is not None:
         limits.TARGET_EPSILON.check(target["target_epsilon"])
         arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
         lowest = _floor(given, unknown, **arguments, precision=Precision.PREVIEW)
-        floor.caption(_("The lowest epsilon in reach: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
-    return Question(given=given, unknown=unknown, target=target, slots=slots)
+        floor.caption(_("Lowest achievable epsilon: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
+    return Question(given=given, unknown=unknown, target=target, slots=shown.slots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """The knobs so far: the number of each that is given, and the place of each that is solved for."""
+
+    answers: tuple[limits.Knob, ...]
+    values: dict = field(default_factory=dict)
+    slots: dict = field(default_factory=dict)
+
+    def knob(self, setting: limits.Knob) -> None:
+        if setting in self.answers:
+            self.slots[setting] = st.empty()
+        else:
+            self.values[setting.name] = controls.knob(setting, **_SLIDERS[setting])
+
+
+def _target(unknown: str) -> tuple[dict, DeltaGenerator]:
+    """Shows what is to be reached; returns it, and the place of the lowest epsilon that can be."""
+    target = {}
+    with st.container(border=True):
+        st.subheader(_("Target"))
+        target["target_epsilon"] = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
+        if unknown == "clients":
+            target["noise_to_clients_ratio"] = controls.knob(limits.NOISE_TO_CLIENTS_RATIO, low=0.001, high=0.09)
+        target["accountant"] = accountant_control(
+            accounting.ACCOUNTANTS,
+            _("Accountant"),
+            _(
+                "The accountant whose epsilon has to reach the target. Both give upper bounds; that of PLD is nearly "
+                "always the smaller one."
+            ),
+        )
+        return target, st.empty()
+
+
+def _mechanism(unknown: str, shown: _Shown) -> tuple[bool, clippings.Clipping]:
+    """Shows noise, sampling, rounds and clipping; returns whether all users take part, and how updates are clipped."""
+    shown.knob(limits.NOISE_MULTIPLIER)
+    needs_sampling = unknown in ("clients", "clients_at_noise", "population")
+    everybody = st.toggle(
+        _("Full participation (no subsampling)"),
+        key=address.key("everybody", False),
+        disabled=needs_sampling,
+        help=_(
+            "All users take part in every round. Otherwise each user is sampled independently in each round (Poisson "
+            "sampling), and only the trusted server knows who takes part."
+        ),
+    )
+    everybody = everybody and not needs_sampling
+    if not everybody:
+        shown.knob(limits.CLIENTS_PER_ROUND)
+    shown.knob(limits.ROUNDS)
+    return everybody, clipping_control()
+
+
+def _adjacency(everybody: bool) -> str:
+    """Shows how neighbouring data sets differ: with sampling there is no choice."""
+    if everybody:
+        return choices.linked(
+            st.radio,
+            _("Adjacency"),
+            ADJACENCIES,
+            format_func={
+                ADJACENCIES[0]: _("add or remove one user"),
+                ADJACENCIES[1]: _("replace one user"),
+            }.__getitem__,
+            key="adjacency",
+            help=_(REPLACE_REFUSED),
+            horizontal=True,
+        )
+    st.caption(
+        _(
+            "Adjacency: add or remove one user. Replacing one user is not available with Poisson sampling, which "
+            "dp-accounting 0.4.3 cannot analyse for it."
+        )
+    )
+    return ADD_OR_REMOVE
 
 
 def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> str:
@@ -169,25 +195,26 @@ def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> st
         st.radio,
         label,
         accountants,
-        format_func={"pld": _("PLD, tight"), "rdp": _("RDP, as the tutorial")}.__getitem__,
+        format_func={"pld": _("PLD (tight)"), "rdp": _("RDP (as in the tutorial)")}.__getitem__,
         key="accountant",
         horizontal=True,
         help=tip,
     )
 
 
-def clipping_control() -> AdaptiveClipping | FixedClipping:
+def clipping_control() -> clippings.Clipping:
     """Shows how updates are clipped; raises as plans do where the clip norm is none."""
     kind = choices.linked(
         st.radio,
         _("Clipping"),
-        CLIPPINGS,
-        format_func={"adaptive": _("adaptive"), "fixed": _("fixed")}.__getitem__,
+        list(clippings.BY_KIND),
+        format_func=lambda name: _(clippings.BY_KIND[name].title),
         key="clipping",
         horizontal=True,
-        help=_("Adaptive: the clip norm follows a private quantile, for a little of the noise. Fixed: it stays."),
+        help=_(
+            "Adaptive: the clip norm follows a differentially private estimate of a quantile, which takes a little "
+            "of the noise. Fixed: it stays constant."
+        ),
     )
-    if kind == "adaptive":
-        return AdaptiveClipping()
-    norm = controls.knob(limits.CLIP_NORM, low=0.01, high=10, logarithmic=True)
-    return FixedClipping(clip_norm=norm)
+    values = {knob.name: controls.knob(knob, **_SLIDERS[knob]) for knob in clippings.BY_KIND[kind].knobs}
+    return clippings.chosen(kind, **values)

@@ -11,8 +11,9 @@ from dpcore import language, limits
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
 from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store, folders
+from dpcore.runs.store import folders
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 from dpcore.ui.core import address, controls, frame, once_more, states
 from dpcore.ui.server import visitors
@@ -21,7 +22,7 @@ _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
 _STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
 
 
-def notices(store: Store) -> None:
+def notices(store: StoreAccess) -> None:
     """Shows what the last button brought about, the way back from a deletion, and what was lost and read back."""
     if said := st.session_state.pop(_SAID, ""):
         st.error(said, icon=":material/warning:")
@@ -34,15 +35,15 @@ def notices(store: Store) -> None:
             button(
                 _("Undo"), "undo", _undo, store, deleted, tip=_("Brings back what was put into the bin just now.")
             )
-            button(_("Fine"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
+            button(_("Dismiss"), "fine", _forget_deleted, tip=_("Hides this note; the bin is below."))
     read_back(store)
 
 
-def read_back(store: Store) -> None:
+def read_back(store: StoreAccess) -> None:
     """Shows what was lost of the file of runs and read back, until somebody has read that."""
     if recovered := store.recovered():
-        st.warning(language.retold(recovered), icon=":material/healing:")
-        button(_("Understood"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
+        st.warning(language.translated(recovered), icon=":material/healing:")
+        button(_("Dismiss"), "understood", store.forget_recovered, tip=_("Hides this note for everybody."))
 
 
 def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: bool = False) -> None:
@@ -50,7 +51,14 @@ def button(words: str, key: str, do: Callable, *arguments, tip: str, disabled: b
 
     What a press does runs before the page, which alone knows its language: so that is kept.
     """
-    st.button(words, key=key, on_click=language.kept(attempt), args=(do, *arguments), help=tip, disabled=disabled)
+    st.button(
+        words,
+        key=key,
+        on_click=language.in_current_language(attempt),
+        args=(do, *arguments),
+        help=tip,
+        disabled=disabled,
+    )
 
 
 def attempt(do: Callable, *arguments) -> None:
@@ -67,7 +75,7 @@ def just_deleted() -> list[str]:
     return st.session_state.get(_DELETED, [])
 
 
-def _undo(store: Store, run_ids: list[str]) -> None:
+def _undo(store: StoreAccess, run_ids: list[str]) -> None:
     for run_id in run_ids:
         attempt(store.restore, run_id)
         address.put("run", run_id)
@@ -78,7 +86,7 @@ def _forget_deleted() -> None:
     st.session_state.pop(_DELETED, None)
 
 
-def _delete(store: Store, run_id: str) -> None:
+def _delete(store: StoreAccess, run_id: str) -> None:
     supervisor.delete(store, run_id)
     st.session_state.setdefault(_DELETED, []).append(run_id)
 
@@ -98,17 +106,17 @@ def keep_selected(there: Container[str]) -> None:
         address.put("run", run_id)
 
 
-def show(store: Store, run: Run) -> None:
+def show(store: StoreAccess, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
     mine = visiting.owns(store, run.owner)
     with st.container(horizontal=True):
         if mine and run.status == "running" and not run.stop_requested:
-            tip = _("Ends the run after the round it is in. What it has learnt is kept.")
+            tip = _("Ends the run after its current round. Its results so far are kept.")
             button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)
         elif mine and run.status == "running":
-            tip = _("It ends after the round it is in.")
+            tip = _("It ends after its current round.")
             st.button(_("Stopping …"), key="stopping", disabled=True, help=tip)
-            tip = _("Does not wait for the round. What came before it is kept.")
+            tip = _("Does not wait for the round to end. Earlier rounds are kept.")
             button(_("End it now"), "kill", lambda: supervisor.stop(store, run.run_id, now=True), tip=tip)
         if mine and run.status == "queued":
             tip = _("Takes it out of the queue.")
@@ -129,13 +137,13 @@ def show(store: Store, run: Run) -> None:
             with once_more.asking(store, _("Run again"), [run.plan]) as label:
                 button(label, "retry", lambda: select(supervisor.retry(store, run.run_id)), tip=tip)
         if mine and not run.active:
-            with st.popover(_("Delete"), help=_("Asks once more, and says what becomes of it.")):
+            with st.popover(_("Delete"), key="delete_run", help=_("Asks for confirmation first.")):
                 st.write(_("It goes into the bin, and can be brought back. The ledger keeps what it has spent."))
-                tip = _("Keeps its charge.")
+                tip = _("Its charge stays in the ledger.")
                 button(_("Put it into the bin"), "delete", _delete, store, run.run_id, tip=tip)
 
 
-def describe(store: Store, run: Run) -> None:
+def describe(store: StoreAccess, run: Run) -> None:
     """Shows the fields of what a person says about a run."""
     with st.expander(_("Name, tags and note")):
         one, two = st.columns(2)
@@ -148,7 +156,14 @@ def describe(store: Store, run: Run) -> None:
                 attempt(lambda: store.describe(run.run_id, **{name: st.session_state[key]}))
 
             st.session_state[key] = getattr(run, name)  # what it is now, whoever has written it
-            show(label, key=key, disabled=fixed, max_chars=most, help=tip, on_change=language.kept(changed))
+            show(
+                label,
+                key=key,
+                disabled=fixed,
+                max_chars=most,
+                help=tip,
+                on_change=language.in_current_language(changed),
+            )
 
         field(
             one.text_input, _("Name"), "name", 80, _("What lists call it instead of its id; at most 80 characters.")
@@ -165,29 +180,29 @@ def describe(store: Store, run: Run) -> None:
         )
 
 
-def parallel(store: Store) -> None:
+def parallel(store: StoreAccess) -> None:
     """Shows how many runs train side by side, to be changed."""
     knob = limits.PARALLEL_RUNS
     count = controls.count(
         _(knob.label),
-        low=knob.minimum,
-        high=knob.maximum,
+        low=int(knob.minimum),
+        high=int(knob.maximum),
         default=store.parallel_runs(),
         key="parallel",
         help=_(knob.help),
         disabled=visitors.hosted(),
     )
-    if not visitors.hosted() and count != store.parallel_runs():
+    if not visitors.hosted() and count is not None and count != store.parallel_runs():
         store.set_parallel_runs(count)
     running, waiting = sum(run.status == "running" for run in supervisor.runs(store)), len(store.queue())
     st.caption(
-        _("{running} running, {waiting} waiting. This machine has {cores} cores, which one run fills.").format(
+        _("{running} running, {waiting} waiting. This machine has {cores} cores; one run uses all of them.").format(
             running=running, waiting=waiting, cores=os.cpu_count()
         )
     )
 
 
-def disk(store: Store) -> None:
+def disk(store: StoreAccess) -> None:
     """Shows what runs take on the disk, and the bin."""
     kept, thrown = store.runs(), store.runs(deleted=True)
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=store.home)
@@ -199,10 +214,11 @@ def disk(store: Store) -> None:
     )
     thrown = [run for run in thrown if visiting.owns(store, run.owner)]
     if thrown:
+        titles = {run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}
         back = st.multiselect(
             _("Bring back"),
-            [run.run_id for run in thrown],
-            format_func={run.run_id: f"{run.title} · {states.name(run.status)}" for run in thrown}.get,
+            list(titles),
+            format_func=titles.__getitem__,
             key="bring_back",
             placeholder=_("Choose runs"),
             help=_("Runs in the bin that are to be in the list again."),
@@ -212,6 +228,6 @@ def disk(store: Store) -> None:
             button(_("Bring back"), "restore", _undo, store, back, tip=tip, disabled=not back)
             if visitors.hosted():
                 return
-            with st.popover(_("Empty the bin"), help=_("Asks once more, and says what goes.")):
+            with st.popover(_("Empty the bin"), key="empty_bin", help=_("Asks for confirmation first.")):
                 st.write(_("Weights, logs and rounds go for good. The ledger keeps their charges."))
                 button(_("Empty it"), "empty", store.empty_bin, tip=_("Cannot be undone."))

@@ -4,7 +4,7 @@ In the tables themselves the names stay English: they head the CSV files, and co
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -15,15 +15,15 @@ from dpcore.language import N_, _
 
 _HEADINGS = {
     "accuracy": N_("accuracy"),
-    "accused": N_("accused"),
-    "accused_high": N_("accused, at most"),
-    "accused_low": N_("accused, at least"),
+    "accused": N_("false-positive rate"),
+    "accused_high": N_("false-positive rate, upper limit (95%)"),
+    "accused_low": N_("false-positive rate, lower limit (95%)"),
     "adjacency": N_("adjacency"),
-    "allowed": N_("allowed"),
-    "at_most": N_("at most"),
+    "allowed": N_("sensitivity assumed"),
+    "at_most": N_("true-positive rate, upper bound"),
     "band": N_("band"),
     "batch size": N_("batch size"),
-    "best": N_("best"),
+    "best": N_("on the Pareto front"),
     "by round": N_("by round"),
     "class": N_("class"),
     "client learning rate": N_("client learning rate"),
@@ -39,19 +39,19 @@ _HEADINGS = {
     "delta": N_("delta"),
     "difference": N_("difference"),
     "engine": N_("engine"),
-    "epsilon alone": N_("epsilon alone"),
+    "epsilon alone": N_("epsilon of this run"),
     "epsilon": N_("epsilon"),
-    "evidence": N_("evidence"),
-    "found by one pair alone": N_("found by one pair alone"),
-    "found": N_("found"),
-    "found_high": N_("found, at most"),
-    "found_low": N_("found, at least"),
+    "evidence": N_("cumulative log-likelihood ratio"),
+    "found by one pair alone": N_("true-positive rate, worst case for (ε, δ)-DP"),
+    "found": N_("true-positive rate"),
+    "found_high": N_("true-positive rate, upper limit (95%)"),
+    "found_low": N_("true-positive rate, lower limit (95%)"),
     "from": N_("from"),
     "games": N_("games"),
     "high": N_("high"),
-    "inside": N_("inside"),
+    "inside": N_("interpolated"),
     "joined": N_("took part"),
-    "known": N_("if cohorts were known"),
+    "known": N_("without amplification"),
     "label": N_("label"),
     "learning rate": N_("learning rate"),
     "loss": N_("loss"),
@@ -60,7 +60,7 @@ _HEADINGS = {
     "median": N_("median"),
     "minutes": N_("minutes"),
     "model": N_("model"),
-    "moved": N_("moved"),
+    "moved": N_("sensitivity"),
     "no guarantee because": N_("no guarantee because"),
     "noise / clients": N_("noise / clients"),
     "noise": N_("noise"),
@@ -73,39 +73,39 @@ _HEADINGS = {
     "rounds": N_("rounds"),
     "row": N_("row"),
     "run": N_("run"),
-    "sampled": N_("sampled"),
+    "sampled": N_("with amplification by sampling"),
     "seed": N_("seed"),
     "seeds": N_("seeds"),
-    "seen": N_("seen"),
+    "seen": N_("observed projection"),
     "server learning rate": N_("server learning rate"),
     "server momentum": N_("server momentum"),
     "setting": N_("setting"),
     "share": N_("share"),
-    "signal_to_noise": N_("signal / noise"),
+    "signal_to_noise": N_("signal-to-noise ratio"),
     "status": N_("status"),
     "tags": N_("tags"),
     "to": N_("to"),
     "update": N_("update"),
     "user": N_("user"),
     "users": N_("users"),
-    "what": N_("what"),
-    "who": N_("who"),
-    "wrongly accused": N_("wrongly accused"),
+    "what": N_("item"),
+    "who": N_("attacker"),
+    "wrongly accused": N_("false-positive rate"),
     "zeroing": N_("zeroing"),
 }
 _HELP = {
-    "accuracy": N_("On the whole test set, a diagnostic outside the guarantee"),
+    "accuracy": N_("On the whole test set, a diagnostic that the guarantee does not cover"),
     "band": N_("Half the range over the seeds"),
-    "best": N_("Whether no other setting is both cheaper and better, by the means over their seeds"),
-    "difference": N_("Against the noise-free mean"),
+    "best": N_("Whether no other setting is both cheaper and more accurate, by the means over their seeds"),
+    "difference": N_("Against the mean of the non-private baseline"),
     "epsilon": N_("Of all planned rounds, an upper bound"),
     "epsilon alone": N_("Of this run, as if it were the only one; an upper bound"),
-    "inside": N_("Whether it lies between runs that there are"),
-    "minutes": N_("Spent on its rounds"),
+    "inside": N_("Whether it lies between existing runs"),
+    "minutes": N_("Training time of its rounds"),
     "noise": N_("The noise multiplier: in units of the clip norm"),
     "ratio": N_("Noise multiplier over clients per round"),
     "rounds charged": N_("All rounds of its plan, and those that were drawn again"),
-    "clients": N_("The expected number in a round's cohort"),
+    "clients": N_("The expected size of a round's cohort"),
 }
 # How numbers of privacy are rounded before Streamlit sees them: it knows the nearest number only.
 _ROUNDED = {
@@ -131,7 +131,8 @@ _FORMATS = {
     "share": "percent",
     "signal_to_noise": "%.2f",
 }
-_ALIGNED = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")  # numbers that are written as text
+# Numbers that are written as text.
+_ALIGNED: dict[str, Literal["right"]] = dict.fromkeys(("epsilon", "epsilon alone", "round", "seed"), "right")
 
 
 def shown(names: Iterable[str], **formats: str) -> dict[str, Any]:

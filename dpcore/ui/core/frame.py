@@ -7,6 +7,7 @@ import streamlit as st
 
 from dpcore import language
 from dpcore.language import N_, _
+from dpcore.ui import assets
 from dpcore.ui.core import address, controls
 from dpcore.ui.core.parameters import LANGUAGE
 from dpcore.ui.server import services, visitors
@@ -21,23 +22,8 @@ PAGES = {
     "pages/runs.py": N_("Runs"),
     "pages/ledger.py": N_("Ledger"),
 }
-_STYLE = Path(__file__).parents[1] / "assets" / "style.css"
 _CONTROL, _PRESSED = "_language_control", "_pressed"
-# A screen reader pronounces a page by the language that its root names. And what the server writes into the address,
-# Streamlit adds to the browser's history: every move of a control would be a step back more, and the root, which leads on
-# to a page, one that nobody gets back beyond.
-_JS = """
-export default ({ data }) => {
-  document.documentElement.lang = data.language;
-  if (Object.hasOwn(history, "pushState")) return;
-  history.pushState = (state, title, url) => {
-    const { pathname } = location;
-    const moved = new URL(url, location.href).pathname !== pathname && !pathname.endsWith("/");
-    History.prototype[moved ? "pushState" : "replaceState"].call(history, state, title, url);
-  };
-};
-"""
-_root = st.components.v2.component("epsilon_lab.root", html="<span></span>", js=_JS)
+_root = st.components.v2.component("epsilon_lab.root", html="<span></span>", js=assets.text("root.js"))
 
 
 def page(title: str, question: str) -> None:
@@ -61,7 +47,7 @@ def page(title: str, question: str) -> None:
             st.caption(_("User-level differential privacy in federated learning."))
         _root(key="root", data={"language": language.current()})
     st.set_page_config(page_title=f"{_(title)} · Epsilon Lab", page_icon=services.ICON, layout="wide")
-    st.html(_STYLE)
+    st.html(assets.path("style.css"))
     st.title(_(question))
     visitors.admit()
     address.tell()

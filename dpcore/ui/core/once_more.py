@@ -8,7 +8,7 @@ import streamlit as st
 
 from dpcore.language import _
 from dpcore.plan import Plan
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import outlook
 from dpcore.ui.core import controls
 from dpcore.ui.server import visitors
@@ -18,7 +18,7 @@ _MADE_UP = "writers"  # nobody's: generated from digits that were published
 
 @contextmanager
 def asking(
-    store: Store,
+    store: StoreAccess,
     label: str,
     plans: Sequence[Plan],
     *,
@@ -38,11 +38,11 @@ def asking(
         disabled: Whether it cannot be pressed.
         more: Another way out than to mark the data as public.
     """
-    names = outlook.lost(store, plans)
+    names = outlook.losing_guarantee(store, plans)
     if not names:
         yield label
         return
-    tip = _("Asks once more: no guarantee would be left on {data}.").format(data=", ".join(names))
+    tip = _("Asks for confirmation first: no guarantee would be left on {data}.").format(data=", ".join(names))
     with st.popover(label, type="primary" if primary else "secondary", disabled=disabled, help=tip):
         for name in names:
             st.write(outlook.warning(store, name, plans))
@@ -52,18 +52,16 @@ def asking(
         yield _("{label} even so").format(label=label)
 
 
-def _mark_public(store: Store, name: str) -> None:
+def _mark_public(store: StoreAccess, name: str) -> None:
     """Offers the way out that data have which anybody may see anyway."""
     if name == _MADE_UP:
-        st.write(_("The Writers are made up: they are generated from scanned digits that are published."))
+        st.write(_("The Writers are synthetic users: they are generated from published scans of digits."))
     if visitors.hosted():
         st.caption(
-            _("Whoever runs this dashboard can mark {data} as public; runs on it then cost nothing.").format(
-                data=name
-            )
+            _("The administrator can mark {data} as public; runs on it then cost nothing.").format(data=name)
         )
         return
-    tip = _("For data that anybody may see anyway: runs on it cost nothing then. The Ledger takes it back.")
+    tip = _("For data that anybody may see: runs on it then cost nothing. The Ledger can undo it.")
     words = _("Mark {data} as public").format(data=name)
     if st.button(words, key=f"public_{name}_instead", help=tip):
         with controls.refusals():

@@ -16,6 +16,7 @@ from dpcore import language, limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.limits import Knob
+from dpcore.mechanisms import clipping
 from dpcore.plan import ADJACENCIES, MODELS
 from dpcore.privacy import accounting, calibration
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
@@ -24,7 +25,6 @@ from dpcore.ui.core.markdown import plain
 
 LANGUAGE, VERSION, ANEW = "lang", "version", "anew"
 EPSILON = "epsilon"  # what is solved for where nothing is
-CLIPPINGS = ("adaptive", "fixed")
 DRAW = Knob(name="draw", minimum=0, maximum=10**10 - 1, default=0, integer=True, help="")
 _AXES = re.compile(r"axis_[a-z0-9_-]{1,63}")  # one for each data set
 _SIMPLE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|[A-Za-z0-9]+(_[A-Za-z0-9]+)*")  # is no Markdown, and no address
@@ -104,7 +104,8 @@ def quoted(text: str) -> str:
 def of_page(page: str, names: Collection[str]) -> list[str]:
     """Returns those of the names that the address of a page may have, in the order in which it has them."""
     order = [*_PARAMETERS, *sorted(filter(_AXES.fullmatch, names))]
-    return [name for name in order if name in names and page in _find(name, page).pages]
+    found = ((name, _find(name, page)) for name in order if name in names)
+    return [name for name, parameter in found if parameter is not None and page in parameter.pages]
 
 
 def read(page: str, given: Mapping[str, list[str]]) -> Reading:
@@ -139,7 +140,7 @@ def read(page: str, given: Mapping[str, list[str]]) -> Reading:
 def not_here(page: str, name: str, value: str) -> str:
     """Returns the sentence about a value that could stand in the address of a page, were it there."""
     parameter = _find(name, page)
-    if parameter.default is None:
+    if parameter is None or parameter.default is None:
         gone = _("The link names {name}, which is not here: in the bin, removed, or of another dashboard.")
         return gone.format(name=quoted(value))
     reason = _("Expected {name} to be one of those that are offered here, found {value}.")
@@ -311,7 +312,7 @@ for _parameter in (
     _knob(limits.POPULATION, "accountant"),
     _knob(limits.DELTA, "accountant", "train", "study", "frontier"),
     _choice("adjacency", "accountant", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
-    _choice("clipping", "accountant", "train", "study", options=lambda: CLIPPINGS, default=CLIPPINGS[0]),
+    _choice("clipping", "accountant", "train", "study", options=lambda: clipping.BY_KIND, default="adaptive"),
     _knob(limits.CLIP_NORM, "accountant", "train", "study"),
     _knob(limits.TARGET_EPSILON, "accountant", "study", "frontier"),
     _knob(limits.NOISE_TO_CLIENTS_RATIO, "accountant", "data"),

@@ -45,24 +45,26 @@ _ICONS = {
 _RUN_NEXT = {
     "queued": N_("It begins by itself when those before it are done. The page can be closed."),
     "running": N_("It trains in the background, also when this page is closed."),
-    "finished": N_("All its rounds are done. Hold it against others, or see what all runs have spent."),
-    "stopped": N_("What it has learnt is kept. Resume it, or run it again."),
-    "interrupted": N_("What it has done is kept. Resume goes on from its last checkpoint."),
+    "finished": N_("All its rounds are done. Compare it with others, or see what all runs have spent."),
+    "stopped": N_("Its results so far are kept. Resume it, or run it again."),
+    "interrupted": N_("Its rounds so far are kept. Resume goes on from its last checkpoint."),
     "failed": N_(
-        "The log says more. Resume, where it is offered, goes on from the last checkpoint; Run again begins anew."
+        "See the log. Resume, where it is offered, goes on from the last checkpoint; Run again starts from the "
+        "beginning."
     ),
     "cancelled": N_(
-        "It was taken out of the queue before it began, and has spent nothing. Run again queues it anew."
+        "It was taken out of the queue before it began, and has spent nothing. Run again queues it once more."
     ),
 }
 _STUDY_NEXT = {
     "going": N_("Its runs train in the background, also when this page is closed."),
-    "paused": N_("Runs that train go on; no more are begun until you press Go on."),
+    "paused": N_("Runs in progress finish; no more are started until you press Continue."),
     "waiting": N_("Its runs wait in the queue. They begin by themselves, also when this page is closed."),
     "stuck": N_(
-        "Go on tries again what did not finish. Its runs are on the page Runs, what data have spent in the Ledger."
+        "Continue tries again what did not finish. Its runs are on the page Runs, what data have spent in the "
+        "Ledger."
     ),
-    "finished": N_("All its runs have finished. Draw them against what they cost, or see what they have spent."),
+    "finished": N_("All its runs have finished. Compare accuracy with cost, or see what they have spent."),
 }
 
 

@@ -22,13 +22,7 @@ _cached = st.cache_data(max_entries=500, show_spinner=False)
 def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
     """Columns `name`, `PLD` and `RDP`: epsilon over one number of a plan, around what it is there."""
     values = _range(plan, name)
-    given = curves.arguments(plan)
-    if name == "clients_per_round":
-        given["sampling_prob"] = values / plan.population
-    elif name == "noise_multiplier":
-        given[name] = values * plan.accounted_noise_multiplier / plan.noise_multiplier
-    else:
-        given[name] = values
+    given = curves.arguments(plan, **{name: values})
     return pd.DataFrame({name: values, "PLD": curves.pld_epsilons(**given), "RDP": curves.rdp_epsilons(**given)})
 
 
@@ -42,7 +36,7 @@ def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
     if name == "noise_multiplier":
         values = np.unique([*rounding.short(np.geomspace(max(now / 5, limits.LEAST_NOISE), now * 5, _POINTS)), now])
         return values[values < plan.most_noise * (1 - 1e-9)]
-    if not plan.is_sampled:  # everybody is everybody
+    if not plan.event.is_sampled:  # everybody is everybody
         return np.array([now])
     values = np.unique([*np.geomspace(1, plan.population, _POINTS).round().astype(int), now])
     return values[[plan.noise_multiplier < _most_noise(plan, count) for count in values]]
@@ -61,11 +55,7 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     lowest = min(0.3, plan.noise_multiplier)
     noise = np.unique([lowest, *rounding.short(np.geomspace(lowest, highest, _MAP_POINTS))[1:]])
     all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
-    given = curves.arguments(plan) | {
-        "noise_multiplier": all_noise * plan.accounted_noise_multiplier / plan.noise_multiplier,
-        "sampling_prob": all_clients / plan.population,
-    }
-    epsilons = curves.epsilons(**given)
+    epsilons = curves.epsilons(**curves.arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients))
     possible = all_noise < np.array([_most_noise(plan, count) for count in all_clients])
     return pd.DataFrame(
         {
@@ -90,7 +80,7 @@ def trade_off(plan: PrivacyPlan, epsilon: float) -> pd.DataFrame:
 
 
 def rounds(rows: list[Round]) -> pd.DataFrame:
-    """One row a round, columns as in the store and `signal_to_noise`."""
+    """One row per round, columns as in the store and `signal_to_noise`."""
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(Round.__dataclass_fields__))
     table["signal_to_noise"] = pd.Series([row.signal_to_noise for row in rows], dtype=float)
     return table

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from dpcore import datasets, language
 from dpcore.datasets.forms import ENDINGS, FORMS, PACKED
 from dpcore.datasets.forms.folders import parts_of
 from dpcore.datasets.importing import images
-from dpcore.datasets.importing.reading import check_is_file, reason
+from dpcore.datasets.importing.file_errors import check_is_file, reason
 from dpcore.datasets.importing.table import Mapping
 from dpcore.datasets.importing.table_files import Preview, preview
 from dpcore.errors import DatasetError
@@ -23,9 +24,9 @@ from dpcore.ui.data import look
 from dpcore.ui.server import visitors
 
 _SCALINGS = {
-    None: N_("usual: standardise, bytes by 255"),
+    None: N_("default: standardise, divide bytes by 255"),
     "standardise": N_("standardise"),
-    "bounds": N_("bounds"),
+    "bounds": N_("fixed bounds"),
     "none": N_("none"),
 }
 _MISSING = {
@@ -34,7 +35,7 @@ _MISSING = {
     "keep": N_("take NA or - for a name (keep)"),
 }
 _JOINED = {"user": N_("users"), "label": N_("classes")}
-_TIP = N_("NA, null, None, a dash or nothing at all: the file is refused, such rows are left out, or it is a name.")
+_TIP = N_("NA, null, None, a dash or an empty field: the file is refused, such rows are left out, or it is a name.")
 
 
 def allowed() -> bool:
@@ -45,18 +46,16 @@ def allowed() -> bool:
 def section(home: Path) -> None:
     """Shows all that an import takes."""
     if visitors.hosted():
-        st.info(
-            _("Whoever runs this dashboard imports data, at the machine's command line."), icon=":material/block:"
-        )
+        st.info(_("Data is imported by the administrator, at the machine's command line."), icon=":material/block:")
         return
     if not allowed():
         st.info(_("Importing files is switched off here (EPSILON_LAB_UPLOADS)."), icon=":material/block:")
         return
     st.write(
         _(
-            "A file with one row an example: a column that says who, a label, and the features. It stays on the machine "
-            "that runs this dashboard, in a folder that only its user can read; workers of a cluster that train on it "
-            "are sent a copy."
+            "A file with one row per example: a user ID column, a label column, and features. It stays on the "
+            "machine that runs this dashboard, in a folder that only its account can read; workers of a cluster that "
+            "train on it are sent a copy."
         )
     )
     place = st.text_input(
@@ -64,29 +63,29 @@ def section(home: Path) -> None:
         key="import_path",
         placeholder="/home/me/table.parquet",
         help=_(
-            "Its whole path. What it may be: {forms}; packed as {packed}; or a folder of files that go together."
+            "The full path. Formats: {forms}; compressed as {packed}; or a folder of files that belong together."
         ).format(
             forms=", ".join(f"`{form}`" for form in FORMS), packed=", ".join(f"`{ending}`" for ending in PACKED)
         ),
     )
     sent = st.file_uploader(
-        _("Or send it"),
+        _("Upload"),
         [ending[1:] for ending in (*ENDINGS, *PACKED)],
         accept_multiple_files=True,
         key="import_file",
         help=_(
-            "From the machine that you sit at; it is not kept as it is. Several are one table: of training and of "
-            "testing, by their names, or parts of one."
+            "From the machine that you use; the original file is not kept. Several files are one table: for training "
+            "and testing, by their names, or parts of one."
         ),
     )
     if not place and not sent:
         return
-    with controls.explain(), _at(place) if place else datasets.sent(_received(sent), home) as path:
+    with controls.explain(), _at(place) if place else datasets.uploaded(_received(sent), home) as path:
         name = st.text_input(
             _("Name"),
             datasets.name_for(path if place else _in_common([file.name for file in sent])),
             key=f"import_name_{path.name}",
-            help=_("What the data set is called: at most 63 small letters, digits, - and _."),
+            help=_("Name of the data set: at most 63 small letters, digits, - and _."),
         )
         content = tuple(file.file_id for file in sent) if not place else _content(path)
         mapping = _mapping(_seen(path, content, language.current()))
@@ -101,7 +100,7 @@ def _at(place: str) -> Iterator[Path]:
         if not path.is_dir():
             check_is_file(path)
     except (OSError, ValueError, RuntimeError) as err:
-        message = _("Expected a file at {path}, found none ({reason}). Give its whole path.")
+        message = _("Expected a file at {path}, found none ({reason}). Give its full path.")
         raise DatasetError(message.format(path=place, reason=reason(err))) from err
     yield path
 
@@ -134,44 +133,59 @@ def _seen(_path: Path, content: tuple, code: str) -> Preview:
 
 
 def _mapping(seen: Preview) -> Mapping:
+    """Shows what the columns of a table can be, and what becomes of its rows; returns what was chosen."""
     st.dataframe(seen.rows, hide_index=True)
+    chosen = {**_columns(seen), **_scaling(), **_examples(), **_spellings()}
+    return Mapping(**chosen | {"image_shape": images.parsed_shape(chosen["image_shape"])})
+
+
+def _columns(seen: Preview) -> dict[str, Any]:
     names, roles = [column.name for column in seen.columns], seen.roles
     one, two, three = st.columns(3)
     user = one.selectbox(
-        _("Who: the column of users"),
+        _("User ID column"),
         names,
         index=names.index(roles.user) if roles.user else 0,
         key="import_user",
-        help=_("Rows with the same value are one user's: the unit of privacy."),
+        help=_("Rows with the same value belong to one user, who is the unit of privacy."),
     )
     label = two.selectbox(
-        _("The column of labels"),
+        _("Label column"),
         names,
         index=names.index(roles.label) if roles.label else min(1, len(names) - 1),
         key="import_label",
-        help=_("What a model is to say of an example: a class."),
+        help=_("The class that a model predicts for an example."),
     )
     split = three.selectbox(
-        _("A column of train and test"),
+        _("Split column"),
         [None, *(name for name in names if name != roles.split)],
         key="import_split",
         format_func=lambda name: name or roles.split or _("none"),
-        help=_("Which examples are for testing; without such a column, some of each user's are."),
+        help=_(
+            "Says which examples are for training and which for testing. Without such a column, some of each user's "
+            "are for testing."
+        ),
     )
     features = st.multiselect(
         _("Features"),
         names,
         placeholder=_("all other columns"),
         key="import_features",
-        help=_("The columns that a model looks at; none chosen is all others."),
+        help=_("The columns that are inputs of the model; if none is chosen, all others."),
     )
+    return {"user": user, "label": label, "split": split, "features": tuple(features)}
+
+
+def _scaling() -> dict[str, Any]:
     one, two, three = st.columns(3)
     scaling = one.selectbox(
         _("Scaling"),
         list(_SCALINGS),
         format_func=lambda kind: _(_SCALINGS[kind]),
         key="import_scaling",
-        help=_("Standardising looks at all users' data, outside the guarantee. Fixed bounds look at nobody's."),
+        help=_(
+            "Standardising uses all users' data, which the guarantee does not cover. Fixed bounds use nobody's."
+        ),
     )
     low = two.number_input(
         _("Lower bound"),
@@ -179,7 +193,7 @@ def _mapping(seen: Preview) -> Mapping:
         format="%g",
         key="import_low",
         disabled=scaling != "bounds",
-        help=_("In the features' own unit; it becomes 0, and so does what lies below."),
+        help=_("In the features' own unit. It is mapped to 0, and values below it are clipped."),
     )
     high = three.number_input(
         _("Upper bound"),
@@ -187,42 +201,53 @@ def _mapping(seen: Preview) -> Mapping:
         format="%g",
         key="import_high",
         disabled=scaling != "bounds",
-        help=_("In the features' own unit, above the lower bound; it becomes 1, and so does what lies above."),
+        help=_(
+            "In the features' own unit, above the lower bound. It is mapped to 1, and values above it are clipped."
+        ),
     )
+    return {"scaling": scaling, "bounds": (low, high) if scaling == "bounds" else None}
+
+
+def _examples() -> dict[str, Any]:
     one, two, three = st.columns(3)
     shape = one.text_input(
         _("Image shape"),
         key="import_shape",
         placeholder="28x28",
         help=_(
-            "Height x width, or height x width x channels, of features that are an image and do not say so: as 28x28 or "
-            "32x32x3. Channels that come first are moved to the end."
+            "Height x width, or height x width x channels, where the features are an image and the file does not say "
+            "so: for example 28x28 or 32x32x3. Channels that come first are moved to the end."
         ),
     )
     test_users = two.number_input(
-        _("Share of users who only test"),
+        _("Fraction of test users"),
         value=None,
         step=0.05,
         format="%g",
         key="import_test_users",
         placeholder=_("none"),
         help=_(
-            "From 0.01 to 0.99, for users of one example each: who tests is drawn by the user alone, and all others only "
-            "train. Not together with a column of train and test."
+            "From 0.01 to 0.99, for data with one example per user: test users are drawn by their ID alone, and all "
+            "others only train. Not together with a split column."
         ),
     )
     with three:
         cap = controls.count(
-            _("Examples per user, at most"),
+            _("Maximum examples per user"),
             low=1,
             high=None,
             default=None,
             key="import_cap",
             placeholder=_("all"),
             help=_(
-                "A whole number from 1; of who has more, so many are kept, drawn by the user alone. Empty keeps all."
+                "A whole number from 1. Of a user with more, this many are kept, drawn by the user ID alone. Empty "
+                "keeps all."
             ),
         )
+    return {"image_shape": shape, "test_users": test_users, "max_examples_per_user": cap}
+
+
+def _spellings() -> dict[str, Any]:
     one, two, three = st.columns(3)
     missing_user, missing_label = (
         place.selectbox(label, list(_MISSING), format_func=lambda kind: _(_MISSING[kind]), key=key, help=_(_TIP))
@@ -238,31 +263,18 @@ def _mapping(seen: Preview) -> Mapping:
         placeholder=_("nothing"),
         key="import_join",
         help=_(
-            "Names that differ only in case, in width, or in how a number is written (1, 1.0, 01) are then one."
+            "Names that differ only in case, in width, or in how a number is written (1, 1.0, 01) then count as one."
         ),
     )
-    return Mapping(
-        user=user,
-        label=label,
-        split=split,
-        test_users=test_users,
-        features=tuple(features),
-        image_shape=images.parsed(shape),
-        scaling=scaling,
-        bounds=(low, high) if scaling == "bounds" else None,
-        max_examples_per_user=cap,
-        missing_user=missing_user,
-        missing_label=missing_label,
-        join=tuple(join),
-    )
+    return {"missing_user": missing_user, "missing_label": missing_label, "join": tuple(join)}
 
 
 def _import(name: str, home: Path, work) -> None:
     if not st.button(
-        _("Import"), type="primary", key="import", help=_("Reads the file, and keeps it as a data set.")
+        _("Import"), type="primary", key="import", help=_("Reads the file and stores it as a data set.")
     ):
         return
-    datasets.clear(home)
+    datasets.clear_leftovers(home)
     bar = st.progress(0.0, text=_("Reading"))
     work(lambda what, fraction: look.told(bar, what, fraction))
     st.session_state["data_changed"] = (name, _("{name} is imported.").format(name=name))

@@ -20,7 +20,7 @@ from dpcore.language import _
 from dpcore.plan import MODELS
 from dpcore.privacy import calibration
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.ui.core import chart, choices, columns, controls, states
 from dpcore.ui.server import visitors
 
@@ -54,9 +54,7 @@ def _look(name: str, home: Path, fingerprint: str) -> Look:
 def choose(names: tuple[str, ...]) -> str:
     """Shows the choice of a data set; ends the page where there is none."""
     if not names:  # those that visitors were allowed are gone
-        st.info(
-            _("No data set is here for visitors. Ask whoever runs the dashboard."), icon=":material/database_off:"
-        )
+        st.info(_("No data set is available to visitors. Ask the administrator."), icon=":material/database_off:")
         st.stop()
     return choices.linked(
         st.selectbox,
@@ -64,11 +62,11 @@ def choose(names: tuple[str, ...]) -> str:
         names,
         key="dataset",
         stays=True,
-        help=_("Whose examples are trained on. The page Data shows each, and imports your own."),
+        help=_("The data set to train on. The page Data shows each, and imports your own."),
     )
 
 
-def choose_to_train(store: Store) -> tuple[str, str]:
+def choose_to_train(store: StoreAccess) -> tuple[str, str]:
     """Shows the choices of a data set and of a model to train on it."""
     one, two = st.columns(2)
     with one:
@@ -78,7 +76,7 @@ def choose_to_train(store: Store) -> tuple[str, str]:
         _("Model"),
         MODELS,
         key="model",
-        help=_("mlp: two hidden layers of 200, as the tutorial; linear: none; cnn: convolutions, for images."),
+        help=_("mlp: two hidden layers of 200, as in the tutorial; linear: none; cnn: convolutions, for images."),
     )
     return dataset, model
 
@@ -94,22 +92,22 @@ def show(name: str, home: Path) -> None:
     if entry.manifest is None:
         _missing(entry, home)
         return
-    with controls.explain(), st.spinner(_("Looking at the data")):
+    with controls.explain(), st.spinner(_("Reading the data set")):
         look = _look(name, home, entry.manifest.fingerprint)
     private = visitors.hosted() and not entry.built_in  # somebody's own table: rows and ids are its users'
     _figures(look, warnings=() if private else look.description.warnings)
     _reach(look.summary)
-    st.header(_("A look at it"))
+    st.header(_("Examples from the data"))
     if private:
-        st.caption(_("What its users' examples are is shown to whoever runs this dashboard alone."))
+        st.caption(_("Examples are shown to the administrator only."))
     elif look.sheet is not None:
-        _picture(look.sheet, _("A user a row."))
+        _picture(look.sheet, _("One row per user."))
     else:
         st.dataframe(look.rows, hide_index=True, column_config=columns.shown(["user", "label"]))
     where = "" if visitors.hosted() else _(" in {folder}").format(folder=entry.folder)
     st.caption(
         _("{source}. {scaling}. Content {content}; {size:,.0f} MB{place}").format(
-            source=language.retold(look.description.source),
+            source=language.translated(look.description.source),
             scaling=_(look.description.scaling),
             content=look.fingerprint,
             size=entry.size_bytes / 1e6,
@@ -127,7 +125,7 @@ def _picture(pixels: np.ndarray, words: str) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    st.html(f'<img src="{source}" alt="{html.escape(words)}" style="width: 560px; max-width: 100%">')
+    st.html(f'<img src="{source}" alt="{html.escape(words)}" class="epsilon-lab-examples">')
     st.caption(words)
 
 
@@ -148,8 +146,8 @@ def _missing(entry: datasets.Entry, home: Path) -> None:
     )
     if visitors.hosted():
         return
-    tip = _("Generates or downloads it, once; the bar says how far it is.")
-    if st.button(_("Get it"), type="primary", key="get", help=tip):
+    tip = _("Generates or downloads it, once; the bar shows the progress.")
+    if st.button(_("Download"), type="primary", key="get", help=tip):
         with controls.explain():
             bar = st.progress(0.0, text=_("Preparing {name}").format(name=entry.name))
             datasets.load(entry.name, home, lambda what, fraction: told(bar, what, fraction))
@@ -159,7 +157,7 @@ def _missing(entry: datasets.Entry, home: Path) -> None:
 def _remove(entry: datasets.Entry, home: Path) -> None:
     if visitors.hosted():
         return
-    with st.popover(_("Remove this data set"), help=_("Asks once more, and says what goes.")):
+    with st.popover(_("Remove this data set"), key="remove_data", help=_("Asks for confirmation first.")):
         st.write(
             _("Its files ({size:,.0f} MB) go; its runs stay, and stay in the ledger.").format(
                 size=entry.size_bytes / 1e6
@@ -181,33 +179,42 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         _("Users"),
         f"{found.num_users:,}",
         border=True,
-        help=_("The population that cohorts are drawn from: the unit of privacy is one of them."),
+        help=_("The population that cohorts are sampled from. The unit of privacy is one user."),
     )
     two.metric(
         _("Examples"),
         f"{found.num_train:,}",
         border=True,
-        help=_("To train on; {test:,} to test on.").format(test=found.num_test),
+        help=_("For training; {test:,} for testing.").format(test=found.num_test),
     )
     three.metric(
-        _("Examples a user"),
+        _("Examples per user (median)"),
         f"{median:g}",
         border=True,
-        help=_("The median; from {fewest:,} to {most:,}.").format(fewest=fewest, most=most),
+        help=_("From {fewest:,} to {most:,}.").format(fewest=fewest, most=most),
     )
     four.metric(
         _("Label skew"),
         f"{found.label_skew:.3f}",
         border=True,
-        help=_("How far a user's labels are from everybody's: the mean total variation distance, 0 to 1."),
+        help=_("The mean total variation distance between a user's labels and those of all users, 0 to 1."),
     )
     if found.users_without_train:
-        users = population.in_words(num_users=found.num_users, users_without_train=found.users_without_train)
-        st.caption(_("{users}: those who train are the population, and all below is of them.").format(users=users))
+        users = population.label(num_users=found.num_users, users_without_train=found.users_without_train)
+        st.caption(
+            _("{users}: those who train are the population, and all figures below are theirs.").format(users=users)
+        )
     for warning in warnings:
-        st.warning(language.retold(warning), icon=":material/warning:")
+        st.warning(language.translated(warning), icon=":material/warning:")
     if look.description.access_note:
         st.info(_(look.description.access_note), icon=":material/visibility:")
+    _distributions(look)
+
+
+def _distributions(look: Look) -> None:
+    """Shows how many examples users have, and how many each class has."""
+    found = look.summary
+    fewest, median, most = found.examples_per_user
     left, right = st.columns(2, gap="large")
     users = pd.DataFrame(
         {"from": found.histogram_edges[:-1], "to": found.histogram_edges[1:] - 1, "users": found.histogram_users}
@@ -218,7 +225,7 @@ def _figures(look: Look, warnings: tuple[str, ...]) -> None:
         chart.show(
             charts.examples_per_user(users),
             key="examples_per_user",
-            label=_("Users by examples: from {fewest:,} to {most:,}, {median:g} in the middle.").format(
+            label=_("Users by examples: from {fewest:,} to {most:,}, median {median:g}.").format(
                 fewest=fewest, most=most, median=median
             ),
             table=users,
@@ -248,11 +255,11 @@ def _reach(found: summary.Summary) -> None:
                 _("Epsilon, {rounds} rounds").format(rounds=rounds),
                 rounding.epsilon(epsilon),
                 border=True,
-                help=_("An upper bound, with everybody in every round."),
+                help=_("An upper bound, with full participation."),
             )
         st.caption(
             _(
-                "The lowest epsilon that any plan reaches with these users at that noise on the average, delta {delta} "
-                "(well below 1 / users): all of them in every round."
+                "The lowest epsilon that any plan reaches with these users at that noise-to-clients ratio, delta "
+                "{delta} (well below 1 / users): that of full participation."
             ).format(delta=rounding.given(found.suggested_delta))
         )

@@ -21,9 +21,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         st.markdown(
             _(
                 "Noise can hide a user only if no update is larger than a known bound: each that is larger is scaled "
-                "down to the **clip norm**. What is a good one? After each round the server adds noise to how many "
-                "updates were below it, and by that moves it a little: down if more than half were, up if fewer. The "
-                "norms drawn are of a training without clipping or noise."
+                "down to the **clip norm**. Which value is suitable? After each round the server adds noise to the "
+                "count of updates below it, and adjusts it a little: down if more than half were, up if fewer. The "
+                "norms shown are of a training without clipping or noise."
             )
         )
         start = controls.knob(limits.INITIAL_CLIP_NORM, low=0.001, high=10, logarithmic=True)
@@ -47,9 +47,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         )
     with words:
         if len(near):
-            said = _("It starts at {start:.3g} and has found the median **by round {round}**.")
+            said = _("It starts at {start:.3g} and reaches the median **by round {round}**.")
         else:
-            said = _("It starts at {start:.3g}, too far away to find the median in {rounds} rounds.")
+            said = _("It starts at {start:.3g}, too far away to reach the median in {rounds} rounds.")
         st.markdown(
             said.format(start=start, round=near[0] + 1 if len(near) else "", rounds=len(norms))
             + " "
@@ -62,7 +62,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
 
 @st.cache_data(show_spinner=False)
 def _norms() -> list[np.ndarray]:
-    return clipping.cohort_norms(softmax.few_writers(_USERS))
+    return clipping.cohort_norms(softmax.first_writers(_USERS))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
@@ -74,6 +74,6 @@ def _figure(start: float, draw: int, language_code: str) -> str:
 SCREEN = Screen(
     key="clipping",
     name=N_("Clipping"),
-    heading=N_("The clip norm finds the median by itself"),
+    heading=N_("Adaptive clipping: the clip norm follows the median"),
     show=_show,
 )

@@ -96,16 +96,16 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.write(
             _(
-                "A fair coin has said whether this user took part in a training of {rounds} rounds. You are the attacker "
-                "that the guarantee is about: you know everybody else's data, and who of them came to which round. So "
-                "what is left of each round is noise, and this user's update, one clip norm long, if they were drawn: "
-                "that is one round in {every} on average."
+                "A fair coin has decided whether this user took part in a training of {rounds} rounds. You are the "
+                "attacker that the guarantee is about: you know everybody else's data, and who of them took part in "
+                "which round. So what remains of each round is its projection on this user's update: noise, and one "
+                "clip norm if the user was sampled, which happens in one round in {every} on average."
             ).format(rounds=PrivacyPlan.rounds, every=PrivacyPlan.population // PrivacyPlan.clients_per_round)
         )
         st.write(
             _(
-                "The lower line adds up how much each round speaks for the user. No attack is better than to decide by "
-                "where it ends."
+                "The lower line is the cumulative log-likelihood ratio of participation against non-participation. "
+                "Deciding by its final value is the optimal attack."
             )
         )
         noise = st.pills(
@@ -150,7 +150,7 @@ def _ask(noise: float, table: _Table, now: game.Game) -> None:
         return
     verdict = _("Right.") if table.said == now.took_part else _("Wrong.")
     truth = (
-        _("This user took part, and was drawn in {rounds} of the rounds: the large diamonds.").format(
+        _("This user took part, and was sampled in {rounds} of the rounds: the large diamonds.").format(
             rounds=int(now.joined.sum())
         )
         if now.took_part
@@ -168,38 +168,38 @@ def _picture(now: game.Game, *, told: bool) -> None:
         charts.release(table),
         key="game_release",
         label=_(
-            "What is seen of one user in each of {rounds} rounds, and the evidence that they took part, which adds up to "
-            "{evidence:.2f}."
+            "The observed projection of one user in each of {rounds} rounds, and the cumulative log-likelihood ratio "
+            "of participation, {evidence:.2f} at the end."
         ).format(rounds=len(table), evidence=now.evidence[-1]),
         table=table,
     )
 
 
 def _say(table: _Table, epsilon: float, plan: PrivacyPlan) -> None:
-    """Says how guesses went, and lets the best attacker play."""
+    """Says how guesses went, and lets the optimal attacker play."""
     st.write(
         _(
-            "({epsilon}, {delta}) bounds every attacker who is not told in which rounds this user was drawn: the curve "
-            "is the most that can be found at each rate of wrong accusations. The bars are what so many games leave "
-            "open, at 95%: chance may put a short score above the curve, many games will not stay there."
-        ).format(epsilon=rounding.epsilon(epsilon), delta=rounding.given(plan.delta))
+            "({epsilon}, {delta}) bounds every attacker who is not told in which rounds this user was sampled: the "
+            "curve is the upper bound on the TPR at each FPR. Error bars are {level} confidence intervals: by chance, a "
+            "score of few games may lie above the curve."
+        ).format(epsilon=rounding.epsilon(epsilon), delta=rounding.given(plan.delta), level="95%")
     )
     st.button(
-        _("Let the best attacker play {games:,} games").format(games=AT_ONCE),
+        _("Let the optimal attacker play {games:,} games").format(games=AT_ONCE),
         key="game_many",
         on_click=_play_many,
         args=(plan.noise_multiplier,),
-        help=_("It says that a user took part where the evidence ends above 0."),
+        help=_("It decides that a user took part where the log-likelihood ratio ends above 0."),
     )
     for who, score in _players(table).items():
         if score.games:
             st.write(_sentence(who, score, plan))
-    words = _("This plan in the Accountant: what the best attack achieves")
+    words = _("This plan in the Accountant: what the optimal attack achieves")
     screen.way_on("accountant", words, noise_multiplier=plan.noise_multiplier)
 
 
 def _players(table: _Table) -> dict[str, game.Score]:
-    return {_("You"): table.yours, _("Best attacker"): table.best}
+    return {_("You"): table.yours, _("Optimal attacker"): table.best}
 
 
 def _scores(table: _Table, epsilon: float, curve: pd.DataFrame, plan: PrivacyPlan) -> None:
@@ -210,8 +210,8 @@ def _scores(table: _Table, epsilon: float, curve: pd.DataFrame, plan: PrivacyPla
         charts.scores(curve, points, noise_multiplier=plan.noise_multiplier),
         key="game_scores",
         label=_(
-            "Found against wrongly accused. The guarantee, epsilon {epsilon}, lets no attack find more than {most} at "
-            "10% wrongly accused."
+            "True-positive rate against false-positive rate. With epsilon {epsilon}, no attack has a TPR above "
+            "{most} at an FPR of 10%."
         ).format(
             epsilon=rounding.epsilon(epsilon), most=rounding.percent(float(risk(plan).true_positive_rate(0.1)))
         ),
@@ -221,14 +221,15 @@ def _scores(table: _Table, epsilon: float, curve: pd.DataFrame, plan: PrivacyPla
 
 def _point(who: str, score: game.Score) -> dict[str, str | float]:
     """A player's rates, with what their number of games leaves open."""
-    found, accused = game.interval(score.found, score.members), game.interval(score.accused, score.others)
+    found = game.confidence_interval(score.true_positives, score.members)
+    accused = game.confidence_interval(score.false_positives, score.others)
     return {
         "who": who,
         "games": score.games,
-        "found": score.found / score.members,
+        "found": score.true_positives / score.members,
         "found_low": found[0],
         "found_high": found[1],
-        "accused": score.accused / score.others,
+        "accused": score.false_positives / score.others,
         "accused_low": accused[0],
         "accused_high": accused[1],
     }
@@ -236,32 +237,32 @@ def _point(who: str, score: game.Score) -> dict[str, str | float]:
 
 def _sentence(who: str, score: game.Score, plan: PrivacyPlan) -> str:
     words = _(
-        "**{who}**: right in {right:,} of {games:,}. Found {found:,} of {members:,} who took part, wrongly accused "
-        "{accused:,} of {others:,} who did not."
+        "**{who}**: right in {right:,} of {games:,}. True positives: {found:,} of {members:,} who took part; false "
+        "positives: {accused:,} of {others:,} who did not."
     ).format(
         who=who,
         games=score.games,
         right=score.right,
-        found=score.found,
+        found=score.true_positives,
         members=score.members,
-        accused=score.accused,
+        accused=score.false_positives,
         others=score.others,
     )
     rate = score.accused_rate
     if rate is None:
         return words
     more = (
-        _("In the long run, at most {most} can be found at that rate.")
-        if rate == score.accused / score.others
-        else _("So many games leave a rate of up to {rate} open, at 95%: at that, at most {most} can be found.")
+        _("In the long run, the TPR at that FPR is at most {most}.")
+        if rate == score.false_positives / score.others
+        else _("The FPR may be up to {rate} ({level} confidence interval): there, the TPR is at most {most}.")
     )
     most = float(risk(plan).true_positive_rate(rate))
-    return f"{words} {more.format(rate=rounding.percent(rate), most=rounding.percent(most))}"
+    return f"{words} {more.format(rate=rounding.percent(rate), most=rounding.percent(most), level='95%')}"
 
 
 SCREEN = Screen(
     key="game",
     name=N_("The attacker"),
-    heading=N_("Epsilon is a game: did this user take part?"),
+    heading=N_("Epsilon as a game: did this user take part?"),
     show=_show,
 )

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dpcore.language import _
+from dpcore.ui import assets
 from dpcore.ui.core import address
 from dpcore.ui.lesson import clipping, game, mistakes, noise, round, sampling, tradeoff, update
 from dpcore.ui.lesson.screen import DRAW, places
@@ -18,14 +19,6 @@ _MODULES = (
 )
 SCREENS = {module.SCREEN.key: module.SCREEN for module in _MODULES}
 _LINK, _CHOICE, _LECTURE = "screen", "lesson_screen", "lecture"
-# The heading of the page stays for screen readers; a chart is as high as leaves its player in the window.
-_LECTURE_STYLE = """<style>
-html { font-size: 18px !important; }
-[data-testid="stSidebar"], [data-testid="stHeader"] { display: none; }
-[data-testid="stMain"] :has(> h1) { position: absolute; clip-path: inset(50%); }
-[data-testid="stMainBlockContainer"] { padding: 1rem 2rem; }
-.epsilon-lab-chart { --height-beside: 320px; }
-</style>"""
 
 
 def show() -> None:
@@ -45,7 +38,7 @@ def show() -> None:
     screen, number = SCREENS[current], keys.index(current)
     lecture = address.value(_LECTURE, False)
     if lecture:
-        st.html(_LECTURE_STYLE)
+        st.html(assets.path("lecture.css"))
     round.show(current)
     st.header(_(screen.heading))
     body = st.container()  # filled last: a refusal in it ends the page, and the ways on must be there by then

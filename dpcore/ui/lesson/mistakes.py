@@ -69,7 +69,7 @@ def _ask(claim: Claim, answers: dict[str, str]) -> None:
             index=None,
             format_func=lambda reason: _(claims.REASONS[reason]),
             key=f"claim_{claim.name}",
-            help=_("One of them is meant. The first answer counts."),
+            help=_("One answer is correct. The first one counts."),
         )
     else:
         # Not the radio disabled: what is still to be read would be grey.
@@ -122,10 +122,10 @@ def _explain(claim: Claim, said: str) -> None:
     if claim.accepts(said):
         st.success(_("Right."), icon=":material/check:")
     else:
-        st.error(
-            _("Not that. What is meant: {reason}.").format(reason=_(claims.REASONS[claim.reason])),
-            icon=":material/close:",
-        )
+        wrong = _("Not quite. The problem is: {reason}.")
+        if claim.reason == mistakes.HOLDS:
+            wrong = _("Not quite. There is no problem.")
+        st.error(wrong.format(reason=_(claims.REASONS[claim.reason])), icon=":material/close:")
     st.write(_(claims.EXPLANATIONS[claim.name]).format(**_numbers(claim)))
     page, query, label = claims.LINKS[claim.name]
     screen.way_on(page, _(label), **query)
@@ -135,7 +135,7 @@ def _numbers(claim: Claim) -> dict[str, float | str]:
     """What the words of a claim may name."""
     plan = claim.plan
     claimed, actual = _epsilons(claim.name)
-    clip_moved, clip_noise = mistakes.clip_norm_moves(plan)
+    clip_moved, clip_noise = mistakes.clip_norm_sensitivity(plan)
     return {
         "claimed": rounding.epsilon(claimed),
         "actual": rounding.epsilon(actual),
@@ -147,7 +147,7 @@ def _numbers(claim: Claim) -> dict[str, float | str]:
         "usual": rounding.given(PrivacyPlan.delta),
         "published": math.floor(plan.delta * plan.population),
         "once": rounding.noise(plan.noise_multiplier / math.sqrt(plan.rounds)),
-        "moved": mistakes.threshold_moves(plan.clients_per_round),
+        "moved": mistakes.threshold_sensitivity(plan.clients_per_round),
         "clip_moved": clip_moved,
         "clip_noise": clip_noise,
     }
@@ -172,7 +172,7 @@ def _picture(claim: Claim) -> None:
 
 def _bars(claim: Claim) -> None:
     claimed, actual = _epsilons(claim.name)
-    second = _("by PLD") if claim.reason == mistakes.HOLDS else _("what can be proved")
+    second = _("by PLD") if claim.reason == mistakes.HOLDS else _("provable")
     _show_bars(pd.DataFrame({"what": [_("claimed"), second], "epsilon": [claimed, actual]}))
 
 
@@ -195,7 +195,7 @@ def _sweep(claim: Claim) -> None:
 def _show_bars(table: pd.DataFrame) -> None:
     values = ", ".join(f"{what}: {rounding.epsilon(value)}" for what, value in table.itertuples(index=False))
     chart.show(
-        charts.bars(table),
+        charts.epsilon_bars(table),
         key="claim_picture",
         label=_("Epsilons. {values}.").format(values=values),
         table=table.assign(epsilon=[rounding.epsilon(value) for value in table["epsilon"]]),
@@ -216,9 +216,9 @@ def _over_delta(claim: Claim) -> None:
     chart.show(
         charts.over_delta(curve, points, population=claim.plan.population),
         key="claim_picture",
-        label=_("Epsilon over delta. From delta {least} on, somebody's data may be published.").format(
-            least=rounding.down(1 / claim.plan.population)
-        ),
+        label=_(
+            "Epsilon over delta. From delta {least} on, publishing a user's data satisfies the guarantee."
+        ).format(least=rounding.down(1 / claim.plan.population)),
         table=curve,
     )
 
@@ -228,18 +228,18 @@ def _average_moves(claim: Claim) -> None:
     came = stats.binom(plan.population, plan.sampling_prob)
     sizes = np.arange(int(came.ppf(1e-6)), int(came.ppf(1 - 1e-6)) + 1)
     table = pd.DataFrame(
-        {"cohort": sizes, "moved": mistakes.average_moves(sizes), "allowed": 1 / plan.clients_per_round}
+        {"cohort": sizes, "moved": mistakes.average_sensitivity(sizes), "allowed": 1 / plan.clients_per_round}
     )
     usual = came.interval(0.95)
     chart.show(
-        charts.average_moves(table, expected=plan.clients_per_round, usual=usual),
+        charts.average_sensitivity(table, expected=plan.clients_per_round, usual=usual),
         key="claim_picture",
         label=_(
-            "How far one user moves the average. Divided by {clients} that came: {moved} clip norms; divided by the "
-            "expected number: {allowed}."
+            "Sensitivity of the average to one user. Divided by the actual cohort size {clients}: {moved} clip "
+            "norms; divided by the expected size: {allowed}."
         ).format(
             clients=plan.clients_per_round,
-            moved=rounding.up(mistakes.average_moves(np.array(plan.clients_per_round))),
+            moved=rounding.up(float(mistakes.average_sensitivity(np.array(plan.clients_per_round)))),
             allowed=rounding.down(1 / plan.clients_per_round),
         ),
         table=table,
@@ -247,8 +247,8 @@ def _average_moves(claim: Claim) -> None:
 
 
 def _moves(claim: Claim) -> None:
-    clip_moved, clip_noise = mistakes.clip_norm_moves(claim.plan)
-    moved = mistakes.threshold_moves(claim.plan.clients_per_round)
+    clip_moved, clip_noise = mistakes.clip_norm_sensitivity(claim.plan)
+    moved = mistakes.threshold_sensitivity(claim.plan.clients_per_round)
     table = pd.DataFrame(
         {
             "what": [_("quantile for zeroing"), _("clip norm")],
@@ -257,7 +257,7 @@ def _moves(claim: Claim) -> None:
         }
     )
     chart.show(
-        charts.moves(table),
+        charts.sensitivity(table),
         key="claim_picture",
         label=_(
             "One user moves the quantile for zeroing by {moved}, under no noise, and the clip norm by "

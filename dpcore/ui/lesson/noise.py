@@ -22,11 +22,11 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "What is released of the clipped updates is only a **sum with Gaussian noise**; the server, which adds "
-                "it, is trusted. Towards somebody who knows who came, {most} clients need no more noise than {fewest}; "
-                "but each user is drawn more often: at noise {noise}, epsilon grows from {few} to {many} (next "
-                "screen). And the sum grows with the clients: divided by their number, what all have in common stays, "
-                "and the noise goes: press Play."
+                "What is released of the clipped updates is only a **sum with Gaussian noise**; the server, which "
+                "adds it, is trusted. Against an attacker who knows who took part, {most} clients need no more noise "
+                "than {fewest}; but each user is sampled more often: at noise {noise}, epsilon grows from {few} to "
+                "{many} (next screen). And the sum grows with the clients: divided by their number, what all have in "
+                "common stays, and the noise shrinks: press Play."
             ).format(
                 most=_MOST,
                 fewest=_FEWEST,
@@ -46,8 +46,8 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             _figure(noise, draw, language.current()),
             key="lesson_noise",
             label=_(
-                "The noisy average update of the ten digits at noise multiplier {noise}: with {clients} clients its "
-                "noise is {ratio} clip norms."
+                "The noisy average update of the ten digits at noise multiplier {noise}: with {clients} clients the "
+                "effective noise is {ratio} clip norms."
             ).format(noise=rounding.noise(noise), clients=_MOST, ratio=many),
             table=pd.DataFrame(
                 {"clients": averaging.CLIENTS, "noise / clients": [noise / count for count in averaging.CLIENTS]}
@@ -56,15 +56,15 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "At noise multiplier {noise}, the noise on each weight of the average is {few} clip norms with "
-                "{fewest} clients, and **{many} with {most}**."
+                "At noise multiplier {noise}, the effective noise on each weight of the average is {few} clip norms "
+                "with {fewest} clients, and **{many} with {most}**."
             ).format(noise=rounding.noise(noise), few=few, fewest=_FEWEST, many=many, most=_MOST)
         )
-        clear = averaging.clearest_from(clean, noise)
+        clear = averaging.fewest_clear_clients(clean, noise)
         st.markdown(
-            _("From {clients} clients on, there is more picture than noise.").format(clients=clear)
+            _("From {clients} clients on, the signal is larger than the noise.").format(clients=clear)
             if clear
-            else _("Even with {clients} clients there is more noise than picture.").format(clients=_MOST)
+            else _("Even with {clients} clients, the noise is larger than the signal.").format(clients=_MOST)
         )
         screen.way_on(
             "accountant",
@@ -81,7 +81,7 @@ def _epsilon(clients: int) -> str:
 
 @st.cache_resource(show_spinner=False)
 def _averages() -> averaging.Averages:
-    return averaging.averages(softmax.few_writers(_MOST))
+    return averaging.averages(softmax.first_writers(_MOST))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

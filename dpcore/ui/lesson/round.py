@@ -6,18 +6,18 @@ from dpcore.language import N_, _
 
 # Who, what happens there, and the screen about it.
 PARTS = (
-    (N_("Devices"), N_("some are drawn"), "sampling"),
-    (N_("Devices"), N_("each sends an update"), "update"),
-    (N_("Trusted server"), N_("clips each"), "clipping"),
-    (N_("Trusted server"), N_("adds up, with noise"), "noise"),
-    (N_("Released"), N_("the model"), "tradeoff"),
-    (N_("Released"), N_("what it tells"), "game"),
+    (N_("Devices"), N_("client sampling"), "sampling"),
+    (N_("Devices"), N_("local updates"), "update"),
+    (N_("Trusted server"), N_("clipping"), "clipping"),
+    (N_("Trusted server"), N_("noisy aggregation"), "noise"),
+    (N_("Released"), N_("model"), "tradeoff"),
+    (N_("Released"), N_("leakage"), "game"),
 )
 
 
 def show(current: str) -> None:
     """Shows the line; `current` is the key of the screen."""
-    name, places = _("One round"), {}
+    name, places = _("One round"), dict[str, list[str]]()
     for place, what, screen in PARTS:
         lit = ' aria-current="step"' if screen == current else ""
         places.setdefault(_(place), []).append(f"<li{lit}>{_(what)}</li>")

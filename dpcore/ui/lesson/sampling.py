@@ -22,9 +22,10 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "In each round every user tosses a coin of their own, and only a few come. Nobody but the trusted server "
-                "knows who: so whoever looks for one user has to doubt whether they were there at all. That doubt is "
-                "worth a great deal. It is lost towards somebody who knows who came to which round."
+                "In each round every user is sampled independently (Poisson sampling), and only a few take part. "
+                "Nobody but the trusted server knows who, so an attacker cannot tell whether a given user was in a "
+                "round at all. This uncertainty lowers epsilon a great deal: **amplification by sampling**. It is "
+                "lost against an attacker who knows who took part in which round."
             )
         )
         clients = controls.knob(limits.CLIENTS_PER_ROUND, low=10, high=limits.POPULATION.default, logarithmic=True)
@@ -38,16 +39,17 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
             _figure(plan, draw, language.current()),
             key="lesson_sampling",
             label=_(
-                "{population:,} users, of whom about {clients:,} light up in each of {rounds} rounds; below, epsilon "
-                "grows to {sampled}, and to {known} if it is known who came."
+                "{population:,} users, of whom about {clients:,} are sampled in each of {rounds} rounds; below, "
+                "epsilon grows to {sampled}, and to {known} without amplification."
             ).format(population=plan.population, clients=clients, rounds=plan.rounds, sampled=sampled, known=known),
             table=_epsilons(plan),
         )
     with words:
         st.markdown(
             _(
-                "A user comes to a round with probability {prob}. After {rounds} rounds with noise {noise}, "
-                "epsilon is **{sampled}** at delta {delta}; if it were known who came, it would be **{known}**."
+                "A user is sampled in a round with probability {prob}. After {rounds} rounds with noise {noise}, "
+                "epsilon is **{sampled}** at delta {delta}; without amplification by sampling, it would be "
+                "**{known}**."
             ).format(
                 prob=rounding.probability(plan.clients_per_round, plan.population),
                 rounds=plan.rounds,
@@ -76,6 +78,6 @@ def _figure(plan: PrivacyPlan, draw: int, language_code: str) -> str:
 SCREEN = Screen(
     key="sampling",
     name=N_("Sampling"),
-    heading=N_("What is it worth that nobody knows who came?"),
+    heading=N_("How much privacy does sampling add?"),
     show=_show,
 )

@@ -51,8 +51,8 @@ def draw_again() -> int:
         _("Draw again"),
         key="lesson_draw",
         icon=":material/casino:",
-        on_click=lambda: keep_draw((draw() + 1) % (parameters.DRAW.maximum + 1)),
-        help=_("Chance decides anew. The number of the draw is in the address, so a link shows the same one."),
+        on_click=lambda: keep_draw((draw() + 1) % (int(parameters.DRAW.maximum) + 1)),
+        help=_("Draws new random numbers. The number of the draw is in the address, so a link shows the same one."),
     )
     return draw()
 

@@ -12,7 +12,7 @@ from dpcore.language import N_, _
 from dpcore.privacy import ledger
 from dpcore.privacy.precision import Precision
 from dpcore.reports import shipped
-from dpcore.reports.study import by_setting, last_words
+from dpcore.reports.study import by_setting, last_values
 from dpcore.ui.core import address, chart
 from dpcore.ui.lesson import screen
 from dpcore.ui.lesson.screen import Screen
@@ -20,12 +20,12 @@ from dpcore.ui.server import visitors
 
 ACCEPTED = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 
-_study = st.cache_resource(lambda: shipped.read(shipped.TUTORIAL.read_bytes()), show_spinner=False)
+_study = st.cache_resource(show_spinner=False)(lambda: shipped.read(shipped.TUTORIAL.read_bytes()))
 
 
 @st.cache_data(show_spinner=False)
 def _tables(code: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a setting, and its accuracy by round, with the settings' names in a language."""
+    """One row per setting, and its accuracy by round, with the settings' names in a language."""
     found = _study()
     named = [
         table.assign(
@@ -45,13 +45,13 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.write(
             _(
-                "At {few} clients, more noise protects more and learns less. But what harms is the noise on the average: "
-                "noise / clients. More clients bear more noise, so the last run, at {many} clients, need not pay for its "
-                "privacy with accuracy: it pays with clients."
+                "At {few} clients, more noise means more privacy and less accuracy. What costs accuracy is the "
+                "effective noise, noise / clients. With more clients the model tolerates a larger noise multiplier, "
+                "so the last run, at {many} clients, gets its privacy at the cost of clients, not of accuracy."
             ).format(few=settings["clients"].min(), many=settings["clients"].max())
         )
         accepted = st.select_slider(
-            _("Largest epsilon that you would accept"),
+            _("Largest acceptable epsilon"),
             ACCEPTED,
             2.0,
             format_func=rounding.given,
@@ -64,7 +64,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
         st.write(_answer(settings, accepted))
         shown = settings.assign(epsilon=[rounding.epsilon(value) for value in settings["epsilon"]])
         chart.show(
-            charts.price(settings, accepted=accepted),
+            charts.accuracy_by_epsilon(settings, accepted=accepted),
             key="tradeoff_price",
             label=_("Accuracy at the end against epsilon. {answer}").format(answer=_answer(settings, accepted)),
             table=shown[["setting", "epsilon", "accuracy", "band"]],
@@ -78,7 +78,7 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 rounds, total_rounds=max(found.now.study.rounds), accepted=accepted, beyond=set(beyond["setting"])
             ),
             key="tradeoff_rounds",
-            label=_("Accuracy by round, a line a setting. Last: {values}.").format(values=last_words(rounds)),
+            label=_("Accuracy by round, one line per setting. Last: {values}.").format(values=last_values(rounds)),
             table=rounds,
         )
         _provenance(found)
@@ -100,13 +100,13 @@ def _answer(settings: pd.DataFrame, accepted: float) -> str:
     base = settings[settings["noise"] == 0].iloc[0]
     kept = settings[settings["epsilon"] <= accepted]
     if kept.empty:
-        return _("No run of the study keeps to epsilon {accepted}: the smallest has {least}.").format(
+        return _("No run of the study has an epsilon of at most {accepted}: the smallest is {least}.").format(
             accepted=rounding.given(accepted), least=rounding.epsilon(settings["epsilon"].min())
         )
     best = kept.loc[kept["accuracy"].idxmax()]
     return _(
-        "Within epsilon {accepted}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon {epsilon}. "
-        "Without noise it is {base:.1%} ± {base_band:.1%}."
+        "Within epsilon {accepted}, the best is {setting}: accuracy {accuracy:.1%} ± {band:.1%} at epsilon "
+        "{epsilon}. The non-private baseline has {base:.1%} ± {base_band:.1%}."
     ).format(
         accepted=rounding.given(accepted),
         setting=best["setting"],
@@ -118,17 +118,17 @@ def _answer(settings: pd.DataFrame, accepted: float) -> str:
     )
 
 
-def _provenance(found: shipped.Shipped) -> None:
+def _provenance(found: shipped.ShippedStudy) -> None:
     """Says where the numbers come from, and what they do not say."""
     study = found.now.study
     st.caption(
         _(
-            "Not trained while you wait: {command}, by Epsilon Lab {program} on {made}, on the data set {dataset}, "
-            "seeds {seeds}; epsilon by {accountant}, each for one run alone. Lines are means over the seeds, bands "
-            "their range, ± half of it. Accuracy is on the whole test set, outside the guarantee. What is best was "
-            "chosen on the same users: all these runs together have no bound, and the noisy ones alone, one seed of "
-            "each, epsilon {together}, as if they had been fixed beforehand. They are rehearsals: who knows a seed knows "
-            "the noise."
+            "Precomputed: {command}, by Epsilon Lab {program} on {made}, on the data set {dataset}, seeds {seeds}; "
+            "epsilon by {accountant}, each for one run alone. Lines are means over the seeds, bands their range, ± "
+            "half of it. Accuracy is on the whole test set, a diagnostic that the guarantee does not cover. What is "
+            "best was chosen on the same users: all these runs together have no bound, and the noisy ones alone, one "
+            "seed of each, epsilon {together}, as if they had been fixed beforehand. They are seeded runs, not for "
+            "release: whoever knows a seed can recompute the noise."
         ).format(
             command=shipped.COMMAND,
             program=found.program,
@@ -139,7 +139,7 @@ def _provenance(found: shipped.Shipped) -> None:
             together=_together(),
         )
     )
-    asked = _("The study as JSON, as study run --spec takes it")
+    asked = _("The study as JSON, for study run --spec")
     with st.expander(asked, key="study_as_json", on_change="rerun") as spec:
         if spec.open:
             st.code(study.to_json(), language="json", wrap_lines=True)
@@ -148,6 +148,6 @@ def _provenance(found: shipped.Shipped) -> None:
 SCREEN = Screen(
     key="tradeoff",
     name=N_("The trade-off"),
-    heading=N_("What does privacy cost, and who pays?"),
+    heading=N_("What does privacy cost: accuracy or clients?"),
     show=_show,
 )

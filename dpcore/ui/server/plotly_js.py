@@ -6,14 +6,13 @@ half a second of the whole server, and lets no browser keep it. The dashboard's 
 
 import gzip
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from dpcore import files
+from dpcore import files, program
 
 _COPY = Path(__file__).parents[3] / "static" / "plotly.min.js"
 _PACKED = _COPY.with_suffix(".js.gz")
@@ -24,7 +23,7 @@ URL = f"{_PATH}?{version('plotly')}"  # another version has another address: a b
 def prepare() -> None:
     """Puts the package's file where it is served from, as it is and compressed."""
     # Found and not loaded: that takes time before the server listens.
-    source = Path(find_spec("plotly").origin).parent / "package_data" / _COPY.name
+    source = program.folder_of("plotly") / "package_data" / _COPY.name
     if _COPY.exists() and _PACKED.exists() and _COPY.stat().st_size == source.stat().st_size:
         return
     script = source.read_bytes()

@@ -107,7 +107,7 @@ def _prepare(store, beside: subprocess.Popen | None) -> None:
     from dpcore.ui.study import frontier, steps  # noqa: F401
     from dpcore.ui.train import compare, live, run_list  # noqa: F401
 
-    for sentence in datasets.clear(store.home):
+    for sentence in datasets.clear_leftovers(store.home):
         print(sentence)
     for run_id in supervisor.resume_interrupted(store):
         print(f"Run {run_id} was interrupted; it goes on.")

@@ -1,18 +1,17 @@
 """What all sessions of one server share."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from dpcore import home
-from dpcore.runs.access.visiting import Visited
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store import Store
+from dpcore.ui import assets
 from dpcore.ui.server import visitors
 
-ICON = str(Path(__file__).parents[1] / "assets" / "icon.svg")
+ICON = str(assets.path("icon.svg"))
 
 
-def store() -> Store | Visited:
+def store() -> StoreAccess:
     """The runs under EPSILON_LAB_HOME, as who is looking may have them."""
     return visitors.seen_by_visitor(_store())
 

@@ -14,39 +14,18 @@ from streamlit import runtime
 
 from dpcore import hosting, language, limits
 from dpcore.language import _
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.store import Store
+from dpcore.ui import assets
 from dpcore.ui.core.markdown import plain
 
 # What `dpcore serve` tells the pages.
 HOSTED, LOGIN, SESSIONS = "EPSILON_LAB_HOSTED", "EPSILON_LAB_LOGIN", "EPSILON_LAB_SESSIONS"
 _COOKIE, _KNOWN, _ADMITTED = "epsilon_lab_visitor", "_visitor", "_admitted"
 _door = threading.Lock()  # so that no two take the last place
-_JS = """
-export default function ({ setStateValue }) {
-  const name = "epsilon_lab_visitor=";
-  const kept = document.cookie.split("; ").find((cookie) => cookie.startsWith(name))?.slice(name.length);
-  const drawn = () => [...crypto.getRandomValues(new Uint8Array(32))]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const id = /^[0-9a-f]{64}$/.test(kept ?? "") ? kept : drawn();
-  const safe = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${name}${id}; Max-Age=31536000; Path=/; SameSite=Strict${safe}`;
-  setStateValue("id", id);
-}
-"""
-_browser = st.components.v2.component("epsilon_lab.visitor", html="<span></span>", js=_JS)
-# A provider leads back to the opening page; the tab remembers which page was asked for. Who is on another page by then
-# has gone there on purpose.
-_BACK_JS = """
-export default function ({ data }) {
-  const key = "epsilon_lab_wanted", wanted = sessionStorage.getItem(key);
-  if (data.stranger) return sessionStorage.setItem(key, location.href);
-  sessionStorage.removeItem(key);
-  const landed = /^(\\?lang=\\w*)?$/.test(location.search) && /\\/(accountant)?$/.test(location.pathname);
-  if (wanted && landed && wanted !== location.href) location.replace(wanted);
-}
-"""
-_way_back = st.components.v2.component("epsilon_lab.way_back", html="<span></span>", js=_BACK_JS)
+_browser = st.components.v2.component("epsilon_lab.visitor", html="<span></span>", js=assets.text("visitor.js"))
+_way_back = st.components.v2.component("epsilon_lab.way_back", html="<span></span>", js=assets.text("way_back.js"))
 
 
 def hosted() -> bool:
@@ -63,16 +42,22 @@ def _has_login() -> bool:
 def owner() -> str:
     """Returns who will own what this session queues; empty for who is not known."""
     if _has_login():
-        return hosting.owner_by_login(st.user.get("iss"), st.user.get("sub")) if _signed_in() else ""
+        return hosting.owner_by_login(_claim("iss"), _claim("sub")) if _signed_in() else ""
     told = st.context.cookies.get(_COOKIE), st.session_state.get(_KNOWN)  # the second: until the next connection
     return next(filter(None, map(hosting.owner_by_browser, told)), "")
+
+
+def _claim(name: str) -> str | None:
+    """Returns what the identity provider says of who is signed in; `None` where that is no text."""
+    said = st.user.get(name)
+    return said if isinstance(said, str) else None
 
 
 def _signed_in() -> bool:
     return st.user.get("is_logged_in") is True
 
 
-def seen_by_visitor(store: Store) -> Store | Visited:
+def seen_by_visitor(store: Store) -> StoreAccess:
     """Returns the store as this session may have it: all of it on one's own machine, and else a visitor's."""
     return Visited(store, owner()) if hosted() else store
 
@@ -102,7 +87,7 @@ def admit() -> None:
             st.session_state[_KNOWN] = _browser(key="visitor", on_id_change=lambda: None).id
         return
     with st.sidebar:
-        name = st.user.get("name") or st.user.get("email") or st.user.get("sub")
+        name = _claim("name") or _claim("email") or _claim("sub") or ""
         st.caption(_("Signed in as {name}").format(name=plain(name)))
         st.button(_("Sign out"), key="sign_out", on_click=st.logout)
     _way_back(key="way_back", data={"stranger": False})

@@ -1,17 +1,20 @@
 """What a new study asks: its grid, its target, and how long it will take."""
 
+import functools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from dpcore import datasets, limits
 from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.mechanisms.clipping import Clipping
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.runs.access import budget
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, outlook, schedule
 from dpcore.runs.studies.outlook import Outlook
 from dpcore.runs.studies.study import NONE, OWN, WRITERS, Study
@@ -25,124 +28,167 @@ from dpcore.ui.server import turns
 _BASELINE = "baseline"
 
 
-def ask(store: Store) -> None:
+def ask(store: StoreAccess) -> None:
     """Shows what a new study asks, to be changed, and the button that runs all of it."""
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
         with left:
-            noises = _list(
-                _("Noise multipliers of the sweep"),
-                "0, 0.5, 0.75, 1",
-                "noises",
-                _("With commas between; 0 is the noise-free run that the others are held against."),
-            )
-            several = _("One number, or several with commas between for a grid.")
-            clients = _list(_("Clients per round"), "50", "cohorts", several)
-            rounds = _list(_("Rounds"), "100", "lengths", several)
-            rates = _list(_("Client learning rates"), "0.01", "rates", several)
-            seeds = controls.count(
-                _("Seeds a setting"),
-                low=limits.SEEDS.minimum,
-                high=limits.SEEDS.maximum,
-                default=limits.SEEDS.default,
-                key=address.key("seeds", float(limits.SEEDS.default)),
-                help=_(limits.SEEDS.help),
-            )
-            clipping = plan_controls.clipping_control()
+            grid = _grid()
             below = st.container()  # which baselines there are, the data set says
         with right:
-            final = st.toggle(
-                _("Find the clients, and train the final run"),
-                True,
-                key=address.key("final", True),
-                help=_("Otherwise the study ends with the sweep, which may then vary anything."),
-            )
-            target = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
-            delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
-            tolerance = controls.knob(limits.TOLERANCE, low=0.01, high=0.3)
-            accountant = plan_controls.accountant_control(
-                accounting.ACCOUNTANTS[::-1],
-                _("Accountant of the final run"),
-                _("By whose epsilon the clients are found. RDP asks for more of them than PLD."),
-            )
+            goal = _goal()
             dataset, model = look.choose_to_train(store)
         with below:
             baseline = _baseline(store, dataset)
         with controls.explain():
-            asked = _numbers(_("Noise multipliers"), noises, float)
-            privacy = PrivacyPlan(
-                population=datasets.num_users(dataset, store.home),
-                noise_multiplier=0.0,
-                clients_per_round=1,
-                delta=delta,
-                clipping=clipping,
-            )
-            fingerprint = datasets.fingerprint(dataset, store.home)
-            training = TrainingPlan(dataset=dataset, dataset_fingerprint=fingerprint, model=model)
-            study = Study(
-                plan=Plan(privacy=privacy, training=training),
-                noise_multipliers=tuple(noise for noise in asked if noise or baseline != NONE),
-                clients_per_round=_numbers(_("Clients per round"), clients, _whole),
-                rounds=_numbers(_("Rounds"), rounds, _whole),
-                client_learning_rates=_numbers(_("Client learning rates"), rates, float),
-                clippings=(clipping,),
-                seeds=tuple(range(seeds)),
-                tolerance=tolerance,
-                target_epsilon=target if final else None,
-                accountant=accountant,
-                baseline=baseline,
-            )
-        plans = study.grid()
-        seconds, measured = duration.seconds(store, plans, study.engine)
-        runs = _("{runs} runs and the final one") if final else _("{runs} runs")
-        source = _("as measured here") if measured else _("by the figures of the benchmarks")
-        st.caption(
-            _(
-                "{what}: about {minutes:.1f} minutes for the sweep, {source}. Runs that are there already are taken as "
-                "they are."
-            ).format(what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source)
+            study = _study(store, grid, goal, dataset=dataset, model=model, baseline=baseline)
+        _estimate(store, study)
+        _start(store, study)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """What the sweep varies, as it was typed."""
+
+    noises: str
+    clients: str
+    rounds: str
+    rates: str
+    seeds: int | None
+    clipping: Clipping
+
+
+def _grid() -> _Grid:
+    several = _("One number, or several separated by commas for a grid.")
+    return _Grid(
+        noises=_list(
+            _("Noise multipliers of the sweep"),
+            "0, 0.5, 0.75, 1",
+            "noises",
+            _("Separated by commas; 0 is the non-private baseline, with which the others are compared."),
+        ),
+        clients=_list(_("Clients per round"), "50", "cohorts", several),
+        rounds=_list(_("Rounds"), "100", "lengths", several),
+        rates=_list(_("Client learning rates"), "0.01", "rates", several),
+        seeds=controls.count(
+            _("Seeds per setting"),
+            low=int(limits.SEEDS.minimum),
+            high=int(limits.SEEDS.maximum),
+            default=int(limits.SEEDS.default),
+            key=address.key("seeds", float(limits.SEEDS.default)),
+            help=_(limits.SEEDS.help),
+        ),
+        clipping=plan_controls.clipping_control(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Goal:
+    """What the study has to reach."""
+
+    final: bool
+    target_epsilon: float
+    delta: float
+    tolerance: float
+    accountant: str
+
+
+def _goal() -> _Goal:
+    return _Goal(
+        final=st.toggle(
+            _("Solve for the clients, and train the final run"),
+            True,
+            key=address.key("final", True),
+            help=_("Otherwise the study ends with the sweep, which may then vary any value."),
+        ),
+        target_epsilon=controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True),
+        delta=controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True),
+        tolerance=controls.knob(limits.TOLERANCE, low=0.01, high=0.3),
+        accountant=plan_controls.accountant_control(
+            accounting.ACCOUNTANTS[::-1],
+            _("Accountant of the final run"),
+            _("The accountant whose epsilon sets the number of clients. RDP needs more clients than PLD."),
+        ),
+    )
+
+
+def _study(store: StoreAccess, grid: _Grid, goal: _Goal, *, dataset: str, model: str, baseline: str) -> Study:
+    """Returns what was asked; raises as studies and plans do where that cannot be."""
+    noises = _numbers(_("Noise multipliers"), grid.noises, float)
+    private = functools.partial(
+        PrivacyPlan, noise_multiplier=0.0, clients_per_round=1, delta=goal.delta, clipping=grid.clipping
+    )
+    return Study(
+        plan=datasets.plan_on(dataset, store.home, private, model=model),
+        noise_multipliers=tuple(noise for noise in noises if noise or baseline != NONE),
+        clients_per_round=_numbers(_("Clients per round"), grid.clients, _whole),
+        rounds=_numbers(_("Rounds"), grid.rounds, _whole),
+        client_learning_rates=_numbers(_("Client learning rates"), grid.rates, float),
+        clippings=(grid.clipping,),
+        seeds=tuple(range(grid.seeds or 0)),
+        tolerance=goal.tolerance,
+        target_epsilon=goal.target_epsilon if goal.final else None,
+        accountant=goal.accountant,
+        baseline=baseline,
+    )
+
+
+def _estimate(store: StoreAccess, study: Study) -> None:
+    """Says how many runs there are, and how long they take."""
+    plans = study.grid()
+    seconds, measured = duration.expected_seconds(store, plans, study.engine)
+    runs = _("{runs} runs and the final one") if study.target_epsilon is not None else _("{runs} runs")
+    source = _("measured on this machine") if measured else _("estimated from the benchmarks")
+    st.caption(
+        _("{what}: about {minutes:.1f} minutes for the sweep, {source}. Existing runs are reused.").format(
+            what=runs.format(runs=len(plans)), minutes=max(0.1, seconds / 60), source=source
         )
-        with turns.turn(turns.SOON):
-            found = outlook.of_study(store, study)
-        left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
+    )
+
+
+def _start(store: StoreAccess, study: Study) -> None:
+    """Says what the study leaves in the ledger, beside the button that runs all of it."""
+    with turns.turn(turns.SOON):
+        found = outlook.study_outlooks(store, study)
+    left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
+    for one in found:
+        ledger.metric(one.after, _("Epsilon of all runs on {data}, including this study"), left)
+    with right:
         for one in found:
-            ledger.metric(one.after, _("Epsilon of all runs on {data}, this study with them"), left)
-        with right:
-            for one in found:
-                st.write(outlook.sentence(one))
-            refused = _refused(store, found)
-            charges = [plan for one in found for plan in one.plans]
-            more = _("Or choose another noise-free run above, or none.") if 0.0 in asked else ""
-            with once_more.asking(store, _("Run all"), charges, primary=True, disabled=refused, more=more) as label:
-                tip = _("Queues the sweep; what follows is queued when it is known.")
-                if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
-                    with controls.explain():
-                        address.put("study", schedule.start(store, study))
-                    st.rerun()
+            st.write(outlook.sentence(one))
+        refused = _refused(store, found)
+        charges = [plan for one in found for plan in one.plans]
+        more = _("Or choose another non-private baseline above, or none.") if 0.0 in study.noise_multipliers else ""
+        with once_more.asking(store, _("Run all"), charges, primary=True, disabled=refused, more=more) as label:
+            tip = _("Queues the sweep; the final run is queued when the sweep has finished.")
+            if st.button(label, type="primary", key="run_all", disabled=refused, help=tip):
+                with controls.explain():
+                    address.put("study", schedule.start(store, study))
+                st.rerun()
 
 
-def _baseline(store: Store, dataset: str) -> str:
-    """Shows what the runs with noise are held against: the run that leaves no guarantee, or another."""
-    words = {OWN: _("on these data"), WRITERS: _("on the Writers"), NONE: _("left out")}
+def _baseline(store: StoreAccess, dataset: str) -> str:
+    """Shows which baseline the runs with noise are compared with: one that leaves no guarantee, or another."""
+    words = {OWN: _("on this data set"), WRITERS: _("on the Writers"), NONE: _("none")}
     if not datasets.like_writers(dataset, store.home):
         del words[WRITERS]
         if st.session_state.get(_BASELINE) == WRITERS:  # chosen for other data
             address.put(_BASELINE, None)
     return choices.linked(
         st.radio,
-        _("Noise-free run"),
+        _("Non-private baseline"),
         list(words),
         format_func=words.__getitem__,
         key=_BASELINE,
         horizontal=True,
         help=_(
-            "What is trained without noise leaves its users no guarantee. Where the data are like them, the Writers can "
-            "stand in; left out, the others are held against the least noise."
+            "The run without noise leaves its users no guarantee. Where the data are like theirs, it can be trained "
+            "on the Writers instead. With none, the others are compared with the least noise."
         ),
     )
 
 
-def _refused(store: Store, found: list[Outlook]) -> bool:
+def _refused(store: StoreAccess, found: list[Outlook]) -> bool:
     """Says where a budget has no room for the sweep; returns whether any has none."""
     refused = False
     for one in found:

@@ -10,11 +10,11 @@ import streamlit as st
 from dpcore import limits, rounding
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import ADD_OR_REMOVE
+from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import forecast
 from dpcore.ui.accountant import ledger
@@ -22,11 +22,11 @@ from dpcore.ui.core import chart, choices, controls, states
 from dpcore.ui.server import turns
 from dpcore.ui.train import live, run_list
 
-_noise_for = st.cache_data(forecast.noise_for, max_entries=200, show_spinner=False)
-_solve = st.cache_data(calibration.solve, max_entries=200, show_spinner=False)
+_noise_for = st.cache_data(max_entries=200, show_spinner=False)(forecast.noise_for)
+_solve = st.cache_data(max_entries=200, show_spinner=False)(calibration.solve)
 
 
-def finished(store: Store) -> dict[str, list[Run]]:
+def finished(store: StoreAccess) -> dict[str, list[Run]]:
     """Returns the runs that have finished, by the name of their data set."""
     found: dict[str, list[Run]] = {}
     for run in store.runs(status=["finished"]):
@@ -40,7 +40,7 @@ def comparable(runs: list[Run]) -> list[Run]:
     found = [run for run in runs if run.plan.privacy.adjacency == ADD_OR_REMOVE and not run.plan.privacy.zeroing]
     if not found:
         st.info(
-            _("Its runs cannot be compared: they zero updates, or are accounted for another adjacency."),
+            _("These runs cannot be compared: they zero updates, or are accounted for another adjacency."),
             icon=":material/block:",
         )
     return found
@@ -50,29 +50,31 @@ def show(dataset: str, runs: list[Run]) -> None:
     """Shows accuracy against what it costs, on one data set."""
     axis = choices.linked(
         st.segmented_control,
-        _("Against"),
+        _("Horizontal axis"),
         list(charts.AXES),
         default="epsilon",
         format_func=lambda name: _(charts.AXES[name]),
         required=True,
         key=f"axis_{dataset}",
-        help=_("What the accuracy has cost: the chart's other axis."),
+        help=_("The cost that accuracy is plotted against."),
     )
     if not (runs := comparable(runs)):
         return
     delta = statistics.mode(run.plan.privacy.delta for run in runs)
     table, settings = _settings(_table(runs, delta), axis)
-    drawn = charts.on_axis(settings, axis)
+    drawn = charts.drawable(settings, axis)
     settings["best"] = False
-    settings.loc[drawn.index, "best"] = forecast.best(drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy())
+    settings.loc[drawn.index, "best"] = forecast.pareto_front(
+        drawn[axis].to_numpy(float), drawn["accuracy"].to_numpy()
+    )
     several = table[table["setting"].isin(settings["setting"][settings["seeds"] > 1])]
     numbers = table.join(settings[["seeds", "best"]].assign(mean=settings["accuracy"]), on="setting")
     clicked = chart.show(
         charts.frontier(settings, axis, several),
         key=f"frontier_{dataset}",
         label=_(
-            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them are "
-            "beaten by no other."
+            "Accuracy against {axis} of {settings} settings on {data}, each the mean over its seeds; {best} of them "
+            "are on the Pareto front."
         ).format(
             axis=_(charts.AXES[axis]).lower(), settings=len(drawn), data=dataset, best=int(settings["best"].sum())
         ),
@@ -82,10 +84,9 @@ def show(dataset: str, runs: list[Run]) -> None:
     seeds = fewest if fewest == most else _("{fewest} to {most}").format(fewest=fewest, most=most)
     words = [
         _(
-            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds ({seeds}), "
-            "which are the light points where there are several. Full: no other setting is both cheaper and better. "
-            "Dotted: the same rounds, and the same noise on the average (noise / clients). A click on a point opens its "
-            "runs."
+            "Epsilon of one run alone, all at delta {delta}. A marker is a setting: the mean over its seeds "
+            "({seeds}), shown as light points where there are several. Filled markers are on the Pareto front: no "
+            "other setting is both cheaper and more accurate. A click on a point opens its runs."
         ).format(delta=rounding.given(delta), seeds=seeds)
     ]
     if left_out := len(settings) - len(drawn):
@@ -96,7 +97,7 @@ def show(dataset: str, runs: list[Run]) -> None:
 
 
 def _table(runs: list[Run], delta: float) -> pd.DataFrame:
-    """Returns a row a run."""
+    """Returns one row per run."""
     families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
     for run in runs:
@@ -122,12 +123,12 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
 
 
 def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns `_table` with the number of each run's setting, and a row a setting."""
+    """Returns `_table` with the number of each run's setting, and one row per setting."""
     by = ["family", "noise", "clients", "rounds", "ratio"]
     if axis == "minutes":  # of which another engine takes more
         by.append("engine")
     table = table.assign(setting=table.groupby(by).ngroup())
-    settings = forecast.over_seeds(table, ["setting", *by])
+    settings = forecast.means_over_seeds(table, ["setting", *by])
     alone = table.drop_duplicates("setting").set_index("setting")["plan"]
     several = _("noise {noise} · {clients} clients · {rounds} rounds")
     settings["plan"] = [
@@ -139,7 +140,7 @@ def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFram
     return table, settings
 
 
-def ask(store: Store, dataset: str, runs: list[Run]) -> None:
+def ask(store: StoreAccess, dataset: str, runs: list[Run]) -> None:
     """Answers what accuracy an epsilon allows, and at how many clients, from the runs that there are."""
     families: dict[tuple, list[Run]] = {}
     for run in comparable(runs):
@@ -160,56 +161,70 @@ def ask(store: Store, dataset: str, runs: list[Run]) -> None:
             )
     with right:
         known = _reached(store, members, rounds, delta)
-        clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
-        noise = _noise_for(wanted, clients, epsilon)
-        possible = np.isfinite(noise)
-        found = forecast.forecast(
-            known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
-        )
-        if found is None or not found.inside.any():
+        table = _predicted(wanted, known, epsilon)
+        if table is None:
             states.nothing_yet(
                 _(
-                    "Not enough is known: at least three finished runs with different noise over clients are needed that "
-                    "got as far as round {rounds}, and an epsilon that some number of clients reaches."
+                    "A prediction needs at least three finished runs with different noise-to-clients ratios that "
+                    "reached round {rounds}, and an epsilon that some number of clients reaches."
                 ).format(rounds=rounds),
                 icon=":material/query_stats:",
                 to=("study", "train"),
             )
             return
-        table = pd.DataFrame(
-            {
-                "clients": clients[possible],
-                "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
-                "rounds": rounds,
-                "epsilon": epsilon,  # at most
-                "delta": delta,
-                "accuracy": found.accuracy,
-                "low": found.low,
-                "high": found.high,
-                "inside": found.inside,
-            }
-        )
-        near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
-        between = table[table["inside"]]
-        top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
-        beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
-        words = _(
-            "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
-            "{clients:,} clients a round on, at noise {noise}."
-        ).format(
-            epsilon=rounding.given(epsilon),
-            rounds=rounds,
-            accuracy=top["accuracy"],
-            low=top["low"],
-            high=top["high"],
-            clients=int(top["clients"]),
-            noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
-        )
-        more = _("More may buy more: no run has had so little noise on the average.")
-        no_more = _("More clients buy at most a point more.")
-        st.markdown(f"**{words}** {more if len(beyond) else no_more}")
-        chart.show(charts.predicted(table, near), key=f"predicted_{dataset}", label=words, table=table)
-    _try_it(store, members[0], wanted, epsilon, int(top["clients"]), known)
+        clients = _answer(dataset, table, known)
+    _try_it(store, members[0], wanted, epsilon, clients, known)
+
+
+def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.DataFrame | None:
+    """Returns the accuracy that is predicted at each number of clients; `None` where too few runs are known."""
+    clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
+    noise = _noise_for(wanted, clients, epsilon)
+    possible = np.isfinite(noise)
+    found = forecast.forecast(
+        known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
+    )
+    if found is None or not found.inside.any():
+        return None
+    return pd.DataFrame(
+        {
+            "clients": clients[possible],
+            "noise": [float(rounding.noise_needed(least)) for least in noise[possible]],
+            "rounds": wanted.rounds,
+            "epsilon": epsilon,  # at most
+            "delta": wanted.delta,
+            "accuracy": found.accuracy,
+            "low": found.low,
+            "high": found.high,
+            "inside": found.inside,
+        }
+    )
+
+
+def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
+    """Shows what a prediction comes to; returns from how many clients on more of them hardly help."""
+    epsilon, rounds = float(table["epsilon"].iloc[0]), int(table["rounds"].iloc[0])
+    near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
+    between = table[table["inside"]]
+    top = between[between["accuracy"] >= between["accuracy"].max() - 0.01].iloc[0]
+    beyond = table[(table["clients"] > top["clients"]) & ~table["inside"]]
+    words = _(
+        "At epsilon {epsilon} and {rounds} rounds: about {accuracy:.0%} ({low:.0%} to {high:.0%}), from "
+        "{clients:,} clients per round on, at noise {noise}."
+    ).format(
+        epsilon=rounding.given(epsilon),
+        rounds=rounds,
+        accuracy=top["accuracy"],
+        low=top["low"],
+        high=top["high"],
+        clients=int(top["clients"]),
+        noise=rounding.noise_needed(top["noise"]),  # less would not keep to the epsilon
+    )
+    more = _("More clients may raise it further: no run has had so small an effective noise.")
+    no_more = _("More clients raise it by at most one percentage point.")
+    st.markdown(f"**{words}** {more if len(beyond) else no_more}")
+    chart.show(charts.forecast(table, near), key=f"predicted_{dataset}", label=words, table=table)
+    return int(top["clients"])
 
 
 def _epsilon(run: Run, delta: float) -> float:
@@ -219,7 +234,7 @@ def _epsilon(run: Run, delta: float) -> float:
     return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
 
 
-def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
+def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
     rows = []
     for run in runs:
         accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
@@ -237,18 +252,19 @@ def _reached(store: Store, runs: list[Run], rounds: int, delta: float) -> pd.Dat
     return pd.DataFrame(rows, columns=["ratio", "clients", "rounds", "epsilon", "accuracy"])
 
 
-def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
+def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:
     """One click that runs the plan in question, with what was expected of it in its note."""
     one, two = st.columns([2, 3], gap="large")
     with one:
         count = controls.count(
-            _("Clients a round"),
+            _("Clients per round"),
             low=1,
             high=wanted.population,
             default=clients,
             key=f"try_{clients}",
             help=_(
-                "The expected size of a cohort, 1 to {population:,}. The noise follows from it and the epsilon."
+                "The expected size of a cohort, 1 to {population:,}. The noise multiplier follows from it and "
+                "epsilon."
             ).format(population=wanted.population),
         )
     with two, controls.explain(), turns.turn(turns.SOON):
@@ -262,19 +278,20 @@ def _try_it(store: Store, like: Run, wanted, epsilon: float, clients: int, known
         )
         plan = replace(like.plan, privacy=privacy)
         allowed = ledger.after(store, plan, Precision.PREVIEW)
-    tip = _("Queues the run, and writes what was expected of it into its note.")
-    label = _("Run it, and see how far off that was")
+    tip = _("Queues the run, and writes the prediction into its note.")
+    label = _("Run it, and compare with the prediction")
     if not one.button(label, key="try", help=tip, disabled=not allowed):
         return
     with controls.explain():
         expected = forecast.forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
+        assert expected is not None  # with too few runs nothing is asked here
         run_id = supervisor.start(store, plan, engine=like.engine, eval_every=like.eval_every)
         store.describe(
             run_id,
             note=_(
-                "Expected before it was run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
+                "Prediction before the run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
             ).format(
                 accuracy=expected.accuracy[0],
                 low=expected.low[0],

@@ -13,10 +13,10 @@ from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
 from dpcore.reports import study as report
 from dpcore.runs.access import visiting
-from dpcore.runs.store import Store
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import findings, outlook, schedule
+from dpcore.runs.studies.outcome import Setting, SweepOutcome, final_plan
 from dpcore.runs.studies.progress import Progress, rounds_done
-from dpcore.runs.studies.reading import Reading, final_plan
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 from dpcore.ui.core import actions, chart, columns, controls, frame, once_more, states
 from dpcore.ui.core.markdown import plain
@@ -27,17 +27,17 @@ _POLL_SECONDS = 2.0
 _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
 
 
-def show(store: Store, study_id: str) -> None:
+def show(store: StoreAccess, study_id: str) -> None:
     """Shows a study's five steps, looking again every two seconds while it is going."""
     with controls.explain():
-        now = schedule.look(store, study_id)
+        now = schedule.current(store, study_id)
 
     def steps() -> None:
         if _steps(store, study_id) != now.status:
             st.rerun()
 
     frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
-    st.subheader(_("Take it with you"))
+    st.subheader(_("Export"))
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -45,90 +45,108 @@ def show(store: Store, study_id: str) -> None:
             now.study.to_json,
             f"{study_id}.json",
             "application/json",
-            help=_("What the study asks, as `study run --spec` takes it."),
+            help=_("The plan of the study, as input for `study run --spec`."),
         )
         st.download_button(
             _("The numbers as CSV"),
             lambda: report.rounds_table(store, now.runs).to_csv(index=False),
             f"{study_id}.csv",
             "text/csv",
-            help=_("A row an evaluated round of each run."),
+            help=_("One row per evaluated round of each run."),
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, study_id)),
+            language.in_current_language(lambda: report.html(store, study_id)),
             f"{study_id}.html",
             "text/html",
-            help=_("What was asked, what came of it, and how to repeat it; it needs nothing else."),
+            help=_("The plan of the study, its results, and how to reproduce them, in one self-contained file."),
         )
 
 
-def _steps(store: Store, study_id: str) -> str:
-    now = schedule.look(store, study_id)
-    study, reading = now.study, now.reading
-    done, total = rounds_done(now)
+def _steps(store: StoreAccess, study_id: str) -> str:
+    """Shows the steps; returns the state of the study."""
+    now = schedule.current(store, study_id)
     with st.container():
-        st.progress(
-            done / total if total else 0.0,
-            text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
-                status=states.name(now.status).capitalize(),
-                finished=now.finished,
-                runs=len(now.runs),
-                done=done,
-                total=total,
-            ),
-        )
-        waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
-        states.next_step("waiting" if waiting else now.status, study=True)
-        if now.status == "stuck":
-            st.error(visitors.without_paths(language.retold(now.message)), icon=":material/error:")
+        _state(now)
         with st.container(horizontal=True):
-            if not visiting.owns(store, now.owner):
-                st.caption(_("A study of somebody else's: look at it, or ask the same in one of your own."))
-            elif now.status == "going":
-                tip = _("Takes its runs out of the queue; one that trains goes on to its end.")
-                actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
-            elif now.status in ("stuck", "paused"):
-                tip = _("Queues again what has not finished.")
-                owed = outlook.to_come(visiting.acting_for(store, now.owner), study)
-                with once_more.asking(store, _("Go on"), owed) as label:
-                    actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
-
+            _buttons(store, study_id, now)
     with st.container():
-        st.header(_("1. Sweep the noise at a small cohort"))
-        st.write(
-            _(
-                "Small cohorts are cheap to simulate, and what harms a model is the noise on the average update: the "
-                "noise multiplier over the clients. So the sweep asks how much of it the model bears, before anything is "
-                "private."
-            )
-        )
-        table = _table(now)
-        if len(table):
-            shown = columns.rounded(table)
-            st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
-            st.caption(" ".join(findings.conditions(now)))
+        _sweep(now)
     with st.container():
-        st.header(_("2. Read it"))
-        st.write(
-            _(
-                "A noise is bearable if it, and every smaller one, ends at most {tolerance} below the noise-free "
-                "accuracy. With several seeds, the band is the range over them."
-            ).format(tolerance=rounding.given(study.tolerance))
-        )
-        if study.baseline == NONE:
-            st.caption(_("The noise-free run is left out, and the one of the least noise stands in for it."))
-        rounds = report.rounds_table(store, now.sweep)
-        for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
-            with column:
-                _curves(rounds, metric, max(study.rounds), SWEEP)
-        for sentence in findings.sentences(now):
-            st.write(sentence)
+        _outcome(store, now)
     with st.container():
-        if study.target_epsilon is not None:
-            _calibration(study, reading)
+        if now.study.target_epsilon is not None:
+            _calibration(now.study, now.outcome)
+            _final(now)
             _result(store, now)
     return now.status
+
+
+def _state(now: Progress) -> None:
+    done, total = rounds_done(now)
+    st.progress(
+        done / total if total else 0.0,
+        text=_("{status} · {finished} of {runs} runs · {done:,} of {total:,} rounds").format(
+            status=states.name(now.status).capitalize(),
+            finished=now.finished,
+            runs=len(now.runs),
+            done=done,
+            total=total,
+        ),
+    )
+    waiting = now.status == "going" and not any(run.status == "running" for run in now.runs)
+    states.next_step("waiting" if waiting else now.status, study=True)
+    if now.status == "stuck":
+        st.error(visitors.without_paths(language.translated(now.message)), icon=":material/error:")
+
+
+def _buttons(store: StoreAccess, study_id: str, now: Progress) -> None:
+    if not visiting.owns(store, now.owner):
+        st.caption(
+            _("This study belongs to somebody else: view it, or start one of your own with the same values.")
+        )
+    elif now.status == "going":
+        tip = _("Takes its runs out of the queue; a run in progress finishes.")
+        actions.button(_("Pause"), "pause", schedule.pause, store, study_id, tip=tip)
+    elif now.status in ("stuck", "paused"):
+        tip = _("Queues again what has not finished.")
+        owed = outlook.pending_charges(visiting.acting_for(store, now.owner), now.study)
+        with once_more.asking(store, _("Continue"), owed) as label:
+            actions.button(label, "go_on", schedule.go_on, store, study_id, tip=tip)
+
+
+def _sweep(now: Progress) -> None:
+    st.header(_("1. Sweep the noise multiplier at a small cohort"))
+    st.write(
+        _(
+            "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
+            "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
+            "privacy is considered."
+        )
+    )
+    table = _table(now)
+    if len(table):
+        shown = columns.rounded(table)
+        st.dataframe(shown, hide_index=True, column_config=columns.shown(table), placeholder="–")
+        st.caption(" ".join(findings.conditions(now)))
+
+
+def _outcome(store: StoreAccess, now: Progress) -> None:
+    st.header(_("2. Result"))
+    st.write(
+        _(
+            "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+            "non-private baseline. With several seeds, the band is the range over them."
+        ).format(tolerance=rounding.given(now.study.tolerance))
+    )
+    if now.study.baseline == NONE:
+        st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
+    rounds = report.rounds_table(store, now.sweep)
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, max(now.study.rounds), SWEEP)
+    for sentence in findings.sentences(now):
+        st.write(sentence)
 
 
 _PARTS = {SWEEP: N_("sweep"), FINAL: N_("final")}
@@ -146,11 +164,11 @@ def _table(now: Progress) -> pd.DataFrame:
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words, title = report.last_words(table), _(lines.METRICS[metric])
+    words, title = report.last_values(table), _(lines.METRICS[metric])
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
-        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("nothing known yet")),
+        label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("no data yet")),
         table=table,
     )
 
@@ -165,27 +183,28 @@ def _telling_apart(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(setting=table["setting"].map(short))
 
 
-def _calibration(study: Study, reading: Reading) -> None:
-    st.header(_("3. Find the clients that make it private"))
+def _calibration(study: Study, outcome: SweepOutcome) -> None:
+    st.header(_("3. Solve for the clients per round"))
+    target = study.target_epsilon or 0.0  # who asks for none is not shown this
     st.write(
         _(
-            "More clients at the same noise on the average cost no accuracy, and each of them hides better. So both are "
-            "raised together until the plan reaches epsilon {epsilon} at delta {delta}."
-        ).format(epsilon=rounding.given(study.target_epsilon), delta=rounding.given(study.plan.privacy.delta))
+            "More clients at the same effective noise cost no accuracy, and protect each user better. So clients and "
+            "noise multiplier are raised together until the plan reaches epsilon {epsilon} at delta {delta}."
+        ).format(epsilon=rounding.given(target), delta=rounding.given(study.plan.privacy.delta))
     )
-    if reading.bearable is None:
-        st.caption(_("Known when the sweep is read."))
+    if outcome.tolerable is None:
+        st.caption(_("Available when the sweep has been evaluated."))
         return
     with st.container(horizontal=True):  # what has no room beside the other goes below it
         for accountant in accounting.ACCOUNTANTS:
             try:
-                privacy = final_plan(study, reading.bearable, accountant).privacy
+                privacy = final_plan(study, outcome.tolerable, accountant).privacy
             except EpsilonLabError as err:
                 st.error(str(err))
                 continue
             words = _("Clients per round by {accountant}")
             if accountant == study.accountant:
-                words = _("Clients per round by {accountant}, taken")
+                words = _("Clients per round by {accountant} (selected)")
             st.metric(
                 words.format(accountant=accountant.upper()),
                 _("{clients:,} at noise {noise}").format(
@@ -193,16 +212,16 @@ def _calibration(study: Study, reading: Reading) -> None:
                 ),
                 border=True,
                 width=_WIDTH,
-                help=_("Clients per round, and the noise multiplier that keeps the noise on the average."),
+                help=_("Clients per round, and the noise multiplier that keeps the effective noise."),
             )
 
 
-def _result(store: Store, now: Progress) -> None:
+def _final(now: Progress) -> None:
     st.header(_("4. Train the final model"))
     st.write(
         _(
-            "The same rounds with these clients and this noise. Its guarantee is for this run alone: what the sweep has "
-            "spent on the same users comes on top, unless it was done on public data (see the Ledger)."
+            "The same rounds with these clients and this noise multiplier. Its guarantee is for this run alone: what "
+            "the sweep has spent on the same users is added, unless it was done on public data (see the Ledger)."
         )
     )
     for run in now.final:
@@ -215,47 +234,23 @@ def _result(store: Store, now: Progress) -> None:
             )
         )
     if not now.final:
-        st.caption(_("Queued when the clients are known."))
-    st.header(_("5. Hold it against the noise-free model"))
+        st.caption(_("Queued when the clients per round are known."))
+
+
+def _result(store: StoreAccess, now: Progress) -> None:
+    st.header(_("5. Compare with the non-private baseline"))
     st.write(
         _(
-            "If the argument holds, the private model learns what the noise-free one does. What is lost, and whether it "
-            "is more than chance, stands here."
+            "If the argument holds, the private model is as accurate as the non-private baseline. The difference, "
+            "and whether it exceeds the random variation, is shown here."
         )
     )
-    if now.result is None or now.baseline is None:
-        st.caption(_("Known when the final run has finished."))
+    if now.final_setting is None or now.baseline is None:
+        st.caption(_("Available when the final run has finished."))
         return
-    plan, charged = now.result.plan, now.result.charged
-    one, two, three = st.columns(3)
-    base = {
-        OWN: _("Noise-free accuracy"),
-        WRITERS: _("Noise-free accuracy on the Writers"),
-        NONE: _("Accuracy at noise {noise}"),
-    }[now.study.baseline]
-    one.metric(
-        base.format(noise=rounding.noise(now.baseline.plan.privacy.noise_multiplier)),
-        f"{now.baseline.mean:.1%}",
-        border=True,
-        help=_("Of the sweep, the mean over the seeds."),
-    )
-    lost = now.result.mean - now.baseline.mean
-    two.metric(
-        _("Private accuracy"),
-        f"{now.result.mean:.1%}",
-        _("{points:+.1f} points").format(points=100 * lost),
-        border=True,
-        help=_("Of the final runs, the mean over their seeds; below it, the difference from {base}.").format(
-            base=findings.against(now)
-        ),
-    )
+    plan, charged = now.final_setting.plan, now.final_setting.charged
     epsilon = accounting.epsilon(charged).value
-    three.metric(
-        _("Epsilon"),
-        rounding.epsilon(epsilon),
-        border=True,
-        help=_("Of one final run, all its rounds seen; an upper bound."),
-    )
+    _numbers(now, now.final_setting, now.baseline, epsilon)
     st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
     noise = now.baseline.plan.privacy.noise_multiplier
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]
@@ -263,3 +258,35 @@ def _result(store: Store, now: Progress) -> None:
     for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
         with column:
             _curves(rounds, metric, plan.privacy.rounds, FINAL)
+
+
+def _numbers(now: Progress, result: Setting, baseline: Setting, epsilon: float) -> None:
+    """Shows the accuracy of the final model beside that of the baseline, and its epsilon."""
+    one, two, three = st.columns(3)
+    base = {
+        OWN: _("Accuracy of the non-private baseline"),
+        WRITERS: _("Accuracy of the non-private baseline on the Writers"),
+        NONE: _("Accuracy at noise {noise}"),
+    }[now.study.baseline]
+    one.metric(
+        base.format(noise=rounding.noise(baseline.plan.privacy.noise_multiplier)),
+        f"{baseline.mean:.1%}",
+        border=True,
+        help=_("The mean over the seeds of the sweep."),
+    )
+    lost = result.mean - baseline.mean
+    two.metric(
+        _("Accuracy of the private model"),
+        f"{result.mean:.1%}",
+        _("{points:+.1f} points").format(points=100 * lost),
+        border=True,
+        help=_("The mean over the seeds of the final runs; below it, the difference from {base}.").format(
+            base=findings.baseline_name(now)
+        ),
+    )
+    three.metric(
+        _("Epsilon"),
+        rounding.epsilon(epsilon),
+        border=True,
+        help=_("Of one final run, with all its rounds observed; an upper bound."),
+    )

@@ -8,8 +8,8 @@ import streamlit as st
 from dpcore import language
 from dpcore.cluster import status
 from dpcore.language import N_, _
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.ui.core import frame
 from dpcore.ui.core.markdown import plain
 from dpcore.ui.server import visitors
@@ -26,7 +26,7 @@ _STATES = {
 }
 
 
-def show(store: Store, run_id: str) -> None:
+def show(store: StoreAccess, run_id: str) -> None:
     """Shows the workers that a run has met; nothing where it used no cluster, or to visitors: it names machines."""
     if visitors.hosted():
         return
@@ -48,10 +48,10 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
         )
     )
     if active and seen.message:
-        st.warning(plain(language.retold(seen.message)), icon=":material/hourglass:")
+        st.warning(plain(language.translated(seen.message)), icon=":material/hourglass:")
     elif active and time.time() - seen.written > _OLD_SECONDS:
         st.caption(
-            _("Nothing was heard of the cluster for {seconds:.0f} s.").format(seconds=time.time() - seen.written)
+            _("The cluster has not responded for {seconds:.0f} s.").format(seconds=time.time() - seen.written)
         )
     st.dataframe(
         pd.DataFrame(
@@ -60,7 +60,7 @@ def _draw(seen: status.ClusterStatus, active: bool) -> None:
                 _("Address"): [one.address for one in seen.workers],
                 _("State"): [_(_STATES.get(one.state, one.state)) for one in seen.workers],
                 _("Shards"): [one.shards for one in seen.workers],
-                _("Milliseconds a client"): [
+                _("Time per client (ms)"): [
                     one.seconds_per_client and 1e3 * one.seconds_per_client for one in seen.workers
                 ],
                 _("Note"): [

@@ -6,15 +6,14 @@ import streamlit as st
 from dpcore import rounding
 from dpcore.charts import lines
 from dpcore.language import _
-from dpcore.plan import AdaptiveClipping, FixedClipping
 from dpcore.privacy import accounting, ledger
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.core import chart, columns, states, tables
 
 
-def show(store: Store, run_ids: list[str]) -> None:
+def show(store: StoreAccess, run_ids: list[str]) -> None:
     """Shows the curves of up to eight runs in one chart each, their last figures, and in what their plans differ."""
     if len(run_ids) > lines.MOST_LINES:
         st.info(
@@ -39,7 +38,7 @@ def show(store: Store, run_ids: list[str]) -> None:
                     total_rounds=max(run.plan.privacy.rounds for run in runs),
                 ),
                 key=f"compare_{metric}",
-                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("nothing known yet")),
+                label=_("{title} by round. Last: {last}.").format(title=title, last=last or _("no data yet")),
                 table=pd.concat(
                     [
                         table.assign(run=name)[["run", "round", metric]]
@@ -49,7 +48,7 @@ def show(store: Store, run_ids: list[str]) -> None:
                     or [pd.DataFrame(columns=["run", "round", metric])]
                 ),
             )
-    st.subheader(_("The plans, and what came of them"))
+    st.subheader(_("Plans and results"))
     facts = pd.DataFrame({name: _facts(run) for name, run in names.items()})
     if not facts.loc["no guarantee because"].any():
         facts = facts.drop("no guarantee because")
@@ -83,7 +82,7 @@ def _facts(run: Run) -> dict[str, str]:
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
         "population": f"{privacy.population:,}",
-        "clipping": _clipping(privacy.clipping),
+        "clipping": privacy.clipping.details,
         "zeroing": _("yes") if privacy.zeroing else _("no"),
         "adjacency": privacy.adjacency,
         "data": " ".join(filter(None, [training.dataset, run.dataset_fingerprint])),
@@ -97,15 +96,3 @@ def _facts(run: Run) -> dict[str, str]:
         "minutes": f"{run.seconds / 60:.1f}",
         "run": run.run_id,
     }
-
-
-def _clipping(clipping: AdaptiveClipping | FixedClipping) -> str:
-    if isinstance(clipping, FixedClipping):
-        return _("fixed {norm}").format(norm=rounding.given(clipping.clip_norm))
-    words = _("adaptive, from {norm} to the quantile {quantile}, step {step}, count noise {noise} a client")
-    return words.format(
-        norm=rounding.given(clipping.initial_clip_norm),
-        quantile=rounding.given(clipping.target_unclipped_quantile),
-        step=rounding.given(clipping.learning_rate),
-        noise=rounding.given(clipping.clipped_count_stddev_per_client),
-    )

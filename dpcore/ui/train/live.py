@@ -14,8 +14,8 @@ from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.core import actions, chart, frame, states, tables
 from dpcore.ui.server import visitors
@@ -24,12 +24,15 @@ from dpcore.ui.train import cluster
 POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
 _SILENT_SECONDS = 30.0
-_PRIVATE, _DIAGNOSTIC = N_(":material/lock: Private outputs"), N_(":material/visibility: Non-private diagnostics")
+_PRIVATE, _DIAGNOSTIC = (
+    N_(":material/lock: Covered by the guarantee"),
+    N_(":material/visibility: Not covered: diagnostics"),
+)
 _UNCOVERED = N_(":material/lock_open: Outputs without a guarantee")
 _CURVES = {
     **lines.METRICS,
     "clip_norm": N_("Clip norm"),
-    "signal_to_noise": N_("Signal to noise of the average"),
+    "signal_to_noise": N_("Signal-to-noise ratio of the average"),
 }
 
 
@@ -45,7 +48,7 @@ def label(run: Run) -> str:
     )
 
 
-def show(store: Store, run_id: str) -> None:
+def show(store: StoreAccess, run_id: str) -> None:
     """Shows a run, looking for new rounds every second until it has ended."""
     run = supervisor.current(store, run_id)
 
@@ -66,24 +69,24 @@ def show(store: Store, run_id: str) -> None:
         _take_along(store, run)
 
 
-def _take_along(store: Store, run: Run) -> None:
+def _take_along(store: StoreAccess, run: Run) -> None:
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
             _("The run as JSON"),
             lambda: report.as_json(store, run),
             f"{run.run_id}.json",
-            help=_("Its plan, as `train --plan` takes it, and all that came of it."),
+            help=_("Its plan, as input for `train --plan`, and all its results."),
         )
         st.download_button(
             _("A report as one HTML page"),
-            language.kept(lambda: report.html(store, run)),
+            language.in_current_language(lambda: report.html(store, run)),
             f"{run.run_id}.html",
-            help=_("Its curves, its statement, and how to repeat it; it needs nothing else."),
+            help=_("Its curves, its statement, and how to reproduce it, in one self-contained file."),
         )
         st.download_button(
-            _("A script on TFF alone"),
-            lambda: report.script_of(store, run.plan),
+            _("A script that uses TFF only"),
+            lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
             help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
@@ -94,7 +97,7 @@ def _take_along(store: Store, run: Run) -> None:
         )
 
 
-def _look(store: Store, run_id: str) -> str:
+def _look(store: StoreAccess, run_id: str) -> str:
     """Draws what is known now; returns the run's status."""
     run = supervisor.current(store, run_id)
     if run.status == "queued":
@@ -124,7 +127,7 @@ def _look(store: Store, run_id: str) -> str:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _drawn(
-    home: str, run_id: str, last_round: int | None, code: str, _store: Store, _run: Run
+    home: str, run_id: str, last_round: int | None, code: str, _store: StoreAccess, _run: Run
 ) -> tuple[list[Round], dict[str, tuple[str, str, pd.DataFrame]]]:
     """Returns a run's rounds; and of each curve its figure as JSON, its sentence and its table.
 
@@ -137,7 +140,7 @@ def _drawn(
 
 def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str, str, pd.DataFrame]:
     shown = table.dropna(subset=[metric])[["round", metric]]
-    words = _("{title}: nothing known yet.").format(title=title)
+    words = _("{title}: no data yet.").format(title=title)
     if len(shown):
         first, last = shown.iloc[0], shown.iloc[-1]
         words = _("{title}: from {first:.3f} in round {begin:.0f} to {last:.3f} in round {end:.0f}.").format(
@@ -154,7 +157,7 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
     return figure.to_json(), words, shown
 
 
-def _progress(store: Store, run: Run, rows: list[Round]) -> None:
+def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
     total, done = run.plan.privacy.rounds, rows[-1].round if rows else 0
     words = [
         states.name(run.status).capitalize(),
@@ -166,7 +169,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
     if run.active and done:
         pace = fmean(row.seconds for row in rows[-_RECENT:])
         words += [
-            _("{pace:.2g} rounds a second").format(pace=1 / pace),
+            _("{pace:.2g} rounds per second").format(pace=1 / pace),
             _("{time} remaining").format(time=_clock((total - done) * pace)),
         ]
     st.progress(done / total, text=" · ".join(words))
@@ -182,13 +185,11 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
     if run.status == "running" and run.beat and time.monotonic() - run.beat > _SILENT_SECONDS:
         silent = _clock(time.monotonic() - run.beat)
         st.warning(
-            _("Nothing was heard of the worker for {time}.").format(time=silent),
+            _("The worker has not responded for {time}.").format(time=silent),
             icon=":material/hourglass_disabled:",
         )
     diverged = divergence(rows)
-    with language.speaking("en"):
-        written = divergence(rows)  # as a worker writes it: it knows no reader
-    said = diverged if run.message == written else language.retold(run.message)
+    said = language.translated(run.message)
     if run.status in ("failed", "interrupted"):
         st.error(visitors.without_paths(said), icon=":material/error:")
         if not visitors.hosted():  # a log names folders of the machine
@@ -197,7 +198,7 @@ def _progress(store: Store, run: Run, rows: list[Round]) -> None:
                     st.code(supervisor.log_tail(store, run.run_id) or _("It is empty."), language=None)
     elif run.message:
         st.info(visitors.without_paths(said), icon=":material/info:")
-    if diverged and run.message != written:
+    if diverged and said != diverged:
         st.warning(
             _("{diverged} The guarantee stays that of all planned rounds.").format(diverged=diverged),
             icon=":material/trending_up:",
@@ -217,19 +218,19 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
     last = rows[-1] if rows else None
     clipped = fraction_clipped(run.plan.privacy, *rows[-2:]) if len(rows) > 1 else None
     private = {
-        _("Epsilon of {planned}").format(planned=rounding.epsilon(planned)): (
+        _("Epsilon spent (plan: {planned})").format(planned=rounding.epsilon(planned)): (
             # Runs from before PLD was asked have RDP's epsilon, which can be more than all rounds cost by PLD.
             rounding.epsilon(min(run.epsilon, planned)) if last else "–",
-            _("What the rounds so far have cost each user, an upper bound."),
+            _("Privacy loss of each user over the rounds so far, an upper bound."),
         ),
         _("Clip norm"): (rounding.up(last.clip_norm) if last else "–", _("The L2 bound on a user's update.")),
-        _("Clipped"): (
+        _("Fraction clipped"): (
             "–" if clipped is None else f"{clipped:.0%}",
-            _("The fraction of updates above the clip norm, as the noisy count of the last round said."),
+            _("The fraction of updates above the clip norm, from the noisy count of the last round."),
         ),
-        _("Signal / noise"): (
+        _("Signal-to-noise ratio"): (
             "–" if last is None or last.signal_to_noise is None else f"{last.signal_to_noise:.2f}",
-            _("Size of the average update without its noise, estimated, over that of the noise."),
+            _("Estimated norm of the average update without its noise, over that of the noise."),
         ),
     }
     diagnostics = {
@@ -240,7 +241,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
         _("Cohort"): (
             last.cohort_size if last and last.cohort_size is not None else "–",
-            _("Users that came to the last round; it varies, and is no part of what is released."),
+            _("Users that took part in the last round. It varies, and is not released."),
         ),
     }
     left, right = st.columns([4, 3])

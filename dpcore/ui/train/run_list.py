@@ -9,8 +9,8 @@ from dpcore import rounding
 from dpcore.language import _
 from dpcore.privacy import accounting, ledger
 from dpcore.privacy.precision import Precision
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
-from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
 from dpcore.ui.core import actions, address, choices, columns, frame, parameters, states
 
@@ -24,15 +24,15 @@ def open_run(run_id: str) -> None:
     address.leave_for("runs")
 
 
-def choose(store: Store) -> list[str]:
+def choose(store: StoreAccess) -> list[str]:
     """Shows the runs that pass the filters, and returns the ids of those that are chosen (also by the link)."""
     one, two = st.columns([2, 3], vertical_alignment="bottom")
     words = one.text_input(
-        _("Find"),
+        _("Search"),
         max_chars=parameters.MOST_CHARACTERS,
         key=address.key("find", ""),
         placeholder=_("id, name, tag, note, data set, engine ..."),
-        help=_("Words that a run must have in its id, name, tags, note, data set or engine."),
+        help=_("Words that the id, name, tags, note, data set or engine of a run must contain."),
     )
     wanted = choices.linked(
         two.pills,
@@ -68,10 +68,10 @@ def _passes(run: Run, words: str, wanted: list[str]) -> bool:
     return (not wanted or run.status in wanted) and all(word in text for word in words.lower().split())
 
 
-def _table(store: Store, runs: list[Run], chosen: list[str]) -> list[str]:
+def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
     """Shows runs, those that are chosen marked; returns the ids of those that are marked now."""
     if not runs:
-        st.info(_("No run passes these filters: take some away."), icon=":material/filter_alt_off:")
+        st.info(_("No run matches these filters."), icon=":material/filter_alt_off:")
         return chosen
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])

@@ -9,10 +9,10 @@ def test_each_frame_counts_the_rounds_so_far():
     epsilons = pd.DataFrame({"round": range(1, 5), "sampled": [0.1, 0.2, 0.3, 0.4], "known": [1.0, 2.0, 3.0, 4.0]})
     drawn = rounds.sampling(cohorts, epsilons, population=10, user=1, shown=[1, 2, 3, 4])
     assert [frame.layout.annotations[0].text for frame in drawn.frames] == [
-        "2 users came; the ringed one to 1 of 1 rounds",
-        "2 users came; the ringed one to 1 of 2 rounds",
-        "1 users came; the ringed one to 2 of 3 rounds",
-        "1 users came; the ringed one to 2 of 4 rounds",
+        "2 users sampled; the ringed one in 1 of 1 rounds",
+        "2 users sampled; the ringed one in 1 of 2 rounds",
+        "1 users sampled; the ringed one in 2 of 3 rounds",
+        "1 users sampled; the ringed one in 2 of 4 rounds",
     ]
     assert [frame.data[1].y for frame in drawn.frames][2] == (3.0, 0.3)
 

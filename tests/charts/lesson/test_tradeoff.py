@@ -32,7 +32,7 @@ def test_what_is_drawn_of_the_price_is_named_beside_the_picture():
             "band": 0.01,
         }
     )
-    drawn = tradeoff.price(table, accepted=2.0)
+    drawn = tradeoff.accuracy_by_epsilon(table, accepted=2.0)
     named = [part.name for part in (*drawn.data, *drawn.layout.shapes) if part.showlegend is not False]
-    assert named == ["noise 1", "without noise", "accepted"]
+    assert named == ["noise 1", "non-private baseline", "largest acceptable ε"]
     assert not drawn.layout.annotations

@@ -22,7 +22,7 @@ from dpcore.errors import DatasetError
     ],
 )
 def test_what_means_testing(column, values, tests):
-    assert [v for v, test in zip(values, split_words.testing(column, values)[0], strict=True) if test] == tests
+    assert [v for v, test in zip(values, split_words.test_values(column, values)[0], strict=True) if test] == tests
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_what_means_testing(column, values, tests):
     ],
 )
 def test_what_is_not_clear_is_said(column, values, note):
-    assert note in split_words.testing(column, values)[1]
-    assert bool(note) == bool(split_words.testing(column, values)[1])
+    assert note in split_words.test_values(column, values)[1]
+    assert bool(note) == bool(split_words.test_values(column, values)[1])
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_other_values_are_named(values):
     with pytest.raises(
         DatasetError, match=r"Expected 'train' or 'test' in column 'part', found '(fold 2|[012]|maybe|t)"
     ):
-        split_words.testing("part", values)
+        split_words.test_values("part", values)

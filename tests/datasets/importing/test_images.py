@@ -35,7 +35,7 @@ from dpcore.errors import InvalidValueError
     ],
 )
 def test_what_arrays_of_some_axes_are(axes, shape, first, said):
-    found = images.layout(axes, 0, given=None, usual=None)
+    found = images.chosen_layout(axes, 0, given=None, usual=None)
     assert (found.shape, found.first) == (shape, first)
     assert said in found.note
     assert bool(said) == bool(found.note)
@@ -64,28 +64,28 @@ def test_what_arrays_of_some_axes_are(axes, shape, first, said):
     ],
 )
 def test_what_is_said_is_held_against_what_is_there(axes, given, shape, first):
-    found = images.layout(axes, int(np.prod(given)), given=given, usual=None)
+    found = images.chosen_layout(axes, int(np.prod(given)), given=given, usual=None)
     assert (found.shape, found.first) == (shape, first)
 
 
 @pytest.mark.parametrize("given", [(28, 27), (784,), (2, 2, 2, 98), (0, 784), (-28, -28)])
 def test_shapes_that_do_not_fit(given):
     with pytest.raises(InvalidValueError, match="of 784 features"):
-        images.layout(None, 784, given=given, usual=None)
+        images.chosen_layout(None, 784, given=given, usual=None)
 
 
 @pytest.mark.parametrize(("axes", "given"), [((16, 20), (20, 16)), ((56, 14), (28, 28)), ((4, 6, 8), (6, 4, 8))])
 def test_what_is_said_does_not_contradict_what_is_there(axes, given):
     with pytest.raises(InvalidValueError, match="to be that of the arrays"):
-        images.layout(axes, int(np.prod(given)), given=given, usual=None)
+        images.chosen_layout(axes, int(np.prod(given)), given=given, usual=None)
 
 
 def test_channels_are_moved_pixel_by_pixel():
     pixels = np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3)
-    found = images.layout((3, 4, 5), 60, given=None, usual=None)
+    found = images.chosen_layout((3, 4, 5), 60, given=None, usual=None)
     first = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).reshape(2, -1)
     np.testing.assert_array_equal(found(first), pixels.reshape(2, -1))
-    assert images.layout((4, 5, 3), 60, given=None, usual=None)(first) is first
+    assert images.chosen_layout((4, 5, 3), 60, given=None, usual=None)(first) is first
 
 
 def test_a_row_of_pixels_has_the_usual_shape_of_its_form():
@@ -95,17 +95,17 @@ def test_a_row_of_pixels_has_the_usual_shape_of_its_form():
         (None, 60, None),
         ((8, 98), 784, None),
     ):
-        assert images.layout(axes, width, given=None, usual=(28, 28)).shape == shape
+        assert images.chosen_layout(axes, width, given=None, usual=(28, 28)).shape == shape
 
 
 @pytest.mark.parametrize(
     ("text", "shape"), [("28x28", (28, 28)), (" 3X32x32", (3, 32, 32)), ("", None), (None, None)]
 )
 def test_shapes_are_read(text, shape):
-    assert images.parsed(text) == shape
+    assert images.parsed_shape(text) == shape
 
 
 @pytest.mark.parametrize("text", ["28", "28*28", "axb", "28x", "2.5x2"])
 def test_what_is_no_shape_is_refused(text):
     with pytest.raises(InvalidValueError, match="image_shape"):
-        images.layout(None, 784, given=images.parsed(text), usual=None)
+        images.chosen_layout(None, 784, given=images.parsed_shape(text), usual=None)

@@ -39,7 +39,7 @@ def test_a_name_is_in_one_form_of_unicode():
 def test_a_spelling_is_its_own_spelling(written):
     once = spelling.text(written)
     assert spelling.text(once) == once
-    assert spelling.key(spelling.key(once)) == spelling.key(once)
+    assert spelling.comparison_key(spelling.comparison_key(once)) == spelling.comparison_key(once)
     assert once == once.strip()
 
 
@@ -159,7 +159,7 @@ def test_a_spelling_does_not_depend_on_the_batch(kind):
     ],
 )
 def test_what_programs_write_for_nothing_is_no_name(word):
-    assert spelling.says_nothing(word)
+    assert spelling.means_missing(word)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_programs_write_for_nothing_is_no_name(word):
     ],
 )
 def test_what_may_be_a_name_is_one(word):
-    assert not spelling.says_nothing(word)
+    assert not spelling.means_missing(word)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_what_may_be_a_name_is_one(word):
     ],
 )
 def test_spellings_that_may_be_one_are_found_together(same):
-    assert len({spelling.key(one) for one in same}) == 1
-    [group] = spelling.alike([*same, "somebody else"])
+    assert len({spelling.comparison_key(one) for one in same}) == 1
+    [group] = spelling.groups_alike([*same, "somebody else"])
     assert group == list(same)
 
 
@@ -217,7 +217,7 @@ def test_spellings_that_may_be_one_are_found_together(same):
     ],
 )
 def test_spellings_of_others_are_not(different):
-    assert spelling.alike(different) == []
+    assert spelling.groups_alike(different) == []
 
 
 def test_numbers_are_compared_exactly():
@@ -229,7 +229,7 @@ def test_numbers_are_compared_exactly():
     ]
     keys = {}
     for text in texts:
-        keys.setdefault(decimal.Decimal(text), set()).add(spelling.key(text))
+        keys.setdefault(decimal.Decimal(text), set()).add(spelling.comparison_key(text))
     assert all(len(found) == 1 for found in keys.values())
     assert len({next(iter(found)) for found in keys.values()}) == len(keys)
 

@@ -14,7 +14,7 @@ from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.process import processes, supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 
 
 def plan(**values):

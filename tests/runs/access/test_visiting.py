@@ -1,22 +1,23 @@
 """What a visitor can do to the store, whatever a page would offer."""
 
 import inspect
+import re
 import shutil
 from collections import namedtuple
 from dataclasses import replace
 
 import pytest
 
-from dpcore import hosting, limits
-from dpcore.cluster.setting import ClusterSetting
+from dpcore import hosting, language, limits
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import InvalidValueError, NotAllowedError
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
-from dpcore.runs.access import visiting
+from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.access.visiting import Visited
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 
@@ -47,16 +48,54 @@ def study(seeds=(0,), rounds=(10,), **values):
     return Study(plan=plan, seeds=seeds, rounds=rounds, **values)
 
 
-def test_every_method_of_the_store_is_sorted(store):
-    public = {name for name, _ in inspect.getmembers(Store, inspect.isfunction) if not name.startswith("_")}
-    own = {name for name in vars(Visited) if not name.startswith("_")}
-    open_to_visitors = visiting.LOOKING | visiting.ON_OWN_RUN | visiting.ON_OWN_STUDY | own
-    closed = {"append", "begin", "draw", "empty_bin", "forget_recovered", "move", "say", "set_parallel_runs"}
-    closed |= {"set_cluster", "set_policy", "set_rules", "unbegin"}
-    assert public - open_to_visitors == closed
-    for name in closed:
-        with pytest.raises(NotAllowedError, match="found a visitor"):
-            getattr(Visited(store, HERS), name)("anything")
+def methods(of):
+    return {name: what for name, what in inspect.getmembers(of, inspect.isfunction) if not name.startswith("_")}
+
+
+OF_WORKERS = {"append", "begin", "draw", "say", "unbegin"}
+FOR_EVERYBODY = {
+    "empty_bin",
+    "forget_recovered",
+    "move",
+    "set_cluster",
+    "set_parallel_runs",
+    "set_policy",
+    "set_rules",
+}
+
+
+def test_every_method_of_the_store_is_sorted():
+    asked = methods(StoreAccess).keys()
+    assert methods(Store).keys() - asked == OF_WORKERS
+    assert methods(Visited).keys() - asked == {"check"}
+    assert asked <= methods(Visited).keys() & methods(Store).keys()
+    assert not any(hasattr(Visited, name) for name in OF_WORKERS)
+
+
+@pytest.mark.parametrize("name", sorted(methods(StoreAccess)))
+def test_what_is_asked_is_asked_of_every_store_in_the_same_way(name):
+    """The checker of types reads this too; but a default that differs is no error to it."""
+
+    def parameters(of):
+        return {one.name: one for one in inspect.signature(methods(of)[name]).parameters.values()}
+
+    asked, whole = parameters(StoreAccess), parameters(Store)
+    assert parameters(Visited) == asked
+    assert {one: whole[one] for one in asked} == asked
+    assert all(whole[one].default is not inspect.Parameter.empty for one in whole.keys() - asked.keys())
+
+
+@pytest.mark.parametrize("name", sorted(FOR_EVERYBODY))
+def test_what_is_decided_for_everybody_is_refused_in_words_that_are_translated(hers, name):
+    asked = list(inspect.signature(getattr(hers, name)).parameters.values())
+    values = {one.name: "anything" for one in asked if one.kind is one.KEYWORD_ONLY}
+    said = {}
+    for code in language.LANGUAGES:
+        with language.speaking(code), pytest.raises(NotAllowedError) as refused:
+            getattr(hers, name)(*["anything"] * (len(asked) - len(values)), **values)
+        said[code] = str(refused.value)
+    assert "found a visitor" in said["en"]
+    assert not re.search("[a-z]{3}", said["ja"])
 
 
 def test_a_visitors_run_is_theirs_in_the_store_and_in_its_folder(store, hers):
@@ -93,7 +132,7 @@ def test_nobody_but_its_owner_changes_a_run(store, hers, his, which):
             attempt()
     assert (before.status, before.name, store.run(run_id).status) == ("queued", "", "stopped")
     assert store.run(run_id).deleted is None
-    with pytest.raises(NotAllowedError, match="of whoever runs this dashboard"):
+    with pytest.raises(NotAllowedError, match="of the administrator"):
         supervisor.stop(other, start(store))
 
 
@@ -139,7 +178,7 @@ def test_a_visitor_runs_anothers_plan_again_as_a_run_of_their_own(store, hers, h
 
 
 def test_a_visitor_gets_neither_another_runs_cluster_nor_its_engine(store, his):
-    of_its_own = ClusterSetting(workers=64)
+    of_its_own = ClusterConfiguration(workers=64)
     theirs = supervisor.start(store, Plan(), engine="vectorized", eval_every=5, cluster=of_its_own)
     assert store.cluster(supervisor.retry(store, theirs), own=True) == of_its_own
     assert store.cluster(supervisor.retry(his, theirs), own=True) is None
@@ -245,10 +284,10 @@ def test_a_study_is_its_owners_and_looking_goes_on_with_it_as_them(store, hers, 
     ):
         with pytest.raises(NotAllowedError):
             attempt()
-    assert schedule.look(his, study_id).status == "going"
+    assert schedule.current(his, study_id).status == "going"
     for run in store.runs():  # one is thrown away, and another's look brings back nothing
         supervisor.stop(hers, run.run_id)
-    assert schedule.look(his, study_id).owner == HERS
+    assert schedule.current(his, study_id).owner == HERS
     schedule.go_on(hers, study_id)
     assert {run.owner for run in store.runs()} == {HERS}
 
@@ -271,15 +310,15 @@ def test_two_visitors_who_ask_the_same_have_a_study_and_runs_each_until_some_hav
     assert one != two
     assert [run.owner for run in store.queue()].count(HIS) == len(store.queue()) / 2 == 4
     schedule.pause(hers, one)  # what is his goes on
-    assert schedule.look(his, two).status == "going"
+    assert schedule.current(his, two).status == "going"
     for run in store.queue():
         finish(store, run)
-    schedule.look(his, two)
+    schedule.current(his, two)
     for run in store.queue():
         finish(store, run)
-    assert schedule.look(his, two).status == "finished"
+    assert schedule.current(his, two).status == "finished"
     schedule.go_on(hers, one)  # she takes his
-    now = schedule.look(hers, one)
+    now = schedule.current(hers, one)
     assert (now.status, {run.owner for run in now.runs}) == ("finished", {HIS})
 
 
@@ -292,8 +331,8 @@ def test_what_another_throws_away_stays_what_a_study_has_read(store, hers, his):
     two = schedule.start(his, study())
     supervisor.delete(hers, done[0.75])
     for _ in range(2):
-        now = schedule.look(his, two)
-        assert now.reading.bearable.plan.privacy.noise_multiplier == 0.5
+        now = schedule.current(his, two)
+        assert now.outcome.tolerable.plan.privacy.noise_multiplier == 0.5
         assert len(now.sweep) == 4
         store.empty_bin()  # nor does it matter when it is gone for good
     schedule.go_on(his, two)
@@ -308,10 +347,10 @@ def test_a_study_without_one_of_its_own_runs_reads_nothing_and_says_why(store, h
     first, *others = store.queue()[::-1]
     for run in (first, *others[1:]):
         finish(store, run, accuracy[run.plan.privacy.noise_multiplier])
-    supervisor.stop(hers, others[0].run_id)  # the noise 0.75, which is not bearable
+    supervisor.stop(hers, others[0].run_id)  # the noise 0.75, which is not tolerable
     supervisor.delete(hers, others[0].run_id)
-    now = schedule.look(hers, study_id)
-    assert (now.status, now.reading.complete, now.reading.bearable, now.final) == ("stuck", False, None, [])
+    now = schedule.current(hers, study_id)
+    assert (now.status, now.outcome.complete, now.outcome.tolerable, now.final) == ("stuck", False, None, [])
     assert f"{others[0].run_id} is in the bin" in now.message
     assert store.queue() == []
     schedule.go_on(hers, study_id)

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from dpcore.cluster import connection
-from dpcore.cluster.setting import ClusterSetting
+from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import ClusterError
 from dpcore.runs.process import clusters, supervisor, worker
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
 
-THERE = ClusterSetting(address="tcp://127.0.0.1:1")
+THERE = ClusterConfiguration(address="tcp://127.0.0.1:1")
 
 
 @pytest.fixture
@@ -21,12 +21,14 @@ def connections(monkeypatch):
     """What `connect` answers, in order, instead of connecting; an error is raised."""
     answers, made = [], []
 
-    def connect(setting):
+    def connect(configuration):
         answer = answers.pop(0) if answers else None
         if answer is not None:
             raise answer
         closed = []
-        made.append(SimpleNamespace(setting=setting, client=SimpleNamespace(status="running"), closed=closed))
+        made.append(
+            SimpleNamespace(configuration=configuration, client=SimpleNamespace(status="running"), closed=closed)
+        )
         made[-1].close = lambda: closed.append(True)
         return made[-1]
 
@@ -53,7 +55,7 @@ def test_a_scheduler_that_is_down_when_a_run_begins_is_waited_for(store, small_p
         return False
 
     with ExitStack() as held:
-        assert clusters.computes(store, store.run(run_id), None, stop_requested, held) is not None
+        assert clusters.shard_computer(store, store.run(run_id), None, stop_requested, held) is not None
     assert len(made) == 1
     assert said == [
         "Connecting to the cluster (tcp://127.0.0.1:1)",
@@ -67,7 +69,7 @@ def test_a_run_that_is_stopped_meanwhile_is_interrupted_and_not_failed(store, sm
     store.request_stop(run_id)
 
     def train(store, run, stop_requested, held):
-        clusters.computes(store, run, None, stop_requested, held)
+        clusters.shard_computer(store, run, None, stop_requested, held)
 
     monkeypatch.setattr(worker, "_train", train)
     status, message = worker._outcome(store, run_id, threading.Event())
@@ -76,23 +78,23 @@ def test_a_run_that_is_stopped_meanwhile_is_interrupted_and_not_failed(store, sm
 
 
 def test_workers_of_this_machine_serve_the_runs_that_follow_until_their_number_changes(connections):
-    two = clusters._opener(ClusterSetting(workers=2))
-    assert two() is two() is clusters._opener(ClusterSetting(workers=2))()
-    three = clusters._opener(ClusterSetting(workers=3))()
-    assert [(one.setting.workers, len(one.closed)) for one in connections[1]] == [(2, 1), (3, 0)]
-    assert clusters._opener(ClusterSetting(workers=3))() is three
+    two = clusters._opener(ClusterConfiguration(workers=2))
+    assert two() is two() is clusters._opener(ClusterConfiguration(workers=2))()
+    three = clusters._opener(ClusterConfiguration(workers=3))()
+    assert [(one.configuration.workers, len(one.closed)) for one in connections[1]] == [(2, 1), (3, 0)]
+    assert clusters._opener(ClusterConfiguration(workers=3))() is three
 
 
 def test_processes_of_this_machine_end_where_a_run_follows_that_uses_none(store, small_plan, connections):
-    clusters._opener(ClusterSetting(workers=2))()
+    clusters._opener(ClusterConfiguration(workers=2))()
     run_id = queued(store, small_plan, cluster=None)
     with ExitStack() as held:
-        assert clusters.computes(store, store.run(run_id), None, lambda: False, held) is None
+        assert clusters.shard_computer(store, store.run(run_id), None, lambda: False, held) is None
     assert [len(one.closed) for one in connections[1]] == [1]
 
 
 def test_only_runs_on_the_same_cluster_share_its_workers(store, small_plan):
-    other = ClusterSetting(address="tcp://127.0.0.1:2")
+    other = ClusterConfiguration(address="tcp://127.0.0.1:2")
     here = [queued(store, small_plan) for _ in range(2)]
     queued(store, small_plan, cluster=other)
     queued(store, small_plan, cluster=None)
@@ -108,7 +110,7 @@ def test_a_study_takes_its_runs_along_to_another_cluster(store, small_plan, monk
     store.set_cluster(THERE, first.run_id)  # as begun there, which is gone for good
     store.begin(first.run_id)
     store.end(first.run_id, "interrupted")
-    here = ClusterSetting(workers=2)
+    here = ClusterConfiguration(workers=2)
     store.set_cluster(here, study_id)
     schedule.go_on(store, study_id)
     assert store.run(first.run_id).status == "queued"
@@ -117,7 +119,7 @@ def test_a_study_takes_its_runs_along_to_another_cluster(store, small_plan, monk
 
 def test_a_study_and_a_run_anew_keep_their_own_cluster_and_pin_no_general_one(store, small_plan, monkeypatch):
     monkeypatch.setattr(supervisor, "wake", lambda store: None)
-    general, own = ClusterSetting(workers=3), ClusterSetting(workers=2)
+    general, own = ClusterConfiguration(workers=3), ClusterConfiguration(workers=2)
     store.set_cluster(general)
     study = Study(plan=small_plan, noise_multipliers=(0.0, 0.5))
     study_id = schedule.start(store, study)

@@ -34,7 +34,7 @@ def queued(store):
 @pytest.fixture
 def watched(store, queued):
     """The workers of a runner in the test; ended with it."""
-    workers = runner.Watched()
+    workers = runner.StartedWorkers()
     yield workers
     for worker in workers.values():
         worker.kill()
@@ -122,7 +122,7 @@ def test_a_killed_runner_leaves_its_workers_and_the_next_one_finds_them(store, q
     first.kill()
     first.join()
     assert statuses(store, *ids) == ["running", "queued"]
-    assert runner.step(store, runner.Watched())
+    assert runner.step(store, runner.StartedWorkers())
     assert statuses(store, *ids) == ["running", "queued"]  # it counts as the one that may run
     supervisor.stop(store, ids[0])
     runner.main(store.home)

@@ -48,7 +48,7 @@ def test_a_claimed_run_forgets_who_had_it_so_that_nobody_else_is_killed_for_it(s
     bystander = subprocess.Popen(["sleep", "60"])
     try:
         run_id = store.create(Plan(), engine="tff", eval_every=5)
-        processes.sign(store, run_id, bystander.pid)  # as after a restart, when its number is another's
+        processes.write_worker_pid(store, run_id, bystander.pid)  # as after a restart, when its number is another's
         held = processes.claim(store, store.run(run_id))
         processes.kill_worker(store, run_id)
         assert bystander.poll() is None
@@ -125,7 +125,7 @@ def test_a_run_of_before_that_sampled_users_who_only_test_stays_charged_and_is_n
     with pytest.raises(InvalidValueError, match="the 56 users of table who train, found 60"):
         supervisor.resume(store, run_id)
     assert store.run(run_id).status == "stopped"
-    (charged,) = budget.charged(store, "table")
+    (charged,) = budget.charged_runs(store, "table")
     assert charged.plan.privacy.population == 60
     data = dict(reporting.rows(store, charged))["Data"]
     assert "60 users, of whom 56 train and the others only test." in data

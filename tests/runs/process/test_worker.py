@@ -41,7 +41,7 @@ def test_a_visitors_run_stops_after_its_minutes_and_is_charged_in_full(store, mo
     assert message == (
         "Stopped after the minutes that a visitor's run may train on this dashboard: 3" if owner else ""
     )
-    (charged,) = budget.charged(store, "writers")
+    (charged,) = budget.charged_runs(store, "writers")
     assert charged.charged == Plan().privacy
 
 
@@ -63,7 +63,7 @@ def test_who_ends_a_run_that_is_ending_does_not_kill_the_one_that_follows(store,
     monkeypatch.setattr(worker, "_outcome", lambda *_: ("finished", ""))
     first, second = (store.create(Plan(), engine="vectorized", eval_every=5) for _ in range(2))
     held = processes.claim(store, store.run(first))
-    processes.sign(store, first, os.getpid())
+    processes.write_worker_pid(store, first, os.getpid())
     end, killed = store.end, []
     monkeypatch.setattr(processes.os, "kill", lambda pid, _: killed.append(pid))
 

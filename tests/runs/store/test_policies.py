@@ -9,7 +9,7 @@ from dpcore import files
 from dpcore.errors import BudgetExceededError, StoreError
 from dpcore.runs.access import budget
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from tests.runs.damage import plan, train
 
 DECIDED = Policy(name="writers", budget_epsilon=3.0, budget_delta=1e-6)

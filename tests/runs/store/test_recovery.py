@@ -15,7 +15,7 @@ from dpcore import datasets
 from dpcore.runs.access import budget
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, schema
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from tests.runs.damage import (
     DAMAGES,
     SPOILS,

@@ -9,7 +9,7 @@ import pytest
 from dpcore.errors import StoreError
 from dpcore.plan import Plan
 from dpcore.runs.store import Store, schema
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 
 
 def create(store):

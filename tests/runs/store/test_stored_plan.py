@@ -18,7 +18,7 @@ from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.process import supervisor, worker
 from dpcore.runs.store import Store, stored_plan
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import outlook
 from dpcore.ui.train import compare, run_list
 from tests.runs.tutorial import GRID, TUTORIAL

@@ -23,7 +23,7 @@ def test_several_seeds_say_what_is_chance(store):
     work(store)
     schedule.advance_all(store)
     assert work(store) == 4
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     assert now.status == "finished"
     assert now.baseline.band == pytest.approx(0.003)
     assert "too few seeds" not in " ".join(findings.sentences(now))
@@ -38,7 +38,7 @@ def test_rounds_drawn_again_are_in_the_epsilon_of_a_study(store):
     with sqlite3.connect(store.home / "runs.sqlite") as db:
         db.execute("UPDATE runs SET redrawn = 60 WHERE run_id = ?", (final.run_id,))
     work(store)
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     more = accounting.epsilon(replace(final.plan.privacy, rounds=160)).value
     assert findings.table(now)[-1]["epsilon"] == more > 2
     assert "the target of 2 is not kept" in " ".join(findings.sentences(now))
@@ -50,14 +50,14 @@ def test_a_final_run_below_its_target_says_why(store):
     schedule.advance_all(store)
     (final,) = store.queue()
     finish(store, final, 0.5)
-    said = " ".join(findings.sentences(schedule.look(store, study_id)))
+    said = " ".join(findings.sentences(schedule.current(store, study_id)))
     why = "clients are whole, and 15 of them would reach 355.6."
     assert f"Epsilon by RDP is 218.7, below the target of 300: {why}" in said
     usual = schedule.start(store, TUTORIAL)
     work(store)
     schedule.advance_all(store)
     work(store)
-    assert "below the target" not in " ".join(findings.sentences(schedule.look(store, usual)))
+    assert "below the target" not in " ".join(findings.sentences(schedule.current(store, usual)))
 
 
 def test_a_grid_compares_each_run_with_its_own_noise_free_one(store):
@@ -66,7 +66,7 @@ def test_a_grid_compares_each_run_with_its_own_noise_free_one(store):
     for run in store.queue():
         slow = run.plan.training.client_learning_rate == 0.01
         finish(store, run, (0.6 if slow else 0.8) - 0.1 * run.plan.privacy.noise_multiplier)
-    rows = findings.table(schedule.look(store, study_id))
+    rows = findings.table(schedule.current(store, study_id))
     assert {(row["noise"], row["learning rate"]): round(row["difference"], 3) for row in rows} == {
         (0.0, 0.01): 0,
         (0.0, 0.1): 0,
@@ -78,11 +78,11 @@ def test_a_grid_compares_each_run_with_its_own_noise_free_one(store):
 def test_what_a_study_found_has_the_same_numbers_in_japanese(store):
     study_id = schedule.start(store, TUTORIAL)
     work(store)
-    schedule.look(store, study_id)
+    schedule.current(store, study_id)
     work(store)
-    english = findings.sentences(schedule.look(store, study_id))
+    english = findings.sentences(schedule.current(store, study_id))
     with speaking("ja"):
-        japanese = findings.sentences(schedule.look(store, study_id))
+        japanese = findings.sentences(schedule.current(store, study_id))
 
     def numbers(words):
         return sorted(re.findall(r"[+-]?\d+(?:[.,]\d+)*(?:e[+-]\d+)?", words))
@@ -100,7 +100,7 @@ def found(store, study, accuracies):
         for run in store.queue():
             finish(store, run, accuracies[run.plan.privacy.noise_multiplier])
         schedule.advance_all(store)
-    return schedule.look(store, study_id)
+    return schedule.current(store, study_id)
 
 
 def test_without_a_noise_free_run_the_least_noise_is_what_others_are_held_against(store):
@@ -109,16 +109,16 @@ def test_without_a_noise_free_run_the_least_noise_is_what_others_are_held_agains
     assert (now.status, now.baseline.plan.privacy.noise_multiplier) == ("finished", 0.5)
     words = findings.sentences(now)
     assert words[0].startswith(
-        "Noise 0.75: 0.750, 0.030 below the 0.780 at noise 0.5: within the tolerance of 0.05"
+        "Noise 0.75: 0.750, 0.030 below the accuracy at noise 0.5 (0.780): within the tolerance of 0.05"
     )
-    assert words[1].startswith("Noise 1: 0.500, 0.280 below the 0.780 at noise 0.5: beyond")
-    assert "65 clients at noise 0.975 keep that" in words[3]
-    assert "accuracy 0.760, -0.020 against the one at noise 0.5" in words[3]
-    assert not any("noise-free" in sentence for sentence in words)
+    assert words[1].startswith("Noise 1: 0.500, 0.280 below the accuracy at noise 0.5 (0.780): beyond")
+    assert "65 clients per round with noise multiplier 0.975 keep that" in words[3]
+    assert "accuracy 0.760, -0.020 against the run at noise 0.5" in words[3]
+    assert not any("baseline" in sentence for sentence in words)
     differences = {row["noise"]: round(row["difference"], 3) for row in findings.table(now)}
     assert differences == {0.5: 0, 0.75: -0.03, 1.0: -0.28, 0.975: -0.02}
     with speaking("ja"):
-        assert "ノイズ 0.5 での 0.780" in findings.sentences(now)[0]
+        assert "ノイズ 0.5 での精度（0.780）" in findings.sentences(now)[0]
 
 
 def test_the_writers_stand_in_for_data_like_them_and_their_difference_is_said_to_be_one_of_data(store):
@@ -132,9 +132,9 @@ def test_the_writers_stand_in_for_data_like_them_and_their_difference_is_said_to
         ("federated_emnist", 1.2, -0.03),
     ]
     words = " ".join(findings.sentences(now))
-    assert "0.020 below the noise-free 0.790 of the Writers: within" in words
-    assert "-0.030 against the noise-free one of the Writers" in words
-    assert "the difference is one of data as well" in words
+    assert "0.020 below the non-private baseline on the Writers (0.790): within" in words
+    assert "-0.030 against the non-private baseline on the Writers" in words
+    assert "the difference also reflects the data" in words
     lines = set(report.rounds_table(store, now.runs)["setting"])
     assert "writers, noise 0, 50 clients, 100 rounds" in lines  # told apart from those of the other data
 

@@ -90,7 +90,7 @@ def test_accuracy_between_evaluations():
 
 def test_the_front_is_what_nothing_beats():
     costs, accuracies = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.5, 0.7, 0.6, 0.7, 0.8])
-    assert forecast.best(costs, accuracies).tolist() == [True, True, False, False, True]
+    assert forecast.pareto_front(costs, accuracies).tolist() == [True, True, False, False, True]
 
 
 def test_a_setting_has_the_mean_over_its_seeds_and_a_seed_that_was_run_twice_counts_once():
@@ -98,7 +98,7 @@ def test_a_setting_has_the_mean_over_its_seeds_and_a_seed_that_was_run_twice_cou
     runs = pd.DataFrame(rows, columns=["run", "seed", "accuracy"])
     runs = runs.assign(noise=0.5, rounds=100, epsilon=[2.0, 2.0, 2.1, 2.0, 2.0], minutes=[1.0, 3.0, 2.0, 2.0, 2.0])
     other = runs.tail(1).assign(run="f", rounds=30, accuracy=0.95)
-    few, many = forecast.over_seeds(pd.concat([runs, other]), ["noise", "rounds"]).to_dict("records")
+    few, many = forecast.means_over_seeds(pd.concat([runs, other]), ["noise", "rounds"]).to_dict("records")
     assert (few["run"], few["seeds"], few["accuracy"]) == ("f", 1, 0.95)
     assert (many["run"], many["seeds"]) == ("a,b,c,d,e", 4)
     assert many["accuracy"] == pytest.approx((0.5 + 0.7 + 0.9 + 0.8) / 4)

@@ -7,7 +7,7 @@ import pytest
 from dpcore.errors import StudyNotFoundError
 from dpcore.language import speaking
 from dpcore.runs.process import supervisor
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 from dpcore.runs.studies import findings, schedule
 from tests.runs.tutorial import GRID, TUTORIAL, finish, work
 
@@ -17,22 +17,27 @@ pytestmark = pytest.mark.usefixtures("no_processes")
 def test_the_tutorials_study_from_an_empty_store(store):
     study_id = schedule.start(store, TUTORIAL)
     assert [run.plan.privacy.noise_multiplier for run in store.queue()] == [0.0, 0.5, 0.75, 1.0]
-    now = schedule.look(store, study_id)
-    assert (now.status, now.reading.complete, findings.sentences(now), now.result) == ("going", False, [], None)
+    now = schedule.current(store, study_id)
+    assert (now.status, now.outcome.complete, findings.sentences(now), now.final_setting) == (
+        "going",
+        False,
+        [],
+        None,
+    )
     work(store)
     schedule.advance_all(store)  # as the worker of the last run does
     (final,) = store.queue()
     assert (final.plan.privacy.clients_per_round, final.plan.privacy.noise_multiplier) == (120, 1.2)
     work(store)
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     assert (now.status, now.finished) == ("finished", 5)
-    assert now.reading.bearable.plan.privacy.noise_multiplier == 0.5
+    assert now.outcome.tolerable.plan.privacy.noise_multiplier == 0.5
     words = " ".join(findings.sentences(now))
-    assert "Noise 0.5: 0.777, 0.018 below the noise-free 0.795: within" in words
-    assert "Noise 1: 0.547, 0.248 below the noise-free 0.795: beyond" in words
-    assert "120 clients at noise 1.2 keep that, and reach epsilon 1.708" in words
-    assert "too few seeds to say how much of it is chance" in words
-    assert "A rehearsal" in words
+    assert "Noise 0.5: 0.777, 0.018 below the non-private baseline (0.795): within" in words
+    assert "Noise 1: 0.547, 0.248 below the non-private baseline (0.795): beyond" in words
+    assert "120 clients per round with noise multiplier 1.2 keep that ratio and reach epsilon 1.708" in words
+    assert "too few seeds to tell it from random variation" in words
+    assert "Seeded run: not for release" in words
     rows = findings.table(now)
     assert [row["part"] for row in rows] == ["sweep"] * 4 + ["final"]
     assert rows[-1]["difference"] == pytest.approx(-0.009)
@@ -59,10 +64,10 @@ def test_a_run_of_a_finished_study_that_is_thrown_away_is_not_trained_again(stor
     work(store)
     schedule.advance_all(store)
     work(store)
-    assert schedule.look(store, study_id).status == "finished"
+    assert schedule.current(store, study_id).status == "finished"
     supervisor.delete(store, store.runs()[-1].run_id)
     schedule.advance_all(store)
-    schedule.look(store, study_id)
+    schedule.current(store, study_id)
     assert store.queue() == []
 
 
@@ -74,7 +79,7 @@ def test_a_run_that_failed_is_not_tried_for_ever_but_once_more_when_asked(store)
     for run in rest:
         finish(store, run)
     schedule.advance_all(store)
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     assert now.status == "stuck"
     assert f"{broken.run_id} is failed" in now.message
     assert store.queue() == []
@@ -83,13 +88,13 @@ def test_a_run_that_failed_is_not_tried_for_ever_but_once_more_when_asked(store)
     work(store)
     schedule.advance_all(store)
     work(store)
-    assert schedule.look(store, study_id).status == "finished"
+    assert schedule.current(store, study_id).status == "finished"
 
 
 def test_a_budget_stops_a_study_with_its_reason(store):
     store.set_policy(Policy(name="writers", budget_epsilon=1.0))
     study_id = schedule.start(store, replace(TUTORIAL, noise_multipliers=(0.0, 0.5)))
-    now = schedule.look(store, study_id)
+    now = schedule.current(store, study_id)
     assert now.status == "stuck"
     assert "at most epsilon 1 " in now.message
 
@@ -97,7 +102,7 @@ def test_a_budget_stops_a_study_with_its_reason(store):
 def test_a_paused_study_leaves_the_queue_and_goes_on(store):
     study_id = schedule.start(store, TUTORIAL)
     schedule.pause(store, study_id)
-    assert schedule.look(store, study_id).status == "paused"
+    assert schedule.current(store, study_id).status == "paused"
     assert store.queue() == []
     schedule.advance_all(store)
     assert store.queue() == []
@@ -116,9 +121,9 @@ def test_what_keeps_a_study_is_kept_for_readers_of_any_language(store):
 def test_every_plan_of_a_grid_is_queued(store):
     study_id = schedule.start(store, GRID)
     assert len(store.queue()) == 32
-    assert findings.sentences(schedule.look(store, study_id)) == []
+    assert findings.sentences(schedule.current(store, study_id)) == []
 
 
 def test_a_study_that_is_not_there_is_named(store):
     with pytest.raises(StudyNotFoundError, match="'nope'"):
-        schedule.look(store, "nope")
+        schedule.current(store, "nope")

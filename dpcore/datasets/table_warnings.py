@@ -18,7 +18,7 @@ _WITHOUT = {
 }
 
 
-def of_names(users: list[str], user: "Codes", classes: list[str], label: "Codes") -> tuple[str, ...]:
+def name_warnings(users: list[str], user: "Codes", classes: list[str], label: "Codes") -> tuple[str, ...]:
     """Returns what is remarkable of the names of users and classes, and of their columns, a sentence each."""
     found = []
     if user.dropped:
@@ -32,7 +32,7 @@ def of_names(users: list[str], user: "Codes", classes: list[str], label: "Codes"
                 "numbers or as text."
             )
         )
-    if same := users_alike(users):
+    if same := similar_ids_warning(users):
         again = N_("If they are the same, remove the data set and import it again with join user.")
         found.append(f"{same} {again}")
     if same := _examples(classes):
@@ -45,7 +45,7 @@ def of_names(users: list[str], user: "Codes", classes: list[str], label: "Codes"
     return tuple(found)
 
 
-def users_alike(ids: Iterable[str]) -> str:
+def similar_ids_warning(ids: Iterable[str]) -> str:
     """Returns what there is to say of ids that may be one person's; empty if there are none."""
     same = _examples(ids)
     if not same:
@@ -57,7 +57,7 @@ def users_alike(ids: Iterable[str]) -> str:
 
 def _examples(names: Iterable[str]) -> str:
     """How many names may be others as well, and two examples; quoted, so that what cannot be seen is seen."""
-    groups = spelling.alike(names)
+    groups = spelling.groups_alike(names)
     if not groups:
         return ""
     shown = ", ".join(" = ".join(repr(name[:40]) for name in group[:3]) for group in groups[:2])

@@ -13,7 +13,7 @@ _RATE = TrainingPlan().client_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
+class Leakage:
     """A user's own digits of one class, and how an update from half of their examples grows, of that class.
 
     Attributes:
@@ -27,20 +27,20 @@ class Telling:
     steps: np.ndarray
 
 
-def telling(users: Split, user: int) -> Telling:
+def leakage(users: Split, user: int) -> Leakage:
     """Returns what a user's update of a server that knows nothing yet looks like."""
     inputs, labels = _half(users, user, 0)
     digit = int(np.bincount(labels, minlength=softmax.CLASSES).argmax())
     image = (-1, softmax.SIDE, softmax.SIDE)
     steps = softmax.local_sgd(softmax.zero_weights(), inputs, labels, learning_rate=_RATE, batch_size=_BATCH)
-    return Telling(
+    return Leakage(
         digit=digit,
         own=inputs[labels == digit][:4, :-1].reshape(image),
         steps=np.stack([weights[:-1, digit] for weights in steps]).reshape(image),
     )
 
 
-def matches(users: Split) -> np.ndarray:
+def matched_users(users: Split) -> np.ndarray:
     """Returns whom each user's update is taken for, int64 [users], by somebody who has other digits of all of them.
 
     The update is of the first half of a user's examples. The attacker trains on the second half of each user's, and

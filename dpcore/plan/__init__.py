@@ -4,89 +4,38 @@ What changes only the speed, or only what is looked at (engine, how often to eva
 """
 
 import json
-import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from dpcore import identity, limits, rounding, strict_json
+from dpcore import limits, rounding, strict_json
 from dpcore.errors import InvalidValueError
-from dpcore.language import N_, _
+from dpcore.language import _
+from dpcore.mechanisms.clipping import CLIPPINGS, AdaptiveClipping, Clipping, FixedClipping, Query
+from dpcore.mechanisms.events import Event
+from dpcore.mechanisms.noise import Independent, Noise
+from dpcore.mechanisms.participation import (
+    ADD_OR_REMOVE,
+    ADJACENCIES,
+    REPLACE,
+    Full,
+    Participation,
+    Poisson,
+    movement,
+)
+from dpcore.plan import identity
+
+__all__ = ["ADD_OR_REMOVE", "ADJACENCIES", "REPLACE", "AdaptiveClipping", "Clipping", "FixedClipping"]
 
 PLAN_VERSION = 2  # 1 had neither `adjacency` nor fixed clipping, and reads as their defaults
-ADD_OR_REMOVE, REPLACE = "add-or-remove-one", "replace-one"
-ADJACENCIES = (ADD_OR_REMOVE, REPLACE)
 MODELS = ("mlp", "linear", "cnn")
 # Of older versions, which had no lowest clip norm: below it they took for 0 the norms of updates that were longer.
 LEAST_BOUND = 1e-12
-REPLACE_REFUSED = N_(
-    "Expected adjacency add-or-remove-one, found replace-one: dp-accounting 0.4.3 cannot analyse Poisson sampling "
-    "for it. Keep add-or-remove-one, or let all users take part in every round (clients per round = population)."
-)
 
 
-def _set(plan, **values) -> None:
+def _set(plan: Any, **values: Any) -> None:
     """Writes checked values into a frozen dataclass while it is being made."""
     for name, value in values.items():
         object.__setattr__(plan, name, value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdaptiveClipping:
-    """How the clip norm finds its quantile, as TFF's `dp_aggregator` does it.
-
-    Source: Andrew et al. (2021), "Differentially Private Learning with Adaptive Clipping",
-    <https://arxiv.org/abs/1905.03871>, algorithm 1 and section 3.1.
-
-    Attributes:
-        initial_clip_norm: The L2 bound on a user's update in round 1.
-        target_unclipped_quantile: The fraction of updates that should stay unclipped.
-        learning_rate: The size of a geometric step of the clip norm.
-        clipped_count_stddev_per_client: Noise on the count of unclipped updates, as a fraction of
-            clients_per_round.
-    """
-
-    kind: ClassVar[str] = "adaptive"
-
-    initial_clip_norm: float = limits.INITIAL_CLIP_NORM.default
-    target_unclipped_quantile: float = limits.TARGET_UNCLIPPED_QUANTILE.default
-    learning_rate: float = limits.CLIP_LEARNING_RATE.default
-    clipped_count_stddev_per_client: float = limits.CLIPPED_COUNT_STDDEV.default
-
-    def __post_init__(self):
-        _set(
-            self,
-            initial_clip_norm=limits.INITIAL_CLIP_NORM.check(self.initial_clip_norm),
-            target_unclipped_quantile=limits.TARGET_UNCLIPPED_QUANTILE.check(self.target_unclipped_quantile),
-            learning_rate=limits.CLIP_LEARNING_RATE.check(self.learning_rate),
-            clipped_count_stddev_per_client=limits.CLIPPED_COUNT_STDDEV.check(self.clipped_count_stddev_per_client),
-        )
-
-    def count_stddev(self, clients_per_round: int) -> float:
-        """Standard deviation of the noise on the centred count of unclipped updates."""
-        return self.clipped_count_stddev_per_client * clients_per_round
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedClipping:
-    """One clip norm for the whole run: no count of unclipped updates is released, so none costs noise.
-
-    Source: McMahan et al. (2018), <https://arxiv.org/abs/1710.06963>, algorithm 1 (flat clipping).
-
-    Attributes:
-        clip_norm: The L2 bound on a user's update.
-    """
-
-    kind: ClassVar[str] = "fixed"
-
-    clip_norm: float = limits.CLIP_NORM.default
-
-    def __post_init__(self):
-        _set(self, clip_norm=limits.CLIP_NORM.check(self.clip_norm))
-
-    @property
-    def initial_clip_norm(self) -> float:
-        """The clip norm of round 1, which here is that of all rounds."""
-        return self.clip_norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +72,13 @@ class PrivacyPlan:
     rounds: int = int(limits.ROUNDS.default)
     noise_multiplier: float = limits.NOISE_MULTIPLIER.default
     delta: float = limits.DELTA.default
-    clipping: AdaptiveClipping | FixedClipping = field(default_factory=AdaptiveClipping)
+    clipping: Clipping = field(default_factory=AdaptiveClipping)
     zeroing: bool = False
     adjacency: str = ADD_OR_REMOVE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
-        if not isinstance(self.clipping, AdaptiveClipping | FixedClipping):
+        if not isinstance(self.clipping, CLIPPINGS):
             raise limits.refusal(
                 "clipping", _("Expected {name} to be adaptive or fixed clipping, found {value}."), self.clipping
             )
@@ -139,9 +88,9 @@ class PrivacyPlan:
         clients = limits.CLIENTS_PER_ROUND.check(
             self.clients_per_round,
             maximum=population,
-            advice=_("The population has {population:,} users: lower it or use a larger population.").format(
-                population=population
-            ),
+            advice=_(
+                "The population has {population:,} users: lower clients per round, or raise the population."
+            ).format(population=population),
         )
         noise = limits.NOISE_MULTIPLIER.check(self.noise_multiplier)
         _set(
@@ -156,39 +105,33 @@ class PrivacyPlan:
             raise InvalidValueError(
                 "noise_multiplier",
                 _(
-                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little "
-                    "protects nobody: use 0, which says so, or more noise."
+                    "Expected noise_multiplier to be 0 or at least {least}, found {noise}. So little noise protects "
+                    "nobody: raise it, or use 0, which is reported as no privacy."
                 ).format(least=rounding.given(limits.LEAST_NOISE), noise=rounding.given(noise)),
             )
-        if self.adjacency == REPLACE and clients < population:
-            raise InvalidValueError("adjacency", _(REPLACE_REFUSED))
-        most = self.most_noise
-        if noise >= most * (1 - 1e-9):  # not decided by the last bit of a float
-            raise InvalidValueError(
-                "noise_multiplier",
-                _(
-                    "Expected noise_multiplier to be below {most} ({per_client} x {clients} clients per round), "
-                    "found {noise}: adaptive clipping spends part of the noise on its own count. Lower the noise, "
-                    "raise the clients per round, or use fixed clipping, which has no count."
-                ).format(
-                    most=rounding.down(most, 12),
-                    per_client=rounding.given(2 * self.clipping.clipped_count_stddev_per_client),
-                    clients=clients,
-                    noise=rounding.given(noise),
-                ),
-            )
+        if refusal := self.participation.refusal(self.adjacency):
+            raise InvalidValueError("adjacency", refusal)
+        self.clipping.check_noise(noise, clients)
+
+    @property
+    def participation(self) -> Participation:
+        """Who takes part in a round."""
+        return Poisson() if self.clients_per_round < self.population else Full()
+
+    @property
+    def fleet(self) -> dict[str, int]:
+        """The numbers that participation asks for."""
+        return {"population": self.population, "clients_per_round": self.clients_per_round}
+
+    @property
+    def noise(self) -> Noise:
+        """What noise is added to the sums."""
+        return Independent()
 
     @property
     def most_noise(self) -> float:
         """The noise multiplier that the plan must stay below: the clip count's noise alone would cost as much."""
-        if isinstance(self.clipping, FixedClipping):
-            return math.inf
-        return 2 * self.clipping.count_stddev(self.clients_per_round)
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether a user can be absent from a round."""
-        return self.clients_per_round < self.population
+        return self.clipping.most_noise(self.clients_per_round)
 
     @property
     def sampling_prob(self) -> float:
@@ -198,29 +141,41 @@ class PrivacyPlan:
     @property
     def clipped_count_stddev(self) -> float:
         """Standard deviation of the noise on the centred count of unclipped updates; 0 where none is released."""
-        if self.noise_multiplier == 0 or isinstance(self.clipping, FixedClipping):
-            return 0.0
-        return self.clipping.count_stddev(self.clients_per_round)
+        return self.clipping.count_stddev(self.clients_per_round) if self.noise_multiplier else 0.0
 
     @property
     def value_noise_multiplier(self) -> float:
-        """The noise multiplier of the sum of updates, so that sum and count together cost the total.
-
-        Source: Andrew et al. (2021), theorem 1; each user moves the centred count by 1/2.
-        """
-        if self.noise_multiplier == 0 or isinstance(self.clipping, FixedClipping):
-            return self.noise_multiplier
-        return (self.noise_multiplier**-2 - (2 * self.clipped_count_stddev) ** -2) ** -0.5
+        """The noise multiplier of the sum of updates, so that sum and count together cost the total."""
+        return self.clipping.value_noise_multiplier(self.noise_multiplier, self.clients_per_round)
 
     @property
-    def accounted_noise_multiplier(self) -> float:
-        """Noise over the most that neighbouring data sets can move a round's sum and count.
+    def query(self) -> Query:
+        """What clips, sums and adds noise on TFF, as plain data."""
+        return self.clipping.query(
+            value_noise_multiplier=self.value_noise_multiplier,
+            count_stddev=self.clipped_count_stddev,
+            clients_per_round=self.clients_per_round,
+        )
 
-        Replacing a user moves both twice as far as adding or removing one. Where nothing bounds that, it is 0.
+    @property
+    def event(self) -> Event:
+        """What all rounds cost: the question that accountants are asked."""
+        return self.event_with()
+
+    def event_with(self, **numbers: Any) -> Event:
+        """Returns what a run would cost of which some numbers are others.
+
+        Args:
+            numbers: Those of `noise_multiplier`, `population`, `clients_per_round` and `rounds` that differ; arrays of
+                one shape, where many runs are asked for at once.
+
+        >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7)
+        Event(mechanism=SampledGaussian(noise_multiplier=1.2, sampling_prob=0.1), count=7)
         """
-        if not self.bounds_updates:
-            return 0.0
-        return self.noise_multiplier / (2 if self.adjacency == REPLACE else 1)
+        given = {**self.fleet, "noise_multiplier": self.noise_multiplier, "rounds": self.rounds} | numbers
+        # Where nothing bounds the updates, whatever noise there is is none.
+        given["noise_multiplier"] = given["noise_multiplier"] * self.bounds_updates / movement(self.adjacency)
+        return self.participation.event(**given)
 
     @property
     def bounds_updates(self) -> bool:
@@ -276,7 +231,7 @@ class TrainingPlan:
     batch_size: int = int(limits.BATCH_SIZE.default)
     seed: int | None = int(limits.SEED.default)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits.check_choice("model", self.model, MODELS)
         if not isinstance(self.dataset, str) or not self.dataset:
             raise limits.refusal(
@@ -295,14 +250,20 @@ class TrainingPlan:
         )
 
 
-def read_clipping(values: Any) -> AdaptiveClipping | FixedClipping:
+def read_clipping(values: Any) -> Clipping:
     """Returns the way to clip whose fields these are, as JSON has them.
 
     Raises:
         InvalidValueError: If they are those of none.
     """
-    kind = FixedClipping if isinstance(values, dict) and "clip_norm" in values else AdaptiveClipping
+    kind = clipping_kind(values)
     return kind(**strict_json.fields_of(kind, values, "clipping"))
+
+
+def clipping_kind(values: Any) -> type[Clipping]:
+    """Returns the class whose fields these are; the first of `CLIPPINGS` where they are those of none."""
+    names = set(values) if isinstance(values, dict) else set()
+    return next((kind for kind in CLIPPINGS if names & {field.name for field in fields(kind)}), CLIPPINGS[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +278,7 @@ class Plan:
     privacy: PrivacyPlan = field(default_factory=PrivacyPlan)
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.privacy.rounds < 1:
             raise InvalidValueError("rounds", _("Expected at least 1 round to train, found 0."))
 

@@ -13,7 +13,7 @@ _LONGEST_REASON = 200
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def explaining_errors(path: Path) -> Iterator[None]:
     """Turns whatever libraries say of a file that is not what its name says into one short sentence.
 
     Whatever: nobody can list what they raise on bytes that nobody has written on purpose.

@@ -4,7 +4,7 @@ import pytest
 
 from dpcore.errors import InvalidValueError
 from dpcore.runs.store import Store
-from dpcore.runs.store.settings import Policy
+from dpcore.runs.store.decisions import Policy
 
 
 def test_what_is_decided_about_a_data_set_is_kept(store):

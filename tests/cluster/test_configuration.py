@@ -3,7 +3,7 @@
 import pytest
 
 from dpcore.cluster import certificates, connection
-from dpcore.cluster.setting import INSECURE, ClusterSetting, is_safe
+from dpcore.cluster.configuration import INSECURE, ClusterConfiguration, is_safe
 from dpcore.errors import ClusterError, InvalidValueError
 
 
@@ -12,7 +12,7 @@ from dpcore.errors import ClusterError, InvalidValueError
     ["tls://10.0.0.7:8786", "tls://far.example:1", "tcp://127.0.0.1:8786", "tcp://[::1]:1", "tcp://localhost:1"],
 )
 def test_certificates_or_the_loopback(address):
-    assert ClusterSetting(address=address).where == address
+    assert ClusterConfiguration(address=address).where == address
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ def test_certificates_or_the_loopback(address):
 )
 def test_plain_tcp_to_another_machine_needs_the_flag_that_names_the_danger(address):
     with pytest.raises(InvalidValueError, match=INSECURE):
-        ClusterSetting(address=address)
-    assert ClusterSetting(address=address, insecure=True).insecure
+        ClusterConfiguration(address=address)
+    assert ClusterConfiguration(address=address, insecure=True).insecure
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_plain_tcp_to_another_machine_needs_the_flag_that_names_the_danger(addre
 def test_what_is_no_address_is_refused_with_or_without_the_flag(address):
     for insecure in (False, True):
         with pytest.raises(InvalidValueError, match="tls://host:8786"):
-            ClusterSetting(address=address, insecure=insecure)
+            ClusterConfiguration(address=address, insecure=insecure)
 
 
 @pytest.mark.parametrize("values", [{}, {"address": "tls://a:1", "workers": 2}, {"workers": -1}, {"workers": 65}])
 def test_an_address_or_a_number_of_workers(values):
     with pytest.raises(InvalidValueError):
-        ClusterSetting(**values)
+        ClusterConfiguration(**values)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_where_others_may_connect_without_a_certificate_is_not_safe(address):
 
 def test_a_store_reads_a_setting_whose_certificates_are_gone_and_a_connection_says_which(store, tmp_path):
     certificates.make(tmp_path / "tls")
-    setting = ClusterSetting(address="tls://127.0.0.1:1", tls=str(tmp_path / "tls"))
-    assert connection.security(setting).tls_ca_file == str(tmp_path / "tls" / "ca.pem")
+    configuration = ClusterConfiguration(address="tls://127.0.0.1:1", tls=str(tmp_path / "tls"))
+    assert connection.security(configuration).tls_ca_file == str(tmp_path / "tls" / "ca.pem")
     (tmp_path / "tls" / "key.pem").unlink()
-    store.set_cluster(setting)
+    store.set_cluster(configuration)
     with pytest.raises(ClusterError, match=r"no key\.pem"):
         connection.connect(store.cluster())
 
@@ -71,12 +71,12 @@ def test_a_store_reads_a_setting_whose_certificates_are_gone_and_a_connection_sa
 @pytest.mark.parametrize("where", [{"address": "tcp://127.0.0.1:1"}, {"workers": 2}])
 def test_certificates_that_would_not_be_used_are_refused(where):
     with pytest.raises(InvalidValueError, match="tls:// address"):
-        ClusterSetting(tls="/somewhere", **where)
+        ClusterConfiguration(tls="/somewhere", **where)
 
 
 def test_a_run_has_its_own_cluster_or_that_of_all(store, small_plan):
     assert store.cluster("a") is None
-    general, own = ClusterSetting(workers=3), ClusterSetting(address="tls://a:1")
+    general, own = ClusterConfiguration(workers=3), ClusterConfiguration(address="tls://a:1")
     store.set_cluster(general)
     run_id = store.create(small_plan, engine="vectorized", eval_every=1, cluster=own)
     assert (store.cluster(run_id), store.cluster("another"), store.cluster()) == (own, general, general)

@@ -5,17 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from dpcore.clipping import next_clip_norm
-from dpcore.plan import AdaptiveClipping
+from dpcore.mechanisms.clipping import AdaptiveClipping
 
 
 def step(norms, *, count_noise=0.0, clients=4, **clipping):
     norms = np.array(norms)
-    return next_clip_norm(
+    return AdaptiveClipping(**clipping).next_clip_norm(
         2.0,
         came=len(norms),
         unclipped=int((norms <= 2.0).sum()),
-        clipping=AdaptiveClipping(**clipping),
         clients_per_round=clients,
         count_noise=count_noise,
     )
@@ -41,8 +39,8 @@ def test_the_rule(norms, fraction):
     [(1.0001e-6, 4, 1e-6), (1e-6, 4, 1e-6), (1e-20, 4, 1e-6), (999_999.0, 0, 1e6)],
 )
 def test_the_clip_norm_ends_where_plans_may_begin(clip_norm, unclipped, end):
-    found = next_clip_norm(
-        clip_norm, came=4, unclipped=unclipped, clipping=AdaptiveClipping(), clients_per_round=4, count_noise=0.0
+    found = AdaptiveClipping().next_clip_norm(
+        clip_norm, came=4, unclipped=unclipped, clients_per_round=4, count_noise=0.0
     )
     assert found == end
     AdaptiveClipping(initial_clip_norm=found)

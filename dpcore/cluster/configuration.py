@@ -13,7 +13,7 @@ INSECURE = "--insecure-plain-tcp-anyone-can-run-code-here"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterSetting:
+class ClusterConfiguration:
     """Where shards are computed. It changes the speed of a run, and no digit of it: it is no part of a plan.
 
     Attributes:
@@ -55,7 +55,7 @@ class ClusterSetting:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "ClusterSetting":
+    def from_json(cls, text: str) -> "ClusterConfiguration":
         return cls(**json.loads(text))
 
 

@@ -1,4 +1,4 @@
-"""What a sweep says: which noise the model bears, and the plan that makes that noise private."""
+"""The outcome of a sweep: the largest tolerable noise, and the plan that makes that noise private."""
 
 import functools
 import statistics
@@ -16,13 +16,13 @@ _SEEDS_TO_SAY = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What the runs of one setting came to that differ in their seed alone.
+    """One setting of a study, a plan but for its seed, with the results of its runs.
 
     Attributes:
-        plan: Their plan, with the first one's seed.
-        charged: What the one of them was charged with that cost most: with rounds that were drawn again.
-        accuracies: The last evaluation of each that has finished.
-        missing: How many have not finished.
+        plan: The plan of its runs, with the seed of the first.
+        charged: The largest charge of one of its runs in the ledger, with the rounds that were drawn again.
+        accuracies: The accuracy at the end of each run that has finished, fractions.
+        missing: How many of its runs have not finished.
     """
 
     plan: Plan
@@ -32,6 +32,7 @@ class Setting:
 
     @property
     def mean(self) -> float:
+        """The mean accuracy over the seeds."""
         return statistics.fmean(self.accuracies)
 
     @property
@@ -41,25 +42,25 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a sweep says.
+class SweepOutcome:
+    """What the finished runs of a sweep show.
 
     Attributes:
         settings: All settings that have finished runs, by noise.
         baseline: The noise-free setting; where the study leaves that out, the one of the least noise.
-        bearable: The largest noise up to which every setting is within the tolerance; `None` where none is,
-            or it cannot be told yet.
+        tolerable: The setting of the largest noise up to which every setting is within the tolerance; `None` where none
+            is, or it cannot be told yet.
         complete: Whether all runs of the grid are there, and have finished.
     """
 
     settings: list[Setting] = field(default_factory=list)
     baseline: Setting | None = None
-    bearable: Setting | None = None
+    tolerable: Setting | None = None
     complete: bool = False
 
 
 def settings(runs: Iterable[Run]) -> list[Setting]:
-    """Groups runs by all but their seed; in the order of noise, then of clients."""
+    """Returns the settings of these runs, each with the runs that differ in their seed alone; by noise, then clients."""
     groups: dict[Plan, list[Run]] = {}
     for run in runs:
         groups.setdefault(replace(run.plan, training=replace(run.plan.training, seed=0)), []).append(run)
@@ -73,25 +74,25 @@ def settings(runs: Iterable[Run]) -> list[Setting]:
     return sorted(found, key=lambda one: (one.plan.privacy.noise_multiplier, one.plan.privacy.clients_per_round))
 
 
-def read(study: Study, runs: Sequence[Run]) -> Reading:
-    """Reads a sweep: the largest noise that costs no more accuracy than the tolerance, and no smaller one does."""
+def sweep_outcome(study: Study, runs: Sequence[Run]) -> SweepOutcome:
+    """Returns the largest noise of a sweep up to which no setting costs more accuracy than the tolerance."""
     found = settings(runs)
     done = [one for one in found if one.accuracies]
     complete = {run.plan for run in runs}.issuperset(study.grid()) and all(one.missing == 0 for one in found)
     left_out = study.baseline == NONE
     baseline = next((one for one in done if left_out or one.plan.privacy.noise_multiplier == 0), None)
-    reading = Reading(settings=done, baseline=baseline, complete=complete)
-    if not complete or reading.baseline is None:
-        return reading
-    bearable = None
+    outcome = SweepOutcome(settings=done, baseline=baseline, complete=complete)
+    if not complete or outcome.baseline is None:
+        return outcome
+    tolerable = None
     for one in done:
-        if one.mean < reading.baseline.mean - study.tolerance:
+        if one.mean < outcome.baseline.mean - study.tolerance:
             break
-        bearable = one if one.plan.privacy.noise_multiplier > 0 else bearable
-    return replace(reading, bearable=bearable)
+        tolerable = one if one.plan.privacy.noise_multiplier > 0 else tolerable
+    return replace(outcome, tolerable=tolerable)
 
 
-def differs(one: Setting, other: Setting) -> bool | None:
+def differ(one: Setting, other: Setting) -> bool | None:
     """Whether two settings differ by more than their seeds do; `None` with too few seeds to say.
 
     Where there is no difference, ranges of two seeds miss each other in one case of three, of four in one of forty.
@@ -102,13 +103,14 @@ def differs(one: Setting, other: Setting) -> bool | None:
 
 
 @functools.lru_cache(maxsize=256)  # a page that polls asks for the same one every two seconds
-def final_answer(study: Study, bearable: Setting, accountant: str) -> tuple[Plan, Shortfall | None]:
-    """Returns the plan with the clients that make the bearable noise on the average private enough; and why much more so.
+def final_answer(study: Study, tolerable: Setting, accountant: str) -> tuple[Plan, Shortfall | None]:
+    """Returns the plan with the clients at which the tolerable noise meets the target; and why its epsilon is far lower.
 
     Raises:
         UnattainableTargetError: If no number of clients does.
     """
-    small = bearable.plan.privacy
+    assert study.target_epsilon is not None  # without one there is nothing to calibrate to
+    small = tolerable.plan.privacy
     solved, short = calibration.answer(
         replace(small, **calibration.PLACEHOLDERS["clients"]),
         "clients",
@@ -116,9 +118,9 @@ def final_answer(study: Study, bearable: Setting, accountant: str) -> tuple[Plan
         noise_to_clients_ratio=small.noise_multiplier / small.clients_per_round,
         accountant=accountant,
     )
-    return replace(bearable.plan, privacy=solved), short
+    return replace(tolerable.plan, privacy=solved), short
 
 
-def final_plan(study: Study, bearable: Setting, accountant: str) -> Plan:
+def final_plan(study: Study, tolerable: Setting, accountant: str) -> Plan:
     """Returns the plan of `final_answer`; errors as there."""
-    return final_answer(study, bearable, accountant)[0]
+    return final_answer(study, tolerable, accountant)[0]

@@ -12,6 +12,15 @@ LEARNING_RATE = math.log(10.0)
 MULTIPLIER = 2.0
 INCREMENT = 1.0
 
+# The same, as `tff.aggregators.PrivateQuantileEstimationProcess.no_noise` takes them.
+TFF_ARGUMENTS = {
+    "initial_estimate": INITIAL_ESTIMATE,
+    "target_quantile": TARGET_QUANTILE,
+    "learning_rate": LEARNING_RATE,
+    "multiplier": MULTIPLIER,
+    "increment": INCREMENT,
+}
+
 
 def threshold(estimate: float) -> float:
     """Returns the size of an entry above which an update becomes zero."""
