@@ -8,7 +8,7 @@ import sys
 
 _UNUSED = [name for name in ("jax", "pandas") if name not in sys.modules]
 
-sys.modules.update(dict.fromkeys(_UNUSED))  # to import one is then a `ModuleNotFoundError`
+sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # to import one is then a ModuleNotFoundError
 try:
     import tensorflow as tf
 finally:

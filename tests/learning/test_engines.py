@@ -138,7 +138,8 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
     """As TFF ships it, one such user makes the aggregate not-a-number for everybody."""
     import tensorflow_federated as tff
 
-    from dpcore.learning import tff_engine, tff_process
+    from dpcore.learning.tff import engine as tff_engine
+    from dpcore.learning.tff import process as tff_process
 
     tff_process.start()
     process = tff_engine.aggregator(noise_free).create(tff.TensorType(np.float32, [3]))

@@ -12,9 +12,10 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import bounded_query, model, sampling, tff_process
-from dpcore.learning.bounded_query import averaged
+from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, norm
+from dpcore.learning.tff import bounded_query, process
+from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
 
@@ -44,7 +45,7 @@ class TffEngine:
     def __init__(self, plan: Plan, dataset: FederatedDataset):
         self._plan = plan
         self._dataset = dataset
-        self._runtime = tff_process.start()
+        self._runtime = process.start()
         self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:
