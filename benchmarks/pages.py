@@ -96,7 +96,9 @@ def switch(page: Page, label: str) -> tuple[float, float]:
 
 def main() -> None:
     # Side by side; the first of each compiles, and is not counted, where there are several.
-    repeats = 1 if benchmarks.options(__doc__).parse_args().smallest else REPEATS + 1
+    repeats, labels = REPEATS + 1, list(PAGES.values())
+    if benchmarks.options(__doc__).parse_args().smallest:
+        repeats, labels = 1, labels[:2]
     port, chromium = free_port(), shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         bare, home = Path(folder) / "bare", Path(folder) / "home"
@@ -124,9 +126,9 @@ def main() -> None:
             page.goto(f"http://localhost:{port}")
             page.locator(".js-plotly-plot .main-svg").first.wait_for()
             page.wait_for_timeout(5000)  # what nobody waits for is imported meanwhile
-            visits: dict[str, list[tuple[float, float]]] = {label: [] for label in PAGES.values()}
+            visits: dict[str, list[tuple[float, float]]] = {label: [] for label in labels}
             for _ in range(repeats):
-                for label in [*list(PAGES.values())[2:], *list(PAGES.values())[:2]]:
+                for label in [*labels[2:], *labels[:2]]:
                     visits[label].append(switch(page, label))
         print(f"{'switch to':<12}{'heading':>10}{'whole page':>14}   ms, medians")
         for label, times in visits.items():

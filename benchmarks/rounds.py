@@ -44,7 +44,7 @@ def useful_flop(dataset, cohort: np.ndarray) -> float:
     return 2 * examples * (3 * sum(products) - products[0])
 
 
-def matmul_rate() -> float:
+def matmul_rate(repeats: int) -> float:
     """Best FLOP a second of float32 matrix products, one thread per core, as TensorFlow does them."""
     import tensorflow as tf
 
@@ -58,7 +58,7 @@ def matmul_rate() -> float:
 
     best = 0.0
     with ThreadPoolExecutor(cores) as pool:
-        for _ in range(6):
+        for _ in range(repeats):
             started = time.perf_counter()
             list(pool.map(work, range(cores)))
             best = max(best, cores * times * 2 * side**3 / (time.perf_counter() - started))
@@ -88,7 +88,7 @@ def contend(contender: str, clients: int, folder: Path) -> dict:
         state, _ = engine.next(state, cohort, round_num)
         seconds.append(time.perf_counter() - started)
         flop.append(useful_flop(dataset, cohort))
-    rate = matmul_rate()
+    rate = matmul_rate(1 if clients in FEWEST else 6)
     return {
         "contender": contender,
         "clients": clients,

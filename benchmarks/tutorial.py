@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset, scale
-from dpcore.learning import tff_process
+from dpcore.learning.tff import process as tff_process
 from dpcore.plan import Plan
 
 

@@ -1,6 +1,7 @@
 """What tests share: a small data set, an empty home, plans that fit them."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,32 @@ from dpcore.runs.store import Store
 FEW = 60
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with the files that load TensorFlow or a browser, so that two processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def few_writers(tmp_path_factory) -> federated.FederatedDataset:
     """The first 60 writers."""
-    folder = tmp_path_factory.mktemp("data") / "few"
+    return federated.open_folder(_few(tmp_path_factory.mktemp("data") / "few", name="few"))
+
+
+@pytest.fixture(scope="module")
+def home_of_few(tmp_path_factory) -> Path:
+    """A home whose Writers are the first 60, as is `few`: to generate all takes a quarter of a minute."""
+    home = tmp_path_factory.mktemp("home")
+    _few(home / "datasets" / writers.FOLDER, name="writers")
+    _few(home / "datasets" / "imported" / "few", name="few")
+    return home
+
+
+def _few(folder: Path, *, name: str) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
     few = writers.generate(FEW, lambda what, fraction: None)
-    federated.save(folder, few, name="few", num_classes=10, description=writers.DESCRIPTION)
-    return federated.open_folder(folder)
+    federated.save(folder, few, name=name, num_classes=10, description=writers.DESCRIPTION)
+    return folder
 
 
 @pytest.fixture(scope="session")

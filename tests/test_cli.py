@@ -17,7 +17,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from dpcore import limits
+from dpcore import datasets, limits
 from dpcore.cli import app, study
 from dpcore.hosting import Rules
 from dpcore.locks import lock
@@ -539,11 +539,11 @@ def assert_all_end(processes):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A home with the full population and a run of two rounds, through the command line."""
-    home = tmp_path_factory.mktemp("home")
+def trained(home_of_few):
+    """A home with a few writers and a run of two rounds, through the command line."""
+    home = home_of_few
     done = process(
-        *("train", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "0.5"),
+        *("train", "--dataset", "few", "--rounds", "2", "--clients-per-round", "20", "--noise-multiplier", "1"),
         *("--eval-every", "1", "--seed", "3", "--json"),
         home=home,
     )
@@ -580,8 +580,18 @@ def test_runs_are_listed_and_shown(trained):
 def started(home, engine):
     """A training long enough to be disturbed, once it has done its first rounds."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "dpcore", "train", "--rounds", "50000", "--clients-per-round", "20"]
-        + ["--noise-multiplier", "0.5", "--eval-every", "1000", "--engine", engine, "--json"],
+        [sys.executable, "-m", "dpcore", "train", "--dataset", "few", "--rounds", "50000"]
+        + [
+            "--clients-per-round",
+            "20",
+            "--noise-multiplier",
+            "0.5",
+            "--eval-every",
+            "1000",
+            "--engine",
+            engine,
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -618,18 +628,18 @@ def test_interrupt_stops_after_the_round_it_is_in(trained):
 def test_a_study_trains_reads_and_trains_the_final_run(trained, tmp_path):
     home, _ = trained
     done = process(
-        *("study", "run", "--noise", "0", "--noise", "0.3", "--clients", "20", "--rounds", "3"),
-        *("--tolerance", "0.9", "--target-epsilon", "30", "--json"),
+        *("study", "run", "--dataset", "few", "--noise", "0", "--noise", "1", "--clients", "20", "--rounds", "2"),
+        *("--tolerance", "0.9", "--target-epsilon", "4", "--json"),
         home=home,
     )
     (told,) = json_lines(done.stdout)
     assert done.returncode == 0, done.stderr
     assert told["status"] == "finished"
     *sweep, final = told["settings"]
-    assert [row["noise"] for row in sweep] == [0.0, 0.3]
-    assert final["noise"] / final["clients"] == pytest.approx(0.3 / 20)
-    assert final["epsilon"] <= 30
-    assert "Largest tolerable noise multiplier: 0.3 at 20 clients per round" in " ".join(told["reading"])
+    assert [row["noise"] for row in sweep] == [0.0, 1.0]
+    assert final["noise"] / final["clients"] == pytest.approx(1 / 20)
+    assert final["epsilon"] <= 4
+    assert "Largest tolerable noise multiplier: 1 at 20 clients per round" in " ".join(told["reading"])
     store = Store(home)
     spec = tmp_path / "study.json"
     spec.write_text(store.studies()[0].spec)
@@ -687,26 +697,30 @@ def test_what_was_lost_and_read_back_is_said_once_and_keeps_its_charge(tmp_path,
 @pytest.mark.slow
 def test_a_run_that_ends_with_a_loss_that_is_not_finite_says_so(trained, tmp_path):
     """The loudest plan that may be: its weights are finite, and what they make of an image is not."""
+    home = trained[0]
     loudest = PrivacyPlan(
+        population=datasets.num_users("few", home),
         noise_multiplier=limits.NOISE_MULTIPLIER.maximum,
         clipping=FixedClipping(clip_norm=limits.CLIP_NORM.maximum),
         clients_per_round=1,
         rounds=2,
     )
     fastest = TrainingPlan(
+        dataset="few",
+        dataset_fingerprint=datasets.fingerprint("few", home),
         client_learning_rate=limits.CLIENT_LEARNING_RATE.maximum,
         server_learning_rate=limits.SERVER_LEARNING_RATE.maximum,
         server_momentum=limits.SERVER_MOMENTUM.maximum,
         batch_size=1,
     )
     (tmp_path / "plan.json").write_text(Plan(privacy=loudest, training=fastest).to_json())
-    done = process("train", "--plan", str(tmp_path / "plan.json"), "--json", home=trained[0])
+    done = process("train", "--plan", str(tmp_path / "plan.json"), "--json", home=home)
     *rounds, last = json_lines(done.stdout)
     assert (done.returncode, last["status"], rounds[-1]["loss"]) == (0, "finished", "inf")
     assert last["message"].startswith("Diverged: the loss is not finite in round 2.")
     assert f"Warning: {last['message']}" in done.stderr
     assert all(np.isfinite([row["update_norm"], row["clip_norm"]]).all() for row in rounds[1:])
-    weights = np.load(trained[0] / "runs" / last["run_id"] / "weights.npz")
+    weights = np.load(home / "runs" / last["run_id"] / "weights.npz")
     assert all(np.isfinite(weights[name]).all() for name in weights.files)
 
 

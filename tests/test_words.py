@@ -102,7 +102,12 @@ def left(texts, replaced):
 
 @pytest.fixture(scope="module")
 def catalogue():
-    stored = {*older._OF_RUNS, *older._OF_FILES, *older._OF_DATA}  # as older versions worded them, for good
+    stored = {
+        *older._OF_RUNS,
+        *older._OF_STUDIES,
+        *older._OF_FILES,
+        *older._OF_DATA,
+    }  # as older versions worded them, for good
     with (language.LOCALE / "ja" / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return [message for message in read_po(file, locale="ja") if message.id and message.id not in stored]
 

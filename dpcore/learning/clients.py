@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import local_sgd, model, sampling
 from dpcore.learning.engine import Weights
+from dpcore.learning.loading import tf
 from dpcore.learning.shards import GROUP, Broadcast, Shard, ShardSum
 from dpcore.mechanisms.clipping import BLOCK, LARGEST_NORM, MARGIN
 from dpcore.plan import Plan

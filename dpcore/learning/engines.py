@@ -49,7 +49,7 @@ def create(
         InvalidValueError: If there is no engine of this name.
     """
     if check_name(name) == "tff":
-        from dpcore.learning.tff_engine import TffEngine
+        from dpcore.learning.tff.engine import TffEngine
 
         return TffEngine(plan, dataset, streams)
     from dpcore.learning.vectorized import Threads, VectorizedEngine

@@ -1,6 +1,6 @@
 """The architectures, in Keras. A script that trains on TFF alone has all that follows the import in it."""
 
-import tensorflow as tf
+from dpcore.learning.loading import tf
 
 
 def keras_model(name, width, classes, image_shape):

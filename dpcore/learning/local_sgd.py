@@ -5,9 +5,8 @@ int32 [clients, examples] and counts int32 [clients]; the examples beyond a clie
 return each client's update (trained minus server weights): float32 [clients, ...], in the order of the weights.
 """
 
-import tensorflow as tf
-
 from dpcore.learning import model
+from dpcore.learning.loading import tf
 from dpcore.plan import Plan
 
 # Steps of SGD that are kept in factored form before the weights of each client are written out.

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.datasets.importing import images
 from dpcore.learning import layers
 from dpcore.learning.engine import Weights
+from dpcore.learning.loading import tf
 from dpcore.plan import Plan
 
 # Threads take a part each (clients, examples) and compute it alone: less to wait for than many threads in

@@ -1,11 +1,13 @@
 """The loop over rounds, the same for every engine."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore.datasets import population
 from dpcore.datasets.federated import FederatedDataset
@@ -66,22 +68,43 @@ def run(
         InvalidValueError: If the plan accounts for another population than the data set has.
         DivergedError: If the model is not finite any more.
     """
-    privacy, streams = plan.privacy, streams or sampling.streams_of(plan)
-    population.check(dataset.name, dataset, privacy.population)
-    charged = replace(privacy, rounds=privacy.rounds + redrawn)
-    planned = accounting.epsilon(charged).value
+    rounds = plan.privacy.rounds
+    population.check(dataset.name, dataset, plan.privacy.population)
+    draw = functools.partial(
+        sampling.cohort, plan, streams=streams or sampling.streams_of(plan), fresh_coins=fresh_coins
+    )
+    spent = _epsilon_spent(plan, redrawn)
+    for report in _trained(plan, dataset, engine, draw, before_round, resume):
+        started = time.perf_counter()
+        last = report.round == rounds or stop_requested()
+        due = last or report.round % eval_every == 0
+        accuracy, loss = evaluate(report.weights) if due else (None, None)
+        seconds = report.seconds + time.perf_counter() - started
+        yield replace(report, accuracy=accuracy, loss=loss, epsilon=spent(report.round), seconds=seconds)
+        if last:
+            return
+
+
+def _trained(
+    plan: Plan,
+    dataset: FederatedDataset,
+    engine: Engine,
+    draw: Callable[[int], NDArray[np.int64]],
+    before_round: Callable[[int], None],
+    resume: tuple[Round, Any] | None,
+) -> Iterator[RoundReport]:
+    """Yields what each round makes of the model, before it is evaluated and accounted for; arguments as of `run`."""
     if resume is None:
-        first, state, clip_norm = 0, engine.initialize(), privacy.clipping.initial_clip_norm
+        first, state, clip_norm = 0, engine.initialize(), plan.privacy.clipping.initial_clip_norm
     else:
         first, state, clip_norm = resume[0].round + 1, resume[1], resume[0].clip_norm
-    for round_num in range(first, privacy.rounds + 1):
+    for round_num in range(first, plan.privacy.rounds + 1):
         started = time.perf_counter()
         size = update_norm = noise_norm = None
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
-            drawn = sampling.cohort(plan, round_num, streams, fresh_coins=fresh_coins)
-            cohort = dataset.trainers[drawn]
+            cohort = dataset.trainers[draw(round_num)]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
         weights = engine.model_weights(state)
@@ -90,26 +113,29 @@ def run(
                 f"Expected a finite model after round {round_num}, found one that float32 has no numbers for. What the "
                 "rounds before have learnt is kept. Try less noise per client or a smaller step."
             )
-        last = round_num == privacy.rounds or stop_requested()
-        due = last or round_num % eval_every == 0
-        accuracy, loss = evaluate(weights) if due else (None, None)
         yield RoundReport(
             round=round_num,
             weights=weights,
             state=state,
-            accuracy=accuracy,
-            loss=loss,
+            accuracy=None,
+            loss=None,
             clip_norm=clip_norm,
             cohort_size=size,
-            epsilon=planned
-            if round_num == privacy.rounds
-            else curves.epsilon_spent(charged, round_num + redrawn, planned=planned),
+            epsilon=0.0,
             seconds=time.perf_counter() - started,
             update_norm=update_norm,
             noise_norm=noise_norm,
         )
-        if last:
-            return
+
+
+def _epsilon_spent(plan: Plan, redrawn: int) -> Callable[[int], float]:
+    """Returns what tells the epsilon after a round, the rounds that were drawn a second time with it."""
+    rounds = plan.privacy.rounds
+    charged = replace(plan.privacy, rounds=rounds + redrawn)
+    planned = accounting.epsilon(charged).value
+    return lambda number: (
+        planned if number == rounds else curves.epsilon_spent(charged, number + redrawn, planned=planned)
+    )
 
 
 def _noise_norm(plan: Plan, clip_norm: float, weights: Weights) -> float:

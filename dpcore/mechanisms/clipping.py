@@ -41,7 +41,7 @@ def held(clip_norm: float) -> float:
 
 
 class Query(NamedTuple):
-    """A query of `dpcore.learning.bounded_query`, which clips, sums and adds noise, as plain data.
+    """A query of `dpcore.learning.tff.bounded_query`, which clips, sums and adds noise, as plain data.
 
     Attributes:
         name: That of its class.

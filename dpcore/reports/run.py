@@ -105,8 +105,8 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     values = {
         "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
-        "@QUERIES@": _after_imports("bounded_query", "import tensorflow_privacy as tfp\n"),
-        "@LAYERS@": _after_imports("layers", "import tensorflow as tf\n"),
+        "@QUERIES@": _after_imports("tff/bounded_query", "import tensorflow_privacy as tfp\n"),
+        "@LAYERS@": _after_imports("layers", "from dpcore.learning.loading import tf\n"),
         "@QUERY@": _call(*privacy.query),
         "@CLIENTS@": repr(float(privacy.clients_per_round)),
         "@ZEROING@": _zeroing() if privacy.zeroing else "",

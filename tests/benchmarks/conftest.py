@@ -8,31 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from dpcore.datasets import federated, writers
-
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory):
-    """A home whose Writers are the first 60."""
-    home = tmp_path_factory.mktemp("home")
-    few = writers.generate(60, lambda what, fraction: None)
-    folder = home / "datasets" / writers.FOLDER
-    folder.parent.mkdir()
-    federated.save(folder, few, name="writers", num_classes=10, description=writers.DESCRIPTION)
-    return home
-
-
 @pytest.fixture
-def smallest(home):
+def smallest(home_of_few):
     """Runs a benchmark, and returns what it prints."""
 
     def run(name, *options):
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", "--smallest", *options],
             cwd=ROOT,
-            env=os.environ | {"EPSILON_LAB_HOME": str(home)},
+            env=os.environ | {"EPSILON_LAB_HOME": str(home_of_few)},
             capture_output=True,
             text=True,
             timeout=900,

@@ -1,20 +1,19 @@
 """What browser tests share: a server as `make run` starts it, and a Chromium that tells of errors in the page."""
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from dpcore.runs.store import Store
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -25,16 +24,6 @@ FLAGS = (
 
 _PATIENCE = 60_000  # milliseconds: other tests use the same cores
 expect.set_options(timeout=_PATIENCE)
-
-
-def free_port() -> int:
-    """A port below those that the system deals out itself, in a part that is this test process's own."""
-    first = 20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    for port in random.sample(range(first, first + 1_000), 50):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("localhost", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @contextmanager

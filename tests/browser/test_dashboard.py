@@ -9,8 +9,9 @@ from dpcore.locks import lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.store import Store
-from tests.browser.conftest import box, control, free_port, go, press, serving, settled, typed
+from tests.browser.conftest import box, control, go, press, serving, settled, typed
 from tests.datasets.forms import small_files
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -58,12 +59,11 @@ def zoom(page: Page) -> list[float]:
     return shown_range(page)
 
 
-@pytest.mark.parametrize("path", ["accountant", "train"])
-def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path, path):
+def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path):
     cold = free_port()
     with serving(tmp_path, cold):
         page = browser.new_page()
-        page.goto(f"http://localhost:{cold}/{path}?noise_multiplier=0.75&clients_per_round=50")
+        page.goto(f"http://localhost:{cold}/train?noise_multiplier=0.75&clients_per_round=50")
         expect(page.get_by_text("2.506").first).to_be_visible()
         links = page.get_by_test_id("stSidebar").get_by_role("link")
         expect(links).to_have_text(["Learn", "Accountant", "Data", "Train", "Study", "Frontier", "Runs", "Ledger"])

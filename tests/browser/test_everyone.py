@@ -6,7 +6,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from dpcore import datasets
 from dpcore.language import LANGUAGES
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
@@ -37,9 +36,13 @@ CONTRASTS = """selectors => selectors.map(one => document.querySelector(one)).fi
 
 
 @pytest.fixture(scope="module")
+def home(home_of_few):
+    return home_of_few
+
+
+@pytest.fixture(scope="module")
 def filled(home):
     """A store in which pages have something to show: data, a finished run and one that failed."""
-    datasets.load("writers", home)
     store = Store(home)
     for status, noise in (("finished", 1.2), ("finished", 0.75), ("failed", 0.5)):
         plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=120, rounds=2))

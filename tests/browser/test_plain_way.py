@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.browser.conftest import ROOT, answering, free_port, settled
+from tests.browser.conftest import ROOT, answering, settled
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 _PLAIN_WAY = (ROOT / "README.md").read_text().split("The plain way")[1]

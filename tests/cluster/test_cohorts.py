@@ -8,16 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from dpcore.cluster import certificates, status
 from dpcore.cluster.configuration import TLS_FILES, ClusterConfiguration
 from dpcore.errors import ClusterError, RoundAbandonedError
 from dpcore.learning import shards
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +31,14 @@ class Cluster:
     """A scheduler and workers in processes of their own, as an operator starts them."""
 
     def __init__(self, folder: Path):
-        self.folder, self.processes = folder, []
+        self.folder, self.processes, self.workers = folder, [], {}
         certificates.make(folder / "tls")
         authority, certificate, key = (str(folder / "tls" / name) for name in TLS_FILES)
         self._tls = ["--tls-ca-file", authority, "--tls-cert", certificate, "--tls-key", key, "--protocol", "tls"]
         self._local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
         told = folder / "scheduler.json"
-        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(told))
+        self.port = str(free_port())
+        self.scheduler = self.start("scheduler", "--port", self.port, "--scheduler-file", str(told))
         until(lambda: told.exists() and told.read_text().endswith("}"))  # it is written a moment after it is there
         address = json.loads(told.read_text())["address"]
         self.configuration = ClusterConfiguration(address=address, tls=str(folder / "tls"))
@@ -51,15 +53,19 @@ class Cluster:
         return self.processes[-1]
 
     def worker(self, name: str, *more: str, cwd: Path = ROOT) -> subprocess.Popen:
-        return self.start(
+        self.workers[name] = self.start(
             "worker", self.configuration.address, "--name", name, "--nthreads", "1", "--no-nanny", *more, cwd=cwd
         )
+        return self.workers[name]
 
-    def stop_workers(self) -> None:
-        for process in self.processes:
-            if process is not self.scheduler:
+    def only(self, *names: str) -> list[subprocess.Popen]:
+        """Ends all other workers, and returns these: those that run go on, since each takes seconds to start."""
+        for name in list(self.workers):
+            if name not in names or self.workers[name].poll() is not None:
+                process = self.workers.pop(name)
                 process.kill()
                 process.wait()
+        return [self.workers[name] if name in self.workers else self.worker(name) for name in names]
 
     def close(self) -> None:
         for process in reversed(self.processes):
@@ -101,6 +107,7 @@ def on(cluster, plan, few_writers, tmp_path):
 
     def make(said=None, stop_requested=lambda: False, folder=tmp_path):
         connect = Opener(cluster.configuration)
+        until(lambda: answers(connect))  # within seconds, or it is asked again: the machine may be busy
 
         def computes(clients):
             cohorts = ClusterCohorts(
@@ -121,7 +128,7 @@ def on(cluster, plan, few_writers, tmp_path):
     yield make
     for cohorts, connect in made:
         cohorts.close()
-        connect().close()
+        connect.close()
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +150,13 @@ def until(happens, seconds=_PATIENCE, what=lambda: ""):
     while not happens():
         assert time.monotonic() < give_up, what()
         time.sleep(0.05)
+
+
+def answers(connect) -> bool:
+    with suppress(ClusterError):
+        connect()
+        return True
+    return False
 
 
 def test_a_round_without_any_worker_waits_says_so_and_can_be_stopped(on, expected):
@@ -233,8 +247,7 @@ def test_a_worker_with_other_code_is_refused_and_gets_nothing(on, cluster, expec
     shutil.copytree(ROOT / "dpcore", other / "dpcore", ignore=shutil.ignore_patterns("__pycache__"))
     with (other / "dpcore" / "rng.py").open("a") as file:
         file.write("# another version\n")
-    if not any(psutil.pid_exists(one.pid) and one.poll() is None for one in cluster.processes[1:]):
-        cluster.worker("right")
+    cluster.only("late")
     process = cluster.worker("wrong", cwd=other)
     said, state = [], expected[0]
     shared = on(said)
@@ -258,8 +271,8 @@ def test_two_threads_of_one_worker_and_two_runs_on_it_compute_the_same_bits(
 ):
     """And a run beats while results come: it is not taken for hung when its rounds grow longer."""
     monkeypatch.setattr("dpcore.cluster.cohorts._BEAT_SECONDS", 0.0)
-    cluster.stop_workers()
-    cluster.worker("threads", "--nthreads", "2")
+    cluster.only()
+    cluster.worker("one", "--nthreads", "2")
     said, boxes = [], [[], []]
     beside = tmp_path / "beside"
     beside.mkdir()
@@ -275,7 +288,7 @@ def test_two_threads_of_one_worker_and_two_runs_on_it_compute_the_same_bits(
     for (state,) in boxes:
         assert same(engine, state, expected[1])
     (worker,) = [one for one in status.read(tmp_path).workers if one.state != "gone"]
-    assert worker.name == "threads"
+    assert worker.name == "one"
     assert said[-2:] == ["", ""]
 
 
@@ -283,8 +296,7 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
     on, cluster, expected, engine, monkeypatch
 ):
     """As a faulty machine may answer: more than clipped updates can be would not be hidden by the noise."""
-    cluster.stop_workers()
-    cluster.worker("faulty")
+    cluster.only("one")
     said, stop = [], []
     shared = on(said, stop_requested=lambda: bool(stop))
 
@@ -300,9 +312,9 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
     box = []
     thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
     thread.start()
-    until(lambda: said and "faulty was refused: it answered with a sum that" in said[-1])
+    until(lambda: said and "one was refused: it answered with a sum that" in said[-1])
     monkeypatch.undo()
-    cluster.worker("right")
+    cluster.worker("two")
     thread.join(_PATIENCE)
     assert same(engine, box[0], expected[1])
 
@@ -310,8 +322,7 @@ def test_a_sum_that_is_too_long_is_refused_with_its_worker_and_moves_nothing(
 def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_the_run(
     on, cluster, expected, engine, monkeypatch, tmp_path
 ):
-    cluster.stop_workers()
-    cluster.worker("bad"), cluster.worker("good")
+    cluster.only("one", "two")
 
     def fails(everywhere):
         def compute(key, broadcast, batch):
@@ -319,7 +330,7 @@ def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_
 
             from dpcore.cluster import work
 
-            if everywhere or get_worker().name == "bad":
+            if everywhere or get_worker().name == "one":
                 raise MemoryError("no room")
             return work.compute(key, broadcast, batch)
 
@@ -330,16 +341,15 @@ def test_a_worker_that_fails_is_left_out_and_a_shard_that_fails_everywhere_ends_
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
     for _ in range(3):
         assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
-    (bad,) = [one for one in status.read(tmp_path).workers if one.name == "bad"]
+    (bad,) = [one for one in status.read(tmp_path).workers if one.name == "one"]
     assert (bad.state, bad.reason, bad.shards) == ("refused", "it could not compute: MemoryError: no room", 0)
     monkeypatch.setattr("dpcore.cluster.cohorts.work.compute", fails(everywhere=True))
-    with pytest.raises(ClusterError, match="found an error 3 times, at last from good: MemoryError"):
+    with pytest.raises(ClusterError, match="found an error 3 times, at last from two: MemoryError"):
         shared.next(expected[0], COHORTS[0], 1)
 
 
 def test_a_worker_that_hangs_is_waited_for_once_and_not_in_every_round(on, cluster, expected, engine, tmp_path):
-    cluster.stop_workers()
-    hangs, _ = cluster.worker("hangs"), cluster.worker("well")
+    hangs, _ = cluster.only("one", "two")
     shared = on()
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
     for _ in range(3):
@@ -350,7 +360,7 @@ def test_a_worker_that_hangs_is_waited_for_once_and_not_in_every_round(on, clust
         assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
         again.append(status.read(tmp_path).again)
     assert 0 < again[0] == again[1] == again[2]  # what it had was done elsewhere, and it was given nothing more
-    (seen,) = [one for one in status.read(tmp_path).workers if one.name == "hangs"]
+    (seen,) = [one for one in status.read(tmp_path).workers if one.name == "one"]
     assert (seen.state, seen.reason) == ("preparing", "it takes far longer than the others")
     hangs.send_signal(signal.SIGCONT)
     until(lambda: len(ready(shared, tmp_path, expected[0])) == 2)
@@ -361,8 +371,7 @@ def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monke
     monkeypatch.setattr(
         "dpcore.cluster.cohorts.work.compute", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
     )
-    cluster.stop_workers()
-    first = cluster.worker("one")
+    (first,) = cluster.only("one")
 
     def follow():  # one after the other: each is given every shard
         first.wait()
@@ -377,8 +386,7 @@ def test_clients_that_kill_every_worker_end_the_run(on, cluster, expected, monke
 
 def test_nobody_has_to_wait_for_a_worker_or_a_scheduler_that_hangs(on, cluster, expected, monkeypatch):
     monkeypatch.setattr("dpcore.cluster.cohorts._SILENT_SECONDS", 1.0)
-    cluster.stop_workers()
-    worker = cluster.worker("hangs")
+    (worker,) = cluster.only("hangs")
     said, stop = [], []
     shared = on(said, stop_requested=lambda: bool(stop))
     shared.next(expected[0], COHORTS[0], 1)
@@ -404,14 +412,14 @@ def test_a_scheduler_that_is_lost_is_waited_for(on, cluster, expected, engine):
     """Killed in the middle of a round, and started again at its address; its workers end with it, new ones come."""
     said, box = [], []
     shared = on(said)
-    if not any(one.poll() is None for one in cluster.processes[1:]):
-        cluster.worker("before")
+    cluster.only("before")  # one that is there may be about to leave a scheduler that hung
     assert same(engine, shared.next(expected[0], COHORTS[0], 1)[0], expected[1])
     cluster.scheduler.kill()
+    cluster.scheduler.wait()
     thread = threading.Thread(target=lambda: box.append(shared.next(expected[0], COHORTS[0], 1)[0]))
     thread.start()
     until(lambda: "scheduler" in said[-1])
-    cluster.scheduler = cluster.start("scheduler", "--port", cluster.configuration.address.rsplit(":", 1)[1])
+    cluster.scheduler = cluster.start("scheduler", "--port", cluster.port)
     cluster.worker("after")
     thread.join(_PATIENCE)
     assert same(engine, box[0], expected[1])
@@ -422,10 +430,9 @@ def test_a_wrong_address_and_a_stranger_without_certificates_are_told_within_sec
     from dpcore.cluster.connection import connect
 
     certificates.make(tmp_path / "strangers")
-    port = cluster.configuration.address.rsplit(":", 1)[1]
     strangers = [
         ClusterConfiguration(address="tcp://127.0.0.1:1"),
-        ClusterConfiguration(address=f"tcp://127.0.0.1:{port}"),
+        ClusterConfiguration(address=f"tcp://127.0.0.1:{cluster.port}"),
         ClusterConfiguration(address=cluster.configuration.address, tls=str(tmp_path / "strangers")),
         ClusterConfiguration(address=cluster.configuration.address),
     ]

@@ -17,7 +17,7 @@ from distributed.core import Server
 from dpcore.cluster import certificates, connection
 from dpcore.cluster.configuration import INSECURE, ClusterConfiguration
 from dpcore.errors import ClusterError
-from tests.browser.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

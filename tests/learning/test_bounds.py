@@ -116,7 +116,7 @@ def test_no_clipped_update_is_longer_than_the_clip_norm_in_tff():
     """What TFF maps over the clients, without its runtime: thousands of users in seconds."""
     import tensorflow as tf
 
-    from dpcore.learning.bounded_query import BoundedSumQuery
+    from dpcore.learning.tff.bounded_query import BoundedSumQuery
 
     for size, clip_norms in ((7850, CLIP_NORMS), (200_000, CLIP_NORMS[2:3])):
         for clip_norm in clip_norms:
@@ -137,7 +137,8 @@ def test_what_leaves_tffs_aggregator_is_no_longer_than_the_clip_norm(small_plan,
     """With one client expected, the average is the sum; and of one update, that is what clipping leaves of it."""
     import tensorflow_federated as tff
 
-    from dpcore.learning import tff_engine, tff_process
+    from dpcore.learning.tff import engine as tff_engine
+    from dpcore.learning.tff import process as tff_process
 
     tff_process.start()
     plan = with_privacy(small_plan, noise_multiplier=0.0, clients_per_round=1, clipping=clipping)

@@ -69,8 +69,9 @@ def noise_free(small_plan, with_privacy):
     return with_privacy(small_plan, noise_multiplier=0.0)
 
 
-@pytest.mark.parametrize("dataset", ["few_writers", "float_table"])
-@pytest.mark.parametrize("clipping", [AdaptiveClipping(), FixedClipping(clip_norm=0.05)], ids=["adaptive", "fixed"])
+@pytest.mark.parametrize(
+    ("dataset", "clipping"), [("few_writers", AdaptiveClipping()), ("float_table", FixedClipping(clip_norm=0.05))]
+)
 def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, clipping, dataset, request):
     """Ordinary, empty, single and full cohorts; last batches are short, and in the table users have no examples."""
     noise_free, dataset = with_privacy(noise_free, clipping=clipping), request.getfixturevalue(dataset)
@@ -83,30 +84,6 @@ def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, c
         assert metrics.clip_norm == pytest.approx(clip, rel=1e-5)
         for ours, theirs in zip(engine.model_weights(state), weights, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=2e-6)
-
-
-def test_noise_has_the_planned_scale_on_value_and_clip(make_engine, noise_free, few_writers, with_privacy):
-    """Rounds without users show the noise alone: its scale to a few percent, far from 2/3 or 3/2 of it."""
-    plan = with_privacy(noise_free, noise_multiplier=0.6)
-    engine = make_engine(plan, few_writers)
-    state = engine.initialize()
-    nobody = np.array([], np.int64)
-    previous, momentum, clip, steps = engine.model_weights(state), None, 0.1, []
-    for round_num in range(1, 121):
-        state, metrics = engine.next(state, nobody, round_num)
-        weights = engine.model_weights(state)
-        moved = np.concatenate([(w - p).ravel() for w, p in zip(weights, previous, strict=True)])
-        fresh = moved if momentum is None else moved - 0.9 * momentum
-        previous, momentum = weights, moved
-        if round_num <= 3:
-            expected = plan.privacy.value_noise_multiplier * clip / plan.privacy.clients_per_round
-            assert fresh.std() == pytest.approx(expected, rel=0.02)
-            assert abs(fresh.mean()) < 5 * expected / np.sqrt(fresh.size)
-        steps.append(np.log(metrics.clip_norm / clip))
-        clip = metrics.clip_norm
-    expected = 0.2 * plan.privacy.clipped_count_stddev / plan.privacy.clients_per_round
-    assert np.std(steps) == pytest.approx(expected, rel=0.25)
-    assert abs(np.mean(steps)) < 4 * expected / np.sqrt(len(steps))
 
 
 def test_a_fixed_clip_leaves_all_noise_to_the_updates(make_engine, noise_free, few_writers, with_privacy):
@@ -161,7 +138,8 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
     """As TFF ships it, one such user makes the aggregate not-a-number for everybody."""
     import tensorflow_federated as tff
 
-    from dpcore.learning import tff_engine, tff_process
+    from dpcore.learning.tff import engine as tff_engine
+    from dpcore.learning.tff import process as tff_process
 
     tff_process.start()
     process = tff_engine.aggregator(noise_free).create(tff.TensorType(np.float32, [3]))

@@ -30,7 +30,8 @@ def evaluate(weights):
     return 0.5, float(weights[0])
 
 
-def test_rounds_evaluations_and_epsilon(small_plan, few_writers):
+def test_rounds_evaluations_and_epsilon(small_plan, few_writers, with_privacy):
+    small_plan = with_privacy(small_plan, noise_multiplier=0.9)
     reports = list(training.run(small_plan, few_writers, CountingEngine(), evaluate, eval_every=2))
     assert [r.round for r in reports] == [0, 1, 2, 3]
     assert [r.accuracy for r in reports] == [0.5, None, 0.5, 0.5]

@@ -16,13 +16,24 @@ def test_every_check_passes():
     assert not [check for check in checks if not check.passed]
 
 
+@pytest.fixture(scope="module")
+def plan():
+    from dpcore.learning import verification
+
+    return verification._plan(noise_multiplier=0.6)
+
+
+@pytest.fixture(scope="module")
+def engine(plan, few_writers):
+    from dpcore.learning import engines
+
+    return engines.create("vectorized", plan, few_writers)
+
+
 @pytest.mark.parametrize("factor", [2 / 3, 3 / 2])
 @pytest.mark.parametrize("part", ["value", "count"])
-def test_noise_that_is_wrong_by_a_third_is_found(few_writers, factor, part):
-    from dpcore.learning import engines, verification
-
-    plan = verification._plan(noise_multiplier=0.6)
-    engine = engines.create("vectorized", plan, few_writers)
+def test_noise_that_is_wrong_by_a_third_is_found(plan, engine, factor, part):
+    from dpcore.learning import verification
 
     class Wrong:
         """Runs another plan than the one that it is checked against."""

@@ -146,6 +146,21 @@ def test_a_link_to_the_page_that_is_open_sets_what_it_names():
     assert pages.number(test.run(), "rounds").value == 50
 
 
+@pytest.mark.parametrize("name", ["accountant", "train", "study"])
+def test_a_browser_that_was_told_nothing_of_a_run_is_told_by_the_next_and_only_then(name):
+    """Whoever asks for a page anew before it is there: Streamlit throws away what the first run had to tell."""
+    first = pages.page(name, **POINT)
+    test = pages.AppTest.from_file(str(pages.APP), default_timeout=300)
+    test._session_state = first._session_state  # the same session, of whose controls this browser has none
+    test.query_params.update(first.query_params)
+    test.switch_page(f"pages/{name}.py").run()
+    told = {one.key: one.proto.set_value for one in (*test.number_input, *test.radio)}
+    assert {key: told.get(key) for key in first.query_params} == dict.fromkeys(first.query_params, True)
+    test.run()  # by now it has them, and what is typed meanwhile is not written over
+    assert pages.number(test, "Clip norm").value == 0.3
+    assert not [one.key for one in test.number_input if one.proto.set_value]
+
+
 def test_what_was_solved_for_comes_along():
     test = pages.page("accountant", solve="clients")
     assert test.query_params == {"solve": "clients"}

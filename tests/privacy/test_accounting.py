@@ -49,8 +49,10 @@ def test_there_are_golden_cases():
 
 @pytest.mark.parametrize("case", EPSILONS, ids=lambda case: case["id"])
 def test_golden_epsilon(case):
-    answer = accounting.account(plan(case["inputs"]))
-    if case["accountant"] == "RDP":
+    # RDP has no grid, so PLD beside it may have the coarse one.
+    rdp = case["accountant"] == "RDP"
+    answer = accounting.account(plan(case["inputs"]), Precision.PREVIEW if rdp else Precision.REPORTED)
+    if rdp:
         # Our pad against cancellation is absolute, and shows where epsilon is tiny.
         assert close(answer.rdp.value, case) or 0 < answer.rdp.value - case["expected"] < 1e-6
     else:
@@ -88,10 +90,10 @@ def test_rdp_stands_in_where_pld_cannot_answer():
 SWEEPS = {
     # Through the least noise of the library's PLD and through its largest epsilon, by RDP; each both ways.
     "noise": [{"clients_per_round": 100, "noise_multiplier": z} for z in np.geomspace(0.148, 0.168, 7).tolist()],
-    "one round": [{"rounds": 1, "noise_multiplier": z} for z in np.geomspace(0.147, 0.153, 5).tolist()],
+    "one round": [{"rounds": 1, "noise_multiplier": z} for z in np.geomspace(0.147, 0.153, 4).tolist()],
     "rare": [
         {"population": 10**9, "rounds": 5000, "delta": 1e-6, "noise_multiplier": z}
-        for z in np.geomspace(0.145, 0.155, 5).tolist()
+        for z in np.geomspace(0.145, 0.155, 4).tolist()
     ],
     "rounds": [{"noise_multiplier": 0.3, "rounds": r} for r in np.geomspace(2000, 6000, 6).astype(int).tolist()],
     # Through its least delta, also that of many rounds.
@@ -241,7 +243,7 @@ def random_plans(count):
         )
 
 
-@pytest.mark.parametrize("made", random_plans(25), ids=lambda p: f"{p.noise_multiplier:.2g}-{p.rounds}")
+@pytest.mark.parametrize("made", random_plans(12), ids=lambda p: f"{p.noise_multiplier:.2g}-{p.rounds}")
 def test_epsilon_falls_with_noise_delta_and_population_and_grows_with_rounds(made):
     def both(**values):
         found = accounting.account(replace(made, **values), Precision.PREVIEW)
@@ -297,9 +299,15 @@ def test_cancellation_is_never_a_perfect_guarantee():
     assert accounting.account(tiny).rdp.value > max(0.03, library.get_epsilon(tiny.delta))
 
 
-@pytest.mark.parametrize("order", [2, 5, 32, 63, 512])
 @pytest.mark.parametrize(("q", "z"), [(1e-6, 30.0), (1e-3, 1.0), (0.035, 1.2), (0.3, 5.0), (0.9, 40.0)])
-def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
+def test_renyi_divergences_are_never_below_the_true_ones(q, z):
+    found = accounting.round_rdp(SampledGaussian(z, q))
+    for order in (2, 5, 32, 63, 512):
+        exact = exact_divergence(order, q, z)
+        assert exact <= found[accounting.RDP_ORDERS.index(order)] <= exact * (1 + 1e-6) + 2e-12
+
+
+def exact_divergence(order, q, z):
     """The binomial sum of Mironov et al. (2019), section 3.3, with 60 digits."""
     with mpmath.workdps(60):
         exact_q, exact_z = mpmath.mpf(q), mpmath.mpf(z)
@@ -310,15 +318,13 @@ def test_renyi_divergences_are_never_below_the_true_ones(order, q, z):
             * mpmath.exp((k * k - k) / (2 * exact_z**2))
             for k in range(order + 1)
         )
-        exact = float(mpmath.log(total) / (order - 1))
-    found = accounting.round_rdp(SampledGaussian(z, q))[accounting.RDP_ORDERS.index(order)]
-    assert exact <= found <= exact * (1 + 1e-6) + 2e-12
+        return float(mpmath.log(total) / (order - 1))
 
 
 @pytest.mark.parametrize("noise", [1e-152, 3e-154, 1e-200, 1e-5, 0.0009])
 def test_almost_no_noise_is_refused(noise):
     """dp-accounting overflows there: it answers 0, hangs, or fails."""
-    with pytest.raises(InvalidValueError, match="use 0, which says so"):
+    with pytest.raises(InvalidValueError, match="use 0, which is reported as no privacy"):
         PrivacyPlan(noise_multiplier=noise)
 
 
@@ -345,7 +351,7 @@ class Overflowed:
 def test_epsilon_never_falls_with_rounds_and_never_rises_with_noise():
     by_round = [e.value for e in accounting.epsilon_by_round(PrivacyPlan(), [0, 1, 2, 10, 100, 1000])]
     assert by_round == sorted(by_round)
-    by_noise = [accounting.epsilon(PrivacyPlan(noise_multiplier=z)).value for z in (0.3, 0.5, 1, 2, 5, 10)]
+    by_noise = [accounting.epsilon(PrivacyPlan(noise_multiplier=z)).value for z in (0.8, 1, 2, 5, 10)]
     assert by_noise == sorted(by_noise, reverse=True)
 
 

@@ -85,7 +85,7 @@ def test_golden_gaussian(case):
 @pytest.mark.parametrize("noise", [(0.15, 1), (1, 30), (30, 1000)])
 def test_rdp_is_never_below_the_library_and_hardly_above(noise):
     rng = np.random.default_rng(1)
-    settings = [draw(rng, noise=noise) for _ in range(60)]
+    settings = [draw(rng, noise=noise) for _ in range(40)]
     settings += [setting | {"sampling_prob": 1 - setting["sampling_prob"]} for setting in settings[:20]]
     expected = np.array([library_rdp(**setting) for setting in settings])
     got = curves.rdp_epsilons(**{name: [setting[name] for setting in settings] for name in TUTORIAL})
@@ -136,10 +136,10 @@ def held_to_the_library(setting: dict, grid: float = 1e-4) -> None:
     assert close <= (1.0002 if delta > 3e-13 * rounds else 1.02) * expected + 1e-5, setting
 
 
-@pytest.mark.parametrize(("noise", "times"), [((0.3, 0.8), 16), ((0.8, 3), 40), ((3, 1000), 60)])
+@pytest.mark.parametrize(("noise", "times"), [((0.3, 0.8), 8), ((0.8, 3), 20), ((3, 1000), 40)])
 def test_pld_is_never_below_the_library_and_hardly_above(noise, times):
     rng = np.random.default_rng(2)
-    settings = [setting for setting in (draw(rng, noise=noise) for _ in range(4 * times)) if affordable(**setting)]
+    settings = [setting for setting in (draw(rng, noise=noise) for _ in range(8 * times)) if affordable(**setting)]
     assert len(settings) >= times
     for setting in settings[:times]:
         held_to_the_library(setting)
@@ -148,8 +148,8 @@ def test_pld_is_never_below_the_library_and_hardly_above(noise, times):
 def test_profiles_are_held_to_the_librarys():
     rng = np.random.default_rng(5)
     settings = [draw(rng, noise=(0.3, 30)) | {"delta": 1e-6} for _ in range(60)]
-    settings = [setting for setting in settings if affordable(**setting, grid=4e-4)][:6]
-    assert len(settings) == 6
+    settings = [setting for setting in settings if affordable(**setting, grid=4e-4)][:3]
+    assert len(settings) == 3
     for setting in settings:
         delta, rounds = setting.pop("delta"), setting["rounds"]
         pld = library_pld(*setting.values(), 1e-4)
@@ -166,7 +166,7 @@ def test_pld_on_the_librarys_own_grid():
     rng = np.random.default_rng(3)
     settings = [draw(rng, noise=(1, 1000), prob=(1e-7, 1)) for _ in range(300)]
     fine = [s for s in settings if s["sampling_prob"] / s["noise_multiplier"] < 1e-3 and affordable(**s)]
-    for setting in fine[:60]:
+    for setting in fine[:30]:
         for delta in (setting["delta"], 1e-5, 1e-2):
             held_to_the_library(setting | {"delta": max(delta, 3e-13 * setting["rounds"])})
 
@@ -176,7 +176,7 @@ def test_pld_with_little_noise():
     rng = np.random.default_rng(4)
     settings = [draw(rng, noise=(0.15, 0.3), prob=(1e-2, 0.99)) for _ in range(40)]
     settings = [s | {"rounds": 1 + s["rounds"] % 30} for s in settings]
-    for setting in settings[:6]:
+    for setting in settings[:3]:
         held_to_the_library(setting, grid=1e-3)
 
 

@@ -1,5 +1,6 @@
 """A round's losses against its exact hockey-stick divergence, with many digits: the same at each loss of the grid."""
 
+import itertools
 import math
 
 import mpmath
@@ -21,8 +22,6 @@ def exact_delta(noise, prob, side, epsilon):
         return mixed - mpmath.exp(epsilon) * absent if side == 1 else absent - mpmath.exp(epsilon) * mixed
 
 
-@pytest.mark.parametrize("side", [1, -1])
-@pytest.mark.parametrize("tail", [1e-12, 1e-150])
 @pytest.mark.parametrize(
     ("noise", "prob"),
     [
@@ -36,7 +35,12 @@ def exact_delta(noise, prob, side, epsilon):
         (5.0, 1.0),
     ],
 )
-def test_a_grid_has_the_exact_delta_at_each_of_its_losses(noise, prob, side, tail):
+def test_a_grid_has_the_exact_delta_at_each_of_its_losses(noise, prob):
+    for side, tail in itertools.product((1, -1), (1e-12, 1e-150)):
+        held_to_the_exact_delta(noise, prob, side, tail)
+
+
+def held_to_the_exact_delta(noise, prob, side, tail):
     with np.errstate(all="ignore"):
         step = reach(noise, prob, side, tail) / 300
         found = losses((noise, prob, 1), side, tail, step)

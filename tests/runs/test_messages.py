@@ -96,7 +96,7 @@ def test_what_a_run_does_and_how_it_ended_is_stored_by_its_key(store):
     }
     message = store.run(run_id).message
     assert (message, japanese(message)) == ("Reading the data: 50%", "データを読み込んでいます: 50%")
-    runner.step(store, runner.Watched())  # nobody has its lock
+    runner.step(store, runner.StartedWorkers())  # nobody has its lock
     message = store.run(run_id).message
     assert message == "The worker is gone (killed, or a restart). All rounds up to 0 are kept."
     assert "{round}" in stored(store, "SELECT message FROM runs")

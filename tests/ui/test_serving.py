@@ -32,13 +32,14 @@ from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.ui.server import plotly_js, serve
 from tests.browser import conftest
-from tests.browser.conftest import browser, control, free_port, go, press  # noqa: F401
+from tests.browser.conftest import browser, control, go, press  # noqa: F401
+from tests.ports import free_port
 from tests.runs.damage import train
 from tests.ui import openid
 
 pytestmark = pytest.mark.slow
 LOOPBACK, EVERYWHERE = "0100007F", "00000000"
-COOKIE_SECRET, ISSUER = "only the server knows it " * 2, "https://provider.example"
+COOKIE_SECRET = "only the server knows it " * 2
 
 
 @contextlib.contextmanager
@@ -254,9 +255,19 @@ def login_settings(folder, port, provider_url):
     return settings
 
 
-def signed_in(browser, port, subject, secret=COOKIE_SECRET):  # noqa: F811
+@pytest.fixture(scope="module")
+def signing(tmp_path_factory):
+    """A dashboard for who signs in, with a run of whoever has the machine; and where they sign in."""
+    home, port = tmp_path_factory.mktemp("signing"), free_port()
+    done(home, "")
+    with openid.providing() as provider:
+        with serving(home, "--login", str(login_settings(home, port, provider.url)), port=port):
+            yield home, port, provider.url
+
+
+def signed_in(browser, port, issuer, subject, secret=COOKIE_SECRET):  # noqa: F811
     """A browser that comes back with the cookie that Streamlit gave it when somebody signed in."""
-    told = {"iss": ISSUER, "sub": subject, "name": subject.title(), "is_logged_in": True}
+    told = {"iss": issuer, "sub": subject, "name": subject.title(), "is_logged_in": True}
     value = create_signed_value(
         secret, "_streamlit_user", json.dumps(told | {"origin": f"http://localhost:{port}"})
     )
@@ -265,36 +276,34 @@ def signed_in(browser, port, subject, secret=COOKIE_SECRET):  # noqa: F811
     return context
 
 
-def test_only_who_is_signed_in_is_let_in_and_is_known_in_every_browser(browser, tmp_path):  # noqa: F811
-    theirs, port = done(tmp_path, ""), free_port()
-    with serving(tmp_path, "--login", str(login_settings(tmp_path, port, ISSUER)), port=port):
-        for stranger in (browser.new_context(), signed_in(browser, port, "ada", secret="guessed" * 6)):
-            page = runs_page(stranger, port, theirs)
-            expect(control(page, "sign_in")).to_be_visible()
-            expect(page.get_by_text("sign in to use it")).to_be_visible()
-            expect(control(page, "retry")).to_have_count(0)
-        ada = runs_page(signed_in(browser, port, "ada"), port, theirs)
-        expect(ada.get_by_text("Signed in as Ada")).to_be_visible()
-        hers = run_again(tmp_path, ada)
-        assert hers.owner == hosting.owner_by_login(ISSUER, "ada")
-        elsewhere = runs_page(signed_in(browser, port, "ada"), port, hers.run_id)
-        expect(control(elsewhere, "delete_run")).to_be_visible()
-        bob = runs_page(signed_in(browser, port, "bob"), port, hers.run_id)
-        expect(control(bob, "retry")).to_be_visible()
-        expect(control(bob, "delete_run")).to_have_count(0)
-        press(elsewhere, "sign_out")
-        expect(elsewhere.get_by_text("sign in to use it")).to_be_visible()
+def test_only_who_is_signed_in_is_let_in_and_is_known_in_every_browser(browser, signing):  # noqa: F811
+    home, port, issuer = signing
+    theirs = Store(home).runs()[-1].run_id
+    for stranger in (browser.new_context(), signed_in(browser, port, issuer, "ida", secret="guessed" * 6)):
+        page = runs_page(stranger, port, theirs)
+        expect(control(page, "sign_in")).to_be_visible()
+        expect(page.get_by_text("sign in to use it")).to_be_visible()
+        expect(control(page, "retry")).to_have_count(0)
+    ida = runs_page(signed_in(browser, port, issuer, "ida"), port, theirs)
+    expect(ida.get_by_text("Signed in as Ida")).to_be_visible()
+    hers = run_again(home, ida)
+    assert hers.owner == hosting.owner_by_login(issuer, "ida")
+    elsewhere = runs_page(signed_in(browser, port, issuer, "ida"), port, hers.run_id)
+    expect(control(elsewhere, "delete_run")).to_be_visible()
+    bob = runs_page(signed_in(browser, port, issuer, "bob"), port, hers.run_id)
+    expect(control(bob, "retry")).to_be_visible()
+    expect(control(bob, "delete_run")).to_have_count(0)
+    press(elsewhere, "sign_out")
+    expect(elsewhere.get_by_text("sign in to use it")).to_be_visible()
 
 
-def test_signing_in_at_a_provider(browser, tmp_path):  # noqa: F811
-    theirs, port = done(tmp_path, ""), free_port()
-    with openid.providing() as provider:
-        settings = login_settings(tmp_path, port, provider.url)
-        with serving(tmp_path, "--login", str(settings), port=port):
-            context = browser.new_context()
-            page = runs_page(context, port, theirs)
-            press(page, "sign_in")
-            expect(page.get_by_text("Signed in as Ada")).to_be_visible()
-            expect(page).to_have_url(re.compile(f"/runs.*runs={theirs}"))  # where they wanted to go
-            hers = run_again(tmp_path, runs_page(context, port, theirs))
-            assert hers.owner == hosting.owner_by_login(provider.url, "ada")
+def test_signing_in_at_a_provider(browser, signing):  # noqa: F811
+    home, port, issuer = signing
+    theirs = Store(home).runs()[-1].run_id
+    context = browser.new_context()
+    page = runs_page(context, port, theirs)
+    press(page, "sign_in")
+    expect(page.get_by_text("Signed in as Ada")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/runs.*runs={theirs}"))  # where they wanted to go
+    hers = run_again(home, runs_page(context, port, theirs))
+    assert hers.owner == hosting.owner_by_login(issuer, "ada")

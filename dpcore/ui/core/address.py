@@ -43,6 +43,7 @@ class _Point:
         solved: Numbers that this page has found, for those to come.
         shown: The controls of this page so far, and the value of each that need not be written.
         coming: What controls take on in the next run: in this one they are shown already.
+        known: The controls of this page whose values the browser has, or is being told.
         own: The address that was taken last, and those made here since; whoever asks for one tells nothing new.
         given: What the address said when somebody came by it.
         missing: What it names that is not here, each with the name of its control.
@@ -56,6 +57,7 @@ class _Point:
     solved: dict[str, float] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
     coming: dict[str, Any] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     own: list[str] = field(default_factory=list)
     given: dict[str, list[str]] = field(default_factory=dict)
     missing: list[tuple[str, str]] = field(default_factory=list)
@@ -83,6 +85,7 @@ def arrive(page: str) -> None:
     # leaves the address as it is where a link leads to its own page.
     late = time.monotonic() - point.wrote < _LATE_SECONDS
     point.behind, point.place = (came and late) or (news and not came), None
+    point.known = _known_in_browser()
     _collect(point)
     if news:
         _obey(point, given, back=back)
@@ -138,6 +141,9 @@ def key(name: str, default: Any, *, stays: bool = False) -> str:
         write()
     if name not in st.session_state:
         st.session_state[name] = type(default)(point.values.get(name, default))
+    elif name not in point.known:  # the run that set it was cut off, and what it had to tell is thrown away
+        st.session_state[name] = st.session_state[name]
+    point.known.add(name)
     point.shown[name] = None if stays and name in point.values else default
     return name
 
@@ -279,6 +285,13 @@ def _point() -> _Point:
 
 def _in_browser() -> dict[str, list[str]]:
     return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _known_in_browser() -> set[str]:
+    """Returns the keys of the controls that the browser has sent a value of; an element's id ends with its key."""
+    ctx = get_script_run_ctx()
+    states = ctx.session_state.get_widget_states() if ctx else []
+    return {state.id.split("-", maxsplit=2)[-1] for state in states}
 
 
 def _own(page: str, parts: dict[str, str]) -> None:

@@ -39,7 +39,7 @@ def test_too_few_runs_are_no_forecast():
 
 def test_the_noise_for_an_epsilon_is_near_that_of_the_calibration_and_reaches_it():
     plan = PrivacyPlan(noise_multiplier=0.0)
-    clients = np.array([50, 120, 1000])
+    clients = np.array([50, 1000])
     found = forecast.noise_for(plan, clients, 2.0)
     for count, noise in zip(clients, found, strict=True):
         exact = calibration.solve(
@@ -49,13 +49,13 @@ def test_the_noise_for_an_epsilon_is_near_that_of_the_calibration_and_reaches_it
             accountant="pld",
         )
         assert noise == pytest.approx(exact.noise_multiplier, rel=0.02)
-    reached = PrivacyPlan(clients_per_round=120, noise_multiplier=float(found[1]))
+    reached = PrivacyPlan(clients_per_round=50, noise_multiplier=float(found[0]))
     assert accounting.epsilon(reached, Precision.PREVIEW).value == pytest.approx(2.0, rel=0.03)
 
 
 def test_the_noise_for_an_epsilon_keeps_to_it_and_is_hardly_more_than_that_takes():
     plan = PrivacyPlan(noise_multiplier=0.0, rounds=20)
-    clients = np.array([33, 41, 50, 61, 111, 1000, 3383])
+    clients = np.array([33, 61, 1000, 3383])
     for epsilon in (0.3, 2.0):
         for count, noise in zip(clients, forecast.noise_for(plan, clients, epsilon), strict=True):
             reached = dataclasses.replace(plan, clients_per_round=int(count), noise_multiplier=float(noise))

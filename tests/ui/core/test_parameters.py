@@ -50,32 +50,15 @@ def test_every_kind_of_value_is_read():
     assert type(reading.values["rounds"]) is int
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1e400",
-        "-1e400",
-        "nan",
-        "inf",
-        "-inf",
-        "infinity",
-        "abc",
-        "",
-        " ",
-        "10.5",
-        "-3",
-        "1e30",
-        "9" * 5000,
-        "1,000",
-    ],
-)
 @pytest.mark.parametrize("name", ["clients_per_round", "rounds", "population", "writer", "seed", "seeds", "draw"])
-def test_what_no_box_for_a_whole_number_takes_is_refused_by_name(name, text):
-    reading = read("learn", **{name: text})
-    assert (reading.values, reading.given) == ({}, [name])
-    (refusal,) = reading.refusals
-    assert f"Expected {name} to be a whole number in " in refusal
-    assert len(refusal) < 250
+def test_what_no_box_for_a_whole_number_takes_is_refused_by_name(name):
+    numbers = ["1e400", "-1e400", "nan", "inf", "-inf", "infinity", "10.5", "-3", "1e30", "9" * 5000, "1,000"]
+    for text in [*numbers, "abc", "", " "]:
+        reading = read("learn", **{name: text})
+        assert (reading.values, reading.given) == ({}, [name])
+        (refusal,) = reading.refusals
+        assert f"Expected {name} to be a whole number in " in refusal
+        assert len(refusal) < 250
 
 
 @pytest.mark.parametrize(

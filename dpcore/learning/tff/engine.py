@@ -13,9 +13,10 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import bounded_query, model, sampling, tff_process
-from dpcore.learning.bounded_query import averaged
+from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, norm
+from dpcore.learning.tff import bounded_query, process
+from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
 from dpcore.rng import Streams
@@ -49,7 +50,7 @@ class TffEngine:
         self._plan = plan
         self._dataset = dataset
         self._streams = streams or sampling.streams_of(plan)
-        self._runtime = tff_process.start()
+        self._runtime = process.start()
         self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts in the background
-from dpcore.learning import tff_process
+from dpcore.learning.tff import process as tff_process
 tff_process.start()
 tff_process.start()  # lets go of the first
 print("both")
