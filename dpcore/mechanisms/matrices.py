@@ -101,8 +101,12 @@ def prefix_errors(column: NDArray[np.float64], rounds: int, scales: NDArray[np.f
     impulse = np.zeros(rounds)
     impulse[0] = 1.0
     inverse = signal.lfilter([1.0], column, impulse)
-    # By the round that a noise is drawn in: what it adds to each later prefix.
-    found = np.zeros(rounds)
-    for drawn in range(rounds):
-        found[drawn:] += np.cumsum(scales[drawn:] * inverse[: rounds - drawn]) ** 2
+    # As long as the scale stays, a round's noise adds to a prefix by how long ago it was drawn alone.
+    sums, plain = np.cumsum(inverse), next(iter(np.flatnonzero(scales != scales[0])), rounds)
+    found = scales[0] ** 2 * np.cumsum(sums**2)
+    added = np.zeros(rounds)
+    added[:plain] = scales[0] * sums[:plain][::-1]
+    for number in range(plain, rounds):
+        added[: number + 1] += scales[number] * inverse[: number + 1][::-1]
+        found[number] = added @ added
     return found
