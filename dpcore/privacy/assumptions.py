@@ -41,6 +41,11 @@ class Assumption:
 
 
 def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Assumption]:
+    """Returns the plan under each assumption that its numbers allow, as `plans` has them."""
+    return [Assumption(plan=one, epsilon=accounting.epsilon(one, precision).value) for one in plans(plan)]
+
+
+def plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
     """Returns the plan under each assumption that its numbers allow, the plan's own among them.
 
     Where a way to form cohorts does not go with the plan's noise, that is independent there. In full participation all
@@ -57,8 +62,7 @@ def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Ass
     }
     ways[plan.cohorts.kind] = [one for one in ways[plan.cohorts.kind] if one and one.adjacency != plan.adjacency]
     ways[plan.cohorts.kind].insert(0, plan)
-    plans = [one for way in ways.values() for one in way if one]
-    return [Assumption(plan=one, epsilon=accounting.epsilon(one, precision).value) for one in plans]
+    return [one for way in ways.values() for one in way if one]
 
 
 def _with(
