@@ -37,23 +37,23 @@ class Way:
     needed: PrivacyPlan | None
 
 
-def ways(plan: PrivacyPlan, epsilon: float, target: float) -> list[Way]:
+def ways(plan: PrivacyPlan, target: float) -> list[Way]:
     """Returns the plan under each assumption, the plan's own among them; a known schedule also with correlated noise.
 
     Correlated noise has fixed clipping, and so has what adaptive clipping leaves no room for.
 
     Args:
         plan: Has noise, and at least one round.
-        epsilon: That of the plan.
         target: What the noise is to reach; the plan itself does.
     """
-    others = [one for one in _plans(plan) if one != plan]
-    bounds = dict(zip(others, _bounds(others), strict=True))
-    seen = {_kind(plan): plan.event.mechanism.noise_multiplier}
-    needed = {one: _with_noise(one, _noise_for(one, target, seen)) for one in others}
+    plans, seen = _plans(plan), {_kind(plan): plan.event.mechanism.noise_multiplier}
     return [
-        Way(plan=one, epsilon=bounds.get(one, epsilon), needed=needed.get(one, plan if one == plan else None))
-        for one in _plans(plan)
+        Way(
+            plan=one,
+            epsilon=epsilon,
+            needed=plan if one == plan else _with_noise(one, _noise_for(one, target, seen)),
+        )
+        for one, epsilon in zip(plans, _bounds(plans), strict=True)
     ]
 
 
@@ -91,8 +91,6 @@ def _with_noise(plan: PrivacyPlan, noise: float) -> PrivacyPlan | None:
 
 def _bounds(plans: list[PrivacyPlan]) -> list[float]:
     """Upper bounds of epsilons, in milliseconds."""
-    if not plans:
-        return []
     delta, events = plans[0].delta, [one.event for one in plans]
     noise, rounds = np.array([(one.mechanism.noise_multiplier, one.rounds) for one in events]).T
     if_all_took_part = curves.pld_epsilons(noise_multiplier=noise, sampling_prob=1, rounds=rounds, delta=delta)

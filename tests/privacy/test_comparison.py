@@ -34,7 +34,7 @@ def test_every_way_is_accounted_as_by_the_accountant_and_its_noise_reaches_the_t
     plan = PLANS[name]
     epsilon = accounting.epsilon(plan, Precision.PREVIEW).value
     target = float(f"{epsilon * 1.0005:.4g}")
-    found = comparison.ways(plan, epsilon, target)
+    found = comparison.ways(plan, target)
     assert [way.plan for way in found if way.plan in assumptions.plans(plan)] == list(
         dict.fromkeys(assumptions.plans(plan))
     )
@@ -48,7 +48,7 @@ def test_every_way_is_accounted_as_by_the_accountant_and_its_noise_reaches_the_t
 def test_correlated_noise_stands_beside_independent_noise_on_a_schedule_and_asks_for_a_fixed_clip():
     found = {
         way.plan.noise.kind: way
-        for way in comparison.ways(PLANS["tutorial"], 1.7075, 1.708)
+        for way in comparison.ways(PLANS["tutorial"], 1.708)
         if way.plan.cohorts.kind == "schedule"
     }
     assert list(found) == ["independent", "tree", "banded"]
@@ -61,14 +61,14 @@ def test_correlated_noise_stands_beside_independent_noise_on_a_schedule_and_asks
 
 
 def test_no_way_is_compared_twice_where_everybody_takes_part():
-    plans = [way.plan for way in comparison.ways(PLANS["full"], 69.457, 69.5)]
+    plans = [way.plan for way in comparison.ways(PLANS["full"], 69.5)]
     assert len(set(plans)) == len(plans)
     assert plans[0].cohorts == Full()
 
 
 def test_a_banded_schedule_needs_little_more_effective_noise_than_secret_coins():
     """The regime in which independent noise has 28.3 in root mean square, a tree 21.1 and 28 bands 9.7."""
-    ways = comparison.ways(PLANS["schedule"], 2.0, 2.0)
+    ways = comparison.ways(PLANS["schedule"], 2.0)
     rmse = {
         (way.plan.cohorts.kind, way.plan.noise.kind): 120 * math.sqrt((path.noise_by_round(way.needed) ** 2).mean())
         for way in ways

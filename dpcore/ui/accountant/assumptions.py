@@ -1,0 +1,132 @@
+"""What a guarantee assumes of cohorts and noise: the same plan under each assumption, as a table and a picture."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import streamlit as st
+
+from dpcore import rounding
+from dpcore.charts import paths
+from dpcore.language import _
+from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
+from dpcore.privacy import accounting, path
+from dpcore.privacy.comparison import Way
+from dpcore.privacy.precision import Precision
+from dpcore.ui.accountant import answer, cohorts
+from dpcore.ui.core import chart, tables
+
+_MOST_LINES = 6
+
+
+def table(plan: PrivacyPlan, precision: Precision) -> None:
+    """Shows, for each assumption, epsilon at this noise, the noise for this epsilon, and what it asks of a deployment."""
+    epsilon = accounting.epsilon(plan, precision).value
+    if not _is_comparable(plan, epsilon):
+        st.caption(_("Without a finite epsilon above 0 there is nothing to compare with other assumptions."))
+        return
+    heads = (
+        _("Assumption, and what it asks"),
+        _("Adjacency"),
+        _("Epsilon at this noise"),
+        _("Noise for epsilon {epsilon}").format(epsilon=rounding.epsilon(epsilon)),
+        _("Effective noise then"),
+    )
+    ways = tables.ways(plan, _target(epsilon))
+    own = [replace(way, epsilon=epsilon) if way.plan == plan else way for way in ways]
+    lines = [_row(heads), _row(["---", "---", "--:", "--:", "--:"])]
+    lines += [_row(cells) for cells in _rows(plan, own)]
+    st.markdown("\n".join(lines))
+
+
+def picture(plan: PrivacyPlan, precision: Precision) -> None:
+    """Shows the noise on the model's path, of each assumption with the noise that this epsilon takes."""
+    epsilon = accounting.epsilon(plan, precision).value
+    if not _is_comparable(plan, epsilon):
+        return
+    if plan.rounds > path.MOST_ROUNDS:
+        st.caption(_("The noise on the model's path is drawn up to {most:,} rounds.").format(most=path.MOST_ROUNDS))
+        return
+    drawn = _drawn(plan, tables.ways(plan, _target(epsilon)))
+    shown = tables.noise_on_path(drawn)
+    last = ", ".join(f"{name}: {rounding.up(shown[name].iloc[-1])}" for name in drawn)
+    st.markdown(
+        _(
+            "**Noise on the model's path**, by round, at the noise that each needs for epsilon {epsilon}. Independent "
+            "noise adds up; of correlated noise, later rounds take back a part."
+        ).format(epsilon=rounding.epsilon(epsilon))
+    )
+    chart.show(
+        paths.noise_by_round(shown, own=_name(plan)),
+        key="noise_on_path",
+        label=_(
+            "Noise on the model's path by round, in clip norms, at the noise for epsilon {epsilon}. After the last "
+            "round: {last}."
+        ).format(epsilon=rounding.epsilon(epsilon), last=last),
+        table=shown,
+    )
+
+
+def _is_comparable(plan: PrivacyPlan, epsilon: float) -> bool:
+    return 0 < epsilon < math.inf and plan.rounds > 0 and 0 < _target(epsilon) < math.inf
+
+
+def _target(epsilon: float) -> float:
+    """An epsilon as it is shown, so that a finer one a moment later is the same."""
+    return float(rounding.epsilon(epsilon).replace(",", "").replace("∞", "inf"))
+
+
+def _rows(plan: PrivacyPlan, ways: list[Way]) -> Iterator[list[str]]:
+    before = ""
+    for way in ways:
+        name = _name(way.plan)
+        own = _("{assumption} (this plan)").format(assumption=name) if way.plan == plan else name
+        kind, needed = way.plan.cohorts.kind, way.needed
+        yield [
+            f"**{own}.** {_asks(way.plan, again=kind == before)}",
+            _(cohorts.ADJACENCY_NAMES[way.plan.adjacency]),
+            rounding.epsilon(way.epsilon),
+            "–" if needed is None else _noise(plan, needed),
+            "–" if needed is None else answer.effective_noise(needed, 3),
+        ]
+        before = kind
+
+
+def _noise(plan: PrivacyPlan, needed: PrivacyPlan) -> str:
+    if needed == plan:
+        return rounding.noise(plan.noise_multiplier)
+    number = rounding.up(needed.noise_multiplier)
+    if needed.clipping == plan.clipping:
+        return number
+    return _("{noise}, with fixed clipping").format(noise=number)
+
+
+def _asks(plan: PrivacyPlan, *, again: bool) -> str:
+    """What an assumption asks of a deployment; in short where it was said in the row before."""
+    words = _("As above.") if again else plan.cohorts.assumption(plan.fleet)
+    secret = _("The server keeps the noise of all rounds secret until the last one is over.")
+    return f"{words} {secret}" if plan.noise.is_correlated else words
+
+
+def _drawn(plan: PrivacyPlan, ways: list[Way]) -> dict[str, PrivacyPlan]:
+    """The plans whose path is drawn, by name: the plan's own, and others of its adjacency with cohorts of its size."""
+    others = [
+        way
+        for way in ways
+        if way.needed
+        and way.plan.adjacency == ADD_OR_REMOVE
+        and way.plan.clients_per_round == plan.clients_per_round
+    ]
+    named = {_name(plan): plan} | {_name(way.plan): way.needed for way in others if _name(way.plan) != _name(plan)}
+    return {name: named[name] for name in list(named)[:_MOST_LINES]}
+
+
+def _name(plan: PrivacyPlan) -> str:
+    cohorts_of = _(plan.cohorts.title)
+    if not plan.noise.is_correlated:
+        return cohorts_of
+    return _("{cohorts}, {noise}").format(cohorts=cohorts_of, noise=plan.noise.label)
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
