@@ -11,13 +11,12 @@ from streamlit.delta_generator import DeltaGenerator
 from dpcore import limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
-from dpcore.mechanisms import choices
+from dpcore.mechanisms.choices import NOISE_BY_KIND, PARTICIPATION_BY_KIND, chosen
 from dpcore.mechanisms.clipping import Clipping
 from dpcore.mechanisms.noise import Noise
 from dpcore.mechanisms.participation import Fleet, Participation
 from dpcore.plan import ADJACENCIES
-from dpcore.ui.core import address, controls
-from dpcore.ui.core.choices import linked
+from dpcore.ui.core import address, choices, controls
 
 ADJACENCY_NAMES = {ADJACENCIES[0]: N_("add or remove one user"), ADJACENCIES[1]: N_("replace one user")}
 
@@ -66,13 +65,13 @@ class Forming:
                 follows = own.get(knob.name) if held else self._following(knob.name, fleet, before)
                 typed[knob.name] = controls.optional(knob, follows=follows)
         given = {name: number for name, number in typed.items() if number is not None}
-        return choices.chosen(self.participation, self.noise, fleet, **own | given)
+        return chosen(self.participation, self.noise, fleet, **own | given)
 
     def _following(self, name: str, fleet: Fleet, given: dict[str, Any]) -> int | None:
         """The number that stands for one that is not typed; `None` where the others make no plan."""
         others = {other: number for other, number in given.items() if other != name}
         with suppress(InvalidValueError):
-            participation, noise = choices.chosen(self.participation, self.noise, fleet, **others)
+            participation, noise = chosen(self.participation, self.noise, fleet, **others)
             often, apart = participation.pattern(fleet)
             numbers = {"max_participations": often, "min_separation": apart, "bands": getattr(noise, "bands", None)}
             return numbers[name]
@@ -84,32 +83,32 @@ def _typed_before(name: str) -> int | float | None:
     return int(number) if number is not None and float(number).is_integer() else number
 
 
-def ask(offered: Sequence[str] = tuple(choices.PARTICIPATION_BY_KIND)) -> Forming:
+def ask(offered: Sequence[str] = tuple(PARTICIPATION_BY_KIND)) -> Forming:
     """Shows how cohorts are formed and what noise is added.
 
     Args:
         offered: The ways to form cohorts that can be chosen.
     """
-    participation = linked(
+    participation = choices.linked(
         st.selectbox,
         _("How cohorts are formed"),
         offered,
-        format_func=lambda kind: _(choices.PARTICIPATION_BY_KIND[kind].title),
+        format_func=lambda kind: _(PARTICIPATION_BY_KIND[kind].title),
         key="participation",
         help=_(
-            "What epsilon assumes of who takes part in a round. Poisson sampling: each user by an independent coin, which "
-            "has to stay secret. Fixed-size cohorts: exactly so many, drawn anew in each round, in secret. Known schedule: "
-            "groups of users take turns, and nothing is secret. Cyclic Poisson sampling: groups take turns, and their "
-            "users join by secret coins."
+            "What epsilon assumes of who takes part in a round. Poisson sampling: each user is sampled independently, "
+            "and nobody learns who was. Fixed-size cohorts: exactly so many users, drawn anew in each round, in "
+            "secret. Known schedule: groups of users take turns, and nothing is secret. Cyclic Poisson sampling: "
+            "groups take turns, and each user of a group is sampled independently, in secret."
         ),
     )
     controls.place("participation")
     left, right = st.columns(2)
-    noise = linked(
+    noise = choices.linked(
         st.selectbox,
         _("Noise"),
-        tuple(choices.NOISE_BY_KIND),
-        format_func=lambda kind: _(choices.NOISE_BY_KIND[kind].title).capitalize(),
+        tuple(NOISE_BY_KIND),
+        format_func=lambda kind: _(NOISE_BY_KIND[kind].title).capitalize(),
         key="noise",
         help=_(
             "Independent: fresh noise in every round. The others are correlated: later rounds take back part of what "
@@ -119,7 +118,7 @@ def ask(offered: Sequence[str] = tuple(choices.PARTICIPATION_BY_KIND)) -> Formin
     )
     controls.place("noise")
     below = st.container()
-    knobs = (*choices.PARTICIPATION_BY_KIND[participation].knobs[::-1], *choices.NOISE_BY_KIND[noise].knobs)
+    knobs = (*PARTICIPATION_BY_KIND[participation].knobs[::-1], *NOISE_BY_KIND[noise].knobs)
     where = {limits.MIN_SEPARATION: left, limits.MAX_PARTICIPATIONS: right, limits.BANDS: below}
     places = {knob: where[knob].container() for knob in knobs}
     return Forming(participation=participation, noise=noise, places=places)
@@ -127,7 +126,7 @@ def ask(offered: Sequence[str] = tuple(choices.PARTICIPATION_BY_KIND)) -> Formin
 
 def offer_fixed_clipping(forming: Forming, clipping: Clipping) -> None:
     """Shows the way out where correlated noise is chosen with adaptive clipping, which plans refuse."""
-    if choices.NOISE_BY_KIND[forming.noise].is_correlated and clipping.releases_clip_norm:
+    if NOISE_BY_KIND[forming.noise].is_correlated and clipping.releases_clip_norm:
         st.button(
             _("Use fixed clipping"),
             key="use_fixed_clipping",
@@ -139,11 +138,12 @@ def offer_fixed_clipping(forming: Forming, clipping: Clipping) -> None:
 
 def adjacency(forming: Forming) -> str:
     """Shows how neighbouring data sets differ: a choice where the way to form cohorts is accounted for several."""
-    offered = choices.PARTICIPATION_BY_KIND[forming.participation].adjacencies
+    offered = PARTICIPATION_BY_KIND[forming.participation].adjacencies
     if len(offered) == 1:
         reason = (
             _(
-                "Replacing one user is not available with Poisson sampling, which dp-accounting 0.4.3 cannot analyse for it."
+                "Replacing one user is not available with Poisson sampling, which dp-accounting 0.4.3 cannot analyse "
+                "for it."
             )
             if forming.participation == "poisson"
             else _(
@@ -152,7 +152,7 @@ def adjacency(forming: Forming) -> str:
         )
         st.caption(f"{_('Adjacency: add or remove one user.')} {reason}")
         return offered[0]
-    return linked(
+    return choices.linked(
         st.radio,
         _("Adjacency"),
         offered,
