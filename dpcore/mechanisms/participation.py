@@ -146,6 +146,10 @@ class Poisson:
             "{population:,} in each round; nobody learns who took part."
         ).format(**fleet._asdict())
 
+    def asks(self, fleet: Fleet) -> str:
+        """Returns what it asks of a deployment, and who must keep what secret, as a sentence."""
+        return _("Sampling each user independently in every round, and telling nobody who took part.")
+
     def conduct(self, *, seeded: bool) -> str:
         """Returns how a run of this program formed its cohorts, as a sentence."""
         if seeded:
@@ -193,6 +197,9 @@ class Full(Poisson):
     def assumption(self, fleet: Fleet) -> str:
         return _("Full participation: all users take part in every round.")
 
+    def asks(self, fleet: Fleet) -> str:
+        return _("All users in every round; nothing has to stay secret.")
+
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: all users took part in every round.")
 
@@ -238,6 +245,11 @@ class FixedSize(Poisson):
             "Each round's cohort is a uniformly random sample of exactly {clients_per_round:,} of {population:,} users, "
             "anew in every round; nobody learns who took part. A user who is added, removed or replaced changes who else "
             "takes part, which moves the sum by up to twice the clip norm."
+        ).format(**fleet._asdict())
+
+    def asks(self, fleet: Fleet) -> str:
+        return _(
+            "Drawing exactly {clients_per_round:,} users anew in every round, and telling nobody who took part."
         ).format(**fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:
@@ -348,6 +360,13 @@ class Schedule(Poisson):
             "When that is depends on the user alone, and may be known to everybody: no sampling amplifies the guarantee."
         ).format(often=often, apart=apart, rounds=fleet.rounds)
 
+    def asks(self, fleet: Fleet) -> str:
+        often, apart = self.pattern(fleet)
+        return _(
+            "Letting each user take part in at most {often:,} rounds, at least {apart:,} rounds apart; nothing about it "
+            "has to stay secret."
+        ).format(often=often, apart=apart)
+
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: users were dealt into groups by independent coins, and the groups took turns.")
 
@@ -408,6 +427,12 @@ class CyclicPoisson(Schedule):
             "group joins independently with probability {groups:,} x {clients_per_round:,} / {population:,}, and nobody "
             "learns who did."
         ).format(groups=self._separation(fleet), **fleet._asdict())
+
+    def asks(self, fleet: Fleet) -> str:
+        return _(
+            "Dealing users into {groups:,} groups that take turns, sampling each user of a group independently in its "
+            "turn, and telling nobody who took part; the groups may be known."
+        ).format(groups=self._separation(fleet))
 
     def conduct(self, *, seeded: bool) -> str:
         if seeded:

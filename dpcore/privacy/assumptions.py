@@ -36,8 +36,8 @@ class Assumption:
 
     @property
     def asks(self) -> str:
-        """What it asks of a deployment, in a sentence."""
-        return self.plan.cohorts.assumption(self.plan.fleet)
+        """What it asks of a deployment, and who must keep what secret, in a sentence."""
+        return self.plan.cohorts.asks(self.plan.fleet)
 
 
 def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Assumption]:

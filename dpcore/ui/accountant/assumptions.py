@@ -26,7 +26,7 @@ def table(plan: PrivacyPlan, precision: Precision) -> None:
         st.caption(_("Without a finite epsilon above 0 there is nothing to compare with other assumptions."))
         return
     heads = (
-        _("Assumption, and what it asks"),
+        _("Assumption"),
         _("Adjacency"),
         _("Epsilon at this noise"),
         _("Noise for epsilon {epsilon}").format(epsilon=rounding.epsilon(epsilon)),
@@ -34,9 +34,12 @@ def table(plan: PrivacyPlan, precision: Precision) -> None:
     )
     ways = tables.ways(plan, _target(epsilon))
     own = [replace(way, epsilon=epsilon) if way.plan == plan else way for way in ways]
-    lines = [_row(heads), _row(["---", "---", "--:", "--:", "--:"])]
-    lines += [_row(cells) for cells in _rows(plan, own)]
-    st.markdown("\n".join(lines))
+    lines = [_row(heads), _row(["---", "---", "--:", "--:", "--:"]), *(_row(_cells(plan, way)) for way in own)]
+    with st.container(key="assumptions"):
+        st.markdown("\n".join(lines))
+        st.caption(
+            "\n".join([_("What each asks of a deployment, and who must keep what secret:"), "", *_asks(own)])
+        )
 
 
 def picture(plan: PrivacyPlan, precision: Precision) -> None:
@@ -76,20 +79,28 @@ def _target(epsilon: float) -> float:
     return float(rounding.epsilon(epsilon).replace(",", "").replace("∞", "inf"))
 
 
-def _rows(plan: PrivacyPlan, ways: list[Way]) -> Iterator[list[str]]:
-    before = ""
-    for way in ways:
-        name = _name(way.plan)
-        own = _("{assumption} (this plan)").format(assumption=name) if way.plan == plan else name
-        kind, needed = way.plan.cohorts.kind, way.needed
-        yield [
-            f"**{own}.** {_asks(way.plan, again=kind == before)}",
-            _(cohorts.ADJACENCY_NAMES[way.plan.adjacency]),
-            rounding.epsilon(way.epsilon),
-            "–" if needed is None else _noise(plan, needed),
-            "–" if needed is None else answer.effective_noise(needed, 3),
-        ]
-        before = kind
+def _cells(plan: PrivacyPlan, way: Way) -> list[str]:
+    name, needed = _name(way.plan), way.needed
+    return [
+        _("**{assumption} (this plan)**").format(assumption=name) if way.plan == plan else name,
+        _(cohorts.ADJACENCY_NAMES[way.plan.adjacency]),
+        rounding.epsilon(way.epsilon),
+        "–" if needed is None else _noise(plan, needed),
+        "–" if needed is None else answer.effective_noise(needed, 3),
+    ]
+
+
+def _asks(ways: list[Way]) -> Iterator[str]:
+    """What each way to form cohorts asks of a deployment, and what correlated noise does, as items of a list."""
+    said = {_(way.plan.cohorts.title): way.plan.cohorts.asks(way.plan.fleet) for way in ways[::-1]}
+    if any(way.plan.noise.is_correlated for way in ways):
+        said = {
+            _("Correlated noise"): _(
+                "A server that keeps the noise of all rounds secret until the last one is over."
+            )
+        } | said
+    for name, asks in reversed(said.items()):
+        yield f"- **{name}**: {asks}"
 
 
 def _noise(plan: PrivacyPlan, needed: PrivacyPlan) -> str:
@@ -99,13 +110,6 @@ def _noise(plan: PrivacyPlan, needed: PrivacyPlan) -> str:
     if needed.clipping == plan.clipping:
         return number
     return _("{noise}, with fixed clipping").format(noise=number)
-
-
-def _asks(plan: PrivacyPlan, *, again: bool) -> str:
-    """What an assumption asks of a deployment; in short where it was said in the row before."""
-    words = _("As above.") if again else plan.cohorts.assumption(plan.fleet)
-    secret = _("The server keeps the noise of all rounds secret until the last one is over.")
-    return f"{words} {secret}" if plan.noise.is_correlated else words
 
 
 def _drawn(plan: PrivacyPlan, ways: list[Way]) -> dict[str, PrivacyPlan]:

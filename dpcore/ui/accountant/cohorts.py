@@ -140,6 +140,7 @@ def adjacency(forming: Forming) -> str:
     """Shows how neighbouring data sets differ: a choice where the way to form cohorts is accounted for several."""
     offered = PARTICIPATION_BY_KIND[forming.participation].adjacencies
     if len(offered) == 1:
+        words = _("Adjacency: add or remove one user.")
         reason = (
             _(
                 "Replacing one user is not available with Poisson sampling, which dp-accounting 0.4.3 cannot analyse "
@@ -150,7 +151,7 @@ def adjacency(forming: Forming) -> str:
                 "Replacing one user is not available with a schedule, whose groups are dealt by independent coins."
             )
         )
-        st.caption(f"{_('Adjacency: add or remove one user.')} {reason}")
+        st.caption(f"{words} {reason}")
         return offered[0]
     return choices.linked(
         st.radio,
