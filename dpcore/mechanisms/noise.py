@@ -97,6 +97,18 @@ class _Correlated(Independent):
     is_correlated: ClassVar[bool] = True
     is_banded: ClassVar[bool] = False
 
+    @property
+    def _correlation(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def sentence(self) -> str:
+        secret = _(
+            "Until the last round, what was drawn for the noise and the state of the training stay secret: the noise of "
+            "one round tells of that of others."
+        )
+        return f"{self._correlation} {secret}"
+
 
 def _refuse_above(most: int, rounds: int, noise: str) -> None:
     if rounds > most:
@@ -162,7 +174,7 @@ class Tree(_Correlated):
         return bounded._replace(name="TreeSumQuery")
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of the rounds is correlated by a binary tree (Kairouz et al. 2021): later rounds take back "
             "part of what earlier ones added."
@@ -215,7 +227,7 @@ class Banded(_Toeplitz):
         return _("{bands:,} bands").format(bands=self.bands)
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of {bands:,} rounds at a time is correlated by a banded matrix (Choquette-Choo et al. 2023): "
             "later rounds take back part of what earlier ones added."
@@ -242,7 +254,7 @@ class SquareRoot(_Toeplitz):
         return matrices.square_root(rounds), np.ones(rounds)
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of all rounds is correlated by the square root of their sums' matrix (Fichtenberger et al. 2023): "
             "later rounds take back part of what earlier ones added."
