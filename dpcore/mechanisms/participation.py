@@ -59,6 +59,7 @@ class Poisson:
     sampling: ClassVar[str] = "poisson"  # as the command line has always called it
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
+    by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
@@ -214,6 +215,7 @@ class FixedSize(Poisson):
     """
 
     kind: ClassVar[str] = "fixed"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
 
@@ -267,6 +269,7 @@ class Schedule(Poisson):
     """
 
     kind: ClassVar[str] = "schedule"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Known schedule")
     sampling: ClassVar[str] = "schedule"
     knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.MAX_PARTICIPATIONS, limits.MIN_SEPARATION)
@@ -350,8 +353,8 @@ class Schedule(Poisson):
         often, apart = self.pattern(fleet)
         return _(
             "Known schedule: each user takes part in at most {often:,} of the {rounds:,} rounds, at least {apart:,} "
-            "rounds apart. In which is drawn for each user alone, and may be known to everybody: nothing about cohorts is "
-            "secret."
+            "rounds apart. In which is drawn for each user alone, and may be known to everybody: nothing about cohorts "
+            "is secret."
         ).format(often=often, apart=apart, rounds=fleet.rounds)
 
     def conduct(self, *, seeded: bool) -> str:
