@@ -159,7 +159,7 @@ def test_a_statement_says_what_is_secret_and_what_is_not():
     said = command("statement", *BANDED).stdout
     assert "at most 4 of the 100 rounds, at least 28 rounds apart" in said
     assert "nothing about cohorts is secret" in said
-    assert "Until the last round, what was drawn for the noise and the state of the training stay secret" in said
+    assert "What was drawn for the noise, and the state of the training, stay secret" in said
 
 
 def test_no_sampling_needs_no_clients():

@@ -58,6 +58,10 @@ class Independent:
         """Returns the variance of the noise in the sum of the first t rounds, for t from 1, at unit noise: [rounds]."""
         return np.arange(1.0, rounds + 1)
 
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        """Returns the variance of the noise of each round by itself, at unit noise: float64 [rounds]."""
+        return np.ones(rounds)
+
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         """Returns what gives the noise of a round, from 1, in units of the noise multiplier: float32 of the shapes.
 
@@ -104,8 +108,8 @@ class _Correlated(Independent):
     @property
     def sentence(self) -> str:
         secret = _(
-            "Until the last round, what was drawn for the noise and the state of the training stay secret: the noise of "
-            "one round tells of that of others."
+            "What was drawn for the noise, and the state of the training, stay secret: the noise of one round tells of "
+            "that of all others, of rounds to come as well."
         )
         return f"{self._correlation} {secret}"
 
@@ -131,6 +135,11 @@ class _Toeplitz(_Correlated):
     def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         column, scales = self._matrix(rounds)
         return matrices.prefix_errors(column, rounds, scales)
+
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        column, scales = self._matrix(rounds)
+        found: NDArray[np.float64] = scales**2 * np.cumsum(matrices.inverse(column, rounds) ** 2)
+        return found
 
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         matrix = self._matrix(rounds)
@@ -163,6 +172,9 @@ class Tree(_Correlated):
 
     def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         return trees.prefix_errors(rounds)
+
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        return trees.step_errors(rounds)
 
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _TreeSteps(stream, shapes))
