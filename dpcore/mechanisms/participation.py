@@ -59,6 +59,7 @@ class Poisson:
     sampling: ClassVar[str] = "poisson"  # as the command line has always called it
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
+    by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
     adjacencies: ClassVar[tuple[str, ...]] = (ADD_OR_REMOVE,)  # those that it is accounted for
 
@@ -85,6 +86,14 @@ class Poisson:
         Replacing a user takes one update away and adds another: twice as far as adding or removing one.
         """
         return 2 if adjacency == REPLACE else 1
+
+    def fits(self, fleet: Fleet, noise: Noise) -> bool:
+        """Whether cohorts can be formed so with this noise; what cannot be formed is accounted as without noise."""
+        try:
+            self.check(fleet, ADD_OR_REMOVE, noise)
+        except InvalidValueError:
+            return False
+        return True
 
     def pattern(self, fleet: Fleet) -> Pattern:
         """Returns how often a user can take part, and how close together."""
@@ -146,10 +155,6 @@ class Poisson:
             "{population:,} in each round; nobody learns who took part."
         ).format(**fleet._asdict())
 
-    def asks(self, fleet: Fleet) -> str:
-        """Returns what it asks of a deployment, and who must keep what secret, as a sentence."""
-        return _("Sampling each user independently in every round, and telling nobody who took part.")
-
     def conduct(self, *, seeded: bool) -> str:
         """Returns how a run of this program formed its cohorts, as a sentence."""
         if seeded:
@@ -197,9 +202,6 @@ class Full(Poisson):
     def assumption(self, fleet: Fleet) -> str:
         return _("Full participation: all users take part in every round.")
 
-    def asks(self, fleet: Fleet) -> str:
-        return _("All users in every round; nothing has to stay secret.")
-
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: all users took part in every round.")
 
@@ -215,6 +217,7 @@ class FixedSize(Poisson):
     """
 
     kind: ClassVar[str] = "fixed"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
     adjacencies: ClassVar[tuple[str, ...]] = ADJACENCIES
@@ -242,14 +245,9 @@ class FixedSize(Poisson):
 
     def assumption(self, fleet: Fleet) -> str:
         return _(
-            "Each round's cohort is a uniformly random sample of exactly {clients_per_round:,} of {population:,} users, "
-            "anew in every round; nobody learns who took part. A user who is added, removed or replaced changes who else "
-            "takes part, which moves the sum by up to twice the clip norm."
-        ).format(**fleet._asdict())
-
-    def asks(self, fleet: Fleet) -> str:
-        return _(
-            "Drawing exactly {clients_per_round:,} users anew in every round, and telling nobody who took part."
+            "Fixed-size cohorts: each round has a uniformly random sample of exactly {clients_per_round:,} of "
+            "{population:,} users, anew in every round; nobody learns who took part. A user who is added, removed or "
+            "replaced changes who else takes part, which moves the sum by up to twice the clip norm."
         ).format(**fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:
@@ -274,6 +272,7 @@ class Schedule(Poisson):
     """
 
     kind: ClassVar[str] = "schedule"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Known schedule")
     sampling: ClassVar[str] = "schedule"
     knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.MAX_PARTICIPATIONS, limits.MIN_SEPARATION)
@@ -356,16 +355,10 @@ class Schedule(Poisson):
     def assumption(self, fleet: Fleet) -> str:
         often, apart = self.pattern(fleet)
         return _(
-            "Each user takes part in at most {often:,} of the {rounds:,} rounds, at least {apart:,} rounds apart. "
-            "When that is depends on the user alone, and may be known to everybody: no sampling amplifies the guarantee."
+            "Known schedule: each user takes part in at most {often:,} of the {rounds:,} rounds, at least {apart:,} "
+            "rounds apart. In which is drawn for each user alone, and may be known to everybody: nothing about cohorts "
+            "is secret."
         ).format(often=often, apart=apart, rounds=fleet.rounds)
-
-    def asks(self, fleet: Fleet) -> str:
-        often, apart = self.pattern(fleet)
-        return _(
-            "Letting each user take part in at most {often:,} rounds, at least {apart:,} rounds apart; nothing about it "
-            "has to stay secret."
-        ).format(often=often, apart=apart)
 
     def conduct(self, *, seeded: bool) -> str:
         return _("As assumed: users were dealt into groups by independent coins, and the groups took turns.")
@@ -411,6 +404,7 @@ class CyclicPoisson(Schedule):
         separation = _each(self._separation, fleet)
         sampling_prob = np.minimum(separation * fleet.clients_per_round / fleet.population, 1.0)
         count = -(-rounds // separation)
+        noise_multiplier = noise_multiplier * _each(lambda one: float(self.fits(one, noise)), fleet)
         if np.ndim(sampling_prob) == 0:
             sampling_prob, count = float(sampling_prob), int(count)
         return Event(SampledGaussian(noise_multiplier, sampling_prob), count)
@@ -423,16 +417,10 @@ class CyclicPoisson(Schedule):
 
     def assumption(self, fleet: Fleet) -> str:
         return _(
-            "Each user is dealt into one of {groups:,} groups, which take turns and may be known; in its turn each of a "
-            "group joins independently with probability {groups:,} x {clients_per_round:,} / {population:,}, and nobody "
-            "learns who did."
+            "Cyclic Poisson sampling: each user is dealt into one of {groups:,} groups, which take turns and may be "
+            "known; in its turn each user of a group is sampled independently with probability {groups:,} x "
+            "{clients_per_round:,} / {population:,}, and nobody learns who took part."
         ).format(groups=self._separation(fleet), **fleet._asdict())
-
-    def asks(self, fleet: Fleet) -> str:
-        return _(
-            "Dealing users into {groups:,} groups that take turns, sampling each user of a group independently in its "
-            "turn, and telling nobody who took part; the groups may be known."
-        ).format(groups=self._separation(fleet))
 
     def conduct(self, *, seeded: bool) -> str:
         if seeded:
@@ -458,6 +446,8 @@ def _one_gaussian(
     """A whole run as one Gaussian: noise over the most that a user moves all that is released."""
 
     def moved(one: Fleet) -> float:
+        if not participation.fits(one, noise):
+            return math.inf
         known = one.rounds if released is None else released
         if not known:
             return 1.0

@@ -157,6 +157,17 @@ class PrivacyPlan:
         return math.sqrt(moved) * self.cohorts.movement(self.adjacency)
 
     @property
+    def path_noise(self) -> float:
+        """The multiplier of the independent noise that is as large on the model's path, which adds up all rounds so far.
+
+        In the root mean square over the rounds.
+        """
+        if not self.noise.is_correlated or not self.rounds:
+            return self.noise_multiplier
+        independent = Independent().prefix_errors(self.rounds).mean()
+        return self.noise_multiplier * math.sqrt(self.noise.prefix_errors(self.rounds).mean() / independent)
+
+    @property
     def most_noise(self) -> float:
         """The noise multiplier that the plan must stay below: the clip count's noise alone would cost as much."""
         return self.clipping.most_noise(self.clients_per_round)

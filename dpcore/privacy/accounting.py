@@ -288,7 +288,7 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
     if any(one.replaces and one.sampling_prob < 1 for one in runs):
         refusal = N_(
             "dp-accounting 0.4.3 has no PLD of cohorts of a fixed size where a user is replaced by another. RDP "
-            "stands in."
+            "is used instead."
         )
         return Account(rdp=rdp, pld=None, refusal=refusal)
     if delta < COMPOSED_LEAST_DELTA:

@@ -36,13 +36,21 @@ class Assumption:
 
     @property
     def asks(self) -> str:
-        """What it asks of a deployment, and who must keep what secret, in a sentence."""
-        return self.plan.cohorts.asks(self.plan.fleet)
+        """What it asks of a deployment, in a sentence."""
+        return self.plan.cohorts.assumption(self.plan.fleet)
 
 
-def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Assumption]:
-    """Returns the plan under each assumption that its numbers allow, as `plans` has them."""
-    return [Assumption(plan=one, epsilon=accounting.epsilon(one, precision).value) for one in plans(plan)]
+def of(plan: PrivacyPlan, precision: Precision = Precision.PREVIEW) -> list[Assumption]:
+    """Returns the plan under each assumption that its numbers allow, as `plans` has them.
+
+    The plan's own epsilon is the reported one.
+    """
+    return [
+        Assumption(
+            plan=one, epsilon=accounting.epsilon(one, Precision.REPORTED if one == plan else precision).value
+        )
+        for one in plans(plan)
+    ]
 
 
 def plans(plan: PrivacyPlan) -> list[PrivacyPlan]:

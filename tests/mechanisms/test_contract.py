@@ -274,6 +274,7 @@ def test_noise_is_of_the_covariance_that_it_is_accounted_for(kind):
     assert np.diag(found) == pytest.approx(errors, rel=sampling)
     assert abs(drawn.mean()) < 5 * drawn.std() / 40_000**0.5
     expected = covariance(kind, noise, rounds)
+    assert noise.round_errors(rounds) == pytest.approx(np.diag(expected), rel=1e-9)
     assert np.abs(drawn @ drawn.T / 40_000 - expected).max() < sampling * expected.max()
 
 

@@ -15,7 +15,7 @@ import tensorflow_federated as tff
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, norm
-from dpcore.learning.tff import bounded_query, process
+from dpcore.learning.tff import bounded_query, correlated_query, process
 from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
@@ -32,7 +32,8 @@ def aggregator(plan: Plan, specs: Sequence[tf.TensorSpec] = ()) -> tff.aggregato
     name, arguments = plan.privacy.query
     # Noise that is correlated is kept from round to round, in the shapes of the model.
     kept = {"specs": list(specs)} if plan.privacy.noise.is_correlated else {}
-    factory = averaged(getattr(bounded_query, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
+    queries = correlated_query if kept else bounded_query
+    factory = averaged(getattr(queries, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
     if plan.privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(**zeroing.TFF_ARGUMENTS)

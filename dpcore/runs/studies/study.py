@@ -64,7 +64,7 @@ class Study:
         limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         limits.check_choice("baseline", self.baseline, BASELINES)
-        engines.check_name(self.engine)
+        engines.check(self.engine, self.plan)
         runs = math.prod(map(len, self._axes))  # before any plan is made
         if runs > limits.MOST_PLANS:
             message = _("Expected a study of at most {most:,} runs, found {runs:,}. Ask for fewer values or seeds.")

@@ -91,16 +91,14 @@ def _cells(plan: PrivacyPlan, way: Way) -> list[str]:
 
 
 def _asks(ways: list[Way]) -> Iterator[str]:
-    """What each way to form cohorts asks of a deployment, and what correlated noise does, as items of a list."""
-    said = {_(way.plan.cohorts.title): way.plan.cohorts.asks(way.plan.fleet) for way in ways[::-1]}
-    if any(way.plan.noise.is_correlated for way in ways):
-        said = {
-            _("Correlated noise"): _(
-                "A server that keeps the noise of all rounds secret until the last one is over."
-            )
-        } | said
-    for name, asks in reversed(said.items()):
-        yield f"- **{name}**: {asks}"
+    """What each way to form cohorts asks of a deployment, and what all of them do, as items of a list."""
+    for sentence in dict.fromkeys(way.plan.cohorts.assumption(way.plan.fleet) for way in ways):
+        yield f"- {sentence}"
+    words = _(
+        "With all of them, the server keeps noise and sums secret, for good. Where noise is correlated, the noise of one "
+        "round tells of that of all others, of rounds to come as well."
+    )
+    yield f"- {words}"
 
 
 def _noise(plan: PrivacyPlan, needed: PrivacyPlan) -> str:
