@@ -14,7 +14,7 @@ from dpcore.privacy import accounting, path
 from dpcore.privacy.comparison import Way
 from dpcore.privacy.precision import Precision
 from dpcore.ui.accountant import answer, cohorts
-from dpcore.ui.core import chart, tables
+from dpcore.ui.core import chart, plans, tables
 
 _MOST_LINES = 6
 
@@ -60,7 +60,7 @@ def picture(plan: PrivacyPlan, precision: Precision) -> None:
         ).format(epsilon=rounding.epsilon(epsilon))
     )
     chart.show(
-        paths.noise_by_round(shown, own=_name(plan)),
+        paths.noise_by_round(shown, own=plans.mechanism(plan)),
         key="noise_on_path",
         label=_(
             "Noise on the model's path by round, in clip norms, at the noise for epsilon {epsilon}. After the last "
@@ -80,7 +80,7 @@ def _target(epsilon: float) -> float:
 
 
 def _cells(plan: PrivacyPlan, way: Way) -> list[str]:
-    name, needed = _name(way.plan), way.needed
+    name, needed = plans.mechanism(way.plan), way.needed
     return [
         _("**{assumption} (this plan)**").format(assumption=name) if way.plan == plan else name,
         _(cohorts.ADJACENCY_NAMES[way.plan.adjacency]),
@@ -119,15 +119,12 @@ def _drawn(plan: PrivacyPlan, ways: list[Way]) -> dict[str, PrivacyPlan]:
         and way.plan.adjacency == ADD_OR_REMOVE
         and way.plan.clients_per_round == plan.clients_per_round
     ]
-    named = {_name(plan): plan} | {_name(way.plan): way.needed for way in others if _name(way.plan) != _name(plan)}
+    named = {plans.mechanism(plan): plan} | {
+        plans.mechanism(way.plan): way.needed
+        for way in others
+        if plans.mechanism(way.plan) != plans.mechanism(plan)
+    }
     return {name: named[name] for name in list(named)[:_MOST_LINES]}
-
-
-def _name(plan: PrivacyPlan) -> str:
-    cohorts_of = _(plan.cohorts.title)
-    if not plan.noise.is_correlated:
-        return cohorts_of
-    return _("{cohorts}, {noise}").format(cohorts=cohorts_of, noise=plan.noise.label)
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from dpcore.privacy import accounting, ledger
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.ui.core import chart, columns, states, tables
+from dpcore.ui.core import chart, columns, plans, states, tables
 
 
 def show(store: StoreAccess, run_ids: list[str]) -> None:
@@ -78,6 +78,7 @@ def _facts(run: Run) -> dict[str, str]:
         "epsilon": rounding.epsilon(accounting.epsilon(run.charged).value),
         "no guarantee because": ledger.uncovered(run.charged),
         "delta": rounding.given(privacy.delta),
+        "mechanism": plans.mechanism(privacy),
         "noise_multiplier": rounding.noise(privacy.noise_multiplier),
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",
