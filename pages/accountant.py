@@ -33,7 +33,7 @@ with turns.turn(turns.SOON):
     )  # pandas and plotly: the number does not wait for them
 
     with right:
-        compared = st.empty()
+        compared = st.container(key="assumptions").empty()
         with compared.container():
             assumptions.table(found, Precision.PREVIEW)
         assumptions.picture(found, Precision.PREVIEW)

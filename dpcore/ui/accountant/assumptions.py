@@ -35,11 +35,8 @@ def table(plan: PrivacyPlan, precision: Precision) -> None:
     ways = tables.ways(plan, _target(epsilon))
     own = [replace(way, epsilon=epsilon) if way.plan == plan else way for way in ways]
     lines = [_row(heads), _row(["---", "---", "--:", "--:", "--:"]), *(_row(_cells(plan, way)) for way in own)]
-    with st.container(key="assumptions"):
-        st.markdown("\n".join(lines))
-        st.caption(
-            "\n".join([_("What each asks of a deployment, and who must keep what secret:"), "", *_asks(own)])
-        )
+    st.markdown("\n".join(lines))
+    st.caption("\n".join([_("What each asks of a deployment, and who must keep what secret:"), "", *_asks(own)]))
 
 
 def picture(plan: PrivacyPlan, precision: Precision) -> None:

@@ -58,18 +58,17 @@ class Forming:
         boxes = [knob for knob in self.places if knob not in solved]
         names = [knob.name for knob in boxes]
         own = {name: number for name, number in held.items() if name in names}
-        before = {knob.name: number for knob in boxes if (number := _typed_before(knob.name)) is not None}
-        typed = {}
+        typed = {knob.name: _typed_before(knob.name) for knob in boxes}
         for knob in boxes:
             with self.places[knob]:
-                follows = own.get(knob.name) if held else self._following(knob.name, fleet, before)
+                follows = own.get(knob.name) if held else self._following(knob.name, fleet, typed)
                 typed[knob.name] = controls.optional(knob, follows=follows)
         given = {name: number for name, number in typed.items() if number is not None}
         return chosen(self.participation, self.noise, fleet, **own | given)
 
     def _following(self, name: str, fleet: Fleet, given: dict[str, Any]) -> int | None:
         """The number that stands for one that is not typed; `None` where the others make no plan."""
-        others = {other: number for other, number in given.items() if other != name}
+        others = {other: number for other, number in given.items() if other != name and number is not None}
         with suppress(InvalidValueError):
             participation, noise = chosen(self.participation, self.noise, fleet, **others)
             often, apart = participation.pattern(fleet)

@@ -161,12 +161,15 @@ def runs(store: StoreAccess, balance: Balance) -> None:
                 "rounds charged": run.charged.rounds,
                 "noise": run.plan.privacy.noise_multiplier,
                 "clients": run.plan.privacy.clients_per_round,
-                "mechanism": plans.unusual_mechanism(run.plan.privacy),
+                "mechanism": plans.mechanism(run.plan.privacy),
             }
             for run in balance.runs
         ]
     )
-    table = table.drop(columns=[name for name in ("no guarantee because", "mechanism") if not table[name].any()])
+    if not table["no guarantee because"].any():
+        table = table.drop(columns="no guarantee because")
+    if not any(plans.unusual_mechanism(run.plan.privacy) for run in balance.runs):
+        table = table.drop(columns="mechanism")
     st.dataframe(columns.rounded(table), hide_index=True, column_config=columns.shown(table))
     st.caption(
         _(

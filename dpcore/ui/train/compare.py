@@ -66,6 +66,8 @@ def _names(runs: list[Run]) -> dict[str, Run]:
         name = run.name or _("noise {noise}, {clients} clients").format(
             noise=rounding.noise(privacy.noise_multiplier), clients=privacy.clients_per_round
         )
+        if not run.name:
+            name = ", ".join(filter(None, [name, plans.unusual_mechanism(privacy)]))
         names[f"{name} ({run.run_id[-4:]})" if name in names else name] = run
     return names
 

@@ -118,7 +118,7 @@ def _look(store: StoreAccess, run_id: str) -> str:
         for column, metric in zip(st.columns(2), pair, strict=True):
             with column:
                 figure, words, table = drawn[metric]
-                chart.show(figure, key=metric, label=words, table=table)
+                chart.show(figure, key=f"by_round_{metric}", label=words, table=table)
     told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
         engine=run.engine,

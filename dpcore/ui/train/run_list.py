@@ -75,9 +75,9 @@ def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
         return chosen
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
-    table = table.drop(
-        columns=[name for name in ("mechanism", "no guarantee because", "tags") if not table[name].any()]
-    )
+    table = table.drop(columns=[name for name in ("no guarantee because", "tags") if not table[name].any()])
+    if not any(plans.unusual_mechanism(run.plan.privacy) for run in runs):
+        table = table.drop(columns="mechanism")
     # Streamlit remembers rows by their place: with other runs in the table it must forget them.
     ids = [run.run_id for run in runs]
     key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
@@ -110,7 +110,7 @@ def _row(run: Run, curve: list[float]) -> dict:
         "status": states.sign(run.status),
         "run": run.title,
         "noise": privacy.noise_multiplier,
-        "mechanism": plans.unusual_mechanism(privacy),
+        "mechanism": plans.mechanism(privacy),
         "clients": privacy.clients_per_round,
         "round": f"{run.last_round or 0} / {privacy.rounds}",
         "epsilon": rounding.epsilon(epsilon),
