@@ -20,8 +20,8 @@ def check_name(name: str) -> str:
     return check_choice("engine", name, NAMES)
 
 
-def replays(name: str, plan: Plan) -> bool:
-    """Whether a round that is run again from the same state comes out the same, to the last bit.
+def replays_exactly(name: str, plan: Plan) -> bool:
+    """Returns whether a round that is run again from the same state comes out the same, to the last bit.
 
     TFF draws its own noise, and a plan without a seed draws everything anew.
     """
@@ -32,7 +32,7 @@ def create(
     name: str,
     plan: Plan,
     dataset: FederatedDataset,
-    computes: Callable[[Any], Any] | None = None,
+    make_computer: Callable[[Any], Any] | None = None,
     identity: str | None = None,
 ) -> Engine:
     """Returns the engine `name` for a plan and a data set.
@@ -41,7 +41,7 @@ def create(
         name: One of `NAMES`.
         plan: What is trained.
         dataset: On which data.
-        computes: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
+        make_computer: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
         identity: The name of the random streams of `vectorized`; `None` for the plan's fingerprint.
 
     Raises:
@@ -53,4 +53,4 @@ def create(
         return TffEngine(plan, dataset)
     from dpcore.learning.vectorized import Threads, VectorizedEngine
 
-    return VectorizedEngine(plan, dataset, computes or Threads, identity)
+    return VectorizedEngine(plan, dataset, make_computer or Threads, identity)

@@ -103,7 +103,7 @@ def resume(store: StoreAccess, run_id: str) -> None:
 
 def _draws_again(run: Run) -> int:
     """How many rounds of a run are lost, and drawn anew when it goes on."""
-    return int(run.drawing is not None and not engines.replays(run.engine, run.plan))
+    return int(run.drawing is not None and not engines.replays_exactly(run.engine, run.plan))
 
 
 def charge_of_resuming(run: Run) -> Plan | None:

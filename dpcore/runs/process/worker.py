@@ -155,7 +155,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
 
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     engine = engines.create(run.engine, plan, dataset, computes, run.identity)
-    replays = engines.replays(run.engine, plan)
+    replays = engines.replays_exactly(run.engine, plan)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -191,7 +191,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     if row is None:  # given up before there was anything
         return "stopped", ""
-    files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
+    files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))

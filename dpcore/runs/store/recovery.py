@@ -287,6 +287,6 @@ def _replays(row: sqlite3.Row) -> bool:
     from dpcore.learning import engines  # a runner has no other use for it
 
     try:
-        return engines.replays(row["engine"], read_plan(row["plan"]))
+        return engines.replays_exactly(row["engine"], read_plan(row["plan"]))
     except InvalidValueError:
         return False
