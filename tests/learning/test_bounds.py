@@ -94,7 +94,7 @@ def test_no_clipped_update_is_longer_than_the_clip_norm_in_vectorized(
     clients = Clients(plan, few_writers)
     shapes = [tuple(variable.shape) for variable in clients.model.trainable_variables]
     learnt = [tf.Variable(tf.zeros((GROUP, *shape))) for shape in shapes]
-    monkeypatch.setattr(local_sgd, "updates", lambda *given: [part.read_value() for part in learnt])
+    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [part.read_value() for part in learnt])
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     tensors = [tf.constant(part) for part in weights]
     size = sum(map(math.prod, shapes))

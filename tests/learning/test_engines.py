@@ -152,7 +152,7 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_f
     from dpcore.learning import engines, local_sgd
 
     learnt = local_sgd.group_updates
-    monkeypatch.setattr(local_sgd, "updates", lambda *given: [1e25 * part for part in learnt(*given)])
+    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [1e25 * part for part in learnt(*given)])
     engine = engines.create("vectorized", noise_free, few_writers)
     before = engine.initialize()
     after, metrics = engine.next(before, np.array([1, 2, 3]), 1)
