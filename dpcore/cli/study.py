@@ -4,6 +4,7 @@ import functools
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import ADD_OR_REMOVE, MODELS
+from dpcore.plan import ADD_OR_REMOVE, MODELS, Plan, PrivacyPlan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -95,16 +96,8 @@ def run_study(
         dataset, engine = study.plan.training.dataset, study.engine
     else:
         kind, multipliers = _noises(noise)
-        first = functools.partial(
-            make_plan,
-            noise=kind,
-            noise_multiplier=0.0,
-            clients_per_round=clients[0],
-            rounds=rounds[0],
-            sampling=None,
-            adjacency=options.Adjacency(ADD_OR_REMOVE),
-        )
-        plan = datasets.plan_on(dataset, store.home, first, model=model)
+        numbers = {"clients_per_round": clients[0], "rounds": rounds[0]}
+        plan = _first_plan(make_plan, store.home, dataset, model, noise=kind, **numbers)
         study = Study(
             plan=plan,
             noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
@@ -132,6 +125,29 @@ def run_study(
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _first_plan(
+    make_plan: Callable[..., PrivacyPlan],
+    home: Path,
+    dataset: str,
+    model: str,
+    *,
+    noise: options.Noise,
+    clients_per_round: int,
+    rounds: int,
+) -> Plan:
+    """Returns the plan that a sweep varies: that of its first setting, without noise."""
+    private = functools.partial(
+        make_plan,
+        noise=noise,
+        noise_multiplier=0.0,
+        clients_per_round=clients_per_round,
+        rounds=rounds,
+        sampling=None,
+        adjacency=options.Adjacency(ADD_OR_REMOVE),
+    )
+    return datasets.plan_on(dataset, home, private, model=model)
 
 
 def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:

@@ -55,7 +55,7 @@ def run(
         plan: What is trained.
         dataset: On which data.
         engine: How.
-        evaluate: Returns accuracy and loss of a model.
+        evaluate: Returns accuracy and loss of a model, float32 [inputs, outputs] and [outputs] of each layer.
         eval_every: Rounds between two evaluations.
         stop_requested: Asked after each round.
         before_round: Told of each round before anything of it is drawn.

@@ -95,7 +95,7 @@ class Account:
         """Why PLD has no answer, in a sentence; empty where it has one."""
         return _(self.refusal).format(bound=self.bound)
 
-    def by(self, accountant: str) -> Epsilon:
+    def answer_of(self, accountant: str) -> Epsilon:
         """The answer of one accountant; of RDP, where PLD has none."""
         return self.rdp if accountant == "rdp" or self.pld is None else self.pld
 
@@ -247,7 +247,7 @@ _Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
 _remembered: dict[_Asked, Account] = {}
 
 
-def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
+def cache_answers(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     """Takes over what `account` of another process said of these plans."""
     _remembered.update({_asked([plan.event], plan.delta, precision): answer for plan, precision, answer in answers})
 

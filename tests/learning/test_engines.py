@@ -203,8 +203,8 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
 def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_free, few_writers, monkeypatch):
     from dpcore.learning import engines, local_sgd
 
-    learnt = local_sgd.updates
-    monkeypatch.setattr(local_sgd, "updates", lambda *given: [1e25 * part for part in learnt(*given)])
+    learnt = local_sgd.group_updates
+    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [1e25 * part for part in learnt(*given)])
     engine = engines.create("vectorized", noise_free, few_writers)
     before = engine.initialize()
     after, metrics = engine.next(before, np.array([1, 2, 3]), 1)

@@ -295,7 +295,7 @@ def test_epsilon_against_participations_and_population_is_that_of_each_plan():
                                        noise_multiplier=3.0, population=30_000)).value, rel=1e-6)  # fmt: skip
     small = private(participation=Schedule(min_separation=28), noise_multiplier=3.0)
     sizes = np.array([3000.0, 3360.0, 9000.0])
-    epsilons = curves.epsilons(**curves.arguments(small, population=sizes))
+    epsilons = curves.epsilons(**curves.plan_arguments(small, population=sizes))
     assert epsilons[0] == math.inf  # there are not so many users
     assert epsilons[1] == epsilons[2] == pytest.approx(accounting.epsilon(small).value, rel=1e-6)
 

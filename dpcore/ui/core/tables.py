@@ -32,7 +32,7 @@ def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
         own = values == plan.participations  # as far apart as the plan has them
         given["noise_multiplier"] = np.where(own, plan.event.mechanism.noise_multiplier, given["noise_multiplier"])
     else:
-        given = curves.arguments(plan, **{name: values})
+        given = curves.plan_arguments(plan, **{name: values})
     return pd.DataFrame({name: values, "PLD": curves.pld_epsilons(**given), "RDP": curves.rdp_epsilons(**given)})
 
 
@@ -96,7 +96,9 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     lowest = min(0.3, plan.noise_multiplier)
     noise = np.unique([lowest, *rounding.short(np.geomspace(lowest, highest, _MAP_POINTS))[1:]])
     all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
-    epsilons = curves.epsilons(**curves.arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients))
+    epsilons = curves.epsilons(
+        **curves.plan_arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients)
+    )
     possible = [
         _is_plan(plan, clients_per_round=count, noise_multiplier=noise)
         for count, noise in zip(all_clients.tolist(), all_noise.tolist(), strict=True)

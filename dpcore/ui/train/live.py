@@ -125,7 +125,9 @@ def _look(store: StoreAccess, run_id: str) -> str:
         model=run.plan.training.model,
         data=" ".join(filter(None, [run.plan.training.dataset, run.dataset_fingerprint])),
     )
-    st.caption(f"{told} {statement.sentence(run.charged, planned)} {statement.rehearsal(run.plan.training.seed)}")
+    st.caption(
+        f"{told} {statement.sentence(run.charged, planned)} {statement.seed_warning(run.plan.training.seed)}"
+    )
     return run.status
 
 
@@ -249,7 +251,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
     }
     left, right = st.columns([4, 3])
-    outputs = _UNCOVERED if ledger.uncovered(run.charged) else _PRIVATE
+    outputs = _UNCOVERED if ledger.why_uncovered(run.charged) else _PRIVATE
     for column, heading, group in ((left, outputs, private), (right, _DIAGNOSTIC, diagnostics)):
         with column, st.container(border=True):
             st.caption(_(heading))
