@@ -16,7 +16,11 @@ _BELOW, _ABOVE = np.floor(RDP_ORDERS).astype(int), np.ceil(RDP_ORDERS).astype(in
 _WHOLE = np.unique([*_BELOW, *_ABOVE, 2])
 _WHOLE = _WHOLE[_WHOLE > 1]
 _EXACT = 256  # the library takes differences up to this order
-_ROUNDING = 1e-15  # of a value
+_ROUNDING = 2e-15  # of a sum
+# Row n: the coefficients of the forward difference of order 2 n.
+_SIGNED = special.binom(np.arange(0, _EXACT + 1, 2)[:, None], np.arange(_EXACT + 1)) * (-1.0) ** np.arange(
+    _EXACT + 1
+)
 # The binomial sums of the whole orders a, laid end to end: one entry for each k from 2 to a.
 _A, _K = np.repeat(_WHOLE, _WHOLE - 1), np.concatenate([np.arange(2, order + 1) for order in _WHOLE])
 _STARTS = np.cumsum(_WHOLE - 1) - (_WHOLE - 1)
@@ -50,18 +54,14 @@ def log_moments(noise: NDArray[np.float64], prob: NDArray[np.float64]) -> NDArra
 def _differences(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithms of what bounds the k-th ternary divergence, for k from 0, float64 [num_settings, _EXACT + 1].
 
-    That is the root of the products of two forward differences of exp(x (x + 1) / (2 noise^2)) at 0, of even orders.
+    That is the root of the product of two forward differences of exp(x (x - 1) / (2 noise^2)) at 0, of even orders.
     """
     x = np.arange(_EXACT + 1)
     values = x * (x - 1) / (2 * noise**2)
-    errors = values + math.log(_ROUNDING)
-    rises, logs = np.ones(values.shape, bool), np.empty((len(noise), _EXACT + 1))
-    for order in range(_EXACT + 1):
-        logs[:, order] = np.logaddexp(values[:, 0], errors[:, 0])  # nothing is left of some but their rounding
-        low, high, same = values[:, :-1], values[:, 1:], rises[:, :-1] == rises[:, 1:]
-        apart, most = np.abs(high - low), np.maximum(low, high)
-        values = most + np.where(same, np.log(-np.expm1(-apart)), np.log1p(np.exp(-apart)))
-        errors = np.logaddexp(errors[:, :-1], errors[:, 1:])
-        rises = np.where(same, rises[:, 1:] == (high >= low), rises[:, 1:])
-    found: NDArray[np.float64] = 0.5 * (logs[:, 2 * (x // 2)] + logs[:, np.minimum(2 * -(-x // 2), _EXACT)])
-    return found
+    ends = values[:, ::2]
+    # Of each order: the terms over the last one.
+    terms = np.exp(np.minimum(values[:, None, :] - ends[:, :, None], 0))
+    found, summed = (terms * _SIGNED).sum(-1), (terms * np.abs(_SIGNED)).sum(-1)
+    logs = ends + np.log(np.maximum(found, 0) + _ROUNDING * summed)  # nothing is left of some but their rounding
+    middle: NDArray[np.float64] = 0.5 * (logs[:, x // 2] + logs[:, -(-x // 2)])
+    return middle

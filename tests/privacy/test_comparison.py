@@ -9,7 +9,8 @@ import pytest
 from dpcore.mechanisms import choices
 from dpcore.mechanisms.participation import Full
 from dpcore.plan import FixedClipping, PrivacyPlan
-from dpcore.privacy import accounting, assumptions, comparison, path
+from dpcore.privacy import accounting, assumptions
+from dpcore.privacy.assumptions import comparison
 from dpcore.privacy.precision import Precision
 
 
@@ -70,14 +71,17 @@ def test_a_banded_schedule_needs_little_more_effective_noise_than_secret_coins()
     """The regime in which independent noise has 28.3 in root mean square, a tree 21.1 and 28 bands 9.7."""
     ways = comparison.ways(PLANS["schedule"], 2.0)
     rmse = {
-        (way.plan.cohorts.kind, way.plan.noise.kind): 120 * math.sqrt((path.noise_by_round(way.needed) ** 2).mean())
+        (way.plan.cohorts.kind, way.plan.noise.kind): 120
+        * math.sqrt((comparison.noise_by_round(way.needed) ** 2).mean())
         for way in ways
     }
     assert rmse["schedule", "independent"] == pytest.approx(28.34, abs=0.02)
     assert rmse["schedule", "banded"] == pytest.approx(9.7, abs=0.05)
     assert rmse["schedule", "tree"] == pytest.approx(16.6 * 11.7956 / 3.988 / (35 / 4) ** 0.5, rel=0.01)
     equal = {
-        way.plan.noise.kind: path.effective_noise(way.needed) for way in ways if way.plan.cohorts.kind == "schedule"
+        way.plan.noise.kind: comparison.effective_noise(way.needed)
+        for way in ways
+        if way.plan.cohorts.kind == "schedule"
     }
     assert equal["banded"] == pytest.approx(9.7 / 28.34 * 3.988 / 120, rel=0.01)
     assert equal["independent"] == pytest.approx(3.988 / 120, rel=0.001)
@@ -89,9 +93,9 @@ def test_the_noise_on_the_path_is_that_of_the_sums(noise):
     source = plan.noise.source(lambda round_num: np.random.default_rng(round_num), 40, [(20_000,)])
     sums = np.cumsum([source(number)[0] for number in range(1, 41)], axis=0, dtype=float)
     drawn = 2.0 / 120 * np.sqrt((sums**2).mean(axis=1))
-    assert path.noise_by_round(plan) == pytest.approx(drawn, rel=0.03)
+    assert comparison.noise_by_round(plan) == pytest.approx(drawn, rel=0.03)
 
 
 def test_a_plan_too_long_for_its_matrix_has_no_effective_noise_that_a_page_waits_for():
-    assert path.effective_noise(of_a_schedule(rounds=100_000)) == math.inf
-    assert path.effective_noise(PrivacyPlan(rounds=0)) == PrivacyPlan().value_noise_multiplier / 120
+    assert comparison.effective_noise(of_a_schedule(rounds=100_000)) == math.inf
+    assert comparison.effective_noise(PrivacyPlan(rounds=0)) == PrivacyPlan().value_noise_multiplier / 120

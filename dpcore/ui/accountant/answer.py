@@ -7,7 +7,8 @@ import streamlit as st
 from dpcore import rounding
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, path, statement
+from dpcore.privacy import accounting, statement
+from dpcore.privacy.assumptions import comparison
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import Shortfall
@@ -78,7 +79,7 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
 
 def effective_noise(plan: PrivacyPlan, digits: int) -> str:
     """Returns the effective noise of a plan in so many digits; a dash where it takes long to compute."""
-    found = path.effective_noise(plan)
+    found = comparison.effective_noise(plan)
     return rounding.up(found, digits) if math.isfinite(found) else "–"
 
 

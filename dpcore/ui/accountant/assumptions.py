@@ -10,8 +10,8 @@ from dpcore import rounding
 from dpcore.charts import paths
 from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
-from dpcore.privacy import accounting, path
-from dpcore.privacy.comparison import Way
+from dpcore.privacy import accounting
+from dpcore.privacy.assumptions.comparison import MOST_ROUNDS, Way
 from dpcore.privacy.precision import Precision
 from dpcore.ui.accountant import answer, cohorts
 from dpcore.ui.core import chart, plans, tables
@@ -44,8 +44,8 @@ def picture(plan: PrivacyPlan, precision: Precision) -> None:
     epsilon = accounting.epsilon(plan, precision).value
     if not _is_comparable(plan, epsilon):
         return
-    if plan.rounds > path.MOST_ROUNDS:
-        st.caption(_("The noise on the model's path is drawn up to {most:,} rounds.").format(most=path.MOST_ROUNDS))
+    if plan.rounds > MOST_ROUNDS:
+        st.caption(_("The noise on the model's path is drawn up to {most:,} rounds.").format(most=MOST_ROUNDS))
         return
     drawn = _drawn(plan, tables.ways(plan, _target(epsilon)))
     shown = tables.noise_on_path(drawn)
@@ -57,7 +57,7 @@ def picture(plan: PrivacyPlan, precision: Precision) -> None:
         ).format(epsilon=rounding.epsilon(epsilon))
     )
     chart.show(
-        paths.noise_by_round(shown, own=plans.mechanism(plan)),
+        paths.noise_by_round(shown, own=_line(plan)),
         key="noise_on_path",
         label=_(
             "Noise on the model's path by round, in clip norms, at the noise for epsilon {epsilon}. After the last "
@@ -108,20 +108,22 @@ def _noise(plan: PrivacyPlan, needed: PrivacyPlan) -> str:
 
 
 def _drawn(plan: PrivacyPlan, ways: list[Way]) -> dict[str, PrivacyPlan]:
-    """The plans whose path is drawn, by name: the plan's own, and others of its adjacency with cohorts of its size."""
-    others = [
-        way
-        for way in ways
-        if way.needed
-        and way.plan.adjacency == ADD_OR_REMOVE
-        and way.plan.clients_per_round == plan.clients_per_round
-    ]
-    named = {plans.mechanism(plan): plan} | {
-        plans.mechanism(way.plan): way.needed
-        for way in others
-        if plans.mechanism(way.plan) != plans.mechanism(plan)
-    }
-    return {name: named[name] for name in list(named)[:_MOST_LINES]}
+    """The plans whose path is drawn, by name: the plan's own, and others with cohorts of its size."""
+    named = {_line(plan): plan}
+    for way in ways:
+        alike = way.plan.clients_per_round == plan.clients_per_round and way.plan.adjacency == ADD_OR_REMOVE
+        if way.needed and alike and len(named) < _MOST_LINES:
+            named.setdefault(_line(way.plan), way.needed)
+    return named
+
+
+def _line(plan: PrivacyPlan) -> str:
+    name = plans.mechanism(plan)
+    if plan.adjacency == ADD_OR_REMOVE:
+        return name
+    return _("{mechanism} ({adjacency})").format(
+        mechanism=name, adjacency=_(cohorts.ADJACENCY_NAMES[plan.adjacency])
+    )
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> str:

@@ -58,7 +58,7 @@ class Forming:
         boxes = [knob for knob in self.places if knob not in solved]
         names = [knob.name for knob in boxes]
         own = {name: number for name, number in held.items() if name in names}
-        typed = {knob.name: _typed_before(knob.name) for knob in boxes}
+        typed: dict[str, Any] = {knob.name: _typed_before(knob.name) for knob in boxes}
         for knob in boxes:
             with self.places[knob]:
                 follows = own.get(knob.name) if held else self._following(knob.name, fleet, typed)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from dpcore import limits, rounding
 from dpcore.errors import InvalidValueError
 from dpcore.mechanisms.participation import Full
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import comparison, curves, path
+from dpcore.privacy import curves
+from dpcore.privacy.assumptions import comparison
 from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.rounds import Round
 
@@ -59,7 +61,7 @@ def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
     return values[[_is_plan(plan, **{name: int(count)}) for count in values]]
 
 
-def _is_plan(plan: PrivacyPlan, **numbers: float) -> bool:
+def _is_plan(plan: PrivacyPlan, **numbers: Any) -> bool:
     """Whether a plan may have these numbers."""
     with suppress(InvalidValueError):
         replace(plan, **numbers)
@@ -83,7 +85,7 @@ def noise_on_path(plans: dict[str, PrivacyPlan]) -> pd.DataFrame:
     rounds = next(iter(plans.values())).rounds
     shown = np.unique(np.linspace(1, rounds, min(rounds, _PATH_POINTS)).round().astype(int))
     return pd.DataFrame(
-        {"round": shown, **{name: path.noise_by_round(plan)[shown - 1] for name, plan in plans.items()}}
+        {"round": shown, **{name: comparison.noise_by_round(plan)[shown - 1] for name, plan in plans.items()}}
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore.errors import InvalidValueError
 from dpcore.mechanisms import choices
@@ -17,6 +18,7 @@ from dpcore.mechanisms.noise import Banded
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import assumptions, curves, gaussian
 
+MOST_ROUNDS = 10_000  # in which the noise on the path is looked at: beyond, a matrix takes long to optimise
 _CORRELATED = ("independent", "tree", "banded")  # beside each other on a known schedule
 _MOST_TREE_ROUNDS = 256  # in how many a tree's sensitivity is found in passing
 _CLOSE, _STEEP, _TRIES = 1e-3, 1.3, 12  # of the target; how fast epsilon falls with noise, by factors
@@ -57,11 +59,36 @@ def ways(plan: PrivacyPlan, target: float) -> list[Way]:
     ]
 
 
+def noise_by_round(plan: PrivacyPlan) -> NDArray[np.float64]:
+    """Returns the root mean square of the noise in the sum of the first t averages, for t from 1: float64 [rounds].
+
+    In clip norms. Independent noise adds up by the root of the rounds; of what is correlated, later rounds take back
+    a part.
+
+    >>> noise_by_round(PrivacyPlan(noise_multiplier=1.2, clients_per_round=120, rounds=4)).round(4)
+    array([0.0101, 0.0142, 0.0174, 0.0201])
+    """
+    found: NDArray[np.float64] = plan.value_noise_multiplier * np.sqrt(plan.noise.prefix_errors(plan.rounds))
+    return found / plan.clients_per_round
+
+
+def effective_noise(plan: PrivacyPlan) -> float:
+    """Returns the noise on the average, in clip norms; infinite where it takes long to compute.
+
+    Of correlated noise, it is that of the independent noise that is as large on the path, in the mean square over all
+    rounds.
+    """
+    if plan.noise.is_correlated and plan.rounds > MOST_ROUNDS:
+        return math.inf
+    on_sum = plan.path_noise if plan.noise.is_correlated else plan.value_noise_multiplier
+    return on_sum / plan.clients_per_round
+
+
 def _plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
     found: list[PrivacyPlan] = []
     for one in assumptions.plans(plan):
         found.append(one)
-        if one.cohorts.kind == "schedule":
+        if not one.event.is_sampled and one.cohorts.pattern(one.fleet).separation > 1:
             found += [other for other in map(functools.partial(_correlated, one), _CORRELATED) if other]
     return list(dict.fromkeys(found))
 
