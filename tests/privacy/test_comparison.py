@@ -94,8 +94,3 @@ def test_the_noise_on_the_path_is_that_of_the_sums(noise):
     sums = np.cumsum([source(number)[0] for number in range(1, 41)], axis=0, dtype=float)
     drawn = 2.0 / 120 * np.sqrt((sums**2).mean(axis=1))
     assert comparison.noise_by_round(plan) == pytest.approx(drawn, rel=0.03)
-
-
-def test_a_plan_too_long_for_its_matrix_has_no_effective_noise_that_a_page_waits_for():
-    assert comparison.effective_noise(of_a_schedule(rounds=100_000)) == math.inf
-    assert comparison.effective_noise(PrivacyPlan(rounds=0)) == PrivacyPlan().value_noise_multiplier / 120

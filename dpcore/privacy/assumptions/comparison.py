@@ -18,7 +18,6 @@ from dpcore.mechanisms.noise import Banded
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import assumptions, curves, gaussian
 
-MOST_ROUNDS = 10_000  # in which the noise on the path is looked at: beyond, a matrix takes long to optimise
 _CORRELATED = ("independent", "tree", "banded")  # beside each other on a known schedule
 _MOST_TREE_ROUNDS = 256  # in how many a tree's sensitivity is found in passing
 _CLOSE, _STEEP, _TRIES = 1e-3, 1.3, 12  # of the target; how fast epsilon falls with noise, by factors
@@ -73,13 +72,11 @@ def noise_by_round(plan: PrivacyPlan) -> NDArray[np.float64]:
 
 
 def effective_noise(plan: PrivacyPlan) -> float:
-    """Returns the noise on the average, in clip norms; infinite where it takes long to compute.
+    """Returns the noise on the average, in clip norms.
 
     Of correlated noise, it is that of the independent noise that is as large on the path, in the mean square over all
     rounds.
     """
-    if plan.noise.is_correlated and plan.rounds > MOST_ROUNDS:
-        return math.inf
     on_sum = plan.path_noise if plan.noise.is_correlated else plan.value_noise_multiplier
     return on_sum / plan.clients_per_round
 
@@ -95,13 +92,13 @@ def _plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
 
 def _correlated(plan: PrivacyPlan, kind: str) -> PrivacyPlan | None:
     """A plan of a schedule with another noise; `None` where there can be none."""
-    if kind == plan.noise.kind or (kind == "tree" and plan.rounds > _MOST_TREE_ROUNDS):
+    if kind == "tree" and plan.rounds > _MOST_TREE_ROUNDS:
         return None
     with suppress(InvalidValueError):
         separation = plan.cohorts.pattern(plan.fleet).separation
         _same, noise = choices.chosen("schedule", kind, plan.fleet, min_separation=separation)
-        if noise == Banded(bands=1):
-            return None  # which is independent
+        if noise in (plan.noise, Banded(bands=1)):  # the latter is independent
+            return None
         clipping = (
             FixedClipping(clip_norm=plan.clipping.initial_clip_norm) if noise.is_correlated else plan.clipping
         )

@@ -60,7 +60,7 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
     )
     four.metric(
         _("Effective noise (clip norms)"),
-        effective_noise(plan, 4),
+        rounding.up(comparison.effective_noise(plan), 4),
         border=True,
         help=_(
             "Standard deviation of the noise on the average update, in clip norms: the noise on the sum over clients "
@@ -75,12 +75,6 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
     warnings = [*plan.warnings, missed, account.pld_problem, rdp.warning if headline is rdp else ""]
     for warning in filter(None, warnings):
         st.warning(warning, icon=":material/warning:")
-
-
-def effective_noise(plan: PrivacyPlan, digits: int) -> str:
-    """Returns the effective noise of a plan in so many digits; a dash where it takes long to compute."""
-    found = comparison.effective_noise(plan)
-    return rounding.up(found, digits) if math.isfinite(found) else "–"
 
 
 def none() -> None:

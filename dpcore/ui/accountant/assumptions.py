@@ -11,9 +11,9 @@ from dpcore.charts import paths
 from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.assumptions.comparison import MOST_ROUNDS, Way
+from dpcore.privacy.assumptions.comparison import Way, effective_noise
 from dpcore.privacy.precision import Precision
-from dpcore.ui.accountant import answer, cohorts
+from dpcore.ui.accountant import cohorts
 from dpcore.ui.core import chart, plans, tables
 
 _MOST_LINES = 6
@@ -43,9 +43,6 @@ def picture(plan: PrivacyPlan, precision: Precision) -> None:
     """Shows the noise on the model's path, of each assumption with the noise that this epsilon takes."""
     epsilon = accounting.epsilon(plan, precision).value
     if not _is_comparable(plan, epsilon):
-        return
-    if plan.rounds > MOST_ROUNDS:
-        st.caption(_("The noise on the model's path is drawn up to {most:,} rounds.").format(most=MOST_ROUNDS))
         return
     drawn = _drawn(plan, tables.ways(plan, _target(epsilon)))
     shown = tables.noise_on_path(drawn)
@@ -83,7 +80,7 @@ def _cells(plan: PrivacyPlan, way: Way) -> list[str]:
         _(cohorts.ADJACENCY_NAMES[way.plan.adjacency]),
         rounding.epsilon(way.epsilon),
         "–" if needed is None else _noise(plan, needed),
-        "–" if needed is None else answer.effective_noise(needed, 3),
+        "–" if needed is None else rounding.up(effective_noise(needed)),
     ]
 
 
