@@ -106,6 +106,22 @@ def test_a_page_is_without_errors_accessible_and_fits(tab, url, filled, name):
         fits(tab)
 
 
+@pytest.mark.parametrize("name", ["accountant", "train"])
+def test_a_schedule_with_correlated_noise_is_accessible_and_fits(tab, url, filled, name):
+    """With the boxes of numbers that follow, and the table of assumptions, which a phone shows whole."""
+    tab.goto(f"{url}/{name}?participation=schedule&noise=banded&clipping=fixed&noise_multiplier=3.988")
+    settled(tab)
+    expect(tab.get_by_label("Minimum separation").first).to_have_attribute("placeholder", "28 (automatic)")
+    assert violations(tab) == []
+    fits(tab)
+    if name == "accountant":
+        tab.set_viewport_size({"width": 390, "height": 1200})
+        tab.wait_for_function(
+            "() => { const table = document.querySelector('.st-key-assumptions table');"
+            "return innerWidth === 390 && table.getBoundingClientRect().right <= 390; }"
+        )
+
+
 @pytest.mark.parametrize("screen", list(guide.SCREENS))
 def test_a_screen_of_the_lesson_is_accessible(tab, url, screen):
     tab.goto(f"{url}/learn?screen={screen}")
