@@ -8,7 +8,7 @@ from streamlit.components.v2 import manifest_scanner
 
 @pytest.fixture(scope="session", autouse=True)
 def packages_read_once():
-    """`AppTest` looks for components in every installed package whenever a page runs: a quarter of these tests' time."""
+    """Each `AppTest` looks for components in every installed package: that was a quarter of these tests' time."""
     once = functools.cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", once)
