@@ -91,16 +91,14 @@ def run_study(
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
     if spec is not None:
-        study = Study.from_values(options.read_json(spec))
-        options.check_data(study.plan, store.home)
+        study = _study_in(spec, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        kind, multipliers = _noises(noise)
-        numbers = {"clients_per_round": clients[0], "rounds": rounds[0]}
-        plan = _first_plan(make_plan, store.home, dataset, model, noise=kind, **numbers)
+        way, multipliers = _noises(noise, free=baseline != Baseline(NONE))
+        plan = _first_plan(make_plan, store.home, dataset, model, noise=way, clients=clients[0], rounds=rounds[0])
         study = Study(
             plan=plan,
-            noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
+            noise_multipliers=multipliers,
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
@@ -127,6 +125,13 @@ def run_study(
     _show(store, study_id, as_json)
 
 
+def _study_in(file: Path, home: Path) -> Study:
+    """Returns the study of a file; refuses one for other data than are here."""
+    study = Study.from_values(options.read_json(file))
+    options.check_data(study.plan, home)
+    return study
+
+
 def _first_plan(
     make_plan: Callable[..., PrivacyPlan],
     home: Path,
@@ -134,7 +139,7 @@ def _first_plan(
     model: str,
     *,
     noise: options.Noise,
-    clients_per_round: int,
+    clients: int,
     rounds: int,
 ) -> Plan:
     """Returns the plan that a sweep varies: that of its first setting, without noise."""
@@ -142,7 +147,7 @@ def _first_plan(
         make_plan,
         noise=noise,
         noise_multiplier=0.0,
-        clients_per_round=clients_per_round,
+        clients_per_round=clients,
         rounds=rounds,
         sampling=None,
         adjacency=options.Adjacency(ADD_OR_REMOVE),
@@ -150,8 +155,8 @@ def _first_plan(
     return datasets.plan_on(dataset, home, private, model=model)
 
 
-def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
-    """Returns how noise is added, and the noise multipliers of a sweep: `--noise` takes both.
+def _noises(given: list[str], *, free: bool) -> tuple[options.Noise, tuple[float, ...]]:
+    """Returns how noise is added, and the noise multipliers of a sweep, 0 where it is `free`: `--noise` takes both.
 
     Raises:
         InvalidValueError: If something is neither, or there are two ways to add noise.
@@ -166,7 +171,7 @@ def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
             "noise",
             f"Expected noise to be noise multipliers, or one of {', '.join(options.Noise)}, found {', '.join(given)}.",
         ) from None
-    return options.Noise(kinds[0]), numbers or _USUAL_MULTIPLIERS
+    return options.Noise(kinds[0]), tuple(one for one in numbers or _USUAL_MULTIPLIERS if one or free)
 
 
 def _warn_ahead(store: StoreAccess, study: Study) -> None:
