@@ -282,6 +282,36 @@ INITIAL_CLIP_NORM = Knob(
         "it."
     ),
 )
+MAX_PARTICIPATIONS = Knob(
+    name="max_participations",
+    label=N_("Maximum participations"),
+    minimum=1,
+    maximum=1_000_000,
+    default=4,
+    integer=True,
+    help=N_("In how many rounds a user may take part, at most. As many as the rounds need unless given."),
+)
+MIN_SEPARATION = Knob(
+    name="min_separation",
+    label=N_("Minimum separation"),
+    minimum=1,
+    maximum=1_000_000,
+    default=28,
+    integer=True,
+    help=N_(
+        "Rounds from one participation of a user to the next, at least: rounds i < j have j - i of at least this. As "
+        "many as there are users for unless given."
+    ),
+)
+BANDS = Knob(
+    name="bands",
+    label=N_("Bands"),
+    minimum=1,
+    maximum=1_000,
+    default=16,
+    integer=True,
+    help=N_("Rounds whose noise is correlated at a time. At most the separation of a user's rounds."),
+)
 TARGET_UNCLIPPED_QUANTILE = Knob(
     name="target_unclipped_quantile",
     minimum=0.0,

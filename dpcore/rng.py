@@ -1,6 +1,7 @@
 """Named streams of random numbers, so that no two uses ever share one."""
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,3 +20,20 @@ def stream(seed: int | None, name: str, round_num: int = 0) -> np.random.Generat
     """
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(key, round_num))))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The random numbers of one run.
+
+    Attributes:
+        seed: What they all follow from: a plan's seed, or a key that was drawn for the run alone.
+        identity: The run's. Runs that shared cohorts or noise would tell more together than the ledger composes.
+    """
+
+    seed: int
+    identity: str
+
+    def __call__(self, name: str, round_num: int) -> np.random.Generator:
+        """Returns the generator of one use in one round, anew on every call."""
+        return stream(self.seed, f"{name}/{self.identity}", round_num)

@@ -71,7 +71,7 @@ def test_the_readme_names_links_and_commands():
     assert {"account", "train", "study"} <= {words[0] for words in commands(text)}
 
 
-@pytest.mark.parametrize("words", [["acount"], ["runs", "qeue"], ["account", "--noise", "1.2"]])
+@pytest.mark.parametrize("words", [["acount"], ["runs", "qeue"], ["account", "--noises", "1.2"]])
 def test_what_is_no_command_is_found(words):
     assert not understood(words)
 

@@ -6,7 +6,10 @@ from dataclasses import fields, replace
 import pytest
 
 from dpcore.learning import sampling
+from dpcore.mechanisms.noise import Banded, Tree
+from dpcore.mechanisms.participation import Schedule
 from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan, identity
+from dpcore.rng import Streams
 
 FIXED = Plan(privacy=PrivacyPlan(clipping=FixedClipping(clip_norm=0.2), rounds=20))
 SMALL = Plan(
@@ -48,7 +51,7 @@ def test_a_name_and_what_is_drawn_by_it_stay_for_ever(plan, text, name, name_bef
 
 
 def test_the_cohorts_of_an_older_run_are_drawn_by_its_own_name():
-    drawn = sampling.cohort(SMALL, 1, identity="9ed8478de7e5ecb0")
+    drawn = sampling.cohort(SMALL, 1, Streams(3, "9ed8478de7e5ecb0"))
     assert drawn.tolist() == [27, 32, 33]  # as format 2 drew them
 
 
@@ -79,6 +82,12 @@ def others():
         ("clipped_count_stddev_per_client", 0.06),
     ):
         yield field, Plan(privacy=PrivacyPlan(clipping=AdaptiveClipping(**{field: value})))
+    scheduled = PrivacyPlan(clipping=FixedClipping(), participation=Schedule())
+    yield "participation", Plan(privacy=PrivacyPlan(participation=Schedule()))
+    yield "max_participations", Plan(privacy=PrivacyPlan(participation=Schedule(max_participations=4)))
+    yield "min_separation", Plan(privacy=PrivacyPlan(participation=Schedule(min_separation=28)))
+    yield "noise", Plan(privacy=replace(scheduled, noise=Tree()))
+    yield "bands", Plan(privacy=replace(scheduled, noise=Banded(bands=4)))
     yield "clip_norm", Plan(privacy=PrivacyPlan(clipping=FixedClipping(clip_norm=0.2)))
 
 
@@ -86,7 +95,7 @@ def test_every_field_is_in_the_name_and_goes_without_saying_at_its_default():
     found = dict(others())
     known = {
         field.name
-        for kind in (PrivacyPlan, TrainingPlan, AdaptiveClipping, FixedClipping)
+        for kind in (PrivacyPlan, TrainingPlan, AdaptiveClipping, FixedClipping, Schedule, Banded)
         for field in fields(kind)
     }
     assert found.keys() == known

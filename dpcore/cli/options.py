@@ -12,7 +12,9 @@ from rich.console import Console
 
 from dpcore import datasets, limits, strict_json
 from dpcore.errors import InvalidValueError
+from dpcore.mechanisms import choices
 from dpcore.mechanisms import clipping as clippings
+from dpcore.mechanisms.participation import Fleet
 from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, Plan, PrivacyPlan
 from dpcore.privacy import accounting
 
@@ -30,6 +32,9 @@ AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: igno
 Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})  # type: ignore[misc]  # not written out
 Clipping = StrEnum("Clipping", list(clippings.BY_KIND))  # type: ignore[misc]  # not written out
 Sampling = StrEnum("Sampling", ["poisson", "none"])
+_PARTICIPATIONS = (*choices.PARTICIPATION_BY_KIND, "allocation")  # the last to be refused with its reason
+Participation = StrEnum("Participation", {name.replace("-", "_"): name for name in _PARTICIPATIONS})  # type: ignore[misc]  # not written out
+Noise = StrEnum("Noise", {name.replace("-", "_"): name for name in choices.NOISE_BY_KIND})  # type: ignore[misc]  # not written out
 
 AsJson = Annotated[bool, typer.Option("--json", help='Print JSON only, at full precision ("inf" is infinite).')]
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Where runs and data live (EPSILON_LAB_HOME).")]
@@ -44,12 +49,41 @@ Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
 ]
 SamplingChoice = Annotated[
-    Sampling,
+    Sampling | None,
+    typer.Option("--sampling", help="The older name of two: poisson, and none for --participation full."),
+]
+
+
+ParticipationChoice = Annotated[
+    Participation | None,
     typer.Option(
-        "--sampling",
-        help="poisson: each user is sampled independently (Poisson sampling). none: full participation.",
+        "--participation",
+        help="How cohorts are formed. poisson: by secret coins (the default). full: everybody. fixed: exactly so many. "
+        "schedule: known groups take turns. cyclic-poisson: groups take turns, with secret coins.",
     ),
 ]
+NoiseChoice = Annotated[
+    Noise, typer.Option("--noise", help="independent, or correlated from round to round, for a schedule.")
+]
+
+
+Bands = Annotated[int | None, option(limits.BANDS)]
+
+
+def forming_cohorts(participation: Participation | None, sampling: Sampling | None) -> str:
+    """Returns how cohorts are formed, by either of its options.
+
+    Raises:
+        InvalidValueError: If they say different things.
+    """
+    older = None if sampling is None else {"poisson": "poisson", "none": "full"}[sampling.value]
+    if participation and older and participation.value != older:
+        raise InvalidValueError(
+            "sampling",
+            f"Expected participation or sampling, found {participation} and {sampling}: they say different things. Leave "
+            "sampling out.",
+        )
+    return participation.value if participation else older or "poisson"
 
 
 def _plan(
@@ -58,11 +92,16 @@ def _plan(
     rounds: Annotated[int, option(limits.ROUNDS)] = int(limits.ROUNDS.default),
     population: Annotated[int, option(limits.POPULATION)] = int(limits.POPULATION.default),
     delta: Annotated[float, option(limits.DELTA)] = limits.DELTA.default,
-    sampling: SamplingChoice = Sampling.poisson,
+    participation: ParticipationChoice = None,
+    max_participations: Annotated[int | None, option(limits.MAX_PARTICIPATIONS)] = None,
+    min_separation: Annotated[int | None, option(limits.MIN_SEPARATION)] = None,
+    noise: NoiseChoice = Noise("independent"),  # noqa: B008  # a member
+    bands: Bands = None,
+    sampling: SamplingChoice = None,
     adjacency: Annotated[
         Adjacency,
         typer.Option(
-            help="Neighbouring data sets: add or remove one user, or replace one (only with full participation)."
+            help="Neighbouring data sets: add or remove one user, or replace one (with full or fixed participation)."
         ),
     ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
     clipping: Annotated[
@@ -79,14 +118,17 @@ def _plan(
         ),
     ] = False,
 ) -> PrivacyPlan:
-    usual = int(limits.CLIENTS_PER_ROUND.default) if sampling == Sampling.poisson else population
+    forming = forming_cohorts(participation, sampling)
+    usual = population if forming == "full" else int(limits.CLIENTS_PER_ROUND.default)
     clients = usual if clients_per_round is None else clients_per_round
-    if sampling == Sampling.none and clients != population:
-        raise InvalidValueError(
-            "clients_per_round",
-            f"Expected clients_per_round to be the population, {population}, found {clients}: without sampling, all "
-            "users take part in every round. Leave it out, or choose Poisson sampling.",
-        )
+    cohorts, added = choices.chosen(
+        forming,
+        noise.value,
+        Fleet(population, max(clients, 1), rounds),
+        max_participations=max_participations,
+        min_separation=min_separation,
+        bands=bands,
+    )
     return PrivacyPlan(
         noise_multiplier=noise_multiplier,
         clients_per_round=clients,
@@ -96,6 +138,8 @@ def _plan(
         adjacency=adjacency.value,
         clipping=clippings.chosen(clipping.value, clip_norm=clip_norm),
         zeroing=zeroing,
+        participation=cohorts,
+        noise=added,
     )
 
 

@@ -36,7 +36,15 @@ app = typer.Typer(
 )
 
 
-NoiseMultipliers = Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")]
+Noises = Annotated[
+    list[str],
+    typer.Option(
+        help="A noise multiplier of the sweep; may be repeated. Or, once, how noise is added: independent, tree, banded "
+        "or square-root.",
+        show_default="0.0, 0.5, 0.75, 1.0, independent",
+    ),
+]
+_USUAL_MULTIPLIERS = (0.0, 0.5, 0.75, 1.0)
 BaselineChoice = Annotated[
     Baseline,
     typer.Option(
@@ -54,10 +62,10 @@ Specification = Annotated[
 
 
 @app.command("run")
-@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
+@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "noise", "sampling", "adjacency")
 def run_study(
     make_plan,
-    noise: NoiseMultipliers = [0.0, 0.5, 0.75, 1.0],  # noqa: B006
+    noise: Noises = [],  # noqa: B006
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
@@ -83,14 +91,14 @@ def run_study(
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
     if spec is not None:
-        study = Study.from_values(options.read_json(spec))
-        options.check_data(study.plan, store.home)
+        study = _study_in(spec, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        plan = _first_plan(make_plan, store.home, dataset, model, clients_per_round=clients[0], rounds=rounds[0])
+        way, multipliers = _noises(noise, free=baseline != Baseline(NONE))
+        plan = _first_plan(make_plan, store.home, dataset, model, noise=way, clients=clients[0], rounds=rounds[0])
         study = Study(
             plan=plan,
-            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline(NONE)),
+            noise_multipliers=multipliers,
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
@@ -117,25 +125,53 @@ def run_study(
     _show(store, study_id, as_json)
 
 
+def _study_in(file: Path, home: Path) -> Study:
+    """Returns the study of a file; refuses one for other data than are here."""
+    study = Study.from_values(options.read_json(file))
+    options.check_data(study.plan, home)
+    return study
+
+
 def _first_plan(
     make_plan: Callable[..., PrivacyPlan],
     home: Path,
     dataset: str,
     model: str,
     *,
-    clients_per_round: int,
+    noise: options.Noise,
+    clients: int,
     rounds: int,
 ) -> Plan:
     """Returns the plan that a sweep varies: that of its first setting, without noise."""
     private = functools.partial(
         make_plan,
+        noise=noise,
         noise_multiplier=0.0,
-        clients_per_round=clients_per_round,
+        clients_per_round=clients,
         rounds=rounds,
-        sampling=options.Sampling.poisson,
+        sampling=None,
         adjacency=options.Adjacency(ADD_OR_REMOVE),
     )
     return datasets.plan_on(dataset, home, private, model=model)
+
+
+def _noises(given: list[str], *, free: bool) -> tuple[options.Noise, tuple[float, ...]]:
+    """Returns how noise is added, and the noise multipliers of a sweep, 0 where it is `free`: `--noise` takes both.
+
+    Raises:
+        InvalidValueError: If something is neither, or there are two ways to add noise.
+    """
+    kinds = [one for one in given if one in set(options.Noise)] or [options.Noise("independent").value]
+    if len(kinds) > 1:
+        raise InvalidValueError("noise", f"Expected one way to add noise, found {', '.join(kinds)}. Leave one out.")
+    try:
+        numbers = tuple(float(one) for one in given if one not in kinds)
+    except ValueError:
+        raise InvalidValueError(
+            "noise",
+            f"Expected noise to be noise multipliers, or one of {', '.join(options.Noise)}, found {', '.join(given)}.",
+        ) from None
+    return options.Noise(kinds[0]), tuple(one for one in numbers or _USUAL_MULTIPLIERS if one or free)
 
 
 def _warn_ahead(store: StoreAccess, study: Study) -> None:

@@ -1,29 +1,47 @@
-"""Which users take part in a round."""
+"""Which users take part in a round, and the random numbers of a run."""
+
+import secrets
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpcore import rng
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 
 
-def cohort(plan: Plan, round_num: int, *, seeded: bool = True, identity: str | None = None) -> np.ndarray:
+def streams_of(plan: Plan) -> Streams:
+    """Returns the random numbers of a plan's own run: of a plan without a seed, others on every call."""
+    seed = plan.training.seed
+    return Streams(secrets.randbits(128) if seed is None else seed, plan.fingerprint)
+
+
+def cohort(
+    plan: Plan, round_num: int, streams: Streams | None = None, *, fresh_coins: bool = False
+) -> NDArray[np.int64]:
     """Returns the users of a round, int64 [cohort_size], drawn as the accountant assumes it.
 
     They are counted among those who train: user i is `FederatedDataset.trainers[i]`.
 
     Args:
-        plan: Whose users, and whose seed.
+        plan: How cohorts are formed, and of whom.
         round_num: From 1.
-        seeded: `False` draws from the operating system's entropy: where the noise is not seeded either, a round
-            that is drawn again must be independent of the first, or the two would cost more than two rounds.
-        identity: The name of its random streams; `None` for the plan's fingerprint.
+        streams: The run's random numbers; `None` for the plan's own.
+        fresh_coins: Draws the round from the operating system's entropy: where the noise cannot be drawn again, a round
+            that is drawn again must be independent of the first, or the two would cost more than two rounds. What holds
+            for the whole run still follows the streams.
     """
-    # A stream of the plan's own: runs that shared cohorts or noise would tell more together than the ledger composes.
-    seed = plan.training.seed if seeded else None
-    draw = rng.stream(seed, f"client_sampling/{identity or plan.fingerprint}", round_num)
-    return plan.privacy.participation.cohort(draw, **plan.privacy.fleet)
+    of_run = streams or streams_of(plan)
+
+    def draw(name: str, number: int) -> np.random.Generator:
+        return rng.stream(None, name, number) if fresh_coins and number else of_run(name, number)
+
+    return plan.privacy.cohorts.cohort(draw, round_num, plan.privacy.fleet)
 
 
-def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> np.ndarray:
-    """Returns the order in which a user goes through their examples in a round, int64 [count]."""
-    return rng.stream(plan.training.seed, f"batch_order/{user}", round_num).permutation(count)
+def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> NDArray[np.int64]:
+    """Returns the order in which a user goes through their examples in a round, int64 [count].
+
+    It protects nobody, so without a seed it follows from what everybody knows.
+    """
+    return rng.stream(plan.training.seed or 0, f"batch_order/{user}", round_num).permutation(count)

@@ -16,6 +16,7 @@ from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
 from dpcore.plan import Plan
 from dpcore.privacy import accounting, curves
+from dpcore.rng import Streams
 from dpcore.rounds import Round
 
 
@@ -42,9 +43,9 @@ def run(
     stop_requested: Callable[[], bool] = lambda: False,
     before_round: Callable[[int], None] = lambda round_num: None,
     resume: tuple[Round, Any] | None = None,
-    seeded_cohorts: bool = True,
+    fresh_coins: bool = False,
     redrawn: int = 0,
-    identity: str | None = None,
+    streams: Streams | None = None,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
@@ -59,9 +60,9 @@ def run(
         stop_requested: Asked after each round.
         before_round: Told of each round before anything of it is drawn.
         resume: The round to go on from and the state after it: the reports begin with the round after.
-        seeded_cohorts: Whether the plan's seed draws the cohorts: not where it does not draw the noise.
+        fresh_coins: As in `sampling.cohort`: where the noise cannot be drawn again.
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
-        identity: The name of the cohorts' random streams; `None` for the plan's fingerprint.
+        streams: The run's random numbers; `None` for the plan's own.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -69,7 +70,9 @@ def run(
     """
     rounds = plan.privacy.rounds
     population.check(dataset.name, dataset, plan.privacy.population)
-    draw = functools.partial(sampling.cohort, plan, seeded=seeded_cohorts, identity=identity)
+    draw = functools.partial(
+        sampling.cohort, plan, streams=streams or sampling.streams_of(plan), fresh_coins=fresh_coins
+    )
     spent = _epsilon_spent(plan, redrawn)
     for report in _trained(plan, dataset, engine, draw, before_round, resume):
         started = time.perf_counter()
@@ -100,7 +103,7 @@ def _trained(
         size = update_norm = noise_norm = None
         if round_num > 0:
             before_round(round_num)
-            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
+            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state), round_num)
             cohort = dataset.trainers[draw(round_num)]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
@@ -135,7 +138,9 @@ def _epsilon_spent(plan: Plan, redrawn: int) -> Callable[[int], float]:
     )
 
 
-def _noise_norm(plan: Plan, clip_norm: float, weights: Weights) -> float:
+def _noise_norm(plan: Plan, clip_norm: float, weights: Weights, round_num: int) -> float:
     """Returns the expected L2 norm of the noise in a round's average (root of its mean square)."""
-    stddev = plan.privacy.value_noise_multiplier * clip_norm / plan.privacy.clients_per_round
-    return stddev * sum(part.size for part in weights) ** 0.5
+    privacy = plan.privacy
+    stddev = privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round
+    of_round = float(privacy.noise.round_errors(privacy.rounds)[round_num - 1]) ** 0.5
+    return of_round * stddev * sum(part.size for part in weights) ** 0.5

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dpcore import rng
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import model, shards
+from dpcore.learning import model, sampling, shards
 from dpcore.learning.clients import Clients
 from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
 from dpcore.learning.shards import Broadcast, Shard, ShardComputer, ShardSum
 from dpcore.mechanisms import zeroing
 from dpcore.mechanisms.clipping import held
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 
 
 class Threads:
@@ -55,16 +55,14 @@ class State:
 class VectorizedEngine:
     """`dpcore.learning.engine.Engine`: the same state, cohort and round always give the same next state.
 
-    Cohorts are int64 [cohort_size], weights float32 [inputs, outputs] and [outputs] of each layer in turn.
-
-    A plan without a seed draws its noise from the operating system's entropy, anew on every call. Noise is drawn
+    Cohorts are int64 [cohort_size], weights float32 [inputs, outputs] and [outputs] of each layer in turn. Noise is drawn
     here, once, and not where shards are computed.
 
     Args:
         plan: What is trained.
         dataset: On which data.
         make_computer: Given the clients, returns who computes shards. Changes the speed, and nothing else.
-        identity: The name of its random streams; `None` for the plan's fingerprint.
+        streams: The run's random numbers; `None` for the plan's own.
     """
 
     def __init__(
@@ -72,17 +70,22 @@ class VectorizedEngine:
         plan: Plan,
         dataset: FederatedDataset,
         make_computer: Callable[[Clients], ShardComputer] = Threads,
-        identity: str | None = None,
+        streams: Streams | None = None,
     ):
         self._plan = plan
-        self._identity = identity or plan.fingerprint
+        self._streams = streams or sampling.streams_of(plan)
         self._counts = np.diff(dataset.train.offsets)
         clients = Clients(plan, dataset)
         self._model = clients.model
         self._computer = make_computer(clients)
+        self._noise = plan.privacy.noise.source(
+            functools.partial(self._streams, "update_noise"),
+            plan.privacy.rounds,
+            [tuple(part.shape) for part in self._model.trainable_variables],
+        )
 
     def initialize(self) -> State:
-        weights = model.initial_weights(self._model, self._plan.training.seed)
+        weights = model.initial_weights(self._model, self._streams.seed)
         return State(
             weights=weights,
             momentum=[np.zeros_like(part) for part in weights],
@@ -114,10 +117,7 @@ class VectorizedEngine:
         total = summed.total
 
         stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
-        noise = privacy.noise.of_round(
-            functools.partial(self._stream, "update_noise"), round_num, [part.shape for part in total]
-        )
-        for part, drawn in zip(total, noise, strict=True):
+        for part, drawn in zip(total, self._noise(round_num), strict=True):
             part += stddev * drawn
             part /= np.float32(expected)
         update_norm = l2_norm(total)
@@ -143,11 +143,8 @@ class VectorizedEngine:
             num_unclipped=summed.num_unclipped,
             clients_per_round=privacy.clients_per_round,
             count_noise=privacy.clipped_count_stddev
-            * self._stream("clip_count_noise", round_num).standard_normal(),
+            * self._streams("clip_count_noise", round_num).standard_normal(),
         )
-
-    def _stream(self, name: str, round_num: int) -> np.random.Generator:
-        return rng.stream(self._plan.training.seed, f"{name}/{self._identity}", round_num)
 
     def _sum_of_clipped_updates(self, state: State, cohort: np.ndarray, round_num: int) -> ShardSum:
         """Returns the sum over the cohort, and the counts that clipping and zeroing go by."""

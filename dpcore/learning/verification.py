@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dpcore import limits
+from dpcore import limits, rng
 from dpcore.datasets import federated, writers
 from dpcore.learning import engines
 from dpcore.learning.engine import Engine, Weights
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.mechanisms.noise import Banded, Noise, SquareRoot, Tree
+from dpcore.mechanisms.participation import Schedule
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 
 _WRITERS = 60
 _CLIENTS = 10
@@ -20,6 +22,7 @@ _CLIENTS = 10
 _COHORTS = [np.array(users, np.int64) for users in ([3, 7, 11, 40], [], [5], range(_WRITERS), [1, 2])]
 _NOBODY = _COHORTS[1]
 _NOISE_ROUNDS = 300
+_CORRELATED = (Tree(), Banded(bands=4), SquareRoot())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class Check:
 
 
 def run_checks() -> Iterator[Check]:
-    """Yields every check as it is done, on 60 generated writers, in about a minute."""
+    """Yields every check as it is done, on 60 generated writers, in about two minutes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "few"
         few = writers.generate(_WRITERS, lambda *_: None)
@@ -56,18 +59,26 @@ def run_checks() -> Iterator[Check]:
         yield from engine_differences("mlp", plain, dataset)
         yield from engine_differences("mlp with zeroing", zeroing, dataset)
         yield from engine_differences("updates that are not finite", diverging, dataset)
+        for noise in _CORRELATED:
+            free = _plan(noise_multiplier=0.0, noise=noise, model="linear")
+            yield from engine_differences(f"what adds {noise.kind} noise", free, dataset)
         for name in ("linear", "cnn"):
             yield from engine_differences(name, _plan(noise_multiplier=0.0, model=name), dataset)
         noisy = _plan(noise_multiplier=0.6)
         for name in engines.NAMES:
             yield from noise_errors(f"{name}: ", engines.create(name, noisy, dataset), noisy)
+            for noise in _CORRELATED:
+                correlated = _plan(noise_multiplier=0.6, noise=noise)
+                yield from noise_process(f"{name}: ", engines.create(name, correlated, dataset), correlated)
         yield replay_difference(noisy, dataset)
 
 
-def _plan(*, noise_multiplier: float, **training) -> Plan:
+def _plan(*, noise_multiplier: float, noise: Noise | None = None, **training) -> Plan:
     privacy = PrivacyPlan(
         population=_WRITERS, clients_per_round=_CLIENTS, rounds=10, noise_multiplier=noise_multiplier
     )
+    if noise:
+        privacy = dataclasses.replace(privacy, participation=Schedule(), clipping=FixedClipping(), noise=noise)
     return Plan(privacy=privacy, training=TrainingPlan(**training))
 
 
@@ -132,6 +143,40 @@ def noise_errors(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
         name=f"{name}noise on the clip count, mean",
         measured=abs(float(counts.mean())),
         limit=5 / np.sqrt(counts.size),
+    )
+
+
+def noise_process(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
+    """Yields how far the noise of the rounds is from what it is accounted for, from rounds in which nobody takes part.
+
+    The first: the variance of its prefix sums. The second: its covariance over rounds, against as many draws of the
+    plan's own noise. The limits are some five standard errors wide.
+    """
+    privacy, momentum = plan.privacy, plan.training.server_momentum
+    state, velocity, drawn = engine.initialize(), 0.0, []
+    before = _flat(engine.model_weights(state))
+    for round_num in range(1, privacy.rounds + 1):
+        state, _metrics = engine.next(state, _NOBODY, round_num)
+        now = _flat(engine.model_weights(state))
+        drawn.append(now - before - momentum * velocity)
+        velocity, before = now - before, now
+    scale = privacy.noise_multiplier * privacy.clipping.initial_clip_norm / privacy.clients_per_round
+    found, size = np.array(drawn) / scale, before.size
+    sums, errors = np.cumsum(found, axis=0), privacy.noise.prefix_errors(privacy.rounds)
+    yield Check(
+        name=f"{name}{privacy.noise.kind} noise, variance of its sums",
+        measured=float(np.abs((sums**2).mean(axis=1) / errors - 1).max()),
+        limit=5 * np.sqrt(2 / size),
+    )
+    source = privacy.noise.source(
+        lambda round_num: rng.stream(0, "verification", round_num), privacy.rounds, [(size,)]
+    )
+    own = np.array([source(round_num)[0] for round_num in range(1, privacy.rounds + 1)], np.float64)
+    covariance = own @ own.T / size
+    yield Check(
+        name=f"{name}{privacy.noise.kind} noise, covariance of its rounds",
+        measured=float(np.abs(found @ found.T / size - covariance).max() / covariance.max()),
+        limit=5 * np.sqrt(4 / size),
     )
 
 

@@ -26,7 +26,9 @@ def cohorts(plan: PrivacyPlan, draw: int = 0) -> list[np.ndarray]:
     More clients add to the same ones.
     """
     return [
-        plan.participation.cohort(rng.stream(draw, "lesson/sampling", number), **plan.fleet)
+        plan.cohorts.cohort(
+            lambda _use, round_num: rng.stream(draw, "lesson/sampling", round_num), number, plan.fleet
+        )
         for number in range(1, plan.rounds + 1)
     ]
 

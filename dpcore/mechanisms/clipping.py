@@ -15,7 +15,7 @@ Together less than 20 u, and MARGIN is 32 u: what is left also covers the roundi
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -45,11 +45,11 @@ class Query(NamedTuple):
 
     Attributes:
         name: That of its class.
-        arguments: Those of its class, by name: plain numbers.
+        arguments: Those of its class, by name: plain numbers, or lists of them.
     """
 
     name: str
-    arguments: dict[str, float]
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

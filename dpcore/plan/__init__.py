@@ -4,7 +4,8 @@ What changes only the speed, or only what is looked at (engine, how often to eva
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dpcore import limits, rounding, strict_json
@@ -12,21 +13,22 @@ from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.mechanisms.clipping import CLIPPINGS, AdaptiveClipping, Clipping, FixedClipping, Query
 from dpcore.mechanisms.events import Event
-from dpcore.mechanisms.noise import Independent, Noise
+from dpcore.mechanisms.noise import NOISES, Independent, Noise
 from dpcore.mechanisms.participation import (
     ADD_OR_REMOVE,
     ADJACENCIES,
+    PARTICIPATIONS,
     REPLACE,
+    Fleet,
     Full,
     Participation,
     Poisson,
-    movement,
 )
-from dpcore.plan import identity
+from dpcore.plan import codec, identity
 
 __all__ = ["ADD_OR_REMOVE", "ADJACENCIES", "REPLACE", "AdaptiveClipping", "Clipping", "FixedClipping"]
 
-PLAN_VERSION = 2  # 1 had neither `adjacency` nor fixed clipping, and reads as their defaults
+PLAN_VERSION = 3  # 1 had neither `adjacency` nor fixed clipping, 2 no other participation and noise: their defaults
 MODELS = ("mlp", "linear", "cnn")
 # Of older versions, which had no lowest clip norm: below it they took for 0 the norms of updates that were longer.
 LEAST_BOUND = 1e-12
@@ -42,8 +44,7 @@ def _set(plan: Any, **values: Any) -> None:
 class PrivacyPlan:
     """All that the (epsilon, delta) guarantee depends on.
 
-    The unit of privacy is a user. Each round's cohort is a Poisson sample; with as many clients per round as
-    users, that is everybody, and nothing is sampled.
+    The unit of privacy is a user.
 
     Attributes:
         population: Users that the cohorts are drawn from.
@@ -57,10 +58,13 @@ class PrivacyPlan:
             tutorial. That estimate is outside the guarantee.
         adjacency: Neighbouring data sets differ by adding or removing all data of one user, or by replacing
             them by another user's.
+        participation: How cohorts are formed. Poisson sampling of as many clients as users is full participation.
+        noise: Whether the noise of the rounds is independent, or correlated.
 
     Raises:
         InvalidValueError: If a value is out of range, there are more clients than users, the noise is too
-            large for the adaptive clip to share, or no accountant analyses the sampling for the adjacency.
+            large for the adaptive clip to share, or no accountant analyses how cohorts are formed with this adjacency
+            and noise.
 
     >>> plan = PrivacyPlan(noise_multiplier=1.2, clients_per_round=120)
     >>> round(plan.sampling_prob, 4), round(plan.value_noise_multiplier, 4)
@@ -75,13 +79,15 @@ class PrivacyPlan:
     clipping: Clipping = field(default_factory=AdaptiveClipping)
     zeroing: bool = False
     adjacency: str = ADD_OR_REMOVE
+    participation: Participation = field(default_factory=Poisson)
+    noise: Noise = field(default_factory=Independent)
 
     def __post_init__(self) -> None:
         limits.check_choice("adjacency", self.adjacency, ADJACENCIES)
-        if not isinstance(self.clipping, CLIPPINGS):
-            raise limits.refusal(
-                "clipping", _("Expected {name} to be adaptive or fixed clipping, found {value}."), self.clipping
-            )
+        for name, kinds in (("clipping", CLIPPINGS), ("participation", PARTICIPATIONS), ("noise", NOISES)):
+            if not isinstance(value := getattr(self, name), kinds):
+                message = _("Expected {name} to be one of {kinds}, found {value}.")
+                raise limits.refusal(name, message, value, kinds=", ".join(kind.kind for kind in kinds))
         if not isinstance(self.zeroing, bool):
             raise limits.refusal("zeroing", _("Expected {name} to be true or false, found {value}."), self.zeroing)
         population = limits.POPULATION.check(self.population)
@@ -109,24 +115,57 @@ class PrivacyPlan:
                     "nobody: raise it, or use 0, which is reported as no privacy."
                 ).format(least=rounding.given(limits.LEAST_NOISE), noise=rounding.given(noise)),
             )
-        if refusal := self.participation.refusal(self.adjacency):
-            raise InvalidValueError("adjacency", refusal)
         self.clipping.check_noise(noise, clients)
+        self.cohorts.check(self.fleet, self.adjacency, self.noise)
+        if self.participation == Full():
+            _set(self, participation=Poisson())  # of everybody: one plan, and one text for it
+        if self.noise.is_correlated and self.clipping.releases_clip_norm:
+            raise InvalidValueError(
+                "noise",
+                _(
+                    "Expected independent noise with adaptive clipping, found {noise}: what a user moves correlated "
+                    "noise by is known for one clip norm. Use fixed clipping."
+                ).format(noise=self.noise.kind),
+            )
 
     @property
-    def participation(self) -> Participation:
-        """Who takes part in a round."""
-        return Poisson() if self.clients_per_round < self.population else Full()
+    def fleet(self) -> Fleet:
+        """The numbers that its way to form cohorts depends on."""
+        return Fleet(self.population, self.clients_per_round, self.rounds)
 
     @property
-    def fleet(self) -> dict[str, int]:
-        """The numbers that participation asks for."""
-        return {"population": self.population, "clients_per_round": self.clients_per_round}
+    def cohorts(self) -> Participation:
+        """How cohorts are formed: its participation, or full where Poisson sampling takes everybody."""
+        everybody = self.clients_per_round == self.population and self.participation == Poisson()
+        return Full() if everybody else self.participation
 
     @property
-    def noise(self) -> Noise:
-        """What noise is added to the sums."""
-        return Independent()
+    def redraws(self) -> bool:
+        """Whether a round that is drawn twice costs what one more round does, and spoils nothing else."""
+        return self.cohorts.redraws and not self.noise.is_correlated
+
+    @property
+    def participations(self) -> int:
+        """In how many rounds a user can take part."""
+        return self.cohorts.pattern(self.fleet).participations
+
+    @property
+    def sensitivity(self) -> float:
+        """The most by which a user moves all that the run releases, in clip norms."""
+        often, apart = self.cohorts.pattern(self.fleet)
+        moved = self.noise.sensitivity_squared(self.rounds, self.rounds, often, apart) if self.rounds else 0.0
+        return math.sqrt(moved) * self.cohorts.movement(self.adjacency)
+
+    @property
+    def path_noise(self) -> float:
+        """The multiplier of the independent noise that is as large on the model's path, which adds up all rounds so far.
+
+        In the root mean square over the rounds.
+        """
+        if not self.noise.is_correlated or not self.rounds:
+            return self.noise_multiplier
+        independent = Independent().prefix_errors(self.rounds).mean()
+        return self.noise_multiplier * math.sqrt(self.noise.prefix_errors(self.rounds).mean() / independent)
 
     @property
     def most_noise(self) -> float:
@@ -151,16 +190,23 @@ class PrivacyPlan:
     @property
     def query(self) -> Query:
         """What clips, sums and adds noise on TFF, as plain data."""
-        return self.clipping.query(
+        bounded = self.clipping.query(
             value_noise_multiplier=self.value_noise_multiplier,
             count_stddev=self.clipped_count_stddev,
             clients_per_round=self.clients_per_round,
         )
+        return self.noise.query(bounded, self.rounds)
 
     @property
     def event(self) -> Event:
         """What all rounds cost: the question that accountants are asked."""
         return self.event_with()
+
+    def event_after(self, round_num: int) -> Event:
+        """Returns what the first rounds cost, of a run that is planned to go on."""
+        return self.cohorts.event(
+            self.fleet, self.noise, self.noise_multiplier * self.bounds_updates, self.adjacency, round_num
+        )
 
     def event_with(self, **numbers: Any) -> Event:
         """Returns what a run would cost of which some numbers are others.
@@ -169,13 +215,14 @@ class PrivacyPlan:
             numbers: Those of `noise_multiplier`, `population`, `clients_per_round` and `rounds` that differ; arrays of
                 one shape, where many runs are asked for at once.
 
-        >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7)
-        Event(mechanism=SampledGaussian(noise_multiplier=1.2, sampling_prob=0.1), count=7)
+        >>> PrivacyPlan(clients_per_round=120, population=1200).event_with(rounds=7).rounds
+        7
         """
-        given = {**self.fleet, "noise_multiplier": self.noise_multiplier, "rounds": self.rounds} | numbers
+        noise_multiplier = numbers.pop("noise_multiplier", self.noise_multiplier)
         # Where nothing bounds the updates, whatever noise there is is none.
-        given["noise_multiplier"] = given["noise_multiplier"] * self.bounds_updates / movement(self.adjacency)
-        return self.participation.event(**given)
+        return self.cohorts.event(
+            self.fleet._replace(**numbers), self.noise, noise_multiplier * self.bounds_updates, self.adjacency
+        )
 
     @property
     def bounds_updates(self) -> bool:
@@ -250,22 +297,6 @@ class TrainingPlan:
         )
 
 
-def read_clipping(values: Any) -> Clipping:
-    """Returns the way to clip whose fields these are, as JSON has them.
-
-    Raises:
-        InvalidValueError: If they are those of none.
-    """
-    kind = clipping_kind(values)
-    return kind(**strict_json.fields_of(kind, values, "clipping"))
-
-
-def clipping_kind(values: Any) -> type[Clipping]:
-    """Returns the class whose fields these are; the first of `CLIPPINGS` where they are those of none."""
-    names = set(values) if isinstance(values, dict) else set()
-    return next((kind for kind in CLIPPINGS if names & {field.name for field in fields(kind)}), CLIPPINGS[0])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A whole run, before it is run.
@@ -284,7 +315,15 @@ class Plan:
 
     def to_json(self) -> str:
         """The plan as one line of JSON with sorted keys: equal plans give equal text."""
-        return json.dumps({"version": PLAN_VERSION, **asdict(self)}, sort_keys=True)
+        privacy, version = asdict(self.privacy), PLAN_VERSION - 1
+        for name, usual in codec.USUAL.items():
+            if (value := getattr(self.privacy, name)) == usual:
+                del privacy[name]  # as before there was a choice: the same plan stays the same text
+            else:
+                privacy[name], version = codec.tagged(value), PLAN_VERSION
+        return json.dumps(
+            {"version": version, "privacy": privacy, "training": asdict(self.training)}, sort_keys=True
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -304,16 +343,16 @@ class Plan:
         version, values = strict_json.versioned(values, "plan", PLAN_VERSION)
         parts = strict_json.fields_of(cls, values, "plan")
         older = ("adjacency",) if version == 1 else ()
-        privacy = strict_json.fields_of(PrivacyPlan, parts["privacy"], "privacy", may_lack=older)
+        privacy = strict_json.fields_of(PrivacyPlan, parts["privacy"], "privacy", may_lack=(*codec.USUAL, *older))
         training = strict_json.fields_of(
             TrainingPlan, parts["training"], "training", may_lack=("dataset_fingerprint",)
         )
-        clipping = read_clipping(privacy["clipping"])
-        return cls(privacy=PrivacyPlan(**privacy | {"clipping": clipping}), training=TrainingPlan(**training))
+        return cls(privacy=PrivacyPlan(**privacy | codec.parts(privacy)), training=TrainingPlan(**training))
 
     @property
     def fingerprint(self) -> str:
         """A short name of all that the plan says: of what it means, not of how that is written."""
         values = asdict(self)
-        values["privacy"]["clipping"]["kind"] = self.privacy.clipping.kind
+        for name in ("clipping", "participation", "noise"):
+            values["privacy"][name] = codec.tagged(getattr(self.privacy, name))
         return identity.fingerprint(identity.canonical(values))

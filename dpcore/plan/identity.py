@@ -28,6 +28,8 @@ UNSAID: Mapping[str, Any] = {
         },
         "zeroing": False,
         "adjacency": "add-or-remove-one",
+        "participation": {"kind": "poisson", "max_participations": None, "min_separation": None},
+        "noise": {"kind": "independent", "bands": None},
     },
     "training": {
         "dataset": "writers",

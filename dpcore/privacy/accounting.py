@@ -6,6 +6,7 @@ library's does not reach, the program composes the losses itself (`composition.p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import math
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     import dp_accounting
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
+_REPLACED_ORDERS = [1.5, 2.0, 2.5, 3.0, 4.0, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48]
+_MOST_REPLACED_NOISE = 1e3  # beyond, the library's sums have hardly a digit
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
 
@@ -117,6 +120,9 @@ def _dp_event(one: SampledGaussian) -> dp_accounting.DpEvent:
     gaussian = dp_accounting.GaussianDpEvent(one.noise_multiplier)
     if one.sampling_prob == 1:
         return gaussian  # everyone takes part: sampling adds nothing
+    if one.replaces:  # it depends on the fraction alone
+        size = 1 << 40
+        return dp_accounting.SampledWithoutReplacementDpEvent(size, math.ceil(size * one.sampling_prob), gaussian)
     return dp_accounting.PoissonSampledDpEvent(one.sampling_prob, gaussian)
 
 
@@ -128,6 +134,8 @@ def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     """
     if one.noise_multiplier == 0:
         return np.full(len(RDP_ORDERS), np.inf)
+    if one.replaces and one.sampling_prob < 1:
+        return _replaced_rdp(one)
     from dp_accounting.rdp import RdpAccountant
 
     try:
@@ -135,13 +143,34 @@ def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     except ValueError:  # its sums cancel to less than nothing, where the noise is some 1e8 or more
         from dpcore.privacy import curves
 
-        noise, prob = np.transpose([one])
+        noise, prob = np.transpose([one[:2]])
         found: NDArray[np.float64] = curves.round_rdp(noise, prob)[0]
         return found
     # What overflowed bounds nothing; left as "not a number", it would come out as epsilon 0.
     rdp = np.where(np.isfinite(rdp), rdp, np.inf)
     padded: NDArray[np.float64] = rdp + LOG_A_ERROR / (np.array(RDP_ORDERS) - 1)
     return padded
+
+
+def _replaced_rdp(one: SampledGaussian) -> NDArray[np.float64]:
+    """The same of sampling without replacement, where a user is replaced; at few orders, as each takes milliseconds.
+
+    The library's differences of exponentials need ever more digits the higher the order is. Everybody's divergence bounds
+    that of some, at all orders.
+    """
+    from dp_accounting import NeighboringRelation
+    from dp_accounting.rdp import RdpAccountant
+
+    order = np.array(RDP_ORDERS)
+    rdp: NDArray[np.float64] = order / (2 * one.noise_multiplier**2)
+    if one.noise_multiplier > _MOST_REPLACED_NOISE:
+        return rdp
+    few = np.isin(order, _REPLACED_ORDERS)
+    with contextlib.suppress(ValueError):  # its sums cancel to less than nothing
+        found = RdpAccountant(list(order[few]), NeighboringRelation.REPLACE_ONE).compose(_dp_event(one)).rdp
+        sampled = np.where(np.isfinite(found), found, np.inf) + LOG_A_ERROR / (order[few] - 1)
+        rdp[few] = np.minimum(rdp[few], sampled)
+    return rdp
 
 
 def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
@@ -163,7 +192,7 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
 
 def epsilon_by_round(plan: PrivacyPlan, rounds: list[int]) -> list[Epsilon]:
     """Returns the epsilon after each of `rounds` rounds of the plan, by RDP."""
-    return [_by_rdp(_runs([plan.event_with(rounds=count)]), plan.delta) for count in rounds]
+    return [_by_rdp(_runs([plan.event_after(count)]), plan.delta) for count in rounds]
 
 
 def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float) -> bool:
@@ -177,7 +206,7 @@ def _is_beyond(runs: Mapping[SampledGaussian, int], delta: float, by_rdp: float)
 
 def _is_coarse(runs: Mapping[SampledGaussian, int]) -> bool:
     """Whether losses spread over less than ten steps of the library's finest grid: much of epsilon is its rounding."""
-    spreads = (prob * math.sqrt(math.expm1(min(noise**-2, 50))) for noise, prob in runs)
+    spreads = (one.sampling_prob * math.sqrt(math.expm1(min(one.noise_multiplier**-2, 50))) for one in runs)
     return max(spreads) < 10 * Precision.REPORTED.step
 
 
@@ -189,7 +218,7 @@ def _pld(one: SampledGaussian, rounds: int, grid: float) -> PrivacyLossDistribut
     """
     from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
 
-    noise, sampling_prob = one
+    noise, sampling_prob, _replaces = one
     if sampling_prob == 1:  # rounds of plain Gaussians are one Gaussian
         return from_gaussian_mechanism(noise / math.sqrt(rounds), value_discretization_interval=grid)
     return from_gaussian_mechanism(
@@ -203,7 +232,7 @@ def _pld_grid(runs: Mapping[SampledGaussian, int], by_rdp: float, grid: float) -
     It depends on the runs alone, never on the clock, so that the same plan gives the same number everywhere.
     """
     steps = [grid, grid / 50 * by_rdp]
-    for (noise, sampling_prob), rounds in runs.items():
+    for (noise, sampling_prob, _replaces), rounds in runs.items():
         if sampling_prob == 1:
             noise /= math.sqrt(rounds)
         largest_loss = 0.5 / noise**2 + 8 / noise + math.log(sampling_prob)
@@ -260,7 +289,7 @@ def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Acco
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
     account, unsampled = _by_both(dict(items), delta, precision), Counter[SampledGaussian]()
     for one, rounds in items:
-        unsampled[one._replace(sampling_prob=1.0)] += rounds
+        unsampled[one._replace(sampling_prob=1.0, replaces=False)] += rounds
     if unsampled == dict(items):
         return account
     # What is seen of sampled rounds can be made from what is seen of the same ones without sampling, by a coin for each.
@@ -280,6 +309,12 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
         from dpcore.privacy import gaussian
 
         return Account(rdp=rdp, pld=Epsilon(value=float(gaussian.epsilons(noise, delta)), accountant="pld"))
+    if any(one.replaces and one.sampling_prob < 1 for one in runs):
+        refusal = N_(
+            "dp-accounting 0.4.3 has no PLD of cohorts of a fixed size where a user is replaced by another. RDP "
+            "is used instead."
+        )
+        return Account(rdp=rdp, pld=None, refusal=refusal)
     if delta < COMPOSED_LEAST_DELTA:
         refusal = N_(
             "PLD needs a delta of at least {bound:g} here: a smaller tail underflows in floating point. RDP is used "
@@ -298,7 +333,7 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
 def _by_composition(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Epsilon:
     from dpcore.privacy import composition
 
-    kinds = [(*one, rounds) for one, rounds in runs.items()]
+    kinds = [(*one[:2], rounds) for one, rounds in runs.items()]
     value, step = composition.epsilon(kinds, delta, closeness=precision.closeness)
     return Epsilon(value=value, accountant="pld", grid=step, own=True)
 
@@ -308,7 +343,7 @@ def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Pr
         from dpcore.privacy import curves
 
         ((one, rounds),) = runs.items()
-        value = float(curves.pld_epsilons(**one._asdict(), rounds=rounds, delta=delta, step=curves.NUMBER))
+        value = float(curves.pld_epsilons(**Event(one, rounds).arguments(), delta=delta, step=curves.NUMBER))
         return Epsilon(value=value, accountant="pld")
     grid = _pld_grid(runs, by_rdp, precision.step)
     value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
@@ -346,7 +381,7 @@ def without_amplification(plan: PrivacyPlan) -> float:
     69.46
     """
     mechanism, count = plan.event
-    known = Event(mechanism._replace(sampling_prob=1.0), count)
+    known = Event(mechanism._replace(sampling_prob=1.0, replaces=False), count)
     return _answer([known], plan.delta, Precision.REPORTED).headline.value
 
 
@@ -361,10 +396,22 @@ def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float
     runs = _runs([event])
     if not runs or event.mechanism.noise_multiplier == 0:
         return np.full(len(epsilons), float(plan.rounds > 0))
+    if event.mechanism.replaces and event.is_sampled:
+        return _deltas_by_rdp(runs, epsilons)
     if event.is_sampled and _is_beyond(runs, usual, _by_rdp(runs, usual).value):
         from dpcore.privacy import composition
 
-        return composition.deltas([(*one, rounds) for one, rounds in runs.items()], epsilons)
+        return composition.deltas([(*one[:2], rounds) for one, rounds in runs.items()], epsilons)
     from dpcore.privacy import curves
 
     return curves.pld_deltas(**event.arguments(), epsilons=epsilons)
+
+
+def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The deltas that go with `_by_rdp`'s epsilons, by the same conversion."""
+    order, rdp = np.array(RDP_ORDERS), sum(rounds * round_rdp(one) for one, rounds in runs.items())
+    with np.errstate(divide="ignore"):
+        by_kl = 0.5 * np.log(-np.expm1(-rdp))  # Canonne et al. (2020), as `compute_epsilon` has it
+        by_order = (order - 1) * (rdp - epsilons[:, None] + np.log1p(-1 / order)) - np.log(order)
+    found: NDArray[np.float64] = np.exp(np.minimum(by_order, by_kl).min(axis=1))
+    return np.minimum(found, 1.0)

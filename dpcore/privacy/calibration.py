@@ -16,7 +16,7 @@ from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import TOLERATED, Shortfall
 
-UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population")
+UNKNOWNS = ("clients", "clients_at_noise", "noise", "rounds", "delta", "population", "max_participations")
 
 # What stands in a plan for a number that is looked for, so that the plan itself is never refused for it.
 PLACEHOLDERS: dict[str, dict[str, Any]] = {
@@ -171,20 +171,61 @@ def _population(plan: PrivacyPlan) -> _Axis:
     )
 
 
+def _participations(plan: PrivacyPlan) -> _Axis:
+    fewest = -(-plan.rounds // (plan.population // plan.clients_per_round))  # groups are no more than users allow
+    most = max(plan.rounds, 1)
+    return _Axis(
+        at=lambda step: replace(plan, participation=plan.participation.at_most(most - step, plan.fleet)),
+        steps=most - max(fewest, 1),
+        advice=_(
+            "with the {fewest:,} rounds a user that {rounds:,} rounds of so many clients need. Raise the target, the "
+            "noise or the population, or train fewer rounds"
+        ).format(fewest=max(fewest, 1), rounds=plan.rounds),
+        number="participations",
+        between="whole_participations",
+        end=("all_rounds", {"rounds": plan.rounds}),
+    )
+
+
 _AXES = {
     "clients_at_noise": _clients_at_noise,
     "noise": _noise,
     "rounds": _rounds,
     "delta": _delta,
     "population": _population,
+    "max_participations": _participations,
 }
 
 
 def _axis(plan: PrivacyPlan, unknown: str, noise_to_clients_ratio: float) -> _Axis:
     limits.check_choice("solve", unknown, UNKNOWNS)
     if unknown == "clients":
-        return _clients(plan, limits.NOISE_TO_CLIENTS_RATIO.check(noise_to_clients_ratio))
-    return _AXES[unknown](plan)
+        return _formed(_clients(plan, limits.NOISE_TO_CLIENTS_RATIO.check(noise_to_clients_ratio)))
+    return _formed(_AXES[unknown](plan))
+
+
+def _formed(axis: _Axis) -> _Axis:
+    """The part of an axis whose plans there can be: cohorts are not formed in every way of any number of users."""
+
+    def is_refused(step: int) -> bool:
+        try:
+            axis.at(step)
+        except InvalidValueError:
+            return True
+        return False
+
+    first, last = 0, axis.steps
+    if is_refused(last):
+        axis.at(first)  # or nothing can be formed
+        last = _first(first, last, is_refused) - 1
+        advice = _(
+            "even with as many as cohorts can be formed of. Raise the target or the noise, or train fewer rounds"
+        )
+        return replace(axis, steps=last, advice=advice)
+    if is_refused(first):
+        first = _first(first, last, lambda step: not is_refused(step))
+        return replace(axis, at=lambda step: axis.at(first + step), steps=last - first, end=("not_formed", {}))
+    return axis
 
 
 def _five_digits(step: int, least: float) -> float:
@@ -369,9 +410,10 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
 
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
     found = float(estimate(**curves.plan_arguments(plan)))
-    if accountant == "pld" and 0 < found < _SMALL and plan.event.is_sampled and plan.delta >= COMPOSED_LEAST_DELTA:
-        mechanism, count = plan.event  # whose losses are small beside a step of the curves' grid
-        found = composition.epsilon([(*mechanism, count)], plan.delta, closeness=math.inf)[0]
+    mechanism, count = plan.event
+    small = accountant == "pld" and 0 < found < _SMALL  # beside a step of the curves' grid
+    if small and plan.event.is_sampled and not mechanism.replaces and plan.delta >= COMPOSED_LEAST_DELTA:
+        found = composition.epsilon([(*mechanism[:2], count)], plan.delta, closeness=math.inf)[0]
     return found
 
 

@@ -1,15 +1,18 @@
 """Epsilons and deltas in milliseconds, of many settings at once: never below the accountant's, and hardly above."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal, special
 
+from dpcore.errors import InvalidValueError
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import composition, gaussian
+from dpcore.privacy import accounting, composition, gaussian
 from dpcore.privacy.bounds import (
     COMPOSED_LEAST_DELTA,
     FFT_ERROR,
@@ -73,8 +76,21 @@ def round_rdp(noise: NDArray[np.float64], prob: NDArray[np.float64]) -> NDArray[
     return np.where(np.isfinite(rdp), rdp * (1 + 1e-9) + 1.5 * LOG_A_ERROR / (_ORDERS - 1), np.inf)
 
 
+def _round_rdp(settings: NDArray[np.float64], replaces: bool) -> NDArray[np.float64]:
+    if not replaces:
+        return round_rdp(*settings.T)
+    return np.array(
+        [accounting.round_rdp(SampledGaussian(noise, prob, replaces)) for noise, prob in settings.tolist()]
+    )
+
+
 def rdp_epsilons(
-    *, noise_multiplier: ArrayLike, sampling_prob: ArrayLike, rounds: ArrayLike, delta: ArrayLike
+    *,
+    noise_multiplier: ArrayLike,
+    sampling_prob: ArrayLike,
+    rounds: ArrayLike,
+    delta: ArrayLike,
+    replaces: bool = False,
 ) -> NDArray[np.float64]:
     """Returns epsilons by RDP, float64 of the arguments' common shape.
 
@@ -87,6 +103,7 @@ def rdp_epsilons(
         sampling_prob: A user's, of taking part in a round, in (0, 1].
         rounds: Whole numbers; after none, epsilon is 0.
         delta: In (0, 1).
+        replaces: Whether it is sampling without replacement, for replacing a user; then some milliseconds each.
 
     >>> rdp_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.989, 0.66 ])
@@ -95,7 +112,7 @@ def rdp_epsilons(
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
     with np.errstate(all="ignore"):
-        parts = [round_rdp(*settings[start : start + 64].T) for start in range(0, len(settings) or 1, 64)]
+        parts = [_round_rdp(settings[start : start + 64], replaces) for start in range(0, len(settings) or 1, 64)]
         for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
             rdp = counts * rdp[which]
             epsilon = rdp + np.log1p(-1 / order) - np.log(deltas * order) / (order - 1)
@@ -203,6 +220,7 @@ def pld_epsilons(
     sampling_prob: ArrayLike,
     rounds: ArrayLike,
     delta: ArrayLike,
+    replaces: bool = False,
     step: float = CHART,
 ) -> NDArray[np.float64]:
     """Returns epsilons by privacy loss distributions; arguments and shape as in `rdp_epsilons`.
@@ -214,13 +232,16 @@ def pld_epsilons(
     closed form, as `accounting`.
 
     Where the library's PLD has no answer (noise below 0.15, delta below 1e-10 or 1e-14 a round, epsilon above 700), each
-    point is composed on its own, in some milliseconds. "Not a number" where delta is below 1e-200.
+    point is composed on its own, in some milliseconds. "Not a number" where delta is below 1e-200. Where `replaces`, the
+    bound of everybody taking part.
 
     >>> pld_epsilons(noise_multiplier=[1.2, 2.4], sampling_prob=120 / 3383, rounds=100, delta=1e-5).round(3)
     array([1.708, 0.593])
     """
     shape, (noise, prob, counts, deltas) = _flat(noise_multiplier, sampling_prob, rounds, delta)
     found = np.where(counts == 0, 0, np.where(noise == 0, np.inf, np.nan))
+    if replaces and (prob < 1).any():  # the library has none: everybody's bounds those of some
+        prob = np.ones_like(prob)
     asked, least_delta = (counts > 0) & (noise > 0), np.maximum(PLD_LEAST_DELTA, 10 * FFT_ERROR * counts)
     plain, given = np.flatnonzero(asked & (prob == 1)), deltas
     sampled = np.flatnonzero(asked & (prob < 1) & (noise >= PLD_LEAST_NOISE) & (deltas >= least_delta))
@@ -244,7 +265,12 @@ def pld_epsilons(
 
 
 def pld_deltas(
-    *, noise_multiplier: float, sampling_prob: float, rounds: int, epsilons: NDArray[np.float64]
+    *,
+    noise_multiplier: float,
+    sampling_prob: float,
+    rounds: int,
+    epsilons: NDArray[np.float64],
+    replaces: bool = False,
 ) -> NDArray[np.float64]:
     """Returns the delta of one setting at each epsilon of at least 0, float64 [num_epsilons].
 
@@ -276,6 +302,26 @@ def plan_arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[s
     return {**plan.event_with(**numbers).arguments(), "delta": delta}
 
 
+def arguments_by_participations(plan: PrivacyPlan, most: Iterable[int]) -> dict[str, Any]:
+    """Returns the same of a plan in which users take part in so many rounds at most, one plan for each number.
+
+    Without noise where there cannot be such a plan: its epsilon is infinite.
+
+    Raises:
+        InvalidValueError: If nothing limits how often a user takes part.
+    """
+    events = []
+    for number in most:
+        participation = plan.participation.at_most(number, plan.fleet)
+        try:
+            events.append(replace(plan, participation=participation).event)
+        except InvalidValueError:
+            events.append(Event(SampledGaussian(0.0, 1.0), 1))
+    columns = zip(*((one.mechanism.noise_multiplier, one.rounds) for one in events), strict=True)
+    noise, rounds = map(np.array, columns)
+    return {"noise_multiplier": noise, "sampling_prob": 1.0, "rounds": rounds, "delta": plan.delta}
+
+
 def epsilons(**given: Any) -> NDArray[np.float64]:
     """Returns the smaller of the two bounds, float64 [of the arguments' common shape]; arguments as in `rdp_epsilons`."""
     return np.fmin(rdp_epsilons(**given), pld_epsilons(**given))
@@ -283,4 +329,5 @@ def epsilons(**given: Any) -> NDArray[np.float64]:
 
 def epsilon_spent(plan: PrivacyPlan, round_num: int, *, planned: float) -> float:
     """Returns what the first rounds of a plan have spent; never more than `planned`, the epsilon of them all."""
-    return min(planned, float(epsilons(**plan_arguments(plan, rounds=round_num))))
+    given = {**plan.event_after(round_num).arguments(), "delta": plan.delta}
+    return min(planned, float(epsilons(**given)))

@@ -33,7 +33,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         epsilon=epsilon_text(epsilon),
         delta=rounding.given(plan.delta),
         adjacency=_adjacency(plan),
-        sampling=plan.participation.condition(**plan.fleet),
+        sampling=plan.cohorts.condition(plan.fleet),
         rounds=plan.rounds,
     )
     return f"{claim} {uncovered_part(plan)}".rstrip()
@@ -118,8 +118,8 @@ def table(
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
-        (_("Sampling assumed"), plan.participation.assumption(**plan.fleet)),
-        (_("Sampling done"), conduct.sampling_sentence(done, plan.participation)),
+        (_("Sampling assumed"), plan.cohorts.assumption(plan.fleet)),
+        (_("Sampling done"), conduct.sampling_sentence(done, plan.cohorts)),
         (_("Without amplification by sampling"), _if_cohorts_are_known(plan)),
         (_("Accountants"), f"{_accountants(account)} {uncovered_part(plan)}".rstrip()),
         (
@@ -208,7 +208,7 @@ def _mechanism(plan: PrivacyPlan) -> str:
     clipping = plan.clipping.sentence(
         value_noise_multiplier=plan.value_noise_multiplier, count_stddev=plan.clipped_count_stddev
     )
-    return f"{mechanism} {clipping}"
+    return " ".join([mechanism, clipping, *([plan.noise.sentence] if plan.noise.is_correlated else [])])
 
 
 def markdown(plan: PrivacyPlan, account: Account, rows: list[tuple[str, str]]) -> str:

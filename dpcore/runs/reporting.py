@@ -43,7 +43,7 @@ def conduct(run: Run) -> Conduct:
     return Conduct(
         status=run.status,
         engine=run.engine,
-        seeded=engines.replays_exactly(run.engine, run.plan),
+        seeded=engines.replays_exactly(run.engine) and run.plan.training.seed is not None,
         begun=run.started is not None,
         released=run.last_round or 0,
         planned=run.plan.privacy.rounds,

@@ -35,8 +35,8 @@ def test_no_two_plans_share_a_cohort_and_without_its_seed_no_two_draws(small_pla
     cohorts = [
         sampling.cohort(small_plan, 1).tolist(),
         sampling.cohort(with_privacy(small_plan, noise_multiplier=0.4), 1).tolist(),
-        sampling.cohort(small_plan, 1, seeded=False).tolist(),
-        sampling.cohort(small_plan, 1, seeded=False).tolist(),
+        sampling.cohort(small_plan, 1, fresh_coins=True).tolist(),
+        sampling.cohort(small_plan, 1, fresh_coins=True).tolist(),
     ]
     assert len({tuple(cohort) for cohort in cohorts}) == 4
     assert sampling.cohort(small_plan, 1).tolist() == cohorts[0]

@@ -10,6 +10,7 @@ from dpcore.learning import training
 from dpcore.learning.engine import RoundMetrics
 from dpcore.plan import identity
 from dpcore.privacy import accounting
+from dpcore.rng import Streams
 
 
 class CountingEngine:
@@ -142,7 +143,7 @@ def test_a_plan_that_counts_those_who_only_test_is_refused(small_plan, float_tab
 
 def test_where_all_train_the_seeded_cohorts_are_as_ever(small_plan, few_writers):
     """Written down before users who only test were left out, and under the name that such a run keeps."""
-    assert came(small_plan, few_writers, identity=identity.of_format_2(small_plan.to_json())) == [
+    assert came(small_plan, few_writers, streams=Streams(0, identity.of_format_2(small_plan.to_json()))) == [
         [4, 6, 22, 23, 26, 28, 37, 43, 47],
         [2, 6, 14, 22, 27, 37, 38, 41, 49, 51, 57],
         [1, 7, 10, 11, 14, 15, 19, 20, 30, 39, 41, 45, 47, 54, 56],

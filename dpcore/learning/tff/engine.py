@@ -5,6 +5,7 @@ clipped.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
 from dpcore.learning.loading import tf
-from dpcore.learning.tff import bounded_query, process
+from dpcore.learning.tff import bounded_query, correlated_query, process
 from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 
 
-def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
+def aggregator(plan: Plan, specs: Sequence[tf.TensorSpec] = ()) -> tff.aggregators.UnweightedAggregationFactory:
     """TFF's DP aggregator: clips, sums, adds noise, divides by the expected clients.
 
     Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871> where the clip norm adapts, else McMahan et
@@ -28,7 +30,10 @@ def aggregator(plan: Plan) -> tff.aggregators.UnweightedAggregationFactory:
     noise become zero first, as `tff.learning.dp_aggregator` does by default.
     """
     name, arguments = plan.privacy.query
-    factory = averaged(getattr(bounded_query, name)(**arguments), float(plan.privacy.clients_per_round))
+    # Noise that is correlated is kept from round to round, in the shapes of the model.
+    kept = {"specs": list(specs)} if plan.privacy.noise.is_correlated else {}
+    queries = correlated_query if kept else bounded_query
+    factory = averaged(getattr(queries, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
     if plan.privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(**zeroing.TFF_ARGUMENTS)
@@ -44,14 +49,15 @@ class TffEngine:
     Make one per process, on a thread that lives as long as the engine.
     """
 
-    def __init__(self, plan: Plan, dataset: FederatedDataset):
+    def __init__(self, plan: Plan, dataset: FederatedDataset, streams: Streams | None = None):
         self._plan = plan
         self._dataset = dataset
+        self._streams = streams or sampling.streams_of(plan)
         self._runtime = process.start()
         self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:
-        weights = model.initial_weights(model.build(self._plan, self._dataset), self._plan.training.seed)
+        weights = model.initial_weights(model.build(self._plan, self._dataset), self._streams.seed)
         return self._process.set_model_weights(
             self._process.initialize(), tff.learning.models.ModelWeights(trainable=weights, non_trainable=[])
         )
@@ -105,6 +111,7 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
         return tff.learning.models.ModelWeights.from_model(model.build(plan, dataset))
 
     weights_type = initial_model_weights_fn.type_signature.result
+    specs = [tf.TensorSpec(part.shape) for part in model.build(plan, dataset).trainable_variables]
     finalizer = tff.learning.templates.build_apply_optimizer_finalizer(
         tff.learning.optimizers.build_sgdm(training.server_learning_rate, momentum=training.server_momentum),
         weights_type,
@@ -113,7 +120,7 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
         initial_model_weights_fn,
         tff.learning.templates.build_broadcast_process(weights_type),
         _client_work(plan, dataset, weights_type),
-        tff.aggregators.as_weighted_aggregator(aggregator(plan)).create(
+        tff.aggregators.as_weighted_aggregator(aggregator(plan, specs)).create(
             weights_type.trainable, tff.TensorType(np.float32)
         ),
         finalizer,

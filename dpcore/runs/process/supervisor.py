@@ -58,6 +58,7 @@ def start(
     Plan.from_json(plan.to_json())  # what an older version has trained need not be what this one does
     datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
+    engines.check(engine, plan)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
@@ -93,6 +94,12 @@ def resume(store: StoreAccess, run_id: str) -> None:
             raise InvalidValueError("run", message)
         Plan.from_json(run.plan.to_json())  # an older version may have begun what this one refuses
         redrawn = run.redrawn + _draws_again(run)
+        if redrawn and not run.plan.privacy.redraws:
+            message = _(
+                "Expected all rounds of {run} to be known, one was lost: drawn again, it would cost more than it was "
+                "accounted for. Start its plan as a new run, which the ledger charges on its own."
+            )
+            raise InvalidValueError("run", message.format(run=run_id))
         datasets.check_population(run.plan.training.dataset, store.home, run.plan.privacy.population)
         replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes
         if new := charge_of_resuming(run):
@@ -103,7 +110,7 @@ def resume(store: StoreAccess, run_id: str) -> None:
 
 def _draws_again(run: Run) -> int:
     """How many rounds of a run are lost, and drawn anew when it goes on."""
-    return int(run.drawing is not None and not engines.replays_exactly(run.engine, run.plan))
+    return int(run.drawing is not None)  # noted by runs alone whose rounds cannot be drawn again as they were
 
 
 def charge_of_resuming(run: Run) -> Plan | None:

@@ -8,13 +8,14 @@ than many runs. Everything it has to say goes into the store; its output is a lo
 import gc
 import math
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from dpcore.errors import (
 )
 from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
+from dpcore.rng import Streams
 from dpcore.rounds import divergence
 from dpcore.runs.process import clusters, processes
-from dpcore.runs.store import Store
+from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
 
@@ -61,7 +63,8 @@ def main(home: Path, run_id: str, held: int) -> None:
         following = None if leaves else _next(store, engine, room=store.parallel_runs() + 1)
         store.end(run_id, status, message)
         if status == "finished":
-            (store.folder(run_id) / "checkpoint").unlink(missing_ok=True)
+            for name in ("checkpoint", folders.KEY):
+                (store.folder(run_id) / name).unlink(missing_ok=True)
         os.close(held)
         if leaves:
             return
@@ -154,8 +157,10 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     )
 
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
-    engine = engines.create(run.engine, plan, dataset, computes, run.identity)
-    replays = engines.replays_exactly(run.engine, plan)
+    key = _key(store, run)
+    streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
+    engine = engines.create(run.engine, plan, dataset, computes, streams)
+    replays = key is not None and engines.replays_exactly(run.engine)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -169,9 +174,9 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
         resume=row and (row, state),
-        seeded_cohorts=replays,
+        fresh_coins=not replays,
         redrawn=run.redrawn,
-        identity=run.identity,
+        streams=streams,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
@@ -196,6 +201,34 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
     return "stopped", why
+
+
+def _key(store: Store, run: Run) -> int | None:
+    """Returns what the run's random numbers follow from: its seed, or a key that was drawn for it alone.
+
+    That is kept, for its owner's eyes alone, from before anything is drawn to the end of the run: so a lost round comes
+    out again as it was. `None` for a run without a seed that a version began which kept none.
+
+    Raises:
+        DamagedCheckpointError: If it is gone, and another one would draw what was not accounted for.
+    """
+    if run.plan.training.seed is not None:
+        return run.plan.training.seed
+    path = store.folder(run.run_id) / folders.KEY
+    with suppress(FileNotFoundError, ValueError):
+        return int(path.read_text(), 16)
+    if run.last_round is None and run.drawing is None and not run.redrawn:
+        key = secrets.randbits(128)
+        files.write_private(path, f"{key:032x}".encode())
+        return key
+    if run.plan.privacy.redraws:
+        return None
+    raise DamagedCheckpointError(
+        _(
+            "Expected {file}, found no key there: without it this run cannot go on as it was accounted for. Start its "
+            "plan as a new run, which the ledger charges on its own."
+        ).format(file=path)
+    )
 
 
 def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
@@ -231,7 +264,7 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
         path.replace(path.with_suffix(".damaged"))
         kept = None
     if kept is None:
-        if not replays and (run.last_round or run.redrawn or run.drawing):
+        if not replays and (run.last_round or run.redrawn or run.drawing is not None):
             raise DamagedCheckpointError(
                 _(
                     "Expected {file}, found nothing there: this run cannot be repeated exactly, so it cannot go on "

@@ -11,6 +11,7 @@ from typing import Any
 from dpcore import files
 
 FILE = "run.json"
+KEY = "key"  # what the random numbers of a run without a seed follow from, while it goes on
 WORKER_LOCK = "worker.lock"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _MOST_BYTES = 1 << 24  # of such a file: what is larger was not written here

@@ -277,16 +277,17 @@ def _note_lost_draws(db: sqlite3.Connection, runs: Path, rows: Mapping[str, sqli
     for run_id, row in rows.items():
         if row["status"] != "running" or row["drawing"] is not None or row["last_round"] is None:
             continue
-        if is_held(runs / run_id / folders.WORKER_LOCK) or _replays(row):
+        if is_held(runs / run_id / folders.WORKER_LOCK) or _replays(row, runs / run_id):
             continue
         with suppress(sqlite3.OperationalError), db:  # on a full disk one may still look
             db.execute("UPDATE runs SET drawing = ? WHERE run_id = ?", (row["last_round"] + 1, run_id))
 
 
-def _replays(row: sqlite3.Row) -> bool:
+def _replays(row: sqlite3.Row, folder: Path) -> bool:
     from dpcore.learning import engines  # a runner has no other use for it
 
     try:
-        return engines.replays_exactly(row["engine"], read_plan(row["plan"]))
+        seeded = read_plan(row["plan"]).training.seed is not None
+        return engines.replays_exactly(row["engine"]) and (seeded or (folder / folders.KEY).exists())
     except InvalidValueError:
         return False

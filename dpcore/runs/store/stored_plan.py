@@ -8,7 +8,7 @@ from dpcore import limits, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.mechanisms.clipping import CLIPPINGS, Clipping
-from dpcore.plan import MODELS, PLAN_VERSION, Plan, PrivacyPlan, TrainingPlan, clipping_kind
+from dpcore.plan import MODELS, PLAN_VERSION, Plan, PrivacyPlan, TrainingPlan, codec
 
 
 def read(text: str) -> Plan:
@@ -26,7 +26,7 @@ def read(text: str) -> Plan:
         try:
             _version, values = strict_json.versioned(strict_json.loads(text), "plan", PLAN_VERSION)
             privacy = values["privacy"]
-            clipping = _UNCHECKED[clipping_kind(privacy["clipping"]).kind](**privacy["clipping"])
+            clipping = _UNCHECKED[codec.clipping_kind(privacy["clipping"]).kind](**privacy["clipping"])
             changed = {"clipping": clipping, "zeroing": bool(privacy["zeroing"])}
             return Plan(privacy=PrivacyPlan(**privacy | changed), training=_Training(**values["training"]))
         except (InvalidValueError, ValueError, KeyError, TypeError, OverflowError):

@@ -54,9 +54,12 @@ def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
 def ratio(plan: PrivacyPlan) -> float:
     """Returns the noise-to-clients ratio, to nine digits; where that is held, so is the noise on the average.
 
+    Of correlated noise, that of the independent noise which is as large on the path of the model: in the root mean
+    square of the noise in the sum of the rounds so far.
+
     Who holds a ratio rounds the noise: all digits would make several ratios of one.
     """
-    return float(f"{plan.noise_multiplier / plan.clients_per_round:.9g}")
+    return float(f"{plan.path_noise / plan.clients_per_round:.9g}")
 
 
 def forecast(

@@ -11,7 +11,7 @@ from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
-from dpcore.plan import AdaptiveClipping, Clipping, Plan, read_clipping
+from dpcore.plan import AdaptiveClipping, Clipping, Plan, codec
 from dpcore.privacy import accounting
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
@@ -64,7 +64,7 @@ class Study:
         limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         limits.check_choice("baseline", self.baseline, BASELINES)
-        engines.check_name(self.engine)
+        engines.check(self.engine, self.plan)
         runs = math.prod(map(len, self._axes))  # before any plan is made
         if runs > limits.MOST_PLANS:
             message = _("Expected a study of at most {most:,} runs, found {runs:,}. Ask for fewer values or seeds.")
@@ -168,5 +168,5 @@ class Study:
                 raise limits.refusal(name, _("Expected {name} to be a list, found {value}."), values[name])
             values[name] = tuple(values[name])
         values["plan"] = Plan.from_values(values["plan"])
-        values["clippings"] = tuple(map(read_clipping, values["clippings"]))
+        values["clippings"] = tuple(map(codec.read_clipping, values["clippings"]))
         return cls(**values)

@@ -70,6 +70,7 @@ def show(store: StoreAccess, run_id: str) -> None:
 
 
 def _take_along(store: StoreAccess, run: Run) -> None:
+    refusal = report.script_refusal(run.plan)
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -88,7 +89,9 @@ def _take_along(store: StoreAccess, run: Run) -> None:
             _("A script that uses TFF only"),
             lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
-            help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
+            disabled=bool(refusal),
+            help=refusal
+            or _("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
         st.caption(
             _("The model itself, with all of these: `{command}`").format(
