@@ -57,6 +57,7 @@ _HEADINGS = {
     "loss": N_("loss"),
     "low": N_("low"),
     "mean": N_("mean"),
+    "mechanism": N_("cohorts and noise"),
     "median": N_("median"),
     "minutes": N_("minutes"),
     "model": N_("model"),

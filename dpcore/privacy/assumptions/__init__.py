@@ -42,10 +42,21 @@ class Assumption:
 
 
 def of(plan: PrivacyPlan) -> list[Assumption]:
+    """Returns the plan under each assumption that its numbers allow, as `plans` has them.
+
+    The plan's own epsilon is the reported one.
+    """
+    return [
+        Assumption(plan=one, epsilon=accounting.epsilon(plan).value if one == plan else _epsilon(one))
+        for one in plans(plan)
+    ]
+
+
+def plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
     """Returns the plan under each assumption that its numbers allow, the plan's own among them.
 
     Where a way to form cohorts does not go with the plan's noise, that is independent there. In full participation all
-    users take part in every round, however many the plan's clients are. The plan's own epsilon is the reported one.
+    users take part in every round, however many the plan's clients are.
     """
     apart = max(1, plan.population // plan.clients_per_round)
     groups = min(getattr(plan.noise, "bands", _GROUPS), apart)
@@ -58,11 +69,7 @@ def of(plan: PrivacyPlan) -> list[Assumption]:
     }
     ways[plan.cohorts.kind] = [one for one in ways[plan.cohorts.kind] if one and one.adjacency != plan.adjacency]
     ways[plan.cohorts.kind].insert(0, plan)
-    plans = [one for way in ways.values() for one in way if one]
-    return [
-        Assumption(plan=one, epsilon=accounting.epsilon(plan).value if one == plan else _epsilon(one))
-        for one in plans
-    ]
+    return [one for way in ways.values() for one in way if one]
 
 
 def _epsilon(plan: PrivacyPlan) -> float:
