@@ -43,7 +43,10 @@ def _at_the_target(plan: PrivacyPlan, participation: str, noise: str) -> Mechani
     mechanism = Mechanism(participation=forming, noise=adding)
     # On the coarser grid, whose epsilon is an upper bound as well: a page has it in a second.
     wanted = calibration.solve(
-        mechanism.of(plan, noise_multiplier=1.0), "noise", target_epsilon=_TARGET_EPSILON, precision=Precision.PREVIEW
+        mechanism.of(plan, noise_multiplier=1.0),
+        "noise",
+        target_epsilon=_TARGET_EPSILON,
+        precision=Precision.PREVIEW,
     )
     return Mechanism(participation=forming, noise=adding, noise_multipliers=(wanted.noise_multiplier,))
 

@@ -19,7 +19,15 @@ from dpcore.runs.studies.mechanisms import Mechanism
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
 _VERSION = 2  # 1 had no `mechanisms`: those of its plan
-_AXES = ("seeds", "clients_per_round", "rounds", "client_learning_rates", "clippings", "mechanisms", "noise_multipliers")
+_AXES = (
+    "seeds",
+    "clients_per_round",
+    "rounds",
+    "client_learning_rates",
+    "clippings",
+    "mechanisms",
+    "noise_multipliers",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
