@@ -6,21 +6,22 @@ from typing import Any
 
 import pandas as pd
 
-from dpcore import rounding
+from dpcore import limits, rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import AdaptiveClipping, Plan, TrainingPlan
+from dpcore.plan import AdaptiveClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
 from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import findings, schedule
+from dpcore.runs.studies import findings, mechanisms, schedule
 
 _COLUMNS = [
-    *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "seed"),
+    *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "participation"),
+    *("max participations", "min separation", "noise kind", "bands", "seed"),
     *("round", "accuracy", "loss", "epsilon", "delta", "no guarantee because"),
 ]
 
@@ -42,6 +43,7 @@ def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
             "rounds": run.plan.privacy.rounds,
             "population": run.plan.privacy.population,
             "adjacency": run.plan.privacy.adjacency,
+            **_mechanism(run.plan.privacy),
             "seed": run.plan.training.seed,
             "round": row.round,
             "accuracy": row.accuracy,
@@ -62,6 +64,18 @@ def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     return table
 
 
+def _mechanism(privacy: PrivacyPlan) -> dict[str, Any]:
+    """Returns how cohorts are formed and what noise is added, a name and the numbers of each."""
+    often, apart = privacy.cohorts.pattern(privacy.fleet)
+    return {
+        "participation": privacy.cohorts.kind,
+        "max participations": often,
+        "min separation": apart,
+        "noise kind": privacy.noise.kind,
+        "bands": getattr(privacy.noise, limits.BANDS.name, None),
+    }
+
+
 def setting_label(plan: Plan) -> str:
     """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
     privacy = plan.privacy
@@ -74,6 +88,8 @@ def setting_label(plan: Plan) -> str:
         words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
     if privacy.clipping != AdaptiveClipping():
         words.append(privacy.clipping.details)
+    if not mechanisms.is_usual(privacy):
+        words += mechanisms.parts(privacy)
     return ", ".join(words)
 
 
@@ -116,7 +132,7 @@ def html(store: StoreAccess, study_id: str) -> str:
         "Band: half the range over the seeds."
     )
     parts = [
-        page.heading(_("How much noise does the model tolerate, and how many clients make it private?"), level=1),
+        page.heading(findings.question(now.study), level=1),
         page.paragraph(about),
         *(page.highlighted(words) for words in sentences[-2:]),
         page.heading(_("Results by setting")),

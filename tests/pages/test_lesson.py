@@ -116,7 +116,7 @@ def test_the_numbers_are_right():
         ("noise", "noise_multiplier", -1.0, "Noise multiplier to be a number"),
         ("sampling", "clients_per_round", 4000, "The population has 3,383 users"),
         ("correlated", "bands", 29, "Bands to be at most the separation, 28 rounds, found 29"),
-        ("correlated", "bands", 0, "Bands to be a whole number in [1, 1000.0]"),
+        ("correlated", "bands", 0, "Bands to be a whole number in [1, 1000]"),
     ],
 )
 def test_what_cannot_be_is_explained(screen, key, value, said):

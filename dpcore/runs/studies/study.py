@@ -138,13 +138,22 @@ class Study:
     @property
     def varies_more_than_noise(self) -> bool:
         """Whether its settings differ in more than the noise multiplier."""
-        others = (self.clients_per_round, self.rounds, self.client_learning_rates, self.clippings, self.mechanisms)
-        return any(len(set(values)) > 1 for values in others)
+        return self.varies_mechanism or self._varies_more
 
     @property
     def varies_mechanism(self) -> bool:
         """Whether it compares ways to form cohorts, or kinds of noise."""
-        return len(self.mechanisms) > 1
+        return len(set(self.mechanisms)) > 1
+
+    @property
+    def varies_mechanism_alone(self) -> bool:
+        """Whether it compares these, and has one of all else but noise multipliers."""
+        return self.varies_mechanism and not self._varies_more
+
+    @property
+    def _varies_more(self) -> bool:
+        others = (self.clients_per_round, self.rounds, self.client_learning_rates, self.clippings)
+        return any(len(set(values)) > 1 for values in others)
 
     @property
     def _added(self) -> list[tuple[Mechanism, float]]:

@@ -62,10 +62,10 @@ CLAIMS = {
 
 EXPLANATIONS = {
     "fixed_size": N_(
-        "With a fixed cohort size, who is drawn takes another's place: with a user more, the sum loses one update and gains "
-        "one, and so moves by up to two clip norms, not one. That is Poisson sampling at half the noise: epsilon {actual}, "
-        "not {claimed}, and updates that all point one way attain it. Where a user is replaced by another, {replaced} can be "
-        "proven, by RDP. Here, fixed-size cohorts are accounted for as such."
+        "With a fixed cohort size, who is drawn takes another's place: with a user more, the sum loses one update and "
+        "gains one, and so moves by up to two clip norms, not one. That is Poisson sampling at half the noise: "
+        "epsilon {actual}, not {claimed}, and updates that all point one way attain it. Where a user is replaced by "
+        "another, {replaced} can be proven, by RDP. Here, fixed-size cohorts are accounted for as such."
     ),
     "tutorial": N_(
         "It holds. Epsilon is an upper bound, and RDP gives one, if not the smallest: PLD proves {actual} for the "
@@ -77,10 +77,10 @@ EXPLANATIONS = {
         "there would be no bound at all. Choose on other data, or compose everything. Here, the Ledger does."
     ),
     "schedule": N_(
-        "Sampling amplifies a guarantee only as long as nobody knows who is in the sample. A schedule that is known hides "
-        "nothing: each user takes part in up to {often} rounds, which are seen one by one. Those are one Gaussian of noise "
-        "{noise} / √{often}: epsilon {actual}, not {claimed}. Here, a known schedule is accounted for so, and correlated "
-        "noise makes up for the secret."
+        "Sampling amplifies a guarantee only as long as nobody knows who is in the sample. A schedule that is known "
+        "hides nothing: each user takes part in up to {often} rounds, which are seen one by one. Those are one "
+        "Gaussian of noise {noise} / √{often}: epsilon {actual}, not {claimed}. Here, a known schedule is accounted "
+        "for so, and correlated noise makes up for the secret."
     ),
     "delta": N_(
         "Delta is above 1 / {population:,}. Publishing all data of {published} users, drawn at random, satisfies "

@@ -22,10 +22,10 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     with words:
         st.markdown(
             _(
-                "That nobody learns who takes part is hard to promise. On a **known schedule** nothing need be secret: "
-                "users take turns, each in at most {often} of {rounds} rounds, {apart} rounds apart. And a model keeps "
-                "the **sum** of all rounds. So a round's noise may take back part of what earlier rounds have added, if no "
-                "two rounds of one user share any: **correlated noise**. Press Play."
+                "That nobody learns who takes part is hard to promise. On a **known schedule** nothing need be "
+                "secret: users take turns, each in at most {often} of {rounds} rounds, {apart} rounds apart. And a "
+                "model keeps the **sum** of all rounds. So a round's noise may take back part of what earlier rounds "
+                "have added, if no two rounds of one user share any: **correlated noise**. Press Play."
             ).format(often=_OFTEN, rounds=_USUAL.rounds, apart=_APART)
         )
         bands = controls.knob(limits.BANDS, low=1, high=_APART)
