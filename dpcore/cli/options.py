@@ -49,11 +49,8 @@ Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
 ]
 SamplingChoice = Annotated[
-    Sampling,
-    typer.Option(
-        "--sampling",
-        help="poisson: each user is sampled independently (Poisson sampling). none: full participation.",
-    ),
+    Sampling | None,
+    typer.Option("--sampling", help="The older name of two: poisson, and none for --participation full."),
 ]
 
 
@@ -61,13 +58,32 @@ ParticipationChoice = Annotated[
     Participation | None,
     typer.Option(
         "--participation",
-        help="How cohorts are formed. poisson: by secret coins. full: everybody. fixed: exactly so many. schedule: known "
-        "groups take turns. cyclic-poisson: groups take turns, with secret coins.",
+        help="How cohorts are formed. poisson: by secret coins (the default). full: everybody. fixed: exactly so many. "
+        "schedule: known groups take turns. cyclic-poisson: groups take turns, with secret coins.",
     ),
 ]
 NoiseChoice = Annotated[
     Noise, typer.Option("--noise", help="independent, or correlated from round to round, for a schedule.")
 ]
+
+
+Bands = Annotated[int | None, option(limits.BANDS)]
+
+
+def forming_cohorts(participation: Participation | None, sampling: Sampling | None) -> str:
+    """Returns how cohorts are formed, by either of its options.
+
+    Raises:
+        InvalidValueError: If they say different things.
+    """
+    older = None if sampling is None else {"poisson": "poisson", "none": "full"}[sampling.value]
+    if participation and older and participation.value != older:
+        raise InvalidValueError(
+            "sampling",
+            f"Expected participation or sampling, found {participation} and {sampling}: they say different things. Leave "
+            "sampling out.",
+        )
+    return participation.value if participation else older or "poisson"
 
 
 def _plan(
@@ -80,8 +96,8 @@ def _plan(
     max_participations: Annotated[int | None, option(limits.MAX_PARTICIPATIONS)] = None,
     min_separation: Annotated[int | None, option(limits.MIN_SEPARATION)] = None,
     noise: NoiseChoice = Noise("independent"),  # noqa: B008  # a member
-    bands: Annotated[int | None, option(limits.BANDS)] = None,
-    sampling: SamplingChoice = Sampling.poisson,
+    bands: Bands = None,
+    sampling: SamplingChoice = None,
     adjacency: Annotated[
         Adjacency,
         typer.Option(
@@ -102,11 +118,11 @@ def _plan(
         ),
     ] = False,
 ) -> PrivacyPlan:
-    forming = participation or {"poisson": "poisson", "none": "full"}[sampling]
+    forming = forming_cohorts(participation, sampling)
     usual = population if forming == "full" else int(limits.CLIENTS_PER_ROUND.default)
     clients = usual if clients_per_round is None else clients_per_round
     cohorts, added = choices.chosen(
-        str(forming),
+        forming,
         noise.value,
         Fleet(population, max(clients, 1), rounds),
         max_participations=max_participations,

@@ -19,7 +19,8 @@ from dpcore.privacy.risk import rate_from_pair, risk, unbounded
 from dpcore.runs import reporting
 from dpcore.runs.store import Store
 
-Unknown = StrEnum("Unknown", [name for name in calibration.UNKNOWNS if name != "clients_at_noise"])  # type: ignore[misc]  # not written out
+_UNKNOWNS = {name: name.replace("_", "-") for name in calibration.UNKNOWNS if name != "clients_at_noise"}
+Unknown = StrEnum("Unknown", _UNKNOWNS)  # type: ignore[misc]  # not written out
 Held = StrEnum("Held", ["ratio", "noise"])
 
 
@@ -141,10 +142,13 @@ TruePositiveRate = Annotated[
 ]
 
 
-@takes_plan("sampling")
+@takes_plan("sampling", "participation", "noise", "bands")
 def calibrate(
     make_plan: Callable[..., PrivacyPlan],
-    sampling: options.SamplingChoice = options.Sampling.poisson,
+    participation: options.ParticipationChoice = None,
+    noise: options.NoiseChoice = options.Noise("independent"),  # noqa: B008  # a member
+    bands: options.Bands = None,
+    sampling: options.SamplingChoice = None,
     solve: Solve = None,
     hold: Hold = Held.ratio,
     target_epsilon: TargetEpsilon = None,
@@ -159,9 +163,13 @@ def calibrate(
         _check_alone(solve, target_epsilon)
         solve = Unknown("noise")
     solve = solve or Unknown("clients")
-    _check_solvable(solve, sampling)
-    unknown = "clients_at_noise" if solve == Unknown("clients") and hold == Held.noise else solve.value
-    plan = make_plan(sampling=sampling, **calibration.PLACEHOLDERS.get(unknown, {}))
+    forming = options.forming_cohorts(participation, sampling)
+    if solve in (Unknown("clients"), Unknown("population")):
+        _check_solvable(solve, forming, noise.value, bands)
+    at_noise = solve == Unknown("clients") and hold == Held.noise
+    unknown = "clients_at_noise" if at_noise else solve.value.replace("-", "_")
+    formed = {"participation": options.Participation(forming), "sampling": None, "noise": noise, "bands": bands}
+    plan = make_plan(**formed, **calibration.PLACEHOLDERS.get(unknown, {}))
     with options.err.status("Solving: with millions of rounds or users, a minute"):
         if true_positive_rate is not None:
             rates: dict[str, float] = {
@@ -196,13 +204,19 @@ def calibrate(
         out.print(f"Lowest achievable epsilon: {rounding.epsilon(asked['floor'])}")
 
 
-def _check_solvable(solve: Unknown, sampling: options.Sampling) -> None:
-    """Refuses to look for what is not free without sampling."""
-    if sampling == options.Sampling.none and solve in (Unknown("clients"), Unknown("population")):
+def _check_solvable(solve: Unknown, forming: str, noise: str, bands: int | None) -> None:
+    """Refuses to look for clients or users where they are not free, or others follow from them."""
+    if forming == "full":
         raise InvalidValueError(
-            "sampling",
-            f"Expected Poisson sampling to solve for {solve}, found none: without sampling, all users take part in every "
-            "round, and there is nothing to find. Choose Poisson sampling, or solve for another number.",
+            "participation",
+            f"Expected another participation to solve for {solve}, found full: all users take part in every round, and "
+            "there is nothing to find. Choose poisson, or solve for another number.",
+        )
+    if noise == "banded" and bands is None:
+        raise InvalidValueError(
+            "bands",
+            f"Expected bands to solve for {solve} with banded noise, found none: they would follow from what is looked "
+            "for. Give --bands.",
         )
 
 

@@ -4,7 +4,6 @@ import functools
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +20,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import ADD_OR_REMOVE, MODELS, Plan, PrivacyPlan
+from dpcore.plan import ADD_OR_REMOVE, MODELS
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -36,7 +35,15 @@ app = typer.Typer(
 )
 
 
-NoiseMultipliers = Annotated[list[float], typer.Option(help="A noise multiplier of the sweep; may be repeated.")]
+Noises = Annotated[
+    list[str],
+    typer.Option(
+        help="A noise multiplier of the sweep; may be repeated. Or, once, how noise is added: independent, tree, banded "
+        "or square-root.",
+        show_default="0.0, 0.5, 0.75, 1.0, independent",
+    ),
+]
+_USUAL_MULTIPLIERS = (0.0, 0.5, 0.75, 1.0)
 BaselineChoice = Annotated[
     Baseline,
     typer.Option(
@@ -54,10 +61,10 @@ Specification = Annotated[
 
 
 @app.command("run")
-@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency")
+@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "noise", "sampling", "adjacency")
 def run_study(
     make_plan,
-    noise: NoiseMultipliers = [0.0, 0.5, 0.75, 1.0],  # noqa: B006
+    noise: Noises = [],  # noqa: B006
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
@@ -87,10 +94,20 @@ def run_study(
         options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
     else:
-        plan = _first_plan(make_plan, store.home, dataset, model, clients_per_round=clients[0], rounds=rounds[0])
+        kind, multipliers = _noises(noise)
+        first = functools.partial(
+            make_plan,
+            noise=kind,
+            noise_multiplier=0.0,
+            clients_per_round=clients[0],
+            rounds=rounds[0],
+            sampling=None,
+            adjacency=options.Adjacency(ADD_OR_REMOVE),
+        )
+        plan = datasets.plan_on(dataset, store.home, first, model=model)
         study = Study(
             plan=plan,
-            noise_multipliers=tuple(one for one in noise if one or baseline != Baseline(NONE)),
+            noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
@@ -117,25 +134,23 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _first_plan(
-    make_plan: Callable[..., PrivacyPlan],
-    home: Path,
-    dataset: str,
-    model: str,
-    *,
-    clients_per_round: int,
-    rounds: int,
-) -> Plan:
-    """Returns the plan that a sweep varies: that of its first setting, without noise."""
-    private = functools.partial(
-        make_plan,
-        noise_multiplier=0.0,
-        clients_per_round=clients_per_round,
-        rounds=rounds,
-        sampling=options.Sampling.poisson,
-        adjacency=options.Adjacency(ADD_OR_REMOVE),
-    )
-    return datasets.plan_on(dataset, home, private, model=model)
+def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
+    """Returns how noise is added, and the noise multipliers of a sweep: `--noise` takes both.
+
+    Raises:
+        InvalidValueError: If something is neither, or there are two ways to add noise.
+    """
+    kinds = [one for one in given if one in set(options.Noise)] or [options.Noise("independent").value]
+    if len(kinds) > 1:
+        raise InvalidValueError("noise", f"Expected one way to add noise, found {', '.join(kinds)}. Leave one out.")
+    try:
+        numbers = tuple(float(one) for one in given if one not in kinds)
+    except ValueError:
+        raise InvalidValueError(
+            "noise",
+            f"Expected noise to be noise multipliers, or one of {', '.join(options.Noise)}, found {', '.join(given)}.",
+        ) from None
+    return options.Noise(kinds[0]), numbers or _USUAL_MULTIPLIERS
 
 
 def _warn_ahead(store: StoreAccess, study: Study) -> None:

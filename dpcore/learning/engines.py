@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from dpcore.datasets.federated import FederatedDataset
+from dpcore.errors import InvalidValueError
+from dpcore.language import _
 from dpcore.learning.engine import Engine
 from dpcore.limits import check_choice
 from dpcore.plan import Plan
 from dpcore.rng import Streams
 
 NAMES = ("vectorized", "tff")  # the first is the default
+_MOST_KEPT = 128  # rounds' noise in the state of `tff`
 
 
 def check_name(name: str) -> str:
@@ -19,6 +22,23 @@ def check_name(name: str) -> str:
         InvalidValueError: If there is not.
     """
     return check_choice("engine", name, NAMES)
+
+
+def check(name: str, plan: Plan) -> None:
+    """Refuses what an engine cannot do.
+
+    Raises:
+        InvalidValueError: If there is no engine of this name, or the plan's noise needs more memory than it has.
+    """
+    kept = plan.privacy.noise.kept(plan.privacy.rounds)
+    if check_name(name) == "tff" and kept > _MOST_KEPT:
+        raise InvalidValueError(
+            "engine",
+            _(
+                "Expected noise that depends on at most {most:,} earlier rounds on the engine tff, found {kept:,}: its "
+                "state holds all of them, and goes between processes in every round. Use vectorized, or fewer bands."
+            ).format(most=_MOST_KEPT, kept=kept),
+        )
 
 
 def replays(name: str) -> bool:

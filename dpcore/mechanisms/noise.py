@@ -18,6 +18,8 @@ Stream = Callable[[int], np.random.Generator]  # of one use, by round, anew on e
 Shapes = Sequence[tuple[int, ...]]
 Parts = list[NDArray[np.float32]]  # float32, of the shapes of a sum's parts
 _MOST_KEPT = 1_000  # rounds whose noise is kept in memory at once
+_MOST_OF_A_TREE = 2_048  # of more, what a user moves takes minutes to find
+_MOST_OF_BANDS = 10_000  # of more, the best matrix does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,17 @@ class _Correlated(Independent):
     is_banded: ClassVar[bool] = False
 
 
+def _refuse_above(most: int, rounds: int, noise: str) -> None:
+    if rounds > most:
+        raise InvalidValueError(
+            "rounds",
+            _(
+                "Expected at most {most:,} rounds with {noise} noise, found {rounds:,}: the noise of each depends on all "
+                "before it. Train fewer, or use banded noise."
+            ).format(most=most, noise=noise, rounds=rounds),
+        )
+
+
 class _Toeplitz(_Correlated):
     """Noise by a matrix T diag(scales)^-1, of which T is a lower triangular Toeplitz matrix."""
 
@@ -129,6 +142,9 @@ class Tree(_Correlated):
 
     kind: ClassVar[str] = "tree"
     title: ClassVar[str] = N_("tree aggregation")
+
+    def check(self, pattern: tuple[int, int], rounds: int) -> None:
+        _refuse_above(_MOST_OF_A_TREE, rounds, self.kind)
 
     def sensitivity_squared(self, rounds: int, released: int, participations: int, separation: int) -> float:
         return float(trees.sensitivity_squared(released, participations, separation))
@@ -176,6 +192,7 @@ class Banded(_Toeplitz):
 
     def check(self, pattern: tuple[int, int], rounds: int) -> None:
         _often, separation = pattern
+        _refuse_above(_MOST_OF_BANDS, rounds, self.kind)
         if self.bands > separation:
             raise InvalidValueError(
                 "bands",
@@ -216,14 +233,7 @@ class SquareRoot(_Toeplitz):
     title: ClassVar[str] = N_("square-root factorisation")
 
     def check(self, pattern: tuple[int, int], rounds: int) -> None:
-        if rounds > _MOST_KEPT:
-            raise InvalidValueError(
-                "rounds",
-                _(
-                    "Expected at most {most:,} rounds with square-root noise, found {rounds:,}: it keeps the noise of "
-                    "all rounds. Train fewer, or use banded noise."
-                ).format(most=_MOST_KEPT, rounds=rounds),
-            )
+        _refuse_above(_MOST_KEPT, rounds, self.kind)
 
     def sensitivity_squared(self, rounds: int, released: int, participations: int, separation: int) -> float:
         return matrices.sensitivity_squared(matrices.square_root(released), released, participations, separation)

@@ -85,6 +85,14 @@ class Poisson:
         """
         return 2 if adjacency == REPLACE else 1
 
+    def fits(self, fleet: Fleet, noise: Noise) -> bool:
+        """Whether cohorts can be formed so with this noise; what cannot be formed is accounted as without noise."""
+        try:
+            self.check(fleet, ADD_OR_REMOVE, noise)
+        except InvalidValueError:
+            return False
+        return True
+
     def pattern(self, fleet: Fleet) -> Pattern:
         """Returns how often a user can take part, and how close together."""
         return Pattern(fleet.rounds, 1)
@@ -389,6 +397,7 @@ class CyclicPoisson(Schedule):
         separation = _each(self._separation, fleet)
         sampling_prob = np.minimum(separation * fleet.clients_per_round / fleet.population, 1.0)
         count = -(-rounds // separation)
+        noise_multiplier = noise_multiplier * _each(lambda one: float(self.fits(one, noise)), fleet)
         if np.ndim(sampling_prob) == 0:
             sampling_prob, count = float(sampling_prob), int(count)
         return Event(SampledGaussian(noise_multiplier, sampling_prob), count)
@@ -430,6 +439,8 @@ def _one_gaussian(
     """A whole run as one Gaussian: noise over the most that a user moves all that is released."""
 
     def moved(one: Fleet) -> float:
+        if not participation.fits(one, noise):
+            return math.inf
         known = one.rounds if released is None else released
         if not known:
             return 1.0

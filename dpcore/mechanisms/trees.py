@@ -45,15 +45,21 @@ def sensitivity_squared(rounds: int, participations: int, separation: int) -> in
     >>> [sensitivity_squared(rounds, 4, 28) for rounds in (84, 85, 96, 127, 128)]
     [29, 30, 35, 35, 52]
     """
+    if separation == 1 and participations >= rounds:  # everything in every node
+        return sum((rounds >> level) << 2 * level for level in range(rounds.bit_length()))
     count = min(participations, -(-rounds // separation))
-    largest = rounds.bit_length() - 1
-    sums, size = _whole(largest, count, separation, only_first=True), 1 << largest
-    # Leaves whose number is no power of two: whole trees side by side, the largest first.
-    for level in reversed(range(largest)):
-        if rounds >> level & 1:
-            sums = _joined(sums, size, _whole(level, count, separation), 1 << level, separation)
-            size += 1 << level
-    return int(sums[:, 0, 0].max())
+    return int(_prefix(rounds, count, separation)[:, 0, 0].max())
+
+
+@functools.lru_cache(maxsize=256)
+def _prefix(rounds: int, count: int, gap: int) -> NDArray[np.int32]:
+    """As `_whole`, of the whole trees that the rounds are, side by side, the largest first."""
+    last = rounds & -rounds
+    level = last.bit_length() - 1
+    if rounds == last:
+        return _whole(level, count, gap, only_first=True)
+    before = rounds - last
+    return _joined(_prefix(before, count, gap), before, _whole(level, count, gap), last, gap)
 
 
 @functools.lru_cache(maxsize=256)
@@ -81,10 +87,9 @@ def _joined(
     # All in one of them: then what is left free at an end may reach over the other.
     in_right_only = right[:, np.maximum(skipped - left_size, 0)[: left.shape[1]]]
     sums = np.maximum(left[:, :, np.maximum(skipped - right_size, 0)], in_right_only)
-    for in_left in range(1, count):
-        for in_right in range(1, count + 1 - in_left):
-            if min(left[in_left, 0, 0], right[in_right, 0, 0]) < 0:
-                continue
+    most_left, most_right = (int((tree[:, 0, 0] >= 0).sum()) - 1 for tree in (left, right))
+    for in_left in range(1, min(count, most_left + 1)):
+        for in_right in range(1, min(count - in_left, most_right) + 1):
             best = sums[in_left + in_right]
             for free in range(
                 gap

@@ -157,6 +157,21 @@ class PrivacyPlan:
         return math.sqrt(moved) * self.cohorts.movement(self.adjacency)
 
     @property
+    def path_noise(self) -> float:
+        """The multiplier of the independent noise that is as large on the model's path, which adds up all rounds so far.
+
+        In the root mean square over the rounds.
+        """
+        return self.path_noise_after(self.rounds)
+
+    def path_noise_after(self, round_num: int) -> float:
+        """Returns `path_noise` over the first rounds, of a run that is planned to go on."""
+        if not self.noise.is_correlated or not round_num:
+            return self.noise_multiplier
+        independent, own = (one.prefix_errors(self.rounds)[:round_num].mean() for one in (Independent(), self.noise))
+        return self.noise_multiplier * math.sqrt(own / independent)
+
+    @property
     def most_noise(self) -> float:
         """The noise multiplier that the plan must stay below: the clip count's noise alone would cost as much."""
         return self.clipping.most_noise(self.clients_per_round)

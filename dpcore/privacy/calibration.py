@@ -218,7 +218,9 @@ def _formed(axis: _Axis) -> _Axis:
     if is_refused(last):
         axis.at(first)  # or nothing can be formed
         last = _first(first, last, is_refused) - 1
-        advice = _("with as many as cohorts can be formed of. Raise the target or the noise, or train fewer rounds")
+        advice = _(
+            "even with as many as cohorts can be formed of. Raise the target or the noise, or train fewer rounds"
+        )
         return replace(axis, steps=last, advice=advice)
     if is_refused(first):
         first = _first(first, last, lambda step: not is_refused(step))

@@ -305,7 +305,7 @@ def arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, A
 def arguments_by_participations(plan: PrivacyPlan, most: Iterable[int]) -> dict[str, Any]:
     """Returns the same of a plan in which users take part in so many rounds at most, one plan for each number.
 
-    Not a number where the plan allows no such schedule.
+    Without noise where there cannot be such a plan: its epsilon is infinite.
 
     Raises:
         InvalidValueError: If nothing limits how often a user takes part.
@@ -316,7 +316,7 @@ def arguments_by_participations(plan: PrivacyPlan, most: Iterable[int]) -> dict[
         try:
             events.append(replace(plan, participation=participation).event)
         except InvalidValueError:
-            events.append(Event(SampledGaussian(math.nan, 1.0), 1))
+            events.append(Event(SampledGaussian(0.0, 1.0), 1))
     columns = zip(*((one.mechanism.noise_multiplier, one.rounds) for one in events), strict=True)
     noise, rounds = map(np.array, columns)
     return {"noise_multiplier": noise, "sampling_prob": 1.0, "rounds": rounds, "delta": plan.delta}

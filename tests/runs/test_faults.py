@@ -17,7 +17,9 @@ import pytest
 from dpcore import datasets
 from dpcore.datasets.importing.table import Mapping
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan, identity
+from dpcore.mechanisms.noise import Banded, SquareRoot, Tree
+from dpcore.mechanisms.participation import CyclicPoisson, FixedSize, Schedule
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan, identity
 from dpcore.privacy import accounting
 from dpcore.runs.process import processes, runner, supervisor
 from dpcore.runs.store import Store, folders
@@ -117,6 +119,35 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch)
         assert not list(store.folder(run_id).glob("checkpoint*"))
         references |= {run_id: done}
     print(f"{sum(references.values())} workers killed in {len(references)} runs")
+
+
+MECHANISMS = [
+    {"participation": CyclicPoisson(min_separation=3), "noise": Banded(bands=3)},
+    {"participation": Schedule(), "noise": Tree()},
+    {"participation": Schedule(), "noise": SquareRoot()},
+    {"participation": FixedSize()},
+]
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS if KILLS > 1 else MECHANISMS[:1], ids=str)
+def test_a_run_without_a_seed_is_drawn_once_whoever_is_killed(home, store, monkeypatch, mechanism):
+    """What it draws follows from its key alone: with the same key, a run that nobody killed ends with the same bits."""
+    unseeded = plan(home, seed=None)
+    unseeded = replace(unseeded, privacy=replace(unseeded.privacy, clipping=FixedClipping(), **mechanism))
+    run_id = supervisor.start(store, unseeded, engine="vectorized", eval_every=7)
+    assert killed(store, run_id, monkeypatch, times=1)
+    key = store.folder(run_id) / folders.KEY
+    assert key.stat().st_mode & 0o077 == 0
+    kept = key.read_bytes()
+    killed(store, run_id, monkeypatch, times=min(KILLS, 10) - 1)
+    reference = supervisor.start(store, unseeded, engine="vectorized", eval_every=7)
+    (store.folder(reference) / folders.KEY).write_bytes(kept)
+    work(store, monkeypatch, fragile=False)
+    assert store.run(run_id).status == store.run(reference).status == "finished"
+    assert store.run(run_id).charged == unseeded.privacy
+    assert released(store, run_id) == released(store, reference)
+    assert len({(store.folder(name) / "weights.npz").read_bytes() for name in (run_id, reference)}) == 1
+    assert not any((store.folder(name) / folders.KEY).exists() for name in (run_id, reference))
 
 
 def test_rounds_that_cannot_be_repeated_are_charged_when_they_are_drawn_again(home, store, monkeypatch):

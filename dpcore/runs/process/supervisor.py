@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from dpcore import datasets
 from dpcore.cluster.configuration import ClusterConfiguration
-from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
+from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
+from dpcore.learning import engines
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
@@ -57,6 +58,7 @@ def start(
     Plan.from_json(plan.to_json())  # what an older version has trained need not be what this one does
     datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
+    engines.check(engine, plan)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
@@ -93,10 +95,11 @@ def resume(store: StoreAccess, run_id: str) -> None:
         Plan.from_json(run.plan.to_json())  # an older version may have begun what this one refuses
         redrawn = run.redrawn + _draws_again(run)
         if redrawn and not run.plan.privacy.redraws:
-            raise StoreError(
-                f"Expected all rounds of {run_id} to be known, one was lost: drawn again, it would cost more than it was "
-                "accounted for. Start its plan as a new run."
+            message = _(
+                "Expected all rounds of {run} to be known, one was lost: drawn again, it would cost more than it was "
+                "accounted for. Start its plan as a new run, which the ledger charges on its own."
             )
+            raise InvalidValueError("run", message.format(run=run_id))
         datasets.check_population(run.plan.training.dataset, store.home, run.plan.privacy.population)
         replace(run.plan.privacy, rounds=run.plan.privacy.rounds + redrawn)  # not more than an accountant takes
         if new := charge_of_resuming(run):

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -208,17 +208,27 @@ def _key(store: Store, run: Run) -> int | None:
 
     That is kept, for its owner's eyes alone, from before anything is drawn to the end of the run: so a lost round comes
     out again as it was. `None` for a run without a seed that a version began which kept none.
+
+    Raises:
+        DamagedCheckpointError: If it is gone, and another one would draw what was not accounted for.
     """
     if run.plan.training.seed is not None:
         return run.plan.training.seed
     path = store.folder(run.run_id) / folders.KEY
-    if path.exists():
+    with suppress(FileNotFoundError, ValueError):
         return int(path.read_text(), 16)
-    if run.last_round is not None or run.drawing is not None or run.redrawn:
+    if run.last_round is None and run.drawing is None and not run.redrawn:
+        key = secrets.randbits(128)
+        files.write_private(path, f"{key:032x}".encode())
+        return key
+    if run.plan.privacy.redraws:
         return None
-    key = secrets.randbits(128)
-    files.write_private(path, f"{key:032x}".encode())
-    return key
+    raise DamagedCheckpointError(
+        _(
+            "Expected {file}, found no key there: without it this run cannot go on as it was accounted for. Start its "
+            "plan as a new run, which the ledger charges on its own."
+        ).format(file=path)
+    )
 
 
 def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:

@@ -54,31 +54,19 @@ def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
     return float(np.interp(rounds, numbers, accuracies))
 
 
-def effective_factor(plan: PrivacyPlan, rounds: int) -> float:
-    """Returns which part of its noise multiplier independent noise would take to add up to as much; 1 for that itself.
-
-    Both by the root mean square of the sums of the first rounds, up to `rounds` of them.
-
-    >>> round(effective_factor(PrivacyPlan(), 100), 3)
-    1.0
-    """
-    if not plan.noise.is_correlated:
-        return 1.0
-    sums = plan.noise.prefix_errors(plan.rounds)[:rounds]
-    return float(np.sqrt(sums.mean() / np.mean(np.arange(1.0, len(sums) + 1))))
-
-
 def ratio(plan: PrivacyPlan, rounds: int | None = None) -> float:
-    """Returns the noise-to-clients ratio, to nine digits; where that is held, so is the noise on the model's path.
+    """Returns the noise-to-clients ratio, to nine digits; where that is held, so is the noise on the average.
+
+    Of correlated noise, that of the independent noise which is as large on the path of the model: in the root mean
+    square of the noise in the sum of the rounds so far.
 
     Who holds a ratio rounds the noise: all digits would make several ratios of one.
 
     Args:
         plan: Of a run.
-        rounds: On the path of how many of its rounds; `None` for all.
+        rounds: How many of its rounds are the path; `None` for all.
     """
-    effective = plan.noise_multiplier * effective_factor(plan, rounds or plan.rounds)
-    return float(f"{effective / plan.clients_per_round:.9g}")
+    return float(f"{plan.path_noise_after(rounds or plan.rounds) / plan.clients_per_round:.9g}")
 
 
 def forecast(

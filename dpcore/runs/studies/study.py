@@ -84,6 +84,8 @@ class Study:
         plans = self.grid()
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
+        for plan in plans:
+            engines.check(self.engine, plan)
         noises = {noise for _mechanism, noise in self._added}
         if self.baseline == NONE and 0.0 in noises:
             self._refuse(_("Expected no noise 0 where the non-private baseline is left out, found {found}."))
