@@ -24,10 +24,11 @@ from dpcore.plan import ADD_OR_REMOVE, MODELS
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
-from dpcore.runs.studies import duration, findings, outlook, schedule
+from dpcore.runs.studies import duration, findings, mechanisms, outlook, ready_made, schedule
 from dpcore.runs.studies.progress import rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
+ReadyMadeName = StrEnum("ReadyMadeName", list(ready_made.STUDIES))  # type: ignore[misc]  # not written out
 Baseline = StrEnum("Baseline", BASELINES)  # type: ignore[misc]  # not written out
 
 app = typer.Typer(
@@ -38,9 +39,24 @@ app = typer.Typer(
 Noises = Annotated[
     list[str],
     typer.Option(
-        help="A noise multiplier of the sweep; may be repeated. Or, once, how noise is added: independent, tree, banded "
-        "or square-root.",
+        help="A noise multiplier of the sweep, or how noise is added: independent, tree, banded or square-root. Either "
+        "may be repeated.",
         show_default="0.0, 0.5, 0.75, 1.0, independent",
+    ),
+]
+Participations = Annotated[
+    list[options.Participation],
+    typer.Option(
+        "--participation",
+        help="How cohorts are formed, as for train; may be repeated. Each is trained with each kind of noise that goes "
+        "with it.",
+        show_default="poisson",
+    ),
+]
+ReadyMade = Annotated[
+    ReadyMadeName | None,
+    typer.Option(
+        help="A study that needs no option. secrecy: what is secrecy worth? Three guarantees of epsilon 2."
     ),
 ]
 _USUAL_MULTIPLIERS = (0.0, 0.5, 0.75, 1.0)
@@ -61,10 +77,17 @@ Specification = Annotated[
 
 
 @app.command("run")
-@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "noise", "sampling", "adjacency")
+@takes_plan(
+    *("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency"),
+    *("participation", "max_participations", "min_separation", "noise", "bands"),
+)
 def run_study(
     make_plan,
     noise: Noises = [],  # noqa: B006
+    participation: Participations = [],  # noqa: B006
+    max_participations: Annotated[int | None, options.option(limits.MAX_PARTICIPATIONS)] = None,
+    min_separation: Annotated[int | None, options.option(limits.MIN_SEPARATION)] = None,
+    bands: options.Bands = None,
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
@@ -78,6 +101,7 @@ def run_study(
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
+    ready: ReadyMade = None,
     spec: Specification = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
@@ -89,29 +113,38 @@ def run_study(
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
+    if spec is not None and ready is not None:
+        raise InvalidValueError("spec", "Expected spec or ready, found both. Leave one of them out.")
     if spec is not None:
         study = Study.from_values(options.read_json(spec))
         options.check_data(study.plan, store.home)
         dataset, engine = study.plan.training.dataset, study.engine
+    elif ready is not None:
+        study = ready_made.STUDIES[ready.value]()
+        dataset, engine = study.plan.training.dataset, study.engine
     else:
-        kind, multipliers = _noises(noise)
+        kinds, multipliers = _noises(noise)
+        numbers = {"max_participations": max_participations, "min_separation": min_separation, "bands": bands}
         first = functools.partial(
             make_plan,
-            noise=kind,
             noise_multiplier=0.0,
             clients_per_round=clients[0],
             rounds=rounds[0],
-            sampling=None,
             adjacency=options.Adjacency(ADD_OR_REMOVE),
         )
         plan = datasets.plan_on(dataset, store.home, first, model=model)
+        forming = [one.value for one in participation] or ["poisson"]
+        compared, refused = mechanisms.combined(forming, kinds, plan.privacy.fleet, **numbers)
+        warn(*(f"Left out: {one}" for one in refused))
+        privacy, varied = mechanisms.placed(plan.privacy, compared)
         study = Study(
-            plan=plan,
+            plan=replace(plan, privacy=privacy),
             noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(plan.privacy.clipping,),
+            clippings=(privacy.clipping,),
+            mechanisms=varied,
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -134,15 +167,13 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
+def _noises(given: list[str]) -> tuple[list[str], tuple[float, ...]]:
     """Returns how noise is added, and the noise multipliers of a sweep: `--noise` takes both.
 
     Raises:
-        InvalidValueError: If something is neither, or there are two ways to add noise.
+        InvalidValueError: If something is neither.
     """
-    kinds = [one for one in given if one in set(options.Noise)] or [options.Noise("independent").value]
-    if len(kinds) > 1:
-        raise InvalidValueError("noise", f"Expected one way to add noise, found {', '.join(kinds)}. Leave one out.")
+    kinds = [one for one in given if one in set(options.Noise)]
     try:
         numbers = tuple(float(one) for one in given if one not in kinds)
     except ValueError:
@@ -150,7 +181,7 @@ def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
             "noise",
             f"Expected noise to be noise multipliers, or one of {', '.join(options.Noise)}, found {', '.join(given)}.",
         ) from None
-    return options.Noise(kinds[0]), numbers or _USUAL_MULTIPLIERS
+    return kinds or ["independent"], numbers or _USUAL_MULTIPLIERS
 
 
 def _warn_ahead(store: StoreAccess, study: Study) -> None:

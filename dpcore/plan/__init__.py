@@ -168,7 +168,9 @@ class PrivacyPlan:
         """Returns `path_noise` over the first rounds, of a run that is planned to go on."""
         if not self.noise.is_correlated or not round_num:
             return self.noise_multiplier
-        independent, own = (one.prefix_errors(self.rounds)[:round_num].mean() for one in (Independent(), self.noise))
+        independent, own = (
+            one.prefix_errors(self.rounds)[:round_num].mean() for one in (Independent(), self.noise)
+        )
         return self.noise_multiplier * math.sqrt(own / independent)
 
     @property

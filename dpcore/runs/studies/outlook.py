@@ -187,8 +187,8 @@ def _fewer_kinds(plans: list[Plan]) -> list[Plan]:
     """Returns plans of few kinds that together cost no less than these of one data set.
 
     Those of like noise are counted with the least noise and the most clients among them: less noise reveals no less, nor
-    does a larger sample, as a smaller one is a sample of it. Where cohorts are not Poisson samples, or noise is correlated,
-    that is not so of every plan, and some of them could not be: these are counted as they are.
+    does a larger sample, as a smaller one is a sample of it. Where cohorts are no Poisson samples, or noise is
+    correlated, that is not so of every plan, and some of them could not be: these are counted as they are.
     """
     usual = [plan for plan in plans if mechanisms.is_usual(plan.privacy)]
     kinds = sorted({(plan.privacy.noise_multiplier, plan.privacy.clients_per_round) for plan in usual})

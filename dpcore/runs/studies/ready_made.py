@@ -53,3 +53,10 @@ def _at_the_target(plan: PrivacyPlan, participation: str, noise: str) -> Mechani
 
 STUDIES: Mapping[str, Callable[[], Study]] = {"secrecy": secrecy}
 TITLES: Mapping[str, str] = {"secrecy": N_("What is secrecy worth?")}
+ABOUT: Mapping[str, str] = {
+    "secrecy": N_(
+        "The same guarantee on the Writers, given in three ways: by sampling of which nobody may learn who was drawn; "
+        "on a schedule that everybody may know, with the noise that this takes; and on that schedule with correlated "
+        "noise. What is the accuracy of each?"
+    )
+}

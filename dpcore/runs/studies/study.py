@@ -84,7 +84,7 @@ class Study:
         plans = self.grid()
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
-        for plan in plans:
+        for plan in {plan.privacy: plan for plan in plans}.values():
             engines.check(self.engine, plan)
         noises = {noise for _mechanism, noise in self._added}
         if self.baseline == NONE and 0.0 in noises:

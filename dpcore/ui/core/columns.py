@@ -76,6 +76,7 @@ _HEADINGS = {
     "noise_multiplier": N_("noise multiplier"),
     "part": N_("part"),
     "participation": N_("participation"),
+    "path_noise": N_("noise on the model's path"),
     "population": N_("population"),
     "ratio": N_("ratio"),
     "round": N_("round"),

@@ -16,7 +16,7 @@ from dpcore import language, limits
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.limits import Knob
-from dpcore.mechanisms import clipping
+from dpcore.mechanisms import choices, clipping
 from dpcore.plan import ADJACENCIES, MODELS
 from dpcore.privacy import accounting, calibration
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
@@ -335,6 +335,9 @@ for _parameter in (
     _text("run", "train"),
     _text("study", "study"),
     _choice("ready_made", "study", options=lambda: ready_made.STUDIES),
+    _choice("participations", "study", options=lambda: choices.PARTICIPATION_BY_KIND, several=True),
+    _choice("noise_kinds", "study", options=lambda: choices.NOISE_BY_KIND, several=True),
+    _text("mechanism", "frontier"),
     *(
         _text(name, "study", least=0, most=limits.MOST_GRID_TEXT)
         for name in ("noises", "cohorts", "lengths", "rates")
