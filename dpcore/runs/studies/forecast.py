@@ -111,7 +111,9 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
     """
     # A run that is one Gaussian takes as many times the noise as a user moves it, in clip norms.
     unit = plan.event_with(clients_per_round=clients, noise_multiplier=np.ones(len(clients))).mechanism
-    moved = 1 / np.broadcast_to(unit.noise_multiplier, clients.shape)
+    moved = 1 / np.where(
+        unit.noise_multiplier > 0, unit.noise_multiplier, 1.0
+    )  # 0 where cohorts cannot be formed so
     by_rdp = _crossing(plan, clients, np.geomspace(0.2, 60, 50) * moved[:, None], epsilon, curves.rdp_epsilons)
     # PLD needs no more noise than RDP, and seldom less than half: few points of the dearer curve are enough.
     near = np.where(np.isfinite(by_rdp), by_rdp, 1.0)[:, None] * np.geomspace(0.35, 1.05, 9)

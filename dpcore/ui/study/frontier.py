@@ -37,12 +37,13 @@ def finished(store: StoreAccess) -> dict[str, list[Run]]:
 
 def ready_made_link() -> None:
     """Shows the way to the study that compares ways to form cohorts at one epsilon."""
+    (name,) = ready_made.STUDIES
     st.page_link(
         "pages/study.py",
-        label=_(ready_made.TITLES["secrecy"]),
+        label=_(ready_made.TITLES[name]),
         icon=":material/arrow_forward:",
         help=_("A ready-made study: one guarantee, given in three ways, as three settings of this chart."),
-        query_params=address.anew(ready_made="secrecy"),
+        query_params=address.anew(ready_made=name),
     )
 
 
