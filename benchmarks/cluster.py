@@ -252,13 +252,13 @@ def medians(plan: Plan, dataset, rounds: int, sums, threads, weights, seen: list
         )
         seen.clear()
         started = time.perf_counter()
-        shards.added(sums(told, parts), weights)
+        shards.sum_of_shards(sums(told, parts), weights)
         taken = time.perf_counter() - started
         busy: dict[str, float] = {}
         for member, _, _, seconds in seen:
             busy[member.name] = busy.get(member.name, 0.0) + seconds
         started = time.perf_counter()
-        shards.added(threads(told, parts), weights)
+        shards.sum_of_shards(threads(told, parts), weights)
         times.append((taken, max(busy.values(), default=0.0), time.perf_counter() - started, len(seen)))
     # The first round compiles.
     seconds, computing, alone, batches = (statistics.median(column) for column in zip(*times[1:], strict=True))

@@ -63,7 +63,7 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         with turns.turn(line), place.container():
             epsilon = accounting.epsilon(plan.privacy, precision).value
             st.metric(_("Epsilon of the plan"), rounding.epsilon(epsilon))
-            st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.rehearsal(plan.training.seed)}")
+            st.write(f"{statement.sentence(plan.privacy, epsilon)} {statement.seed_warning(plan.training.seed)}")
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, precision)

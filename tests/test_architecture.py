@@ -235,7 +235,7 @@ def test_no_name_of_a_file_stands_in_five_folders():
     assert {stem: count for stem, count in counts.items() if count > MOST_ALIKE} == {}
 
 
-ARRAYS = re.compile(r"\bndarray\b|\bWeights\b|\bArray\b")
+ARRAYS = re.compile(r"\bndarray\b|\bNDArray\b|\bWeights\b|\bArray\b")
 SHAPE = re.compile(r"\[[a-z_0-9][\w ,.+*/()-]*\]|of the shape|shape of|common shape")
 
 
@@ -262,5 +262,7 @@ def without_shapes(path: Path) -> list[str]:
 
 
 def test_functions_on_arrays_name_their_shapes():
-    rooms = [path for room in ("datasets",) for path in (ROOT / "dpcore" / room).rglob("*.py")]
+    rooms = [
+        path for room in ("datasets", "learning", "privacy") for path in (ROOT / "dpcore" / room).rglob("*.py")
+    ]
     assert [name for path in sorted(rooms) for name in without_shapes(path)] == []

@@ -126,6 +126,42 @@ def test_account_by_the_tutorials_accountant():
     assert (answer["accountant"], answer["epsilon"]) == ("rdp", pytest.approx(1.98888, abs=1e-5))
 
 
+BANDED = ("--participation", "schedule", "--noise", "banded", "--clipping", "fixed")
+
+
+def test_account_says_how_cohorts_are_formed_and_what_other_ways_would_cost():
+    (answer,) = json_lines(command("account", *BANDED, "--noise-multiplier", "3.9876248913", "--json").stdout)
+    assert answer["epsilon"] == pytest.approx(2, rel=1e-6)
+    said = ("participation", "noise", "bands", "max_participations", "min_separation", "sensitivity")
+    assert {name: answer[name] for name in said} == {
+        "participation": "schedule", "noise": "banded", "bands": 28, "max_participations": 4, "min_separation": 28,
+        "sensitivity": 2,
+    }  # fmt: skip
+    ways = answer["assumptions"]
+    assert {way["participation"] for way in ways} == {"poisson", "full", "fixed", "schedule", "cyclic-poisson"}
+    assert all(set(way) == {"participation", "noise", "epsilon", "adjacency", "asks"} for way in ways)
+    (own,) = (way for way in ways if way["participation"] == "schedule")
+    assert (own["noise"], own["epsilon"]) == ("banded", answer["epsilon"])
+    assert "nothing about cohorts is secret" in own["asks"]
+
+
+def test_the_older_option_means_what_it_meant_and_must_not_contradict_the_new_one():
+    older, newer = (
+        command("account", *given, "--noise-multiplier", "40", "--json").stdout
+        for given in (("--sampling", "none"), ("--participation", "full"))
+    )
+    assert older == newer
+    refused = command("account", "--sampling", "none", "--participation", "schedule")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_a_statement_says_what_is_secret_and_what_is_not():
+    said = command("statement", *BANDED).stdout
+    assert "at most 4 of the 100 rounds, at least 28 rounds apart" in said
+    assert "nothing about cohorts is secret" in said
+    assert "What was drawn for the noise, and the state of the training, stay secret" in said
+
+
 def test_no_sampling_needs_no_clients():
     arguments = ("--sampling", "none", "--adjacency", "replace-one", "--noise-multiplier", "40", "--json")
     (answer,) = json_lines(command("account", *arguments).stdout)
@@ -478,6 +514,34 @@ def test_users_who_only_test_are_named_beside_the_population(tmp_path):
         ("account", "--noise-multiplier", "-1"),
         ("account", "--sampling", "none", "--clients-per-round", "120"),
         ("account", "--adjacency", "replace-one"),
+        ("account", "--participation", "allocation"),
+        ("account", "--participation", "schedule", "--min-separation", "29"),
+        ("account", "--participation", "schedule", "--max-participations", "3"),
+        ("account", *BANDED, "--bands", "29"),
+        ("account", *BANDED, "--bands", "0"),
+        ("account", "--participation", "schedule", "--noise", "tree"),
+        ("account", "--participation", "fixed", "--clients-per-round", "4000"),
+        ("account", "--noise", "tree", "--clipping", "fixed"),
+        ("calibrate", "--solve", "max-participations"),
+        ("calibrate", *BANDED),
+        ("calibrate", "--participation", "full"),
+        ("train", "--participation", "schedule", "--clients-per-round", "120", "--max-participations", "1"),
+        (
+            "train",
+            "--participation",
+            "schedule",
+            "--noise",
+            "square-root",
+            "--clipping",
+            "fixed",
+            "--engine",
+            "tff",
+            "--rounds",
+            "200",
+        ),
+        ("study", "run", "--noise", "nope"),
+        ("study", "run", "--noise", "tree", "--noise", "banded"),
+        ("study", "run", "--noise", "tree"),
         ("account", "--false-positive-rate", "0"),
         ("account", "--clip-norm", "-1", "--clipping", "fixed"),
         ("calibrate", "--solve", "rounds", "--true-positive-rate", "0.1"),

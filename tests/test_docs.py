@@ -1,6 +1,8 @@
 """The documents: what they name is there."""
 
 import ast
+import doctest
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -69,7 +71,7 @@ def test_the_readme_names_links_and_commands():
     assert {"account", "train", "study"} <= {words[0] for words in commands(text)}
 
 
-@pytest.mark.parametrize("words", [["acount"], ["runs", "qeue"], ["account", "--noise", "1.2"]])
+@pytest.mark.parametrize("words", [["acount"], ["runs", "qeue"], ["account", "--noises", "1.2"]])
 def test_what_is_no_command_is_found(words):
     assert not understood(words)
 
@@ -86,3 +88,10 @@ def test_every_japanese_term_is_one_of_the_pages():
     rows = [line.split(" | ") for line in GLOSSARY.read_text().splitlines() if line.startswith("| ")][1:]
     assert len(rows) >= 30
     assert [term for _, term, _ in rows if term not in catalogue] == []
+
+
+def test_every_example_in_a_docstring_answers_what_it_says():
+    paths = [path for path in sorted((ROOT / "dpcore").rglob("*.py")) if ">>>" in path.read_text()]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    told = {name: doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS) for name in names}
+    assert {name: result for name, result in told.items() if result.failed or not result.attempted} == {}

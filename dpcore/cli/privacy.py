@@ -15,7 +15,7 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, assumptions, calibration
 from dpcore.privacy import statement as words
 from dpcore.privacy.accounting import Account
-from dpcore.privacy.risk import rate_from_pair, risk, unbounded
+from dpcore.privacy.risk import rate_from_pair, risk, why_unbounded
 from dpcore.runs import reporting
 from dpcore.runs.store import Store
 
@@ -30,7 +30,7 @@ def plan_values(
     """Every number that the Accountant page shows of a plan."""
     rate, prior = limits.FALSE_POSITIVE_RATE.check(false_positive_rate), limits.PRIOR.check(prior)
     account = accounting.account(plan)
-    chosen = account.by(accountant) if accountant else account.headline
+    chosen = account.answer_of(accountant) if accountant else account.headline
     pattern = plan.cohorts.pattern(plan.fleet)
     return {
         "epsilon": chosen.value,
@@ -61,7 +61,9 @@ def plan_values(
             "note": account.pld.note if account.pld else "",
         },
         "rdp": {"epsilon": account.rdp.value, "order": account.rdp.order, "warning": account.rdp.warning},
-        "epsilon_without_amplification": None if words.exception(plan) else accounting.without_amplification(plan),
+        "epsilon_without_amplification": None
+        if words.uncovered_part(plan)
+        else accounting.without_amplification(plan),
         "risk": {"false_positive_rate": rate, "prior": prior, **_attack(plan, account, rate, prior)},
         "assumptions": [_assumption(one) for one in assumptions.of(plan)],
         "warnings": list(plan.warnings),
@@ -89,7 +91,7 @@ def _attack(plan: PrivacyPlan, account: Account, rate: float, prior: float) -> d
         "posterior": best.posterior(prior, rate),
         "best_guess": best.best_guess(prior),
     }
-    why = unbounded(plan)
+    why = why_unbounded(plan)
     return {**(dict.fromkeys(found) if why and plan.zeroing else found), "because": why}
 
 
@@ -105,7 +107,7 @@ def _show(values: dict, plan: PrivacyPlan, as_json: bool) -> None:
     out.print(f"Epsilon by RDP{order}: {rounding.epsilon(rdp['epsilon'])}")
     unamplified = "not stated" if known is None else rounding.epsilon(known)
     out.print(f"Epsilon without amplification by sampling: {unamplified}")
-    out.print(words.attack(plan, risk(plan), values["risk"]["false_positive_rate"]))
+    out.print(words.attack_sentence(plan, risk(plan), values["risk"]["false_positive_rate"]))
     if pld["note"]:
         out.print(pld["note"])
 
@@ -176,7 +178,7 @@ def calibrate(
                 "true_positive_rate": true_positive_rate,
                 "false_positive_rate": false_positive_rate,
             }
-            found, short = calibration.answer_for_risk(plan, **rates)
+            found, short = calibration.solution_for_risk(plan, **rates)
             asked: dict[str, Any] = {"solve": unknown, **rates}
         else:
             given: dict[str, Any] = {
@@ -184,8 +186,8 @@ def calibrate(
                 "accountant": (accountant or options.AccountantName("pld")).value,
             }
             target_epsilon = limits.TARGET_EPSILON.default if target_epsilon is None else target_epsilon
-            found, short = calibration.answer(plan, unknown, target_epsilon=target_epsilon, **given)
-            floor = calibration.floor(plan, unknown, **given)
+            found, short = calibration.solution(plan, unknown, target_epsilon=target_epsilon, **given)
+            floor = calibration.lowest_epsilon(plan, unknown, **given)
             asked = {"solve": unknown, "target_epsilon": target_epsilon, "floor": floor}
         values = plan_values(found, accountant, false_positive_rate=false_positive_rate)
     limited = {"limited_by": short and short.sentence, "limited_by_name": short and short.name}

@@ -282,9 +282,11 @@ def export_run(
         "run.json": report.as_json(store, run),
         "report.html": report.html(store, run),
         "statement.md": reporting.markdown(store, run, false_positive_rate=limits.FALSE_POSITIVE_RATE.default),
-        "run_on_tff.py": report.script_for(store, run.plan),
         "rounds.csv": rounds.to_csv(index=False),
     }
+    refusal = report.script_refusal(run.plan)
+    if not refusal:
+        texts["run_on_tff.py"] = report.script_for(store, run.plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -298,7 +300,8 @@ def export_run(
     with np.load(weights) as kept:
         model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
     data = datasets.entry(run.plan.training.dataset, store.home).folder
-    out.print(f"Written to {folder}. run_on_tff.py takes the data from {data}")
+    warn(refusal)
+    out.print(f"Written to {folder}." + ("" if refusal else f" run_on_tff.py takes the data from {data}"))
 
 
 def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:

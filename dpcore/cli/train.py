@@ -79,7 +79,7 @@ def train(
         stop_when_diverging=stop_when_diverging,
         cluster=place,
     )
-    warn(*plan.privacy.warnings, statement.rehearsal(plan.training.seed))
+    warn(*plan.privacy.warnings, statement.seed_warning(plan.training.seed))
     if queue:
         print_json(run_id=run_id) if as_json else out.print(run_id)
         return

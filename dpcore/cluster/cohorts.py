@@ -57,7 +57,7 @@ class _Batch:
 
 
 class ClusterCohorts:
-    """`dpcore.learning.shards.Computes` on a Dask cluster, for one run.
+    """`dpcore.learning.shards.ShardComputer` on a Dask cluster, for one run.
 
     Args:
         open_connection: Returns the connection; called again when the scheduler was lost.
@@ -89,7 +89,7 @@ class ClusterCohorts:
         self._say, self._stop_requested = say, stop_requested
         code, data = work.code_digest(), dataset.fingerprint
         self._job = Job(plan=plan.to_json(), dataset=dataset.name, fingerprint=data, code=code)
-        self._ours = WorkerReport(code=code, versions=work.versions(), data=data, probe=clients.probe())
+        self._ours = WorkerReport(code=code, versions=work.versions(), data=data, probe=clients.bits_digest())
         self._again, self._said, self._beat, self._written, self._heard = 0, "", 0.0, 0.0, 0.0
         self._lost: Counter[int] = Counter()  # by shard of this round: workers
         self._meet(open_connection())

@@ -134,7 +134,7 @@ def prepare(job: Job) -> WorkerReport:
             from dpcore.learning.clients import Clients  # seconds
 
             clients = _used(job.key, Clients(Plan.from_json(job.plan), dataset))
-        return replace(known, data=dataset.fingerprint, probe=clients.probe())
+        return replace(known, data=dataset.fingerprint, probe=clients.bits_digest())
 
 
 def _used(key: str, new: Any = None) -> Any:
@@ -163,7 +163,7 @@ def compute(key: str, broadcast: Broadcast, batch: list[Shard]) -> tuple[list[Sh
     if clients is None:
         raise NotPreparedError("Expected a worker that was prepared for this run, found a new process.")
     started = time.perf_counter()
-    sums = list(clients.sums_of(broadcast, batch))
+    sums = list(clients.shard_sums(broadcast, batch))
     return sums, time.perf_counter() - started
 
 
@@ -171,7 +171,7 @@ def problem_with(answer: Any, broadcast: Broadcast, batch: list[Shard]) -> str:
     """Returns what is wrong with the answer to a batch; empty if nothing is."""
     try:
         sums, seconds = answer
-        faults = [shards.fault(one, shard, broadcast) for one, shard in zip(sums, batch, strict=True)]
+        faults = [shards.problem_with(one, shard, broadcast) for one, shard in zip(sums, batch, strict=True)]
         return next(filter(None, faults), "" if seconds >= 0 else "no time")
     except Exception as err:  # it may answer anything
         return f"something else than a sum for each shard ({type(err).__name__})"

@@ -35,12 +35,12 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint so that a crash at any moment leaves this one or the one before."""
     told = {"version": _VERSION, "owner": checkpoint.owner, "row": asdict(checkpoint.row)}
-    content = npz([np.frombuffer(json.dumps(told).encode(), np.uint8), *checkpoint.arrays])
+    content = to_npz([np.frombuffer(json.dumps(told).encode(), np.uint8), *checkpoint.arrays])
     files.write_sealed(path, content)
 
 
-def npz(arrays: list[np.ndarray]) -> bytes:
-    """Returns arrays as the content of an NPZ file."""
+def to_npz(arrays: list[np.ndarray]) -> bytes:
+    """Returns arrays, each [any shape], as the bytes of an NPZ file: the first is `arr_0`."""
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     return buffer.getvalue()

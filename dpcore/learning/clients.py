@@ -31,14 +31,14 @@ class Clients:
             input_signature=[shapes, tf.TensorSpec(()), tf.TensorSpec(()), features, labels, counts],
         )
 
-    def sums_of(
+    def shard_sums(
         self, broadcast: Broadcast, shards: Sequence[Shard], each: Callable[..., Iterable] = map
     ) -> Iterable[ShardSum]:
         """Returns what comes of each shard, in their order; `each` is `map`, or that of a pool of threads."""
         weights = [tf.constant(part) for part in broadcast.weights]
-        return each(lambda shard: self.sum_of(broadcast, weights, shard), shards)
+        return each(lambda shard: self.shard_sum(broadcast, weights, shard), shards)
 
-    def sum_of(self, broadcast: Broadcast, weights: list[tf.Tensor], shard: Shard) -> ShardSum:
+    def shard_sum(self, broadcast: Broadcast, weights: list[tf.Tensor], shard: Shard) -> ShardSum:
         """Returns the sum of a shard's clipped updates; `weights` are those of the broadcast, as tensors."""
         total = [np.zeros_like(part) for part in broadcast.weights]
         unclipped = below = 0
@@ -52,9 +52,9 @@ class Clients:
                 whole += part
             unclipped += int((norms <= np.float32(broadcast.clip_norm)).sum())
             below += int((largest <= np.float32(broadcast.estimate)).sum())
-        return ShardSum(total=total, came=sum(map(len, shard)), unclipped=unclipped, below=below)
+        return ShardSum(total=total, num_clients=sum(map(len, shard)), num_unclipped=unclipped, num_below=below)
 
-    def probe(self) -> str:
+    def bits_digest(self) -> str:
         """Returns a digest of the bits that this machine computes for some groups, the same on every call.
 
         The users with most examples, with fewest, and a group of three, from fixed weights: another processor, whose
@@ -99,7 +99,7 @@ class Clients:
 
     def _clipped_sum(self, weights, clip_norm, ceiling, features, labels, counts):
         shape = self._dataset.image_shape
-        updates = local_sgd.updates(self._plan, weights, features, labels, counts, shape)
+        updates = local_sgd.group_updates(self._plan, weights, features, labels, counts, shape)
         flat = [tf.reshape(update, [GROUP, -1]) for update in updates]
         largest = tf.zeros(GROUP)
         if self._plan.privacy.zeroing:

@@ -5,12 +5,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Weights = list[np.ndarray]
+Weights = list[
+    np.ndarray
+]  # float32: the kernel [..., inputs, outputs] and the bias [outputs] of each layer in turn
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundMetrics:
-    """What a round tells besides the model.
+    """The measurements of a round: its clip norm, and the norm of its average update.
 
     Attributes:
         clip_norm: The L2 bound that the next round will use.
@@ -33,18 +35,22 @@ class Engine(Protocol):
         ...
 
     def model_weights(self, state: Any) -> Weights:
-        """Returns the model: float32 arrays, kernel and bias of each layer in turn."""
+        """Returns the model: float32, the kernel [inputs, outputs] and the bias [outputs] of each layer in turn."""
         ...
 
     def to_arrays(self, state: Any) -> list[np.ndarray]:
-        """Returns a state as plain arrays, all of it."""
+        """Returns all of a state as arrays, each [any shape]: those that `from_arrays` makes the same state of."""
         ...
 
     def from_arrays(self, arrays: list[np.ndarray]) -> Any:
-        """Returns the state that `to_arrays` gave."""
+        """Returns the state of which `to_arrays` gave these arrays, each [as it was]."""
         ...
 
 
-def norm(parts: Weights) -> float:
-    """Returns the L2 norm of all entries together; the same bits for the same numbers."""
+def l2_norm(parts: Weights) -> float:
+    """Returns the L2 norm over all entries of all arrays, each [any shape]; the same bits for the same numbers.
+
+    >>> l2_norm([np.array([3.0, 0.0], np.float32), np.array([[4.0]], np.float32)])
+    5.0
+    """
     return float(np.sqrt(sum(np.square(part, dtype=np.float64).sum() for part in parts)))

@@ -41,7 +41,7 @@ def check(name: str, plan: Plan) -> None:
         )
 
 
-def replays(name: str) -> bool:
+def replays_exactly(name: str) -> bool:
     """Returns whether a round that is run again with the same random numbers comes out the same, to the last bit.
 
     TFF draws its own noise.
@@ -53,7 +53,7 @@ def create(
     name: str,
     plan: Plan,
     dataset: FederatedDataset,
-    computes: Callable[[Any], Any] | None = None,
+    make_computer: Callable[[Any], Any] | None = None,
     streams: Streams | None = None,
 ) -> Engine:
     """Returns the engine `name` for a plan and a data set.
@@ -62,7 +62,7 @@ def create(
         name: One of `NAMES`.
         plan: What is trained.
         dataset: On which data.
-        computes: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
+        make_computer: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
         streams: The random numbers of the run; `None` for the plan's own. The noise of `tff` is TFF's.
 
     Raises:
@@ -74,4 +74,4 @@ def create(
         return TffEngine(plan, dataset, streams)
     from dpcore.learning.vectorized import Threads, VectorizedEngine
 
-    return VectorizedEngine(plan, dataset, computes or Threads, streams)
+    return VectorizedEngine(plan, dataset, make_computer or Threads, streams)

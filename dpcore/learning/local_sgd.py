@@ -13,14 +13,14 @@ from dpcore.plan import Plan
 _STEPS_A_BLOCK = 4
 
 
-def updates(plan: Plan, weights, features, labels, counts, image_shape):
+def group_updates(plan: Plan, weights, features, labels, counts, image_shape):
     """Returns the updates of a group; see the module. Only models with convolutions heed the image's shape."""
     batch = plan.training.batch_size
     position = tf.range(tf.shape(features)[1])[None]
     # A batch averages over the examples that are there: the last of a client may be short.
     in_batch = tf.clip_by_value(counts[:, None] - position // batch * batch, 1, batch)
     share = tf.where(position < counts[:, None], 1 / tf.cast(in_batch, tf.float32), 0.0)
-    scaled = model.scaled(features)
+    scaled = model.scale_features(features)
     if model.is_dense(plan):
         return _train_dense(plan, weights, scaled, labels, share)
     return _train_by_tape(plan, weights, scaled, labels, share, image_shape)

@@ -38,13 +38,13 @@ def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
     return layers.keras_model(name, dataset.num_features, dataset.num_classes, shape)
 
 
-def scaled(features):
-    """Features as models see them, float32: as `dpcore.datasets.federated.scale`, in a graph."""
+def scale_features(features):
+    """Returns features as models see them, float32 [examples, num_features], as by `federated.scale`, in a graph."""
     return tf.cast(features, tf.float32) * (1 / 255) if features.dtype == tf.uint8 else features
 
 
 def logits(plan: Plan, weights, features, image_shape):
-    """Returns what `build`'s model with these weights says of scaled features [examples, num_features]."""
+    """Returns logits, float32 [examples, num_classes], of scaled features [examples, num_features] by `build`'s model."""
     weights, x = list(weights), features
     if plan.training.model == "cnn":
         height, width = image_shape[:2]
@@ -60,7 +60,7 @@ def logits(plan: Plan, weights, features, image_shape):
 
 
 def initial_weights(model: tf.keras.Model, seed: int | None) -> Weights:
-    """Returns Glorot-uniform kernels and zero biases, the same for every engine with the same seed.
+    """Returns Glorot-uniform kernels [..., inputs, outputs] and zero biases [outputs], the same whenever the seed is.
 
     Source: Glorot and Bengio (2010) <https://proceedings.mlr.press/v9/glorot10a.html>, equation 16.
     """
@@ -75,13 +75,13 @@ def initial_weights(model: tf.keras.Model, seed: int | None) -> Weights:
 
 
 def save(plan: Plan, dataset: FederatedDataset, weights: Weights, path: Path) -> None:
-    """Writes a model as a Keras SavedModel that takes features as they are in the data set, and gives logits."""
+    """Writes a model as a Keras SavedModel: from features [examples, num_features] as in the data set to logits."""
     trained = build(plan, dataset)
     for variable, value in zip(trained.trainable_variables, weights, strict=True):
         variable.assign(value)
     kind = dataset.train.features.dtype
     features = tf.keras.Input(shape=(dataset.num_features,), dtype=kind)
-    whole = tf.keras.Model(features, trained(tf.keras.layers.Lambda(scaled)(features)))
+    whole = tf.keras.Model(features, trained(tf.keras.layers.Lambda(scale_features)(features)))
     whole.save(path, save_format="tf")
 
 
@@ -116,7 +116,7 @@ class Evaluation:
         return right, loss if math.isfinite(loss) else math.inf
 
     def _measure_part(self, weights, features, labels):
-        said = logits(self._plan, weights, scaled(features), self._image_shape)
+        said = logits(self._plan, weights, scale_features(features), self._image_shape)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, said)
         right = tf.argmax(said, axis=1, output_type=tf.int32) == labels
         return tf.reduce_sum(tf.cast(right, tf.float32)), tf.reduce_sum(loss)

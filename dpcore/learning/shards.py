@@ -21,7 +21,7 @@ Shard = list[np.ndarray]  # groups of users, int64 [up to GROUP] each
 
 @dataclass(frozen=True, kw_only=True)
 class Broadcast:
-    """What everybody who computes a shard is told of the round.
+    """The state of a round that every shard is computed from.
 
     Attributes:
         weights: The server's model.
@@ -40,26 +40,26 @@ class Broadcast:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSum:
-    """All that leaves a shard: one sum and counts, without noise, which is added where all shards come together.
+    """The sum of a shard's clipped updates and its counts, without noise, which is added once, to the sum of all shards.
 
     Up to 512 clients a shard is one group, and the last group of a cohort may be one user: then it is that user's
     clipped update. So who computes shards, and who passes them on, must be trusted like the server.
 
     Attributes:
         total: The sum of its clipped updates, in the shapes of the weights.
-        came: How many users it has.
-        unclipped: How many of their updates have a norm of at most the clip norm.
-        below: How many have their largest entry at or below the estimate.
+        num_clients: How many users it has.
+        num_unclipped: How many of their updates have a norm of at most the clip norm.
+        num_below: How many have their largest entry at or below the estimate.
     """
 
     total: Weights
-    came: int
-    unclipped: int
-    below: int
+    num_clients: int
+    num_unclipped: int
+    num_below: int
 
 
-class Computes(Protocol):
-    """Who computes shards."""
+class ShardComputer(Protocol):
+    """Computes the sum of each shard of a round: in this process, or on a cluster."""
 
     def __call__(self, broadcast: Broadcast, shards: Sequence[Shard]) -> Iterable[ShardSum]:
         """Yields what comes of each shard, in their order."""
@@ -72,6 +72,9 @@ def cut(cohort: np.ndarray, counts: np.ndarray) -> list[Shard]:
     Args:
         cohort: Users, int64 [cohort_size].
         counts: Their numbers of examples, [cohort_size]: groups are of like size, so that little is padded.
+
+    >>> [[group.tolist() for group in shard] for shard in cut(np.arange(10), np.full(10, 20))]
+    [[[0, 1, 2, 3, 4, 5, 6, 7]], [[8, 9]]]
     """
     ordered = cohort[np.lexsort((cohort, -counts))]
     groups = [ordered[start : start + GROUP] for start in range(0, len(ordered), GROUP)]
@@ -79,24 +82,24 @@ def cut(cohort: np.ndarray, counts: np.ndarray) -> list[Shard]:
     return [groups[first::_MOST] for first in range(min(_MOST, len(groups)))]
 
 
-def added(sums: Iterable[ShardSum], weights: Weights) -> ShardSum:
-    """Returns the sum over all shards, in float32, in their order; of the shapes of the weights."""
+def sum_of_shards(sums: Iterable[ShardSum], weights: Weights) -> ShardSum:
+    """Returns the sum over all shards, added in their order; each array float32 [of the shape of its weights]."""
     total, came, unclipped, below = [np.zeros_like(part) for part in weights], 0, 0, 0
     for one in sums:
         for whole, part in zip(total, one.total, strict=True):
             whole += part
-        came, unclipped, below = came + one.came, unclipped + one.unclipped, below + one.below
-    return ShardSum(total=total, came=came, unclipped=unclipped, below=below)
+        came, unclipped, below = came + one.num_clients, unclipped + one.num_unclipped, below + one.num_below
+    return ShardSum(total=total, num_clients=came, num_unclipped=unclipped, num_below=below)
 
 
-def fault(one: ShardSum, shard: Shard, broadcast: Broadcast) -> str:
-    """Returns what cannot come of a shard, whoever computed it; empty if it can.
+def problem_with(one: ShardSum, shard: Shard, broadcast: Broadcast) -> str:
+    """Returns why a result cannot be that of this shard, whoever computed it; empty if it can.
 
     A bound on what a faulty machine does, and no guarantee: within it, a shard's whole sum may still be one user's.
     """
     came = sum(map(len, shard))
     counts = range(came + 1)
-    if one.came != came or one.unclipped not in counts or one.below not in counts:
+    if one.num_clients != came or one.num_unclipped not in counts or one.num_below not in counts:
         return f"counts that {came} clients cannot have"
     if [(part.shape, part.dtype) for part in one.total] != [(part.shape, part.dtype) for part in broadcast.weights]:
         return "a sum of other shapes than the model's"

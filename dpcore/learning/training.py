@@ -55,7 +55,7 @@ def run(
         plan: What is trained.
         dataset: On which data.
         engine: How.
-        evaluate: Returns accuracy and loss of a model.
+        evaluate: Returns accuracy and loss of a model, float32 [inputs, outputs] and [outputs] of each layer.
         eval_every: Rounds between two evaluations.
         stop_requested: Asked after each round.
         before_round: Told of each round before anything of it is drawn.
@@ -103,7 +103,7 @@ def _trained(
         size = update_norm = noise_norm = None
         if round_num > 0:
             before_round(round_num)
-            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state))
+            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state), round_num)
             cohort = dataset.trainers[draw(round_num)]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
@@ -138,7 +138,9 @@ def _epsilon_spent(plan: Plan, redrawn: int) -> Callable[[int], float]:
     )
 
 
-def _noise_norm(plan: Plan, clip_norm: float, weights: Weights) -> float:
+def _noise_norm(plan: Plan, clip_norm: float, weights: Weights, round_num: int) -> float:
     """Returns the expected L2 norm of the noise in a round's average (root of its mean square)."""
-    stddev = plan.privacy.value_noise_multiplier * clip_norm / plan.privacy.clients_per_round
-    return stddev * sum(part.size for part in weights) ** 0.5
+    privacy = plan.privacy
+    stddev = privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round
+    of_round = float(privacy.noise.round_errors(privacy.rounds)[round_num - 1]) ** 0.5
+    return of_round * stddev * sum(part.size for part in weights) ** 0.5

@@ -16,8 +16,8 @@ import numpy as np
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, shards
 from dpcore.learning.clients import Clients
-from dpcore.learning.engine import RoundMetrics, Weights, norm
-from dpcore.learning.shards import Broadcast, Computes, Shard, ShardSum
+from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
+from dpcore.learning.shards import Broadcast, Shard, ShardComputer, ShardSum
 from dpcore.mechanisms import zeroing
 from dpcore.mechanisms.clipping import held
 from dpcore.plan import Plan
@@ -25,14 +25,14 @@ from dpcore.rng import Streams
 
 
 class Threads:
-    """`dpcore.learning.shards.Computes` in this process, a thread a core."""
+    """Computes shards in this process, a thread a core."""
 
     def __init__(self, clients: Clients):
         self._clients = clients
         self._pool = ThreadPoolExecutor(os.cpu_count())
 
     def __call__(self, broadcast: Broadcast, shards: Sequence[Shard]) -> Iterable[ShardSum]:
-        return self._clients.sums_of(broadcast, shards, self._pool.map)
+        return self._clients.shard_sums(broadcast, shards, self._pool.map)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,13 @@ class State:
 class VectorizedEngine:
     """`dpcore.learning.engine.Engine`: the same state, cohort and round always give the same next state.
 
-    Noise is drawn here, once, and not where shards are computed.
+    Cohorts are int64 [cohort_size], weights float32 [inputs, outputs] and [outputs] of each layer in turn. Noise is drawn
+    here, once, and not where shards are computed.
 
     Args:
         plan: What is trained.
         dataset: On which data.
-        computes: Given the clients, returns who computes shards. Changes the speed, and nothing else.
+        make_computer: Given the clients, returns who computes shards. Changes the speed, and nothing else.
         streams: The run's random numbers; `None` for the plan's own.
     """
 
@@ -68,7 +69,7 @@ class VectorizedEngine:
         self,
         plan: Plan,
         dataset: FederatedDataset,
-        computes: Callable[[Clients], Computes] = Threads,
+        make_computer: Callable[[Clients], ShardComputer] = Threads,
         streams: Streams | None = None,
     ):
         self._plan = plan
@@ -76,7 +77,7 @@ class VectorizedEngine:
         self._counts = np.diff(dataset.train.offsets)
         clients = Clients(plan, dataset)
         self._model = clients.model
-        self._computes = computes(clients)
+        self._computer = make_computer(clients)
         self._noise = plan.privacy.noise.source(
             functools.partial(self._streams, "update_noise"),
             plan.privacy.rounds,
@@ -119,7 +120,7 @@ class VectorizedEngine:
         for part, drawn in zip(total, self._noise(round_num), strict=True):
             part += stddev * drawn
             part /= np.float32(expected)
-        update_norm = norm(total)
+        update_norm = l2_norm(total)
         momentum, weights = [], []
         for old, velocity, part in zip(state.weights, state.momentum, total, strict=True):
             part += np.float32(training.server_momentum) * velocity
@@ -129,7 +130,7 @@ class VectorizedEngine:
         clip_norm = self._next_clip_norm(state.clip_norm, summed, round_num)
         quantile = state.zeroing_quantile
         if quantile is not None:
-            quantile = zeroing.next_estimate(quantile, summed.below, summed.came)
+            quantile = zeroing.next_estimate(quantile, summed.num_below, summed.num_clients)
         after = State(weights=weights, momentum=momentum, clip_norm=clip_norm, zeroing_quantile=quantile)
         return after, RoundMetrics(clip_norm=clip_norm, update_norm=update_norm)
 
@@ -138,8 +139,8 @@ class VectorizedEngine:
         privacy = self._plan.privacy
         return privacy.clipping.next_clip_norm(
             clip_norm,
-            came=summed.came,
-            unclipped=summed.unclipped,
+            num_clients=summed.num_clients,
+            num_unclipped=summed.num_unclipped,
             clients_per_round=privacy.clients_per_round,
             count_noise=privacy.clipped_count_stddev
             * self._streams("clip_count_noise", round_num).standard_normal(),
@@ -156,4 +157,4 @@ class VectorizedEngine:
             round_num=round_num,
         )
         parts = shards.cut(cohort, self._counts[cohort])
-        return shards.added(self._computes(broadcast, parts), state.weights)
+        return shards.sum_of_shards(self._computer(broadcast, parts), state.weights)

@@ -44,7 +44,7 @@ class Check:
         return self.measured <= self.limit  # false for what is not a number
 
 
-def checks() -> Iterator[Check]:
+def run_checks() -> Iterator[Check]:
     """Yields every check as it is done, on 60 generated writers, in about two minutes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "few"
@@ -56,21 +56,21 @@ def checks() -> Iterator[Check]:
         diverging = _plan(
             noise_multiplier=0.0, client_learning_rate=limits.CLIENT_LEARNING_RATE.maximum, batch_size=8
         )
-        yield from same_rounds("mlp", plain, dataset)
-        yield from same_rounds("mlp with zeroing", zeroing, dataset)
-        yield from same_rounds("updates that are not finite", diverging, dataset)
+        yield from engine_differences("mlp", plain, dataset)
+        yield from engine_differences("mlp with zeroing", zeroing, dataset)
+        yield from engine_differences("updates that are not finite", diverging, dataset)
         for noise in _CORRELATED:
             free = _plan(noise_multiplier=0.0, noise=noise, model="linear")
-            yield from same_rounds(f"what adds {noise.kind} noise", free, dataset)
+            yield from engine_differences(f"what adds {noise.kind} noise", free, dataset)
         for name in ("linear", "cnn"):
-            yield from same_rounds(name, _plan(noise_multiplier=0.0, model=name), dataset)
+            yield from engine_differences(name, _plan(noise_multiplier=0.0, model=name), dataset)
         noisy = _plan(noise_multiplier=0.6)
         for name in engines.NAMES:
-            yield from noise_scale(f"{name}: ", engines.create(name, noisy, dataset), noisy)
+            yield from noise_errors(f"{name}: ", engines.create(name, noisy, dataset), noisy)
             for noise in _CORRELATED:
                 correlated = _plan(noise_multiplier=0.6, noise=noise)
                 yield from noise_process(f"{name}: ", engines.create(name, correlated, dataset), correlated)
-        yield replay(noisy, dataset)
+        yield replay_difference(noisy, dataset)
 
 
 def _plan(*, noise_multiplier: float, noise: Noise | None = None, **training) -> Plan:
@@ -82,7 +82,7 @@ def _plan(*, noise_multiplier: float, noise: Noise | None = None, **training) ->
     return Plan(privacy=privacy, training=TrainingPlan(**training))
 
 
-def same_rounds(name: str, plan: Plan, dataset: federated.FederatedDataset) -> Iterator[Check]:
+def engine_differences(name: str, plan: Plan, dataset: federated.FederatedDataset) -> Iterator[Check]:
     """Yields how far apart the engines are after one round and after five, without noise."""
     pair = [engines.create(engine, plan, dataset) for engine in engines.NAMES]
     states = [engine.initialize() for engine in pair]
@@ -107,7 +107,7 @@ def _momentum(state) -> Weights:
     return [-part for part in state.finalizer["accumulator"]]
 
 
-def noise_scale(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
+def noise_errors(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
     """Yields how far the noise is from the planned one, from rounds in which nobody takes part.
 
     The limits are some five standard errors wide, and as many inside a scale that is wrong by a third.
@@ -186,7 +186,7 @@ def _distance_from_normal(values: np.ndarray) -> float:
     return float(stats.kstest(values, "norm").statistic)
 
 
-def replay(plan: Plan, dataset: federated.FederatedDataset) -> Check:
+def replay_difference(plan: Plan, dataset: federated.FederatedDataset) -> Check:
     """Returns by how much the default engine's third round differs when it is done again from a saved state."""
     first, second = (engines.create(engines.NAMES[0], plan, dataset) for _ in range(2))
     state = first.initialize()

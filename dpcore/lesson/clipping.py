@@ -52,8 +52,8 @@ def clip_norms(norms: list[np.ndarray], initial_clip_norm: float, draw: int = 0)
         path.append(
             clipping.next_clip_norm(
                 path[-1],
-                came=len(of_round),
-                unclipped=int((of_round <= np.float32(path[-1])).sum()),
+                num_clients=len(of_round),
+                num_unclipped=int((of_round <= np.float32(path[-1])).sum()),
                 clients_per_round=CLIENTS,
                 count_noise=clipping.count_stddev(CLIENTS) * noise,
             )

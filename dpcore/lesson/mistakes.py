@@ -51,7 +51,7 @@ class Claim:
     @property
     def claimed(self) -> float:
         """The epsilon that the team publishes."""
-        return accounting.account(self.plan, _PRECISION).by(self.accountant).value
+        return accounting.account(self.plan, _PRECISION).answer_of(self.accountant).value
 
     @property
     def actual(self) -> float:
@@ -116,8 +116,8 @@ def epsilon_of_actual_divisor(plan: PrivacyPlan) -> float:
 def threshold_sensitivity(cohort_size: int) -> float:
     """Returns by what fraction one user above it moves the zeroing threshold's quantile, which has no noise."""
     others = cohort_size - 1
-    without = zeroing.next_estimate(1.0, below=others, came=others)
-    return zeroing.next_estimate(1.0, below=others, came=cohort_size) / without - 1
+    without = zeroing.next_estimate(1.0, num_below=others, num_clients=others)
+    return zeroing.next_estimate(1.0, num_below=others, num_clients=cohort_size) / without - 1
 
 
 def clip_norm_sensitivity(plan: PrivacyPlan) -> tuple[float, float]:

@@ -40,5 +40,5 @@ def epsilon_by_round(plan: PrivacyPlan) -> pd.DataFrame:
     for name, one in (("sampled", plan), ("known", replace(plan, population=plan.clients_per_round))):
         # A curve is a little above the accountant; and no round has spent more than all of them.
         most = accounting.epsilon(one, Precision.PREVIEW).value
-        table[name] = np.minimum(curves.epsilons(**curves.arguments(one, rounds=rounds)), most)
+        table[name] = np.minimum(curves.epsilons(**curves.plan_arguments(one, rounds=rounds)), most)
     return pd.DataFrame(table)

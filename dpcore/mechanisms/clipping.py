@@ -128,7 +128,7 @@ class AdaptiveClipping:
         return float((noise_multiplier**-2 - (2 * self.count_stddev(clients_per_round)) ** -2) ** -0.5)
 
     def next_clip_norm(
-        self, clip_norm: float, *, came: int, unclipped: int, clients_per_round: int, count_noise: float
+        self, clip_norm: float, *, num_clients: int, num_unclipped: int, clients_per_round: int, count_noise: float
     ) -> float:
         """Returns the clip norm of the next round, `held`.
 
@@ -136,13 +136,13 @@ class AdaptiveClipping:
 
         Args:
             clip_norm: That of this round.
-            came: How many updates came.
-            unclipped: How many of them have an L2 norm of at most the clip norm.
+            num_clients: How many updates came.
+            num_unclipped: How many of them have an L2 norm of at most the clip norm.
             clients_per_round: The number expected, a public constant.
             count_noise: The Gaussian noise on the count, of standard deviation `count_stddev`.
         """
         # Centred on the users that came, divided by the number expected.
-        count = unclipped - came / 2
+        count = num_unclipped - num_clients / 2
         count += count_noise
         fraction = min(max(count / clients_per_round + 0.5, 0.0), 1.0)
         step = -self.learning_rate * (fraction - self.target_unclipped_quantile)

@@ -31,20 +31,18 @@ def optimal_bands(rounds: int, bands: int) -> NDArray[np.float64]:
     >>> optimal_bands(100, 4).round(4)
     array([0.683 , 0.4828, 0.4145, 0.3587])
     """
-    from scipy import fft, optimize, signal
+    from scipy import fft, optimize
 
     bands = min(bands, rounds)
     weights, size = (rounds - np.arange(rounds)) / rounds, fft.next_fast_len(2 * rounds, real=True)
-    impulse = np.zeros(rounds)
-    impulse[0] = 1.0
 
     def error(tail: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         column = np.append(1.0, tail)
-        inverse = signal.lfilter([1.0], column, impulse)
-        sums = np.cumsum(inverse)
+        first = inverse(column, rounds)
+        sums = np.cumsum(first)
         mean = float(weights @ sums**2)
         # d sums / d c_j is minus their product with the inverse, j places on.
-        product = fft.irfft(fft.rfft(inverse, size) * fft.rfft(sums, size), size)[:rounds]
+        product = fft.irfft(fft.rfft(first, size) * fft.rfft(sums, size), size)[:rounds]
         weighed = weights * sums
         # Correlation: entry j is the sum over s of weighed[s] * product[s - j].
         slopes = fft.irfft(fft.rfft(weighed, size) * np.conj(fft.rfft(product, size)), size)[:bands]
@@ -62,6 +60,16 @@ def optimal_bands(rounds: int, bands: int) -> NDArray[np.float64]:
     column /= np.linalg.norm(column)
     column.flags.writeable = False
     return column
+
+
+def inverse(column: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
+    """Returns the first column of the inverse of the matrix of so many rounds, float64 [rounds]."""
+    from scipy import signal
+
+    impulse = np.zeros(rounds)
+    impulse[0] = 1.0
+    found: NDArray[np.float64] = signal.lfilter([1.0], column, impulse)
+    return found
 
 
 def column_norms(column: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
@@ -96,13 +104,9 @@ def prefix_errors(column: NDArray[np.float64], rounds: int, scales: NDArray[np.f
         rounds: How many there are.
         scales: Round t gets `scales[t]` times row t of T^-1, float64 [rounds].
     """
-    from scipy import signal
-
-    impulse = np.zeros(rounds)
-    impulse[0] = 1.0
-    inverse = signal.lfilter([1.0], column, impulse)
+    first = inverse(column, rounds)
     # By the round that a noise is drawn in: what it adds to each later prefix.
     found = np.zeros(rounds)
     for drawn in range(rounds):
-        found[drawn:] += np.cumsum(scales[drawn:] * inverse[: rounds - drawn]) ** 2
+        found[drawn:] += np.cumsum(scales[drawn:] * first[: rounds - drawn]) ** 2
     return found

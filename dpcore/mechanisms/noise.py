@@ -58,6 +58,10 @@ class Independent:
         """Returns the variance of the noise in the sum of the first t rounds, for t from 1, at unit noise: [rounds]."""
         return np.arange(1.0, rounds + 1)
 
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        """Returns the variance of the noise of each round by itself, at unit noise: float64 [rounds]."""
+        return np.ones(rounds)
+
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         """Returns what gives the noise of a round, from 1, in units of the noise multiplier: float32 of the shapes.
 
@@ -97,6 +101,18 @@ class _Correlated(Independent):
     is_correlated: ClassVar[bool] = True
     is_banded: ClassVar[bool] = False
 
+    @property
+    def _correlation(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def sentence(self) -> str:
+        secret = _(
+            "What was drawn for the noise, and the state of the training, stay secret: the noise of one round tells of "
+            "that of all others, of rounds to come as well."
+        )
+        return f"{self._correlation} {secret}"
+
 
 def _refuse_above(most: int, rounds: int, noise: str) -> None:
     if rounds > most:
@@ -119,6 +135,11 @@ class _Toeplitz(_Correlated):
     def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         column, scales = self._matrix(rounds)
         return matrices.prefix_errors(column, rounds, scales)
+
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        column, scales = self._matrix(rounds)
+        found: NDArray[np.float64] = scales**2 * np.cumsum(matrices.inverse(column, rounds) ** 2)
+        return found
 
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         matrix = self._matrix(rounds)
@@ -152,6 +173,9 @@ class Tree(_Correlated):
     def prefix_errors(self, rounds: int) -> NDArray[np.float64]:
         return trees.prefix_errors(rounds)
 
+    def round_errors(self, rounds: int) -> NDArray[np.float64]:
+        return trees.step_errors(rounds)
+
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _TreeSteps(stream, shapes))
 
@@ -162,7 +186,7 @@ class Tree(_Correlated):
         return bounded._replace(name="TreeSumQuery")
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of the rounds is correlated by a binary tree (Kairouz et al. 2021): later rounds take back "
             "part of what earlier ones added."
@@ -215,7 +239,7 @@ class Banded(_Toeplitz):
         return _("{bands:,} bands").format(bands=self.bands)
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of {bands:,} rounds at a time is correlated by a banded matrix (Choquette-Choo et al. 2023): "
             "later rounds take back part of what earlier ones added."
@@ -242,7 +266,7 @@ class SquareRoot(_Toeplitz):
         return matrices.square_root(rounds), np.ones(rounds)
 
     @property
-    def sentence(self) -> str:
+    def _correlation(self) -> str:
         return _(
             "The noise of all rounds is correlated by the square root of their sums' matrix (Fichtenberger et al. 2023): "
             "later rounds take back part of what earlier ones added."

@@ -59,6 +59,7 @@ class Poisson:
     sampling: ClassVar[str] = "poisson"  # as the command line has always called it
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
+    by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
@@ -214,6 +215,7 @@ class FixedSize(Poisson):
     """
 
     kind: ClassVar[str] = "fixed"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
 
@@ -240,9 +242,9 @@ class FixedSize(Poisson):
 
     def assumption(self, fleet: Fleet) -> str:
         return _(
-            "Each round's cohort is a uniformly random sample of exactly {clients_per_round:,} of {population:,} users, "
-            "anew in every round; nobody learns who took part. A user who is added, removed or replaced changes who else "
-            "takes part, which moves the sum by up to twice the clip norm."
+            "Fixed-size cohorts: each round has a uniformly random sample of exactly {clients_per_round:,} of "
+            "{population:,} users, anew in every round; nobody learns who took part. A user who is added, removed or "
+            "replaced changes who else takes part, which moves the sum by up to twice the clip norm."
         ).format(**fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:
@@ -267,6 +269,7 @@ class Schedule(Poisson):
     """
 
     kind: ClassVar[str] = "schedule"
+    by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Known schedule")
     sampling: ClassVar[str] = "schedule"
     knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.MAX_PARTICIPATIONS, limits.MIN_SEPARATION)
@@ -349,8 +352,9 @@ class Schedule(Poisson):
     def assumption(self, fleet: Fleet) -> str:
         often, apart = self.pattern(fleet)
         return _(
-            "Each user takes part in at most {often:,} of the {rounds:,} rounds, at least {apart:,} rounds apart. "
-            "When that is depends on the user alone, and may be known to everybody: no sampling amplifies the guarantee."
+            "Known schedule: each user takes part in at most {often:,} of the {rounds:,} rounds, at least {apart:,} "
+            "rounds apart. In which is drawn for each user alone, and may be known to everybody: nothing about cohorts "
+            "is secret."
         ).format(often=often, apart=apart, rounds=fleet.rounds)
 
     def conduct(self, *, seeded: bool) -> str:
@@ -410,9 +414,9 @@ class CyclicPoisson(Schedule):
 
     def assumption(self, fleet: Fleet) -> str:
         return _(
-            "Each user is dealt into one of {groups:,} groups, which take turns and may be known; in its turn each of a "
-            "group joins independently with probability {groups:,} x {clients_per_round:,} / {population:,}, and nobody "
-            "learns who did."
+            "Cyclic Poisson sampling: each user is dealt into one of {groups:,} groups, which take turns and may be "
+            "known; in its turn each user of a group is sampled independently with probability {groups:,} x "
+            "{clients_per_round:,} / {population:,}, and nobody learns who took part."
         ).format(groups=self._separation(fleet), **fleet._asdict())
 
     def conduct(self, *, seeded: bool) -> str:

@@ -33,6 +33,20 @@ def prefix_errors(rounds: int) -> NDArray[np.float64]:
     return found
 
 
+def step_errors(rounds: int) -> NDArray[np.float64]:
+    """Returns the variance of the noise that each round adds to the prefix sum before it: float64 [rounds].
+
+    A round that completes a node takes the nodes below away. As that node's estimate is the best one, its covariance with
+    any other of the same sum is its own variance.
+    """
+    levels = [(number & -number).bit_length() - 1 for number in range(1, rounds + 1)]
+    own = [node_variance(level) for level in range(max(levels, default=0) + 1)]
+    weight = np.cumprod([1.0, *(1 - one for one in own[1:])])  # of its last leaf in a node
+    by_level = np.cumsum([0.0, *own[:-1]]) - own + 2 * weight
+    found: NDArray[np.float64] = by_level[levels]
+    return found
+
+
 @functools.lru_cache(maxsize=4096)
 def sensitivity_squared(rounds: int, participations: int, separation: int) -> int:
     """Returns the most by which a user moves all nodes of so many rounds together, squared, in clip norms.

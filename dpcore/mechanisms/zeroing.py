@@ -27,11 +27,11 @@ def threshold(estimate: float) -> float:
     return MULTIPLIER * estimate + INCREMENT
 
 
-def next_estimate(estimate: float, below: int, came: int) -> float:
-    """Returns the quantile's estimate after a round in which `below` of the `came` updates had no larger entry.
+def next_estimate(estimate: float, num_below: int, num_clients: int) -> float:
+    """Returns the quantile's estimate after a round: `num_below` of its `num_clients` updates had no larger entry.
 
     Source: Andrew et al. (2021) <https://arxiv.org/abs/1905.03871>, section 3.1, without noise. A round
     without users counts as half of them below, as TFF has it.
     """
-    fraction = below / came if came else 0.5
+    fraction = num_below / num_clients if num_clients else 0.5
     return estimate * math.exp(-LEARNING_RATE * (fraction - TARGET_QUANTILE))

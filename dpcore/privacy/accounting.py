@@ -95,7 +95,7 @@ class Account:
         """Why PLD has no answer, in a sentence; empty where it has one."""
         return _(self.refusal).format(bound=self.bound)
 
-    def by(self, accountant: str) -> Epsilon:
+    def answer_of(self, accountant: str) -> Epsilon:
         """The answer of one accountant; of RDP, where PLD has none."""
         return self.rdp if accountant == "rdp" or self.pld is None else self.pld
 
@@ -247,7 +247,7 @@ _Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
 _remembered: dict[_Asked, Account] = {}
 
 
-def remember(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
+def cache_answers(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> None:
     """Takes over what `account` of another process said of these plans."""
     _remembered.update({_asked([plan.event], plan.delta, precision): answer for plan, precision, answer in answers})
 
@@ -288,7 +288,7 @@ def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Preci
     if any(one.replaces and one.sampling_prob < 1 for one in runs):
         refusal = N_(
             "dp-accounting 0.4.3 has no PLD of cohorts of a fixed size where a user is replaced by another. RDP "
-            "stands in."
+            "is used instead."
         )
         return Account(rdp=rdp, pld=None, refusal=refusal)
     if delta < COMPOSED_LEAST_DELTA:

@@ -40,11 +40,11 @@ class Assumption:
         return self.plan.cohorts.assumption(self.plan.fleet)
 
 
-def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Assumption]:
+def of(plan: PrivacyPlan, precision: Precision = Precision.PREVIEW) -> list[Assumption]:
     """Returns the plan under each assumption that its numbers allow, the plan's own among them.
 
     Where a way to form cohorts does not go with the plan's noise, that is independent there. In full participation all
-    users take part in every round, however many the plan's clients are.
+    users take part in every round, however many the plan's clients are. The plan's own epsilon is the reported one.
     """
     apart = max(1, plan.population // plan.clients_per_round)
     groups = min(getattr(plan.noise, "bands", _GROUPS), apart)
@@ -58,7 +58,12 @@ def of(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> list[Ass
     ways[plan.cohorts.kind] = [one for one in ways[plan.cohorts.kind] if one and one.adjacency != plan.adjacency]
     ways[plan.cohorts.kind].insert(0, plan)
     plans = [one for way in ways.values() for one in way if one]
-    return [Assumption(plan=one, epsilon=accounting.epsilon(one, precision).value) for one in plans]
+    return [
+        Assumption(
+            plan=one, epsilon=accounting.epsilon(one, Precision.REPORTED if one == plan else precision).value
+        )
+        for one in plans
+    ]
 
 
 def _with(

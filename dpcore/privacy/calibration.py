@@ -234,7 +234,7 @@ def _five_digits(step: int, least: float) -> float:
     return float(f"{10_000 + mantissa}e{round(math.log10(least)) - 4 + exponent}")
 
 
-def answer(
+def solution(
     plan: PrivacyPlan,
     unknown: str,
     *,
@@ -285,16 +285,16 @@ def answer(
 
 
 def solve(plan: PrivacyPlan, unknown: str, **wanted: Any) -> PrivacyPlan:
-    """Returns the plan that `answer` finds; arguments and errors as there.
+    """Returns the plan that `solution` finds; arguments and errors as there.
 
     >>> found = solve(PrivacyPlan(), "clients", target_epsilon=2.0, accountant="rdp")
     >>> found.clients_per_round, found.noise_multiplier
     (120, 1.2)
     """
-    return answer(plan, unknown, **wanted)[0]
+    return solution(plan, unknown, **wanted)[0]
 
 
-def floor(
+def lowest_epsilon(
     plan: PrivacyPlan,
     unknown: str,
     *,
@@ -319,7 +319,7 @@ def lowest_epsilons(population: int, delta: float, noise_to_clients_ratio: float
     1.1135...
     """
     return {
-        rounds: floor(
+        rounds: lowest_epsilon(
             PrivacyPlan(population=population, clients_per_round=1, noise_multiplier=0, rounds=rounds, delta=delta),
             "clients",
             noise_to_clients_ratio=noise_to_clients_ratio,
@@ -328,7 +328,7 @@ def lowest_epsilons(population: int, delta: float, noise_to_clients_ratio: float
     }
 
 
-def answer_for_risk(
+def solution_for_risk(
     plan: PrivacyPlan,
     *,
     true_positive_rate: float,
@@ -382,8 +382,8 @@ def answer_for_risk(
 
 
 def noise_for_risk(plan: PrivacyPlan, **wanted: Any) -> PrivacyPlan:
-    """Returns the plan that `answer_for_risk` finds; arguments and errors as there."""
-    return answer_for_risk(plan, **wanted)[0]
+    """Returns the plan that `solution_for_risk` finds; arguments and errors as there."""
+    return solution_for_risk(plan, **wanted)[0]
 
 
 def _shortfall(axis: _Axis, step: int, measure: Measure, target: float, measured: str) -> Shortfall | None:
@@ -409,7 +409,7 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     from dpcore.privacy import composition, curves  # SciPy, which a page that only accounts does not wait for
 
     estimate = curves.rdp_epsilons if accountant == "rdp" else curves.epsilons
-    found = float(estimate(**curves.arguments(plan)))
+    found = float(estimate(**curves.plan_arguments(plan)))
     mechanism, count = plan.event
     small = accountant == "pld" and 0 < found < _SMALL  # beside a step of the curves' grid
     if small and plan.event.is_sampled and not mechanism.replaces and plan.delta >= COMPOSED_LEAST_DELTA:

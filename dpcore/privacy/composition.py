@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from dpcore.privacy.losses import Losses, Run, losses, reach
+from dpcore.privacy.losses import Losses, Run, largest_loss, losses
 
 # What is cut off: of a delta that is looked for, the more the more rounding there is else; and of tilted losses.
 _TAILS, _OUTSIDE = (1e-5, 1e-2, 1e-1), 1e-12
@@ -214,7 +214,7 @@ def _profiles(
 ) -> Iterator[_Profile]:
     """Yields one side of the runs on ever finer grids, precise at a delta, or else at the large ones."""
     tail /= sum(rounds for *_, rounds in runs)
-    step = max(reach(noise, prob, side, tail) for noise, prob, _ in runs) / _FEWEST
+    step = max(largest_loss(noise, prob, side, tail) for noise, prob, _ in runs) / _FEWEST
     composed = False
     while True:
         kinds = [losses(run, side, tail, step) for run in runs]
@@ -252,7 +252,7 @@ def epsilon(runs: Sequence[Run], delta: float, *, closeness: float) -> tuple[flo
             Infinite for a chart, where the coarsest grid will do: some tenths of a percent above.
 
     >>> epsilon([(1.2, 120 / 3383, 100)], 1e-5, closeness=1e-4)[0]
-    1.7075...
+    1.7074...
     """
     runs, best = _kinds(runs), (0.0, 0.0)
     for side in (1, -1):

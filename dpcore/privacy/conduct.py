@@ -31,7 +31,7 @@ class Conduct:
     lost: bool = False
 
 
-def not_stated(conduct: Conduct | None) -> str:
+def why_nothing_is_stated(conduct: Conduct | None) -> str:
     """Why nothing can be stated of a training (`None`: there is no run), in a sentence; empty where something can."""
     if conduct is None:
         return _("Not stated: nothing was trained.")
@@ -45,9 +45,9 @@ def not_stated(conduct: Conduct | None) -> str:
     return words.format(status=_(conduct.status))
 
 
-def covered(conduct: Conduct | None) -> str:
+def covered_training(conduct: Conduct | None) -> str:
     """Returns which training a guarantee covers."""
-    why = not_stated(conduct)
+    why = why_nothing_is_stated(conduct)
     if why or conduct is None:
         return why
     return _("This training run ({status}, engine {engine}), with all {planned:,} rounds of its plan.").format(
@@ -55,9 +55,9 @@ def covered(conduct: Conduct | None) -> str:
     )
 
 
-def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
+def released_outputs(conduct: Conduct | None, *, clip_norm: bool) -> str:
     """Returns what was released of a training; `clip_norm`: the clip norm of each round as well."""
-    why = not_stated(conduct)
+    why = why_nothing_is_stated(conduct)
     if why or conduct is None:
         planned = (
             _("Planned: the model after every round, and the clip norm after every round.")
@@ -74,9 +74,9 @@ def released(conduct: Conduct | None, *, clip_norm: bool) -> str:
     return f"{what} {known.format(released=conduct.released, planned=conduct.planned)}"
 
 
-def sampling(conduct: Conduct | None, participation: Participation) -> str:
+def sampling_sentence(conduct: Conduct | None, participation: Participation) -> str:
     """Returns how users were sampled in a training."""
-    words = not_stated(conduct)
+    words = why_nothing_is_stated(conduct)
     if conduct is not None and not words:
         words = participation.conduct(seeded=conduct.seeded)
         if conduct.redrawn:

@@ -291,12 +291,12 @@ def pld_deltas(
     return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 
-def arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, Any]:
+def plan_arguments(plan: PrivacyPlan, **numbers: NDArray[Any] | float) -> dict[str, Any]:
     """Returns a plan, with some of its numbers others, as the arguments of `rdp_epsilons` and `pld_epsilons`.
 
     Args:
         plan: Whose event is accounted.
-        numbers: `delta`, and those that `PrivacyPlan.event_with` takes; arrays of one shape, or single numbers.
+        numbers: `delta`, and those that `PrivacyPlan.event_with` takes: arrays [of one common shape], or numbers.
     """
     delta = numbers.pop("delta", plan.delta)
     return {**plan.event_with(**numbers).arguments(), "delta": delta}
@@ -323,7 +323,7 @@ def arguments_by_participations(plan: PrivacyPlan, most: Iterable[int]) -> dict[
 
 
 def epsilons(**given: Any) -> NDArray[np.float64]:
-    """Returns the smaller of the two bounds; arguments and shape as in `rdp_epsilons`."""
+    """Returns the smaller of the two bounds, float64 [of the arguments' common shape]; arguments as in `rdp_epsilons`."""
     return np.fmin(rdp_epsilons(**given), pld_epsilons(**given))
 
 

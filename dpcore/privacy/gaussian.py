@@ -34,7 +34,7 @@ def _deltas(output: Numbers, shift: Numbers, unsure: Numbers = 0) -> NDArray[np.
 
 
 def deltas(noise_multiplier: Numbers, epsilons: Numbers) -> NDArray[np.float64]:
-    """Returns the delta at each epsilon, float64 of the arguments' common shape, never below the true one.
+    """Returns the delta at each epsilon, float64 [of the arguments' common shape], never below the true one.
 
     Above it by less than a billionth of delta, at noise from a thousandth to a thousand. Source: Balle and Wang (2018)
     <https://arxiv.org/abs/1805.06530>, theorem 8.

@@ -10,7 +10,7 @@ from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
 
 
-def uncovered(plan: PrivacyPlan) -> str:
+def why_uncovered(plan: PrivacyPlan) -> str:
     """Why a run of this plan leaves no guarantee at all, in a sentence; empty where it leaves one."""
     if plan.noise_multiplier == 0:
         return _("It is trained without noise.")
@@ -37,6 +37,6 @@ def compose(plans: Sequence[PrivacyPlan], delta: float, precision: Precision = P
     """
     # A run that was accounted for replacing a user is the same mechanism for adding or removing one.
     runs = [replace(plan, adjacency=ADD_OR_REMOVE) for plan in plans if plan.rounds]
-    if any(uncovered(run) for run in runs):
+    if any(why_uncovered(run) for run in runs):
         runs = [replace(runs[0], noise_multiplier=0)]
     return accounting.compose(runs, delta, precision)

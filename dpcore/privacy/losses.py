@@ -65,7 +65,7 @@ def _outputs(noise: float, prob: float, side: int, tail: float) -> tuple[float, 
     return -farthest(tail), max(farthest(tail / 2), 1 / noise + farthest(tail / 2 / prob))
 
 
-def reach(noise: float, prob: float, side: int, tail: float) -> float:
+def largest_loss(noise: float, prob: float, side: int, tail: float) -> float:
     """How far a round's losses reach, above 0; on one side, as `losses` has it."""
     low, high = (_loss(output / noise - 0.5 / noise**2, prob) for output in _outputs(noise, prob, side, tail))
     return max(high - low, 1e-6 * abs(low))
@@ -81,7 +81,7 @@ def losses(run: Run, side: int, tail: float, step: float) -> Losses:
     low, _high = _outputs(noise, prob, side, tail)
     shift = 0.5 / noise**2
     lowest = _loss(low / noise - shift, prob)
-    above = step * np.arange(max(1, math.ceil(reach(noise, prob, side, tail) / step)) + 1)
+    above = step * np.arange(max(1, math.ceil(largest_loss(noise, prob, side, tail) / step)) + 1)
     ratios = _ratios(low / noise - shift, lowest, above, prob)
     outputs = noise * (ratios + shift)
     absent, present = _log_between(outputs), _log_between(outputs - 1 / noise)

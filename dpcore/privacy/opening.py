@@ -24,22 +24,22 @@ from dpcore.privacy.precision import Precision
 _LIBRARIES = ("dp-accounting", "numpy", "scipy")
 
 
-def kept(home: Path) -> Path:
+def cache_path(home: Path) -> Path:
     """Returns where the answers of this program, on these libraries, are kept in a home."""
     depends = " ".join([program.code_digest(), sys.version, *map(version, _LIBRARIES)])
     return home / "opening" / f"{hashlib.sha256(depends.encode()).hexdigest()}.json"
 
 
-def begin(home: Path) -> subprocess.Popen[bytes] | None:
+def start_computing(home: Path) -> subprocess.Popen[bytes] | None:
     """Lets the accountant know what is kept, or starts the computation and returns its process."""
-    file = kept(home)
+    file = cache_path(home)
     return None if _remember(file) else subprocess.Popen([sys.executable, "-m", __name__, home])
 
 
-def take_over(home: Path, beside: subprocess.Popen[bytes] | None) -> None:
-    """Waits for what `begin` has started, and lets the accountant know it; or goes without."""
+def load_answers(home: Path, beside: subprocess.Popen[bytes] | None) -> None:
+    """Waits for what `start_computing` has started, and lets the accountant know it; or goes without."""
     if beside is not None and beside.wait() == 0:
-        _remember(kept(home))
+        _remember(cache_path(home))
 
 
 def _remember(file: Path) -> bool:
@@ -50,7 +50,7 @@ def _remember(file: Path) -> bool:
     if content is None:
         return False
     answers = [_account(**answer) for answer in json.loads(content)]
-    accounting.remember((*asked, answer) for asked, answer in zip(_asked(), answers, strict=True))
+    accounting.cache_answers((*asked, answer) for asked, answer in zip(_asked(), answers, strict=True))
     return True
 
 
@@ -66,7 +66,7 @@ def _asked() -> list[tuple[PrivacyPlan, Precision]]:
 
 
 def _main(home: Path) -> None:
-    file = kept(home)
+    file = cache_path(home)
     answers = json.dumps([asdict(accounting.account(plan, precision)) for plan, precision in _asked()]).encode()
     with suppress(OSError):  # in a home that cannot be written to, the next start computes it again
         file.parent.mkdir(parents=True, exist_ok=True)

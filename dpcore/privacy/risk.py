@@ -89,12 +89,12 @@ def rate_from_pair(epsilon: float, delta: float, false_positive_rate: float) -> 
     return min(1.0, accused, spared)
 
 
-def unbounded(plan: PrivacyPlan) -> str:
+def why_unbounded(plan: PrivacyPlan) -> str:
     """Why nothing bounds an attack on a run of this plan, in two sentences; empty where something does.
 
     A delta of 0 is no reason: an attack is bounded by the whole profile.
     """
-    why = ledger.uncovered(plan) if plan.rounds else ""
+    why = ledger.why_uncovered(plan) if plan.rounds else ""
     return _("Nothing bounds an attack on such a run.") + " " + why if why else ""
 
 
@@ -106,7 +106,7 @@ def risk(plan: PrivacyPlan) -> Risk:
     >>> round(found.advantage, 3), round(float(found.true_positive_rate(0.01)), 3)
     (0.136, 0.026)
     """
-    if unbounded(plan):
+    if why_unbounded(plan):
         return Risk(epsilons=np.zeros(1), deltas=np.ones(1))
     top = accounting.epsilon_by_round(plan, [plan.rounds])[0].value + 12
     epsilons = np.linspace(0, min(top, _HIGHEST), _POINTS)

@@ -8,7 +8,7 @@ from dpcore.plan import REPLACE, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, conduct
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.conduct import Conduct
-from dpcore.privacy.risk import Risk, unbounded
+from dpcore.privacy.risk import Risk, why_unbounded
 from dpcore.rounding import epsilon as epsilon_text
 from dpcore.rounding import percent
 
@@ -36,10 +36,10 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         sampling=plan.cohorts.condition(plan.fleet),
         rounds=plan.rounds,
     )
-    return f"{claim} {exception(plan)}".rstrip()
+    return f"{claim} {uncovered_part(plan)}".rstrip()
 
 
-def exception(plan: PrivacyPlan) -> str:
+def uncovered_part(plan: PrivacyPlan) -> str:
     """Returns what the epsilon of a plan does not cover of a run of it, in a sentence; empty where it covers all."""
     if not (plan.zeroing and plan.rounds):
         return ""
@@ -66,7 +66,7 @@ def _adjacency(plan: PrivacyPlan) -> str:
     return _(_ADJACENCY[plan.adjacency == REPLACE])
 
 
-def rehearsal(seed: int | None) -> str:
+def seed_warning(seed: int | None) -> str:
     """Returns what a seed means for the guarantee; empty without one."""
     if seed is None:
         return ""
@@ -76,9 +76,9 @@ def rehearsal(seed: int | None) -> str:
     ).format(seed=seed)
 
 
-def attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
+def attack_sentence(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
     """Returns what the best attack achieves, in words for a lecture; or that nothing bounds it."""
-    return unbounded(plan) or _(
+    return why_unbounded(plan) or _(
         "An attacker who knows all other users' data and sees every round has a true-positive rate (TPR) of at most "
         "{found} at a false-positive rate (FPR) of {accused}."
     ).format(
@@ -121,15 +121,15 @@ def table(
             ),
         ),
         (_("Covers"), _covers(done, ledger)),
-        (_("Released"), conduct.released(done, clip_norm=plan.clipping.releases_clip_norm)),
+        (_("Released"), conduct.released_outputs(done, clip_norm=plan.clipping.releases_clip_norm)),
         *([(_("Data"), data.strip())] if data else []),
         (_("Unit of privacy"), _("A user, with all of their examples.")),
         (_("Adjacency"), _("Data sets that differ by {adjacency}.").format(adjacency=_adjacency(plan))),
         (_("Mechanism"), _mechanism(plan)),
         (_("Sampling assumed"), plan.cohorts.assumption(plan.fleet)),
-        (_("Sampling done"), conduct.sampling(done, plan.cohorts)),
+        (_("Sampling done"), conduct.sampling_sentence(done, plan.cohorts)),
         (_("Without amplification by sampling"), _if_cohorts_are_known(plan)),
-        (_("Accountants"), f"{_accountants(account)} {exception(plan)}".rstrip()),
+        (_("Accountants"), f"{_accountants(account)} {uncovered_part(plan)}".rstrip()),
         (
             _("Delta"),
             _("{delta}, which is {multiple} / population.").format(
@@ -154,11 +154,13 @@ def _covers(done: Conduct | None, ledger: str) -> str:
         "Not covered: choosing its settings by looking at other runs on the same users, the accuracy and loss that "
         "were observed, and anything else done with the data."
     )
-    return " ".join([conduct.covered(done), others, ledger or _("The ledger composes all runs on a data set.")])
+    return " ".join(
+        [conduct.covered_training(done), others, ledger or _("The ledger composes all runs on a data set.")]
+    )
 
 
 def _if_cohorts_are_known(plan: PrivacyPlan) -> str:
-    if why := exception(plan):
+    if why := uncovered_part(plan):
         return _("Not stated.") + " " + why
     return _("Epsilon is {epsilon}, against an attacker who knows the cohorts.").format(
         epsilon=epsilon_text(accounting.without_amplification(plan))
@@ -166,8 +168,8 @@ def _if_cohorts_are_known(plan: PrivacyPlan) -> str:
 
 
 def _attack(plan: PrivacyPlan, risk: Risk, false_positive_rate: float) -> str:
-    words = attack(plan, risk, false_positive_rate)
-    if unbounded(plan):
+    words = attack_sentence(plan, risk, false_positive_rate)
+    if why_unbounded(plan):
         return words
     most = _("Membership advantage, max (TPR - FPR): at most {advantage}.")
     return f"{words} {most.format(advantage=percent(risk.advantage))}"
@@ -193,13 +195,13 @@ def _accountants(account: Account) -> str:
 
 def _seed(training: TrainingPlan | None, done: Conduct | None) -> str:
     if training is None:
-        return conduct.not_stated(done) + " " + _("A model for release must be trained without a seed.")
+        return conduct.why_nothing_is_stated(done) + " " + _("A model for release must be trained without a seed.")
     if training.seed is not None and done is not None and not done.seeded:
         return _(
             "On the engine {engine}, neither cohorts nor noise follow the seed {seed}. The run counts as a seeded "
             "run all the same, not for release: train a model for release without a seed."
         ).format(engine=done.engine, seed=training.seed)
-    return rehearsal(training.seed) or _("None: sampling and noise come from the operating system's entropy.")
+    return seed_warning(training.seed) or _("None: sampling and noise come from the operating system's entropy.")
 
 
 def _mechanism(plan: PrivacyPlan) -> str:

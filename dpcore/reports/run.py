@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dpcore import datasets, strict_json
 from dpcore.charts import lines
-from dpcore.errors import DatasetError
+from dpcore.errors import DatasetError, InvalidValueError
 from dpcore.language import _, speaking
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
@@ -94,12 +94,28 @@ def script_for(store: StoreAccess, plan: Plan) -> str:
     return tff_script(plan, num_classes=manifest.num_classes, image_shape=manifest.description.image_shape)
 
 
+def script_refusal(plan: Plan) -> str:
+    """Returns why there is no script of a plan, in a sentence; empty where there is one."""
+    privacy = plan.privacy
+    if privacy.cohorts.by_coins_alone and not privacy.noise.is_correlated:
+        return ""
+    return _(
+        "Expected a plan with Poisson sampling and independent noise to write a script of, found {participation} with "
+        "{noise} noise: TFF alone has no such sampler. Train it here."
+    ).format(participation=privacy.cohorts.kind, noise=privacy.noise.kind)
+
+
 def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | None) -> str:
     """Returns a Python program that trains a plan with TensorFlow Federated alone, from the data set's arrays.
 
     Its noise is TFF's own and never seeded, so it repeats the run in distribution, not to the last bit.
+
+    Raises:
+        InvalidValueError: If a `script_refusal` says why there is none.
     """
     privacy, training = plan.privacy, plan.training
+    if refusal := script_refusal(plan):
+        raise InvalidValueError("participation", refusal)
     with speaking("en"):  # as all of the script
         sentence = statement.sentence(privacy, accounting.epsilon(privacy).value)
     values = {

@@ -50,7 +50,7 @@ def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
             "loss": row.loss,
             "epsilon": row.epsilon,
             "delta": run.plan.privacy.delta,
-            "no guarantee because": ledger.uncovered(run.charged),
+            "no guarantee because": ledger.why_uncovered(run.charged),
         }
         for run, rounds in runs
         for row in rounds

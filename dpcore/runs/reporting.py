@@ -43,7 +43,7 @@ def conduct(run: Run) -> Conduct:
     return Conduct(
         status=run.status,
         engine=run.engine,
-        seeded=engines.replays(run.engine) and run.plan.training.seed is not None,
+        seeded=engines.replays_exactly(run.engine) and run.plan.training.seed is not None,
         begun=run.started is not None,
         released=run.last_round or 0,
         planned=run.plan.privacy.rounds,
@@ -54,7 +54,7 @@ def conduct(run: Run) -> Conduct:
 
 def warnings(run: Run) -> list[str]:
     """Returns what whoever reads the epsilon of a run must know, a sentence each."""
-    return [words for words in (*run.charged.warnings, statement.rehearsal(run.plan.training.seed)) if words]
+    return [words for words in (*run.charged.warnings, statement.seed_warning(run.plan.training.seed)) if words]
 
 
 def _data(store: StoreAccess, run: Run) -> str:

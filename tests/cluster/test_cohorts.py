@@ -230,7 +230,7 @@ def test_lost_hung_killed_and_late_workers_change_no_bit(on, cluster, expected, 
 
 def tasks(shared):
     """What the scheduler keeps for the client of an engine."""
-    return shared._computes._client.run_on_scheduler(
+    return shared._computer._client.run_on_scheduler(
         lambda dask_scheduler: [(task.state, task.key) for task in dask_scheduler.tasks.values()]
     )
 
@@ -403,7 +403,7 @@ def test_nobody_has_to_wait_for_a_worker_or_a_scheduler_that_hangs(on, cluster, 
             process.send_signal(signal.SIGCONT)
             until(lambda: not tasks(shared), what=lambda: tasks(shared))
     started = time.monotonic()
-    shared._computes.close()
+    shared._computer.close()
     assert time.monotonic() - started < 20
     cluster.scheduler.send_signal(signal.SIGCONT)
 

@@ -135,10 +135,10 @@ def jobs(monkeypatch):
             made.append(plan)
             time.sleep(0.01)
 
-        def probe(self):
+        def bits_digest(self):
             return "p"
 
-        def sums_of(self, broadcast, batch):
+        def shard_sums(self, broadcast, batch):
             return batch
 
     monkeypatch.setitem(sys.modules, "dpcore.learning.clients", SimpleNamespace(Clients=Clients))
@@ -198,4 +198,5 @@ def test_trouble_with_a_file_is_the_tasks_own_and_no_lost_line(function, job, mo
 def test_an_answer_of_any_shape_has_a_fault_and_raises_nothing(answer):
     told = shards.Broadcast(weights=[], clip_norm=1.0, ceiling=1.0, estimate=1.0, round_num=1)
     assert "something else than a sum for each shard" in work.problem_with(answer, told, [[]])
-    assert work.problem_with(([shards.ShardSum(total=[], came=0, unclipped=0, below=0)], 0.1), told, [[]]) == ""
+    nothing = shards.ShardSum(total=[], num_clients=0, num_unclipped=0, num_below=0)
+    assert work.problem_with(([nothing], 0.1), told, [[]]) == ""

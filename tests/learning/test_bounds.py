@@ -94,7 +94,7 @@ def test_no_clipped_update_is_longer_than_the_clip_norm_in_vectorized(
     clients = Clients(plan, few_writers)
     shapes = [tuple(variable.shape) for variable in clients.model.trainable_variables]
     learnt = [tf.Variable(tf.zeros((GROUP, *shape))) for shape in shapes]
-    monkeypatch.setattr(local_sgd, "updates", lambda *given: [part.read_value() for part in learnt])
+    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [part.read_value() for part in learnt])
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     tensors = [tf.constant(part) for part in weights]
     size = sum(map(math.prod, shapes))
@@ -103,13 +103,13 @@ def test_no_clipped_update_is_longer_than_the_clip_norm_in_vectorized(
         for name, update in updates(size, clip_norm).items():
             for variable, part in zip(learnt, of_shapes(update, shapes), strict=True):
                 variable.assign(np.concatenate([part[None], np.zeros((GROUP - 1, *part.shape), np.float32)]))
-            summed = clients.sum_of(told, tensors, [np.array([3])])
+            summed = clients.shard_sum(told, tensors, [np.array([3])])
             clipped = np.concatenate([part.ravel() for part in summed.total])
             check(update, clipped, None, clip_norm, name)
             true = square_norm(update)
             if not Fraction(1 - 1e-4) < true / Fraction(clip_norm) ** 2 < Fraction(1 + 1e-4):
                 unclipped = true < Fraction(clip_norm) ** 2 or true > Fraction(LARGEST_NORM) ** 2  # becomes 0
-                assert summed.unclipped == unclipped, f"{name}, clip norm {clip_norm}"
+                assert summed.num_unclipped == unclipped, f"{name}, clip norm {clip_norm}"
 
 
 def test_no_clipped_update_is_longer_than_the_clip_norm_in_tff():

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dpcore.plan import AdaptiveClipping, FixedClipping
+from dpcore.mechanisms.noise import Banded, SquareRoot, Tree
+from dpcore.mechanisms.participation import Schedule
+from dpcore.plan import AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, TrainingPlan
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +136,56 @@ def test_evaluation_is_that_of_numpy(noise_free, dataset, request):
     assert loss == pytest.approx((np.log(np.exp(logits).sum(1)) - picked).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("noise", [Tree(), Banded(bands=3), SquareRoot()], ids=lambda noise: noise.kind)
+def test_a_run_that_is_cut_anywhere_goes_on_with_the_same_noise(few_writers, noise):
+    from dpcore.learning import engines, sampling
+
+    privacy = PrivacyPlan(
+        population=60,
+        clients_per_round=10,
+        rounds=6,
+        clipping=FixedClipping(),
+        participation=Schedule(),
+        noise=noise,
+    )
+    plan = Plan(privacy=privacy, training=TrainingPlan(model="linear"))
+    whole = engines.create("vectorized", plan, few_writers)
+    states = [whole.initialize()]
+    for number in range(1, 7):
+        states.append(whole.next(states[-1], sampling.cohort(plan, number), number)[0])
+    for cut in (0, 3, 5):
+        other = engines.create("vectorized", plan, few_writers)
+        state = other.from_arrays(whole.to_arrays(states[cut]))
+        for number in range(cut + 1, 7):
+            state = other.next(state, sampling.cohort(plan, number), number)[0]
+        for one, same in zip(states[-1].weights, state.weights, strict=True):
+            np.testing.assert_array_equal(one, same)
+
+
+@pytest.mark.parametrize("noise", [Tree(), Banded(bands=3), SquareRoot()], ids=lambda noise: noise.kind)
+def test_tff_adds_noise_that_is_correlated_as_accounted_also_after_a_checkpoint(few_writers, noise):
+    from dpcore.learning import engines
+
+    privacy = PrivacyPlan(
+        population=60, clients_per_round=10, rounds=6, noise_multiplier=0.6, clipping=FixedClipping(),
+        participation=Schedule(), noise=noise,
+    )  # fmt: skip
+    plan = Plan(privacy=privacy, training=TrainingPlan(server_momentum=0.0))
+    engine = engines.create("tff", plan, few_writers)
+    state = engine.initialize()
+
+    def model():
+        return np.concatenate([part.ravel() for part in engine.model_weights(state)]).astype(float)
+
+    first, errors = model(), noise.prefix_errors(6)
+    for number in range(1, 7):
+        if number == 4:
+            state = engine.from_arrays(engine.to_arrays(state))
+        state, _metrics = engine.next(state, np.array([], np.int64), number)
+        added = (model() - first) / (0.6 * 0.1 / 10)
+        assert np.mean(added**2) == pytest.approx(errors[number - 1], rel=5 * (2 / added.size) ** 0.5)
+
+
 def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
     """As TFF ships it, one such user makes the aggregate not-a-number for everybody."""
     import tensorflow_federated as tff
@@ -151,8 +203,8 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
 def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_free, few_writers, monkeypatch):
     from dpcore.learning import engines, local_sgd
 
-    learnt = local_sgd.updates
-    monkeypatch.setattr(local_sgd, "updates", lambda *given: [1e25 * part for part in learnt(*given)])
+    learnt = local_sgd.group_updates
+    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [1e25 * part for part in learnt(*given)])
     engine = engines.create("vectorized", noise_free, few_writers)
     before = engine.initialize()
     after, metrics = engine.next(before, np.array([1, 2, 3]), 1)

@@ -43,16 +43,16 @@ def test_up_to_512_clients_the_sum_is_the_running_sum_over_groups(few_writers, s
     running, tensors = [np.zeros_like(part) for part in weights], [tf.constant(part) for part in weights]
     unclipped = below = 0
     for start in range(0, 60, 8):
-        one = clients.sum_of(told, tensors, [ordered[start : start + 8]])
-        unclipped, below = unclipped + one.unclipped, below + one.below
+        one = clients.shard_sum(told, tensors, [ordered[start : start + 8]])
+        unclipped, below = unclipped + one.num_unclipped, below + one.num_below
         for whole, part in zip(running, one.total, strict=True):
             whole += part
-    summed = shards.added(Threads(clients)(told, shards.cut(cohort, counts)), weights)
+    summed = shards.sum_of_shards(Threads(clients)(told, shards.cut(cohort, counts)), weights)
     for whole, part in zip(running, summed.total, strict=True):
         assert whole.tobytes() == part.tobytes()
-    assert (summed.came, summed.unclipped, summed.below) == (60, unclipped, below)
-    nobody = shards.added(Threads(clients)(told, []), weights)
-    assert nobody.came == 0
+    assert (summed.num_clients, summed.num_unclipped, summed.num_below) == (60, unclipped, below)
+    nobody = shards.sum_of_shards(Threads(clients)(told, []), weights)
+    assert nobody.num_clients == 0
     assert not any(part.any() for part in nobody.total)
 
 
@@ -65,7 +65,7 @@ def test_a_probe_is_the_same_on_every_call_and_tells_models_apart(few_writers, s
     one = Clients(small_plan, few_writers)
     linear = dataclasses.replace(small_plan.training, model="linear")
     other = Clients(dataclasses.replace(small_plan, training=linear), few_writers)
-    assert one.probe() == one.probe() != other.probe()
+    assert one.bits_digest() == one.bits_digest() != other.bits_digest()
 
 
 WEIGHTS = [np.zeros((3, 2), np.float32), np.zeros(2, np.float32)]
@@ -76,12 +76,12 @@ SHARD = [np.arange(8), np.arange(8, 11)]
 def of_length(length, **other):
     """A sum of 11 clients with this norm."""
     total = [np.full_like(part, length / np.sqrt(8)) for part in WEIGHTS]
-    return shards.ShardSum(**({"total": total, "came": 11, "unclipped": 3, "below": 11} | other))
+    return shards.ShardSum(**({"total": total, "num_clients": 11, "num_unclipped": 3, "num_below": 11} | other))
 
 
 @pytest.mark.parametrize("length", [0.0, 1.0, 5.5])
 def test_what_can_come_of_a_shard_has_no_fault(length):
-    assert shards.fault(of_length(length), SHARD, TOLD) == ""
+    assert shards.problem_with(of_length(length), SHARD, TOLD) == ""
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_what_can_come_of_a_shard_has_no_fault(length):
         (of_length(5.51), "longer than clipped updates can be"),
         (of_length(np.nan), "not finite"),
         (of_length(np.inf), "not finite"),
-        (of_length(1.0, came=12), "counts"),
-        (of_length(1.0, unclipped=12), "counts"),
-        (of_length(1.0, below=-1), "counts"),
-        (of_length(1.0, below=0.5), "counts"),
+        (of_length(1.0, num_clients=12), "counts"),
+        (of_length(1.0, num_unclipped=12), "counts"),
+        (of_length(1.0, num_below=-1), "counts"),
+        (of_length(1.0, num_below=0.5), "counts"),
         (of_length(1.0, total=WEIGHTS[:1]), "other shapes"),
         (of_length(1.0, total=[part.astype(np.float64) for part in WEIGHTS]), "other shapes"),
         (of_length(1.0, total=[part[:1] for part in WEIGHTS]), "other shapes"),
     ],
 )
 def test_what_cannot_is_named(one, words):
-    assert words in shards.fault(one, SHARD, TOLD)
+    assert words in shards.problem_with(one, SHARD, TOLD)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 def test_every_check_passes():
     from dpcore.learning import verification
 
-    checks = list(verification.checks())
+    checks = list(verification.run_checks())
     assert len(checks) > 20
     assert not [check for check in checks if not check.passed]
 
@@ -49,7 +49,7 @@ def test_noise_that_is_wrong_by_a_third_is_found(plan, engine, factor, part):
                 metrics, clip_norm=clip_norm
             )
 
-    failed = [c.name for c in verification.noise_scale("", Wrong(), plan) if not c.passed]
+    failed = [c.name for c in verification.noise_errors("", Wrong(), plan) if not c.passed]
     assert ("noise on the sum, scale" in failed) == (part == "value")
     assert ("noise on the clip count, scale" in failed) == (part == "count")
 

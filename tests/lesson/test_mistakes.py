@@ -89,7 +89,7 @@ def test_an_average_over_those_that_came_moves_twice_as_far():
 def test_the_zeroing_threshold_moves_without_noise_and_the_clip_norm_under_it():
     assert mistakes.threshold_sensitivity(120) == pytest.approx(math.exp(zeroing.LEARNING_RATE / 120) - 1)
     assert CLAIMS["zeroing"].actual == math.inf
-    assert ledger.uncovered(CLAIMS["zeroing"].plan)
+    assert ledger.why_uncovered(CLAIMS["zeroing"].plan)
     moved, noise = mistakes.clip_norm_sensitivity(PrivacyPlan())
     assert moved == pytest.approx(math.exp(0.2 * 0.5 / 120) - 1)
     assert noise == pytest.approx(0.2 * 0.05)

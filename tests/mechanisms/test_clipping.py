@@ -12,8 +12,8 @@ def step(norms, *, count_noise=0.0, clients=4, **clipping):
     norms = np.array(norms)
     return AdaptiveClipping(**clipping).next_clip_norm(
         2.0,
-        came=len(norms),
-        unclipped=int((norms <= 2.0).sum()),
+        num_clients=len(norms),
+        num_unclipped=int((norms <= 2.0).sum()),
         clients_per_round=clients,
         count_noise=count_noise,
     )
@@ -40,7 +40,7 @@ def test_the_rule(norms, fraction):
 )
 def test_the_clip_norm_ends_where_plans_may_begin(clip_norm, unclipped, end):
     found = AdaptiveClipping().next_clip_norm(
-        clip_norm, came=4, unclipped=unclipped, clients_per_round=4, count_noise=0.0
+        clip_norm, num_clients=4, num_unclipped=unclipped, clients_per_round=4, count_noise=0.0
     )
     assert found == end
     AdaptiveClipping(initial_clip_norm=found)

@@ -138,9 +138,9 @@ def test_what_nobody_can_account_for_together_is_refused(participation, noise):
 def test_many_runs_at_once_cost_what_each_costs_alone(kind):
     plan = small(kind)
     noise, rounds = np.array([0.7, 1.1]), np.array([3, 40])
-    together = curves.epsilons(**curves.arguments(plan, noise_multiplier=noise, rounds=rounds))
+    together = curves.epsilons(**curves.plan_arguments(plan, noise_multiplier=noise, rounds=rounds))
     alone = [
-        float(curves.epsilons(**curves.arguments(replace(plan, noise_multiplier=z, rounds=t))))
+        float(curves.epsilons(**curves.plan_arguments(replace(plan, noise_multiplier=z, rounds=t))))
         for z, t in zip(noise.tolist(), rounds.tolist(), strict=True)
     ]
     assert together.tolist() == alone
@@ -220,7 +220,7 @@ def test_clipping_shares_the_noise_so_that_all_of_it_costs_the_whole(kind):
 def test_a_clip_norm_begins_where_it_says_and_what_it_counts_can_be_read_back(kind):
     clipping = kind(**{kind.begins_at: 0.3})
     assert clipping.initial_clip_norm == 0.3
-    after = clipping.next_clip_norm(0.3, came=10, unclipped=4, clients_per_round=10, count_noise=0.0)
+    after = clipping.next_clip_norm(0.3, num_clients=10, num_unclipped=4, clients_per_round=10, count_noise=0.0)
     assert (after != 0.3) == clipping.releases_clip_norm
     told = clipping.fraction_clipped(0.3, after)
     assert told == (pytest.approx(0.6) if clipping.releases_clip_norm else None)
@@ -274,6 +274,7 @@ def test_noise_is_of_the_covariance_that_it_is_accounted_for(kind):
     assert np.diag(found) == pytest.approx(errors, rel=sampling)
     assert abs(drawn.mean()) < 5 * drawn.std() / 40_000**0.5
     expected = covariance(kind, noise, rounds)
+    assert noise.round_errors(rounds) == pytest.approx(np.diag(expected), rel=1e-9)
     assert np.abs(drawn @ drawn.T / 40_000 - expected).max() < sampling * expected.max()
 
 

@@ -32,7 +32,7 @@ def of(group):
 def epsilon(plan, accountant):
     """RDP has no grid, so PLD beside it may have the coarse one."""
     precision = Precision.PREVIEW if accountant == "rdp" else Precision.REPORTED
-    return accounting.account(plan, precision).by(accountant).value
+    return accounting.account(plan, precision).answer_of(accountant).value
 
 
 @pytest.mark.parametrize("case", of("calibrate_clients"), ids=lambda case: case["id"])
@@ -70,7 +70,7 @@ def test_golden_rounds(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c["group"] == "floor"], ids=lambda case: case["id"])
 def test_golden_floor(case):
     accountant = "rdp" if "RDP" in case["accountant"] else "pld"
-    found = calibration.floor(PrivacyPlan(), "clients", accountant=accountant)
+    found = calibration.lowest_epsilon(PrivacyPlan(), "clients", accountant=accountant)
     assert abs(found - case["expected"]) <= max(case["tol_abs"], case["tol_rel"] * case["expected"], 1e-5)
 
 
@@ -121,9 +121,9 @@ def test_what_is_out_of_reach_is_said_with_the_least(unknown, plan, advice):
 def test_the_least_ratio_that_is_named_is_one(population):
     plan = PrivacyPlan(population=population, **calibration.PLACEHOLDERS["clients"])
     with pytest.raises(InvalidValueError, match="at least") as refusal:
-        calibration.floor(plan, "clients", noise_to_clients_ratio=1e-9)
+        calibration.lowest_epsilon(plan, "clients", noise_to_clients_ratio=1e-9)
     least = float(re.search(r"at least (\S+)", str(refusal.value))[1])
-    assert calibration.floor(plan, "clients", noise_to_clients_ratio=least) > 0
+    assert calibration.lowest_epsilon(plan, "clients", noise_to_clients_ratio=least) > 0
     assert least * population == pytest.approx(0.001, rel=0.01)
 
 
@@ -168,7 +168,7 @@ def test_the_noise_for_a_wanted_attack():
 def test_targets_up_to_the_largest_are_reached(target, clients):
     """At 100 clients, noise 0.16363 and epsilon 205.4 was the answer to all of them."""
     given = PrivacyPlan(clients_per_round=clients, noise_multiplier=0)
-    found, short = calibration.answer(given, "noise", target_epsilon=target)
+    found, short = calibration.solution(given, "noise", target_epsilon=target)
     assert short is None
     assert 0.999 * target <= epsilon(found, "pld") <= target < epsilon(NEXT["noise"](found), "pld") * 1.0001
 
@@ -197,7 +197,7 @@ LITTLE = {"population": 1000, "noise_multiplier": 0.1, "clipping": FixedClipping
 def test_what_keeps_an_answer_below_its_target_is_said(unknown, plan, target, name, words):
     plan = replace(plan, **calibration.PLACEHOLDERS.get(unknown, {}))
     ratio = {"noise_to_clients_ratio": 0.09} if unknown == "clients" else {}
-    found, short = calibration.answer(plan, unknown, target_epsilon=target, **ratio)
+    found, short = calibration.solution(plan, unknown, target_epsilon=target, **ratio)
     assert short.reached == epsilon(found, "pld") < 0.99 * target
     assert short.name == name
     assert words in short.sentence
@@ -208,7 +208,7 @@ def test_what_keeps_an_answer_below_its_target_is_said(unknown, plan, target, na
 
 def test_rdp_alone_jumps_to_nothing_and_that_is_said():
     given = PrivacyPlan(noise_multiplier=0, clipping=FixedClipping())
-    found, short = calibration.answer(given, "noise", target_epsilon=0.005, accountant="rdp")
+    found, short = calibration.solution(given, "noise", target_epsilon=0.005, accountant="rdp")
     assert epsilon(found, "rdp") == short.reached == 0
     assert short.name == "noise_jump"
     assert short.sentence.startswith(
@@ -220,20 +220,20 @@ def test_rdp_alone_jumps_to_nothing_and_that_is_said():
 def test_an_attack_that_cannot_find_as_many_is_said():
     """Who is never drawn cannot be found, so little noise as there may be."""
     given = PrivacyPlan(noise_multiplier=0)
-    found, short = calibration.answer_for_risk(given, true_positive_rate=0.999, false_positive_rate=0.01)
+    found, short = calibration.solution_for_risk(given, true_positive_rate=0.999, false_positive_rate=0.01)
     assert found.noise_multiplier == 0.001
     assert short.name == "least_noise"
     assert short.sentence.startswith(
         "TPR is at most 98.3%, below the maximum TPR of 99.9%: 0.001 is the smallest noise"
     )
-    found, short = calibration.answer_for_risk(given, true_positive_rate=0.98, false_positive_rate=0.01)
+    found, short = calibration.solution_for_risk(given, true_positive_rate=0.98, false_positive_rate=0.01)
     assert short is None
     assert 0.1 < found.noise_multiplier < 0.2
     assert float(risk(found).true_positive_rate(0.01)) == pytest.approx(0.98, rel=1e-3)
 
 
 def test_a_shortfall_speaks_to_each_reader_in_their_language():
-    _found, short = calibration.answer(PrivacyPlan(noise_multiplier=5), "rounds", target_epsilon=400)
+    _found, short = calibration.solution(PrivacyPlan(noise_multiplier=5), "rounds", target_epsilon=400)
     with speaking("ja"):
         assert (
             short.sentence == "イプシロンは 55.5 で、目標の 400 を下回ります。ラウンド数の最大値は 1,000,000 です。"

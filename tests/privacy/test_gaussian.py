@@ -54,7 +54,9 @@ def test_accountant_and_curves_take_it_where_all_take_part():
     one, other = PrivacyPlan(noise_multiplier=12.0, **everybody), PrivacyPlan(noise_multiplier=7.0, **everybody)
     noise = (100 / 12.0**2) ** -0.5
     assert accounting.account(one).pld.value == gaussian.epsilons(noise, 1e-5)
-    assert curves.pld_epsilons(**curves.arguments(one)) == pytest.approx(gaussian.epsilons(noise, 1e-5), rel=1e-12)
+    assert curves.pld_epsilons(**curves.plan_arguments(one)) == pytest.approx(
+        gaussian.epsilons(noise, 1e-5), rel=1e-12
+    )
     both = accounting.compose([one, other], 1e-5).pld
     assert both.grid is None
     assert exact_delta((100 / 12.0**2 + 100 / 7.0**2) ** -0.5, both.value) == pytest.approx(1e-5, rel=1e-9)

@@ -43,7 +43,7 @@ def test_nothing_spends_nothing():
 @pytest.mark.parametrize("values", [{"noise_multiplier": 0}, {"zeroing": True}])
 def test_one_run_without_a_guarantee_leaves_none(values):
     plan = PrivacyPlan(**values)
-    assert ledger.uncovered(plan)
+    assert ledger.why_uncovered(plan)
     assert math.isinf(ledger.compose([PrivacyPlan(), plan], 1e-5).headline.value)
 
 

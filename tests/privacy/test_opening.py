@@ -16,46 +16,46 @@ def knows_nothing(monkeypatch):
 
 
 def test_another_process_says_what_this_one_says_and_it_is_kept(tmp_path):
-    opening.take_over(tmp_path, opening.begin(tmp_path))
+    opening.load_answers(tmp_path, opening.start_computing(tmp_path))
     assert len(accounting._remembered) == 3
     remembered = {grid: accounting.account(PrivacyPlan(), grid) for grid in (Precision.PREVIEW, Precision.REPORTED)}
     accounting._remembered.clear()
     assert remembered == {grid: accounting.account(PrivacyPlan(), grid) for grid in remembered}
 
-    assert opening.begin(tmp_path) is None  # the next start
+    assert opening.start_computing(tmp_path) is None  # the next start
     assert {grid: accounting.account(PrivacyPlan(), grid) for grid in remembered} == remembered
     assert len(accounting._remembered) == 3
 
 
 def test_what_other_libraries_said_is_computed_again(tmp_path, monkeypatch):
-    before = opening.kept(tmp_path)
+    before = opening.cache_path(tmp_path)
     monkeypatch.setattr(opening, "version", lambda name: "0")
-    assert opening.kept(tmp_path) != before
+    assert opening.cache_path(tmp_path) != before
 
 
 def test_a_damaged_file_is_not_believed(tmp_path):
-    opening.begin(tmp_path).wait()
-    file = opening.kept(tmp_path)
+    opening.start_computing(tmp_path).wait()
+    file = opening.cache_path(tmp_path)
     kept = file.read_bytes()
     for damaged in (b"", kept[:-1], kept.replace(b"1.7", b"0.7"), kept[32:], b"[" * 200_000):
         assert damaged != kept
         file.write_bytes(damaged)
-        beside = opening.begin(tmp_path)
+        beside = opening.start_computing(tmp_path)
         assert accounting._remembered == {}
         if damaged:
             beside.kill()
             beside.wait()
         else:
-            opening.take_over(tmp_path, beside)
+            opening.load_answers(tmp_path, beside)
             assert len(accounting._remembered) == 3
             assert file.read_bytes() == kept
             accounting._remembered.clear()
 
 
 def test_without_it_the_accountant_answers_itself(tmp_path):
-    beside = opening.begin(tmp_path)
+    beside = opening.start_computing(tmp_path)
     beside.kill()
-    opening.take_over(tmp_path, beside)
+    opening.load_answers(tmp_path, beside)
     assert accounting._remembered == {}
 
 

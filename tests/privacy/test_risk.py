@@ -9,7 +9,7 @@ from scipy import stats
 
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.risk import rate_from_pair, risk, unbounded
+from dpcore.privacy.risk import rate_from_pair, risk, why_unbounded
 
 CASES = json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
 ATTACKS = [case for case in CASES if case["group"] == "attack"]
@@ -55,10 +55,10 @@ def test_with_zeroing_nothing_bounds_an_attack():
     found = risk(PrivacyPlan(zeroing=True))
     assert (found.advantage, found.true_positive_rate(0.01), found.best_guess(0.5)) == (1, 1, 1)
     assert found.posterior(0.5, 0.01) == 1 / 1.01
-    assert "follows the updates without noise" in unbounded(PrivacyPlan(zeroing=True))
-    assert "without noise" in unbounded(PrivacyPlan(noise_multiplier=0))
-    assert unbounded(PrivacyPlan()) == unbounded(PrivacyPlan(delta=0)) == ""
-    assert unbounded(PrivacyPlan(zeroing=True, rounds=0)) == ""
+    assert "follows the updates without noise" in why_unbounded(PrivacyPlan(zeroing=True))
+    assert "without noise" in why_unbounded(PrivacyPlan(noise_multiplier=0))
+    assert why_unbounded(PrivacyPlan()) == why_unbounded(PrivacyPlan(delta=0)) == ""
+    assert why_unbounded(PrivacyPlan(zeroing=True, rounds=0)) == ""
 
 
 @pytest.mark.parametrize("noise", [0.001, 0.05, 0.1])

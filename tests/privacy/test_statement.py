@@ -89,7 +89,7 @@ def test_a_sentence_says_its_delta_and_its_exceptions():
     sentence = statement.sentence(PrivacyPlan(delta=1.2345678e-5, zeroing=True), 1.0)
     assert all(words in sentence for words in ("1.2345678e-05", "120 / 3,383", "outside this claim"))
     assert "outside" not in statement.sentence(replace(PrivacyPlan(), zeroing=False), 1.0)
-    assert statement.rehearsal(None) == ""
+    assert statement.seed_warning(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_without_a_delta_an_attack_is_bounded_all_the_same():
 @given(rate=st.floats(1e-12, 0.999), noise=st.sampled_from([0.5, 1.2, 2.4]))
 def test_the_attack_that_is_written_is_one_that_there_is(rate, noise):
     plan = PrivacyPlan(noise_multiplier=noise)
-    found, accused = re.findall(r"(\d[\d.e-]*)%", statement.attack(plan, risk(plan), rate))
+    found, accused = re.findall(r"(\d[\d.e-]*)%", statement.attack_sentence(plan, risk(plan), rate))
     assert float(risk(plan).true_positive_rate(float(Decimal(accused) / 100))) <= float(Decimal(found) / 100)
 
 
 def test_the_rate_of_an_attack_is_written_as_it_was_given():
-    words = statement.attack(PrivacyPlan(), risk(PrivacyPlan()), 0.0100001)
+    words = statement.attack_sentence(PrivacyPlan(), risk(PrivacyPlan()), 0.0100001)
     assert "(FPR) of 1.00001%." in words
 
 

@@ -14,8 +14,8 @@ import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling
-from dpcore.learning.engine import RoundMetrics, Weights, norm
-from dpcore.learning.tff import bounded_query, process
+from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
+from dpcore.learning.tff import bounded_query, correlated_query, process
 from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
 from dpcore.plan import Plan
@@ -32,7 +32,8 @@ def aggregator(plan: Plan, specs: Sequence[tf.TensorSpec] = ()) -> tff.aggregato
     name, arguments = plan.privacy.query
     # Noise that is correlated is kept from round to round, in the shapes of the model.
     kept = {"specs": list(specs)} if plan.privacy.noise.is_correlated else {}
-    factory = averaged(getattr(bounded_query, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
+    queries = correlated_query if kept else bounded_query
+    factory = averaged(getattr(queries, name)(**arguments, **kept), float(plan.privacy.clients_per_round))
     if plan.privacy.zeroing:
         # The estimate of `tff.learning.dp_aggregator`, which cannot be given the other settings.
         estimate = tff.aggregators.PrivateQuantileEstimationProcess.no_noise(**zeroing.TFF_ARGUMENTS)
@@ -41,7 +42,9 @@ def aggregator(plan: Plan, specs: Sequence[tf.TensorSpec] = ()) -> tff.aggregato
 
 
 class TffEngine:
-    """`dpcore.learning.engine.Engine` on TFF. TFF draws its own noise, so a run cannot be replayed exactly.
+    """`dpcore.learning.engine.Engine` on TFF, which draws its own noise: a run cannot be replayed exactly.
+
+    Cohorts are int64 [cohort_size], weights float32 [inputs, outputs] and [outputs] of each layer in turn.
 
     Make one per process, on a thread that lives as long as the engine.
     """
@@ -79,9 +82,9 @@ class TffEngine:
         training = self._plan.training
         if training.server_momentum:
             old, new = (state.finalizer["accumulator"] for state in (before, after))
-            return norm([b - np.float32(training.server_momentum) * a for a, b in zip(old, new, strict=True)])
+            return l2_norm([b - np.float32(training.server_momentum) * a for a, b in zip(old, new, strict=True)])
         old, new = self.model_weights(before), self.model_weights(after)
-        return norm([b - a for a, b in zip(old, new, strict=True)]) / training.server_learning_rate
+        return l2_norm([b - a for a, b in zip(old, new, strict=True)]) / training.server_learning_rate
 
     def to_arrays(self, state: Any) -> list[np.ndarray]:
         return [np.asarray(leaf) for leaf in tf.nest.flatten(state)]
@@ -171,7 +174,7 @@ def _local_epoch(plan: Plan, weights, features, labels, order, image_shape):
         rows = order[start : start + plan.training.batch_size]
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            said = model.logits(plan, weights, model.scaled(tf.gather(features, rows)), image_shape)
+            said = model.logits(plan, weights, model.scale_features(tf.gather(features, rows)), image_shape)
             expected = tf.cast(tf.gather(labels, rows), tf.int32)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(expected, said))
         steps = tape.gradient(loss, weights)

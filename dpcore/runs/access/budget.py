@@ -95,7 +95,7 @@ def check(store: StoreAccess, *plans: Plan) -> None:
     policy, total = after.policy, after.account.headline.value
     if policy.budget_epsilon is None or not after.exceeded:
         return
-    why = next(filter(None, (ledger.uncovered(plan.privacy) for plan in plans)), "")
+    why = next(filter(None, (ledger.why_uncovered(plan.privacy) for plan in plans)), "")
     if not why and math.isinf(total):
         why = _("A run on it has left no guarantee (see the ledger).")
     message = (
@@ -148,7 +148,7 @@ def sentence(balance: Balance) -> str:
     if balance.unreadable:
         unreadable = _("Runs whose plan this version cannot read: {runs}.")
         words.append(unreadable.format(runs=", ".join(balance.unreadable)))
-    if open_runs := sum(bool(ledger.uncovered(run.charged)) for run in balance.runs):
+    if open_runs := sum(bool(ledger.why_uncovered(run.charged)) for run in balance.runs):
         words.append(_("Runs without a guarantee leave the whole without one: {count}.").format(count=open_runs))
     if balance.exceeded:
         words.append(_("New runs are refused: raise the budget, or train on other data."))

@@ -160,7 +160,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
     engine = engines.create(run.engine, plan, dataset, computes, streams)
-    replays = key is not None and engines.replays(run.engine)
+    replays = key is not None and engines.replays_exactly(run.engine)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
     kept = _checkpoint(store, run, path, owner, replays)
@@ -196,7 +196,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     if row is None:  # given up before there was anything
         return "stopped", ""
-    files.write(store.folder(run_id) / "weights.npz", checkpoints.npz(engine.model_weights(state)))
+    files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))

@@ -288,6 +288,6 @@ def _replays(row: sqlite3.Row, folder: Path) -> bool:
 
     try:
         seeded = read_plan(row["plan"]).training.seed is not None
-        return engines.replays(row["engine"]) and (seeded or (folder / folders.KEY).exists())
+        return engines.replays_exactly(row["engine"]) and (seeded or (folder / folders.KEY).exists())
     except InvalidValueError:
         return False

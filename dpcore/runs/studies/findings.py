@@ -7,7 +7,7 @@ from dpcore import rounding
 from dpcore.language import N_, _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import assumptions, assumptions_of_each, rehearsal
+from dpcore.privacy.statement import assumptions, assumptions_of_each, seed_warning
 from dpcore.runs.studies import mechanisms
 from dpcore.runs.studies.outcome import Setting, differ, final_answer, settings
 from dpcore.runs.studies.progress import Progress
@@ -234,7 +234,7 @@ def caveats(now: Progress) -> list[str]:
     if len(now.final) > 1:
         several = _("The epsilon is that of one of {count} final runs, with a seed each: release one.")
         words.append(several.format(count=len(now.final)))
-    words += [*result.charged.warnings, rehearsal(result.plan.training.seed)]
+    words += [*result.charged.warnings, seed_warning(result.plan.training.seed)]
     return [one for one in words if one]
 
 

@@ -122,7 +122,7 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
     for _ in range(_CORRECTIONS):  # between two points of a curve its line may lie below it
         over = np.flatnonzero(np.isfinite(noise))
         reached = curves.epsilons(
-            **curves.arguments(plan, clients_per_round=clients[over], noise_multiplier=noise[over])
+            **curves.plan_arguments(plan, clients_per_round=clients[over], noise_multiplier=noise[over])
         )
         over, reached = over[reached > epsilon], reached[reached > epsilon]
         if not len(over):
@@ -147,7 +147,7 @@ def _crossing(
 ) -> NDArray[np.float64]:
     """Returns where each row of noise, [clients, points] ascending, reaches an epsilon; NaN where it does not."""
     repeated = np.repeat(clients, noise.shape[1])
-    given = curves.arguments(plan, clients_per_round=repeated, noise_multiplier=noise.ravel())
+    given = curves.plan_arguments(plan, clients_per_round=repeated, noise_multiplier=noise.ravel())
     epsilons = curve(**given).reshape(noise.shape)
     found = np.full(len(clients), np.nan)
     for index, row in enumerate(epsilons):

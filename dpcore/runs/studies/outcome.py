@@ -119,7 +119,7 @@ def final_answer(study: Study, tolerable: Setting, accountant: str) -> tuple[Pla
     """
     assert study.target_epsilon is not None  # without one there is nothing to calibrate to
     small = tolerable.plan.privacy
-    solved, short = calibration.answer(
+    solved, short = calibration.solution(
         replace(small, **calibration.PLACEHOLDERS["clients"]),
         "clients",
         target_epsilon=study.target_epsilon,

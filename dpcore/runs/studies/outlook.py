@@ -54,7 +54,7 @@ def losing_guarantee(store: StoreAccess, plans: Iterable[Plan]) -> list[str]:
 
     Not those with a budget: it refuses such a plan.
     """
-    without = sorted({plan.training.dataset for plan in plans if ledger.uncovered(plan.privacy)})
+    without = sorted({plan.training.dataset for plan in plans if ledger.why_uncovered(plan.privacy)})
     policies = [store.policy(name) for name in without]
     open_ended = [one.name for one in policies if not one.public and one.budget_epsilon is None]
     return [name for name in open_ended if not is_lost(store, name)]
@@ -63,7 +63,7 @@ def losing_guarantee(store: StoreAccess, plans: Iterable[Plan]) -> list[str]:
 def is_lost(store: StoreAccess, dataset: str) -> bool:
     """Whether the runs on a data set have no guarantee together, whatever comes."""
     unreadable = any(where in (dataset, None) for _run, where in store.unreadable())
-    return unreadable or any(ledger.uncovered(run.charged) for run in budget.charged_runs(store, dataset))
+    return unreadable or any(ledger.why_uncovered(run.charged) for run in budget.charged_runs(store, dataset))
 
 
 def study_outlooks(store: StoreAccess, study: Study, precision: Precision = Precision.PREVIEW) -> list[Outlook]:
@@ -134,7 +134,7 @@ def nothing_left(dataset: str) -> str:
 def warning(store: StoreAccess, dataset: str, plans: Iterable[Plan]) -> str:
     """Returns what plans take from a data set that they leave without a guarantee."""
     why = next(
-        filter(None, (ledger.uncovered(plan.privacy) for plan in plans if plan.training.dataset == dataset)), ""
+        filter(None, (ledger.why_uncovered(plan.privacy) for plan in plans if plan.training.dataset == dataset)), ""
     )
     now = budget.balance(store, dataset, precision=Precision.PREVIEW).account.headline.value
     return _(

@@ -66,7 +66,7 @@ def after(store: StoreAccess, plan: Plan, precision: Precision) -> bool:
             _(
                 "No room in the budget: with this run, all runs on {data} would spend epsilon {total} of {budget} at "
                 "delta {delta}. {why}"
-            ).format(**told, why=ledger.uncovered(plan.privacy)),
+            ).format(**told, why=ledger.why_uncovered(plan.privacy)),
             icon=":material/block:",
         )
         states.link("ledger", dataset=policy.name)
@@ -156,7 +156,7 @@ def runs(store: StoreAccess, balance: Balance) -> None:
             {
                 "run": run.run_id,
                 "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, Precision.PREVIEW).value),
-                "no guarantee because": ledger.uncovered(run.charged),
+                "no guarantee because": ledger.why_uncovered(run.charged),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,
                 "noise": run.plan.privacy.noise_multiplier,

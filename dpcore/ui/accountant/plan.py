@@ -53,7 +53,7 @@ class Question:
     Attributes:
         given: The plan, with a placeholder for the unknown.
         unknown: One of `calibration.UNKNOWNS`, or `EPSILON`.
-        target: What to reach, as keywords of `calibration.answer`; empty where epsilon is the unknown.
+        target: What to reach, as keywords of `calibration.solution`; empty where epsilon is the unknown.
         slots: Where the answer's numbers go.
     """
 
@@ -63,7 +63,7 @@ class Question:
     slots: dict
 
     def answer(self, precision: Precision) -> tuple[PrivacyPlan, Shortfall | None]:
-        """The plan that reaches the target, and why it stays well below it; raises as `calibration.answer` does."""
+        """The plan that reaches the target, and why it stays well below it; raises as `calibration.solution` does."""
         if self.unknown == EPSILON:
             return self.given, None
         return _answer(self.given, self.unknown, precision=precision, **self.target)
@@ -75,8 +75,8 @@ class Question:
                 controls.solved(setting, getattr(plan, setting.name))
 
 
-_answer = st.cache_data(max_entries=1000, show_spinner=False)(calibration.answer)
-_floor = st.cache_data(max_entries=1000, show_spinner=False)(calibration.floor)
+_answer = st.cache_data(max_entries=1000, show_spinner=False)(calibration.solution)
+_floor = st.cache_data(max_entries=1000, show_spinner=False)(calibration.lowest_epsilon)
 
 
 def ask() -> Question:

@@ -14,7 +14,7 @@ from dpcore.privacy.risk import risk
 from dpcore.ui.core import address, chart, controls, tables
 
 _SOLVED, _SOLVED_FOR = "way_back", "way_back_for"  # the first as links call it
-_noise = st.cache_data(max_entries=1000, show_spinner=False)(calibration.answer_for_risk)
+_noise = st.cache_data(max_entries=1000, show_spinner=False)(calibration.solution_for_risk)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def show(plan: PrivacyPlan, attack: Attack) -> None:
         guess=rounding.percent(guess),
         blind=rounding.down_percent(max(attack.prior, 1 - attack.prior)),
     )
-    st.write(f"{statement.attack(plan, best, rate)} {words}")
+    st.write(f"{statement.attack_sentence(plan, best, rate)} {words}")
 
 
 def curve(plan: PrivacyPlan, attack: Attack) -> None:

@@ -22,7 +22,7 @@ _cached = st.cache_data(max_entries=500, show_spinner=False)
 def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
     """Columns `name`, `PLD` and `RDP`: epsilon over one number of a plan, around what it is there."""
     values = _range(plan, name)
-    given = curves.arguments(plan, **{name: values})
+    given = curves.plan_arguments(plan, **{name: values})
     return pd.DataFrame({name: values, "PLD": curves.pld_epsilons(**given), "RDP": curves.rdp_epsilons(**given)})
 
 
@@ -55,7 +55,9 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     lowest = min(0.3, plan.noise_multiplier)
     noise = np.unique([lowest, *rounding.short(np.geomspace(lowest, highest, _MAP_POINTS))[1:]])
     all_clients, all_noise = (part.ravel() for part in np.meshgrid(clients, noise))
-    epsilons = curves.epsilons(**curves.arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients))
+    epsilons = curves.epsilons(
+        **curves.plan_arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients)
+    )
     possible = all_noise < np.array([_most_noise(plan, count) for count in all_clients])
     return pd.DataFrame(
         {

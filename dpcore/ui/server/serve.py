@@ -63,7 +63,7 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     gc.disable()  # importing makes no garbage, and looking for some takes a fifth of a second
     os.environ["EPSILON_LAB_HOME"] = str(home)
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
-    beside = opening.begin(home)
+    beside = opening.start_computing(home)
     from streamlit.web.server.starlette import App
 
     from dpcore.runs.store import Store
@@ -93,7 +93,7 @@ def _look_now_and_then(store) -> None:
 
 def _prepare(store, beside: subprocess.Popen | None) -> None:
     """Goes on with what was interrupted, and imports what pages import, should nobody have come first."""
-    opening.take_over(store.home, beside)
+    opening.load_answers(store.home, beside)
     used, until = -_QUIET_SECONDS, time.monotonic() + _LONGEST_SECONDS
     # A browser that was waiting comes first; but a class that never rests does not keep its runs from going on.
     while time.process_time() - used > _QUIET_LOAD * _QUIET_SECONDS and time.monotonic() < until:

@@ -76,7 +76,7 @@ def _facts(run: Run) -> dict[str, str]:
         "status": states.name(run.status),
         "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.2%}",
         "epsilon": rounding.epsilon(accounting.epsilon(run.charged).value),
-        "no guarantee because": ledger.uncovered(run.charged),
+        "no guarantee because": ledger.why_uncovered(run.charged),
         "delta": rounding.given(privacy.delta),
         "noise_multiplier": rounding.noise(privacy.noise_multiplier),
         "clients_per_round": f"{privacy.clients_per_round:,}",

@@ -70,6 +70,7 @@ def show(store: StoreAccess, run_id: str) -> None:
 
 
 def _take_along(store: StoreAccess, run: Run) -> None:
+    refusal = report.script_refusal(run.plan)
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
         st.download_button(
@@ -88,7 +89,9 @@ def _take_along(store: StoreAccess, run: Run) -> None:
             _("A script that uses TFF only"),
             lambda: report.script_for(store, run.plan),
             "run_on_tff.py",
-            help=_("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
+            disabled=bool(refusal),
+            help=refusal
+            or _("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
         )
         st.caption(
             _("The model itself, with all of these: `{command}`").format(
@@ -121,7 +124,9 @@ def _look(store: StoreAccess, run_id: str) -> str:
         model=run.plan.training.model,
         data=" ".join(filter(None, [run.plan.training.dataset, run.dataset_fingerprint])),
     )
-    st.caption(f"{told} {statement.sentence(run.charged, planned)} {statement.rehearsal(run.plan.training.seed)}")
+    st.caption(
+        f"{told} {statement.sentence(run.charged, planned)} {statement.seed_warning(run.plan.training.seed)}"
+    )
     return run.status
 
 
@@ -245,7 +250,7 @@ def _figures(run: Run, rows: list[Round], planned: float) -> None:
         ),
     }
     left, right = st.columns([4, 3])
-    outputs = _UNCOVERED if ledger.uncovered(run.charged) else _PRIVATE
+    outputs = _UNCOVERED if ledger.why_uncovered(run.charged) else _PRIVATE
     for column, heading, group in ((left, outputs, private), (right, _DIAGNOSTIC, diagnostics)):
         with column, st.container(border=True):
             st.caption(_(heading))

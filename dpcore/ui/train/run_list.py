@@ -111,7 +111,7 @@ def _row(run: Run, curve: list[float]) -> dict:
         "clients": privacy.clients_per_round,
         "round": f"{run.last_round or 0} / {privacy.rounds}",
         "epsilon": rounding.epsilon(epsilon),
-        "no guarantee because": ledger.uncovered(run.charged),
+        "no guarantee because": ledger.why_uncovered(run.charged),
         "accuracy": None if run.accuracy is None else 100 * run.accuracy,
         "by round": curve or None,
         "minutes": run.seconds / 60,

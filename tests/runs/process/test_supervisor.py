@@ -7,7 +7,9 @@ import pytest
 
 from dpcore.errors import InvalidValueError
 from dpcore.locks import lock
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.mechanisms.noise import SquareRoot
+from dpcore.mechanisms.participation import Schedule
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
 from dpcore.runs import reporting
 from dpcore.runs.access import budget
@@ -56,6 +58,33 @@ def test_a_claimed_run_forgets_who_had_it_so_that_nobody_else_is_killed_for_it(s
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_a_lost_round_that_cannot_be_drawn_again_ends_a_run_for_good(store, no_processes):
+    """On TFF, of a schedule: users would take part more often than they are accounted for."""
+    scheduled = Plan(privacy=PrivacyPlan(participation=Schedule()))
+    usual = Plan()
+    for plan, goes_on in ((usual, True), (scheduled, False)):
+        run_id = store.create(plan, engine="tff", eval_every=5)
+        store.begin(run_id)
+        row = Round(round=0, accuracy=0.1, loss=1.0, clip_norm=0.1, cohort_size=None, epsilon=0.0, seconds=0.1)
+        store.append(run_id, row)
+        store.draw(run_id, 1)
+        if goes_on:
+            supervisor.resume(store, run_id)
+            assert store.run(run_id).redrawn == 1
+        else:
+            with pytest.raises(InvalidValueError, match="one was lost: drawn again, it would cost more"):
+                supervisor.resume(store, run_id)
+            assert supervisor.resume_interrupted(store) == []
+            assert store.run(run_id).charged == plan.privacy
+
+
+def test_noise_that_an_engine_has_no_room_for_is_refused_before_it_is_queued(store, no_processes):
+    privacy = PrivacyPlan(rounds=200, participation=Schedule(), noise=SquareRoot(), clipping=FixedClipping())
+    with pytest.raises(InvalidValueError, match="at most 128 earlier rounds on the engine tff, found 199"):
+        supervisor.start(store, Plan(privacy=privacy), engine="tff", eval_every=5)
+    assert store.runs() == []
 
 
 def test_a_model_for_images_is_refused_where_there_are_none_before_a_worker_starts(store, float_table):

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from dpcore import hosting, isolated, learning
-from dpcore.errors import StoreError
+from dpcore.errors import DamagedCheckpointError, StoreError
 from dpcore.learning import engines
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.mechanisms.participation import Schedule
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.process import processes, worker
-from dpcore.runs.store import Store
+from dpcore.runs.store import Store, folders
 
 
 def train(store, run, stop_requested, held):
@@ -57,6 +58,30 @@ def test_what_has_had_its_minutes_goes_on_once_the_machines_person_resumes_it(st
         store.end(run_id, status, message)
         assert status == outcome
         store.requeue(store.run(run_id), redrawn=0)
+
+
+def test_without_its_key_a_run_that_must_not_be_drawn_anew_does_not_go_on(store):
+    """The key is there before anything is drawn, stays the same, and is never made a second time."""
+    scheduled = Plan(privacy=PrivacyPlan(participation=Schedule()), training=TrainingPlan(seed=None))
+    for plan, goes_on in ((scheduled, False), (Plan(training=TrainingPlan(seed=None)), True)):
+        run_id = store.create(plan, engine="vectorized", eval_every=5)
+        store.begin(run_id)
+        key = worker._key(store, store.run(run_id))
+        assert key == worker._key(store, store.run(run_id))
+        assert key.bit_length() > 64
+        store.append(
+            run_id,
+            Round(round=0, accuracy=0.1, loss=1.0, clip_norm=0.1, cohort_size=None, epsilon=0.0, seconds=0.1),
+        )
+        (store.folder(run_id) / folders.KEY).write_text("")  # as a lost disk leaves it
+        if goes_on:
+            assert worker._key(store, store.run(run_id)) is None
+        else:
+            with pytest.raises(DamagedCheckpointError, match="found no key there"):
+                worker._key(store, store.run(run_id))
+    seeded = store.create(Plan(), engine="vectorized", eval_every=5)
+    assert worker._key(store, store.run(seeded)) == 0
+    assert not (store.folder(seeded) / folders.KEY).exists()
 
 
 def test_who_ends_a_run_that_is_ending_does_not_kill_the_one_that_follows(store, monkeypatch):
