@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import progress
@@ -20,7 +20,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import ADD_OR_REMOVE, MODELS
+from dpcore.plan import MODELS, Plan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -113,38 +113,14 @@ def run_study(
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
-    if spec is not None and ready is not None:
-        raise InvalidValueError("spec", "Expected spec or ready, found both. Leave one of them out.")
-    if spec is not None:
-        study = Study.from_values(options.read_json(spec))
-        options.check_data(study.plan, store.home)
-        dataset, engine = study.plan.training.dataset, study.engine
-    elif ready is not None:
-        study = ready_made.STUDIES[ready.value]()
-        dataset, engine = study.plan.training.dataset, study.engine
-    else:
-        kinds, multipliers = _noises(noise)
-        numbers = {"max_participations": max_participations, "min_separation": min_separation, "bands": bands}
-        first = functools.partial(
-            make_plan,
-            noise_multiplier=0.0,
-            clients_per_round=clients[0],
-            rounds=rounds[0],
-            adjacency=options.Adjacency(ADD_OR_REMOVE),
-        )
-        plan = datasets.plan_on(dataset, store.home, first, model=model)
-        forming = [one.value for one in participation] or ["poisson"]
-        compared, refused = mechanisms.combined(forming, kinds, plan.privacy.fleet, **numbers)
-        warn(*(f"Left out: {one}" for one in refused))
-        privacy, varied = mechanisms.placed(plan.privacy, compared)
-        study = Study(
-            plan=replace(plan, privacy=privacy),
-            noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
+    if (study := _set_study(store.home, spec, ready)) is None:
+        first = functools.partial(make_plan, noise_multiplier=0.0, clients_per_round=clients[0], rounds=rounds[0])
+        study = _study_of(
+            *(datasets.plan_on(dataset, store.home, first, model=model), noise, participation),
+            {"max_participations": max_participations, "min_separation": min_separation, "bands": bands},
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(privacy.clipping,),
-            mechanisms=varied,
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -154,17 +130,67 @@ def run_study(
             baseline=baseline.value,
         )
     schedule.check_baseline(store, study)
-    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
+    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
     _warn_ahead(store, study)
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
-    if datasets.must_be_fetched(dataset, store.home):
-        fetch(dataset, store.home)
+    if datasets.must_be_fetched(study.plan.training.dataset, store.home):
+        fetch(study.plan.training.dataset, store.home)
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = schedule.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _set_study(home: Path, spec: Path | None, ready: ReadyMadeName | None) -> Study | None:
+    """Returns the study of a file, or the ready-made one; `None` where options say what it asks.
+
+    Raises:
+        InvalidValueError: If both are given, or it cannot be trained on the data that are here.
+    """
+    if spec is not None and ready is not None:
+        raise InvalidValueError("spec", "Expected spec or ready, found both. Leave one of them out.")
+    if ready is not None:
+        return ready_made.STUDIES[ready.value]()
+    if spec is None:
+        return None
+    study = Study.from_values(options.read_json(spec))
+    options.check_data(study.plan, home)
+    return study
+
+
+def _study_of(
+    plan: Plan,
+    noise: list[str],
+    participation: list[str],
+    numbers: dict[str, int | None],
+    *,
+    baseline: str,
+    **asked: Any,
+) -> Study:
+    """Returns the study that options ask for.
+
+    Args:
+        plan: That of its first setting, by Poisson sampling and without noise.
+        noise: As `_noises` reads it.
+        participation: Kinds of it; none for Poisson sampling.
+        numbers: Those that some kinds of participation and of noise have, by their name.
+        baseline: Whose users the noise-free run is trained on.
+        asked: All else that a study has.
+    """
+    kinds, multipliers = _noises(noise)
+    compared, refused = mechanisms.combined(participation or ["poisson"], kinds, plan.privacy.fleet, **numbers)
+    warn(*(f"Left out: {one}" for one in refused))
+    privacy, varied = mechanisms.placed(plan.privacy, compared)
+    return Study(
+        plan=replace(plan, privacy=privacy),
+        noise_multipliers=tuple(one for one in multipliers if one or baseline != NONE),
+        clippings=(privacy.clipping,),
+        mechanisms=varied,
+        baseline=baseline,
+        **asked,
+    )
 
 
 def _noises(given: list[str]) -> tuple[list[str], tuple[float, ...]]:

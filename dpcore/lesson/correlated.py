@@ -37,7 +37,7 @@ def paths(plan: PrivacyPlan, draw: int = 0) -> pd.DataFrame:
 
 def _noise(noise: Noise, rounds: int, draw: int) -> np.ndarray:
     """The noise of each round on one weight, float64 [rounds], as an engine draws it."""
-    of_round = noise.source(lambda number: rng.stream(draw, "lesson/noise_of_rounds", number), rounds, [(1,)])
+    of_round = noise.source(lambda number: rng.stream(draw, "lesson/noise_that_remembers", number), rounds, [(1,)])
     return np.array([float(of_round(number)[0][0]) for number in range(1, rounds + 1)])
 
 

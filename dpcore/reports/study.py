@@ -33,11 +33,13 @@ def rounds_table(store: StoreAccess, runs: list[Run]) -> pd.DataFrame:
 
 def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     """Returns `rounds_table` of runs whose rounds are at hand."""
+    runs = list(runs)
+    named = not all(mechanisms.is_usual(run.plan.privacy) for run, _rounds in runs)
     rows = [
         {
             "run": run.run_id,
             "dataset": run.plan.training.dataset,
-            "setting": setting_label(run.plan),
+            "setting": setting_label(run.plan, mechanism=named),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
             "rounds": run.plan.privacy.rounds,
@@ -76,8 +78,13 @@ def _mechanism(privacy: PrivacyPlan) -> dict[str, Any]:
     }
 
 
-def setting_label(plan: Plan) -> str:
-    """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
+def setting_label(plan: Plan, *, mechanism: bool) -> str:
+    """Returns what all runs of one setting share, in words: all that a study may vary but the seed.
+
+    Args:
+        plan: That of one of them.
+        mechanism: Whether how cohorts are formed, and with what noise, has to be said.
+    """
     privacy = plan.privacy
     words = [
         _("noise {noise}").format(noise=rounding.noise(privacy.noise_multiplier)),
@@ -88,7 +95,7 @@ def setting_label(plan: Plan) -> str:
         words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
     if privacy.clipping != AdaptiveClipping():
         words.append(privacy.clipping.details)
-    if not mechanisms.is_usual(privacy):
+    if mechanism:
         words += mechanisms.parts(privacy)
     return ", ".join(words)
 

@@ -50,7 +50,8 @@ def test_the_ready_made_study_is_shown_and_begun_from_its_link(home):
     assert shown["epsilon"].tolist() == ["2.000"] * 3
     assert any("9 runs" in one.value for one in test.caption)
     assert any(
-        "nobody learns who took part. Each user takes part in at most 4 of the 100" in c.value for c in test.caption
+        "nobody learns who took part. Known schedule: each user takes part in at most 4 of the 100" in c.value
+        for c in test.caption
     )
     test.button(key="run_all").click().run()
     assert not test.exception

@@ -7,6 +7,7 @@ from dpcore.charts.lines import figure, show_legend
 from dpcore.language import _
 
 _FRAMES = 25
+_GREY = "#808080"
 _DASHES = {"independent": "solid", "correlated": "dash"}
 
 
@@ -17,7 +18,7 @@ def paths(table: pd.DataFrame) -> go.Figure:
         table: Columns `round`, and of either kind its sum and its root mean square, in clip norms: `independent`,
             `independent_rms`, `correlated` and `correlated_rms`.
     """
-    drawn = figure(_("Round"), _("Sum of the noise on one weight (clip norms)"))
+    drawn = figure(_("Round"), _("Sum of the noise (clip norms)"))
     names = {"independent": _("independent noise"), "correlated": _("correlated noise")}
     spread = {"independent": _("± its root mean square"), "correlated": _("± that of correlated noise")}
     for name, dash in _DASHES.items():
@@ -36,7 +37,7 @@ def paths(table: pd.DataFrame) -> go.Figure:
             y=[*table[f"{name}_rms"], None, *-table[f"{name}_rms"]],
             mode="lines",
             name=spread[name],
-            line={"width": 1.5, "dash": "dot" if dash == "solid" else "dashdot"},
+            line={"width": 1.5, "color": _GREY, "dash": "dot" if dash == "solid" else "dashdot"},
             hovertemplate="%{y:.2f}",
         )
     rounds, columns = len(table), table.drop(columns="round")

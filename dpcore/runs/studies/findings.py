@@ -149,8 +149,16 @@ def _comparison(now: Progress, base: Setting) -> list[str]:
         if lost < 0:
             sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} above {base}{chance}.")
         beside = mechanisms.label(base.plan.privacy)
-        words.append(sentence.format(**shown, lost=abs(lost), base=beside, chance=_chance(one, base)))
+        words.append(sentence.format(**shown, lost=abs(lost), base=beside, chance=_apart(one, base)))
     return words
+
+
+def _apart(one: Setting, other: Setting) -> str:
+    """What the seeds say of a difference, a remark at the end of a sentence."""
+    low, high = max(min(one.accuracies), min(other.accuracies)), min(max(one.accuracies), max(other.accuracies))
+    if min(len(one.accuracies), len(other.accuracies)) > 1 and low > high:
+        return _(" (their ranges over the seeds do not overlap)")
+    return _chance(one, other)
 
 
 def _setting(one: Setting) -> dict[str, Any]:

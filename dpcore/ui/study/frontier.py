@@ -127,7 +127,7 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
                 "ratio": forecast.ratio(privacy),
                 # Without a seed, each run draws what no other does.
                 "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
-                "epsilon": _epsilon(run, delta),
+                "epsilon": _as_read(_epsilon(run, delta)),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
             }
@@ -188,7 +188,8 @@ def ask(store: StoreAccess, dataset: str, runs: list[Run]) -> None:
                 to=("study", "train"),
             )
             return
-        clients = _answer(dataset, table, known[known["mechanism"] == _name(wanted)])
+        own = known[known["mechanism"] == _name(wanted)]
+        clients = _answer(dataset, table, own, population=wanted.population)
     _try_it(store, like, wanted, epsilon, clients, known)
 
 
@@ -242,7 +243,7 @@ def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.D
     )
 
 
-def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
+def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame, *, population: int) -> int:
     """Shows what a prediction comes to; returns from how many clients on more of them hardly help."""
     epsilon, rounds = float(table["epsilon"].iloc[0]), int(table["rounds"].iloc[0])
     near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
@@ -263,6 +264,8 @@ def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
     )
     more = _("More clients may raise it further: no run has had so small an effective noise.")
     no_more = _("More clients raise it by at most one percentage point.")
+    if table["clients"].max() < population:  # of all users, no cohort can be formed so
+        no_more = ""
     st.markdown(f"**{words}** {more if len(beyond) else no_more}")
     chart.show(charts.forecast(table, near), key=f"predicted_{dataset}", label=words, table=table)
     return int(top["clients"])
@@ -273,6 +276,11 @@ def _epsilon(run: Run, delta: float) -> float:
     if delta == run.plan.privacy.delta and run.complete:
         return run.epsilon
     return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
+
+
+def _as_read(epsilon: float) -> float:
+    """An epsilon as it is written: what no reader can tell apart costs the same."""
+    return float(rounding.epsilon(epsilon).replace(",", "").replace("∞", "inf"))
 
 
 def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:

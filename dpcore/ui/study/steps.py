@@ -169,6 +169,8 @@ def _table(now: Progress) -> pd.DataFrame:
     table = pd.DataFrame(findings.table(now))
     if not len(table):
         return table
+    if now.study.varies_mechanism_alone:  # the same in all rows, where what differs takes more room
+        table = table.drop(columns=["learning rate", "clipping", "delta"])
     return table.assign(
         part=[_(_PARTS[part]) for part in table["part"]],
         epsilon=[rounding.epsilon(value) for value in table["epsilon"]],

@@ -163,9 +163,9 @@ def test_what_a_comparison_found_names_each_mechanism_its_accuracy_and_its_epsil
     assert words == [
         "Poisson sampling, independent, noise 1.1085: accuracy 0.785 (0.783 to 0.787 over 3 seeds), at epsilon 2.000.",
         "Known schedule (28 apart), independent, noise 3.9877: accuracy 0.547 (0.545 to 0.549 over 3 seeds), at epsilon "
-        "2.000; 0.238 below Poisson sampling, independent (too few seeds to tell it from random variation).",
+        "2.000; 0.238 below Poisson sampling, independent (their ranges over the seeds do not overlap).",
         "Known schedule (28 apart), 28 bands, noise 3.9877: accuracy 0.755 (0.753 to 0.757 over 3 seeds), at epsilon "
-        "2.000; 0.030 below Poisson sampling, independent (too few seeds to tell it from random variation).",
+        "2.000; 0.030 below Poisson sampling, independent (their ranges over the seeds do not overlap).",
     ]
     rows = findings.table(now)
     assert [row["mechanism"] for row in rows][1:] == [
