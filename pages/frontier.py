@@ -17,10 +17,12 @@ with controls.explain():
             icon=":material/query_stats:",
             to=("train", "study"),
         )
+        frontier.ready_made_link()
         st.stop()
     for dataset, runs in found.items():
         st.header(_("On {data}").format(data=dataset))
         frontier.show(dataset, runs)
+    frontier.ready_made_link()
     st.header(_("Prediction for a new plan"))
     asked = choices.linked(
         st.selectbox,

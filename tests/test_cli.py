@@ -24,6 +24,7 @@ from dpcore.locks import lock
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.runs.store import Store
 from dpcore.runs.store.decisions import Policy
+from dpcore.runs.studies import ready_made
 from dpcore.runs.studies.study import Study
 from tests.runs.tutorial import GRID, TUTORIAL
 
@@ -367,6 +368,49 @@ def test_a_study_says_what_it_will_leave_in_the_ledger(tmp_path, capsys):
     assert "epsilon of all runs on them, now 0.000" in said(baseline="writers")  # of the Writers'
 
 
+def test_a_study_compares_each_participation_with_each_noise_that_goes_with_it(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(study, "_ask", lambda _store, one, **how: asked.append(one) or sys.exit(3))
+    ways = [
+        "--participation",
+        "poisson",
+        "--participation",
+        "schedule",
+        "--noise",
+        "independent",
+        "--noise",
+        "banded",
+    ]
+    given = [
+        *ways,
+        "--noise",
+        "0.5",
+        "--bands",
+        "20",
+        "--clipping",
+        "fixed",
+        "--grid-only",
+        "--home",
+        str(tmp_path),
+    ]
+    done = CliRunner().invoke(app, ["study", "run", *given])
+    assert done.exit_code == 3
+    assert "Left out: Expected independent noise with Poisson sampling, found banded" in " ".join(
+        done.output.split()
+    )
+    assert [(one.participation.kind, one.noise.kind) for one in asked[0].mechanisms] == [
+        ("poisson", "independent"),
+        ("schedule", "independent"),
+        ("schedule", "banded"),
+    ]
+    assert asked[0].mechanisms[-1].noise.bands == 20
+    CliRunner().invoke(app, ["study", "run", "--participation", "schedule", "--home", str(tmp_path)])
+    assert asked[1].mechanisms == ()  # a single one is its plan's
+    assert {plan.privacy.participation.kind for plan in asked[1].grid()} == {"schedule"}
+    CliRunner().invoke(app, ["study", "run", "--ready", "secrecy", "--home", str(tmp_path)])
+    assert asked[2] == ready_made.secrecy()
+
+
 def test_a_study_without_room_in_the_budget_is_refused_before_any_of_it_is_run(tmp_path):
     command("ledger", "--budget-epsilon", "8.2", home=tmp_path)
     for grid in (("--noise", "0"), ("--noise", "0.5", "--noise", "0.52")):  # each of the latter has room by itself
@@ -563,6 +607,11 @@ def test_users_who_only_test_are_named_beside_the_population(tmp_path):
         ("train", "--rounds", "0"),
         ("study", "run", "--baseline", "writers"),
         ("study", "run", "--baseline", "none", "--noise", "0.5"),
+        ("study", "run", "--noise", "1", "--noise", "loud"),
+        ("study", "run", "--ready", "secrecy", "--spec", "study.json"),
+        ("study", "run", "--participation", "poisson", "--noise", "banded", "--clipping", "fixed"),
+        ("study", "run", "--participation", "poisson", "--participation", "schedule"),
+        ("study", "run", "--participation", "poisson", "--participation", "fixed", "--bands", "4", "--grid-only"),
         ("runs", "show", "nope"),
     ],
     ids=" ".join,

@@ -72,8 +72,8 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
     Args:
         table: One row per setting: `run` (its runs' ids, with commas between), `plan` (words), `noise`, `ratio` (noise
             multiplier / clients), `accuracy` (the mean over its seeds), `best` (whether it is on the front), and the
-            column of the axis; where they differ, also `family`, `rounds` and `engine`, of which only settings that
-            share all are joined, and `seeds`, `low` and `high`.
+            column of the axis; where they differ, also `mechanism` (words), each with a name of its own, `family`,
+            `rounds` and `engine`, of which only settings that share all are joined, and `seeds`, `low` and `high`.
         axis: A key of `AXES`.
         runs: The same of single runs, to be drawn lightly behind.
     """
@@ -90,14 +90,16 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         name=_("Pareto front"),
         hoverinfo="skip",  # its corners are runs, which say more
     )
-    for number, (noise, rows) in enumerate(known.groupby("noise")):
+    told = ["noise", *(["mechanism"] if "mechanism" in known and known["mechanism"].nunique() > 1 else [])]
+    lights = dict(list(single.groupby(told)))
+    for number, (what, rows) in enumerate(known.groupby(told)):
+        mechanism = what[1] if len(what) > 1 else ""
         symbol = SYMBOLS[number % len(SYMBOLS)]
-        light = single[single["noise"] == noise]
-        if len(light):
+        if (light := lights.get(what)) is not None:
             look = {"size": 6, "symbol": symbol, "line": {"width": 0}}
-            _points(drawn, light, axis, look, showlegend=False, opacity=0.5)
+            _points(drawn, light, axis, look, mechanism, showlegend=False, opacity=0.5)
         shapes = [symbol + ("" if best else "-open") for best in rows["best"]]
-        _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}})
+        _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}}, mechanism)
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
     if axis != "noise":
@@ -111,15 +113,16 @@ def drawable(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
 
 
-def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, **how: Any) -> None:
+def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, mechanism: str = "", **how: Any) -> None:
     """Draws settings, or runs, of one noise: a click on one opens it."""
     noise = rows["noise"].iloc[0]
+    name = _("noise {noise}").format(noise=rounding.noise(noise))
     drawn.add_scatter(
         x=rows[axis],
         y=rows["accuracy"],
         mode="markers",
-        name=_("noise {noise}").format(noise=rounding.noise(noise)),
-        legendgroup=f"noise {noise}",  # one press hides means and runs
+        name=f"{name}, {mechanism}" if mechanism else name,
+        legendgroup=f"noise {noise} {mechanism}",  # one press hides means and runs
         marker={**marker, "color": colours.of_noise(noise)},
         marker_line_color=colours.of_noise(noise),
         cliponaxis=False,

@@ -4,11 +4,11 @@ import functools
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import progress
@@ -21,14 +21,15 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import ADD_OR_REMOVE, MODELS, Plan, PrivacyPlan
+from dpcore.plan import MODELS, Plan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
-from dpcore.runs.studies import duration, findings, outlook, schedule
+from dpcore.runs.studies import duration, findings, mechanisms, outlook, ready_made, schedule
 from dpcore.runs.studies.progress import rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
+ReadyMadeName = StrEnum("ReadyMadeName", list(ready_made.STUDIES))  # type: ignore[misc]  # not written out
 Baseline = StrEnum("Baseline", BASELINES)  # type: ignore[misc]  # not written out
 
 app = typer.Typer(
@@ -39,9 +40,24 @@ app = typer.Typer(
 Noises = Annotated[
     list[str],
     typer.Option(
-        help="A noise multiplier of the sweep; may be repeated. Or, once, how noise is added: independent, tree, banded "
-        "or square-root.",
+        help="A noise multiplier of the sweep, or how noise is added: independent, tree, banded or square-root. Either "
+        "may be repeated.",
         show_default="0.0, 0.5, 0.75, 1.0, independent",
+    ),
+]
+Participations = Annotated[
+    list[options.Participation],
+    typer.Option(
+        "--participation",
+        help="How cohorts are formed, as for train; may be repeated. Each is trained with each kind of noise that goes "
+        "with it.",
+        show_default="poisson",
+    ),
+]
+ReadyMade = Annotated[
+    ReadyMadeName | None,
+    typer.Option(
+        help="A study that needs no option. secrecy: what is secrecy worth? Three guarantees of epsilon 2."
     ),
 ]
 _USUAL_MULTIPLIERS = (0.0, 0.5, 0.75, 1.0)
@@ -62,10 +78,17 @@ Specification = Annotated[
 
 
 @app.command("run")
-@takes_plan("population", "noise_multiplier", "clients_per_round", "rounds", "noise", "sampling", "adjacency")
+@takes_plan(
+    *("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency"),
+    *("participation", "max_participations", "min_separation", "noise", "bands"),
+)
 def run_study(
     make_plan,
     noise: Noises = [],  # noqa: B006
+    participation: Participations = [],  # noqa: B006
+    max_participations: Annotated[int | None, options.option(limits.MAX_PARTICIPATIONS)] = None,
+    min_separation: Annotated[int | None, options.option(limits.MIN_SEPARATION)] = None,
+    bands: options.Bands = None,
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
@@ -79,6 +102,7 @@ def run_study(
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
+    ready: ReadyMade = None,
     spec: Specification = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
@@ -90,21 +114,14 @@ def run_study(
 ) -> None:
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
-    if spec is not None:
-        study = Study.from_values(options.read_json(spec))
-        options.check_data(study.plan, store.home)
-        dataset, engine = study.plan.training.dataset, study.engine
-    else:
-        kind, multipliers = _noises(noise)
-        numbers = {"clients_per_round": clients[0], "rounds": rounds[0]}
-        plan = _first_plan(make_plan, store.home, dataset, model, noise=kind, **numbers)
-        study = Study(
-            plan=plan,
-            noise_multipliers=tuple(one for one in multipliers if one or baseline != Baseline(NONE)),
+    if (study := _set_study(store.home, spec, ready)) is None:
+        first = functools.partial(make_plan, noise_multiplier=0.0, clients_per_round=clients[0], rounds=rounds[0])
+        study = _study_of(
+            *(datasets.plan_on(dataset, store.home, first, model=model), noise, participation),
+            {"max_participations": max_participations, "min_separation": min_separation, "bands": bands},
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
-            clippings=(plan.privacy.clipping,),
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -114,11 +131,11 @@ def run_study(
             baseline=baseline.value,
         )
     schedule.check_baseline(store, study)
-    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
+    place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
     _warn_ahead(store, study)
     _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
-    if datasets.must_be_fetched(dataset, store.home):
-        fetch(dataset, store.home)
+    if datasets.must_be_fetched(study.plan.training.dataset, store.home):
+        fetch(study.plan.training.dataset, store.home)
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = schedule.start(store, study)
@@ -127,38 +144,63 @@ def run_study(
     _show(store, study_id, as_json)
 
 
-def _first_plan(
-    make_plan: Callable[..., PrivacyPlan],
-    home: Path,
-    dataset: str,
-    model: str,
+def _set_study(home: Path, spec: Path | None, ready: ReadyMadeName | None) -> Study | None:
+    """Returns the study of a file, or the ready-made one; `None` where options say what it asks.
+
+    Raises:
+        InvalidValueError: If both are given, or it cannot be trained on the data that are here.
+    """
+    if spec is not None and ready is not None:
+        raise InvalidValueError("spec", "Expected spec or ready, found both. Leave one of them out.")
+    if ready is not None:
+        return ready_made.STUDIES[ready.value]()
+    if spec is None:
+        return None
+    study = Study.from_values(options.read_json(spec))
+    options.check_data(study.plan, home)
+    return study
+
+
+def _study_of(
+    plan: Plan,
+    noise: list[str],
+    participation: Sequence[str],
+    numbers: dict[str, int | None],
     *,
-    noise: options.Noise,
-    clients_per_round: int,
-    rounds: int,
-) -> Plan:
-    """Returns the plan that a sweep varies: that of its first setting, without noise."""
-    private = functools.partial(
-        make_plan,
-        noise=noise,
-        noise_multiplier=0.0,
-        clients_per_round=clients_per_round,
-        rounds=rounds,
-        sampling=None,
-        adjacency=options.Adjacency(ADD_OR_REMOVE),
+    baseline: str,
+    **asked: Any,
+) -> Study:
+    """Returns the study that options ask for.
+
+    Args:
+        plan: That of its first setting, by Poisson sampling and without noise.
+        noise: As `_noises` reads it.
+        participation: Kinds of it; none for Poisson sampling.
+        numbers: Those that some kinds of participation and of noise have, by their name.
+        baseline: Whose users the noise-free run is trained on.
+        asked: All else that a study has.
+    """
+    kinds, multipliers = _noises(noise)
+    compared, refused = mechanisms.combined(participation or ["poisson"], kinds, plan.privacy.fleet, **numbers)
+    warn(*(f"Left out: {one}" for one in refused))
+    privacy, varied = mechanisms.placed(plan.privacy, compared)
+    return Study(
+        plan=replace(plan, privacy=privacy),
+        noise_multipliers=tuple(one for one in multipliers if one or baseline != NONE),
+        clippings=(privacy.clipping,),
+        mechanisms=varied,
+        baseline=baseline,
+        **asked,
     )
-    return datasets.plan_on(dataset, home, private, model=model)
 
 
-def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
+def _noises(given: list[str]) -> tuple[list[str], tuple[float, ...]]:
     """Returns how noise is added, and the noise multipliers of a sweep: `--noise` takes both.
 
     Raises:
-        InvalidValueError: If something is neither, or there are two ways to add noise.
+        InvalidValueError: If something is neither.
     """
-    kinds = [one for one in given if one in set(options.Noise)] or [options.Noise("independent").value]
-    if len(kinds) > 1:
-        raise InvalidValueError("noise", f"Expected one way to add noise, found {', '.join(kinds)}. Leave one out.")
+    kinds = [one for one in given if one in set(options.Noise)]
     try:
         numbers = tuple(float(one) for one in given if one not in kinds)
     except ValueError:
@@ -166,7 +208,7 @@ def _noises(given: list[str]) -> tuple[options.Noise, tuple[float, ...]]:
             "noise",
             f"Expected noise to be noise multipliers, or one of {', '.join(options.Noise)}, found {', '.join(given)}.",
         ) from None
-    return options.Noise(kinds[0]), numbers or _USUAL_MULTIPLIERS
+    return kinds or ["independent"], numbers or _USUAL_MULTIPLIERS
 
 
 def _warn_ahead(store: StoreAccess, study: Study) -> None:

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from dp_accounting import GaussianDpEvent, NeighboringRelation, SampledWithoutReplacementDpEvent
-from dp_accounting.rdp import RdpAccountant
 
 from dpcore.mechanisms import zeroing
-from dpcore.plan import PrivacyPlan
+from dpcore.mechanisms.participation import FixedSize, Schedule
+from dpcore.plan import REPLACE, PrivacyPlan
 from dpcore.privacy import accounting, ledger
-from dpcore.privacy.bounds import RDP_ORDERS
 from dpcore.privacy.precision import Precision
 
 # What may be wrong with a claim.
@@ -66,20 +64,23 @@ def headline(plan: PrivacyPlan) -> float:
     return accounting.epsilon(plan, _PRECISION).value
 
 
-def fixed_size_epsilon(plan: PrivacyPlan) -> float:
-    """Returns the epsilon where each round draws exactly `clients_per_round` users, by RDP with the tutorial's orders.
+def fixed_size(plan: PrivacyPlan) -> PrivacyPlan:
+    """Returns a plan where each round draws exactly `clients_per_round` users: who comes takes another's place."""
+    return replace(plan, participation=FixedSize())
 
-    Who comes takes another's place, so neighbours replace a user: the sum moves by two clip norms.
 
-    Source: Wang et al. (2019) <https://arxiv.org/abs/1808.00087>, theorem 27, as `dp-accounting` has it.
+def replaced_epsilon(plan: PrivacyPlan) -> float:
+    """Returns the epsilon of `fixed_size` where a user is replaced by another.
 
-    >>> round(fixed_size_epsilon(PrivacyPlan()), 2)
+    >>> round(replaced_epsilon(PrivacyPlan()), 2)
     14.09
     """
-    accountant = RdpAccountant(RDP_ORDERS, NeighboringRelation.REPLACE_ONE)
-    gaussian = GaussianDpEvent(plan.noise_multiplier / 2)
-    event = SampledWithoutReplacementDpEvent(plan.population, plan.clients_per_round, gaussian)
-    return float(accountant.compose(event, plan.rounds).get_epsilon(plan.delta))
+    return headline(replace(fixed_size(plan), adjacency=REPLACE))
+
+
+def scheduled(plan: PrivacyPlan) -> PrivacyPlan:
+    """Returns a plan whose users take turns on a known schedule."""
+    return replace(plan, participation=Schedule())
 
 
 def sweep(plan: PrivacyPlan) -> list[PrivacyPlan]:
@@ -132,11 +133,16 @@ CLAIMS = (
         reason=SAMPLING,
         also=SENSITIVITY,
         plan=PrivacyPlan(),
-        accountant="rdp",
-        truth=fixed_size_epsilon,
+        truth=lambda plan: headline(fixed_size(plan)),
     ),
     Claim(name="tutorial", reason=HOLDS, plan=PrivacyPlan(), accountant="rdp", truth=headline),
     Claim(name="sweep", reason=TOGETHER, plan=PrivacyPlan(), truth=composed_epsilon),
+    Claim(
+        name="schedule",
+        reason=SAMPLING,
+        plan=PrivacyPlan(),
+        truth=lambda plan: headline(scheduled(plan)),
+    ),
     Claim(
         name="delta",
         reason=DELTA,

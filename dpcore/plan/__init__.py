@@ -162,10 +162,16 @@ class PrivacyPlan:
 
         In the root mean square over the rounds.
         """
-        if not self.noise.is_correlated or not self.rounds:
+        return self.path_noise_after(self.rounds)
+
+    def path_noise_after(self, round_num: int) -> float:
+        """Returns `path_noise` over the first rounds, of a run that is planned to go on."""
+        if not self.noise.is_correlated or not round_num:
             return self.noise_multiplier
-        independent = Independent().prefix_errors(self.rounds).mean()
-        return self.noise_multiplier * math.sqrt(self.noise.prefix_errors(self.rounds).mean() / independent)
+        independent, own = (
+            one.prefix_errors(self.rounds)[:round_num].mean() for one in (Independent(), self.noise)
+        )
+        return self.noise_multiplier * math.sqrt(own / independent)
 
     @property
     def most_noise(self) -> float:

@@ -32,11 +32,16 @@ def parts(privacy: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"clipping": read_clipping(privacy["clipping"])}
     for name in _KINDS:
         if name in privacy:
-            found[name] = _read(name, privacy[name])
+            found[name] = read_part(name, privacy[name])
     return found
 
 
-def _read(name: str, values: Any) -> Participation | Noise:
+def read_part(name: str, values: Any) -> Any:
+    """Returns the "participation" or the "noise" whose JSON this is.
+
+    Raises:
+        InvalidValueError: If it is of no kind that there is, or has other fields than that kind.
+    """
     kinds = _KINDS[name]
     tag = values.get("kind") if isinstance(values, dict) else None
     if not isinstance(tag, str) or tag not in kinds:

@@ -54,6 +54,14 @@ def assumptions(plan: PrivacyPlan) -> str:
     ).format(delta=rounding.given(plan.delta), adjacency=_adjacency(plan), population=plan.population)
 
 
+def assumptions_of_each(plan: PrivacyPlan) -> str:
+    """Returns what `assumptions` does, of plans that also form their cohorts in several ways."""
+    return _(
+        "Each epsilon is that of one run alone, at delta {delta}, against {adjacency}, if all rounds are seen and "
+        "cohorts are formed as its mechanism says."
+    ).format(delta=rounding.given(plan.delta), adjacency=_adjacency(plan))
+
+
 def _adjacency(plan: PrivacyPlan) -> str:
     return _(_ADJACENCY[plan.adjacency == REPLACE])
 

@@ -6,21 +6,22 @@ from typing import Any
 
 import pandas as pd
 
-from dpcore import rounding
+from dpcore import limits, rounding
 from dpcore.charts import lines
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import AdaptiveClipping, Plan, TrainingPlan
+from dpcore.plan import AdaptiveClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, ledger, statement
 from dpcore.reports import page
 from dpcore.rounds import Round
 from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import findings, schedule
+from dpcore.runs.studies import findings, mechanisms, schedule
 
 _COLUMNS = [
-    *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "seed"),
+    *("run", "dataset", "setting", "noise", "clients", "rounds", "population", "adjacency", "participation"),
+    *("max participations", "min separation", "noise kind", "bands", "seed"),
     *("round", "accuracy", "loss", "epsilon", "delta", "no guarantee because"),
 ]
 
@@ -32,16 +33,19 @@ def rounds_table(store: StoreAccess, runs: list[Run]) -> pd.DataFrame:
 
 def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     """Returns `rounds_table` of runs whose rounds are at hand."""
+    runs = list(runs)
+    named = not all(mechanisms.is_usual(run.plan.privacy) for run, _rounds in runs)
     rows = [
         {
             "run": run.run_id,
             "dataset": run.plan.training.dataset,
-            "setting": setting_label(run.plan),
+            "setting": setting_label(run.plan, mechanism=named),
             "noise": run.plan.privacy.noise_multiplier,
             "clients": run.plan.privacy.clients_per_round,
             "rounds": run.plan.privacy.rounds,
             "population": run.plan.privacy.population,
             "adjacency": run.plan.privacy.adjacency,
+            **_mechanism(run.plan.privacy),
             "seed": run.plan.training.seed,
             "round": row.round,
             "accuracy": row.accuracy,
@@ -62,8 +66,25 @@ def table_of_runs(runs: Iterable[tuple[Run, list[Round]]]) -> pd.DataFrame:
     return table
 
 
-def setting_label(plan: Plan) -> str:
-    """Returns what all runs of one setting share, in words: all that a study may vary but the seed."""
+def _mechanism(privacy: PrivacyPlan) -> dict[str, Any]:
+    """Returns how cohorts are formed and what noise is added, a name and the numbers of each."""
+    often, apart = privacy.cohorts.pattern(privacy.fleet)
+    return {
+        "participation": privacy.cohorts.kind,
+        "max participations": often,
+        "min separation": apart,
+        "noise kind": privacy.noise.kind,
+        "bands": getattr(privacy.noise, limits.BANDS.name, None),
+    }
+
+
+def setting_label(plan: Plan, *, mechanism: bool) -> str:
+    """Returns what all runs of one setting share, in words: all that a study may vary but the seed.
+
+    Args:
+        plan: That of one of them.
+        mechanism: Whether how cohorts are formed, and with what noise, has to be said.
+    """
     privacy = plan.privacy
     words = [
         _("noise {noise}").format(noise=rounding.noise(privacy.noise_multiplier)),
@@ -74,6 +95,8 @@ def setting_label(plan: Plan) -> str:
         words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
     if privacy.clipping != AdaptiveClipping():
         words.append(privacy.clipping.details)
+    if mechanism:
+        words += mechanisms.parts(privacy)
     return ", ".join(words)
 
 
@@ -116,7 +139,7 @@ def html(store: StoreAccess, study_id: str) -> str:
         "Band: half the range over the seeds."
     )
     parts = [
-        page.heading(_("How much noise does the model tolerate, and how many clients make it private?"), level=1),
+        page.heading(findings.question(now.study), level=1),
         page.paragraph(about),
         *(page.highlighted(words) for words in sentences[-2:]),
         page.heading(_("Results by setting")),

@@ -132,7 +132,7 @@ def test_for_a_lecture_the_screen_is_alone_and_turned_by_a_presenter(tab, url):
     tab.wait_for_function("low => document.querySelector('.main-svg').clientHeight === low", arg=low)
     expect(tab.get_by_test_id("stSidebar")).to_be_hidden()
     expect(tab.get_by_role("heading", level=1)).to_be_attached()
-    for screen in ("noise", "sampling", "game"):
+    for screen in ("noise", "sampling", "correlated", "game"):
         tab.wait_for_function(
             "() => { const play = document.querySelector('.epsilon-lab-player button');"
             "return play && play.getBoundingClientRect().bottom < innerHeight; }"
@@ -140,7 +140,7 @@ def test_for_a_lecture_the_screen_is_alone_and_turned_by_a_presenter(tab, url):
         tab.keyboard.press("PageDown")
         expect(tab.get_by_role("heading", name=guide.SCREENS[screen].heading)).to_be_visible()
     tab.keyboard.press("PageUp")
-    expect(tab.get_by_role("heading", name=guide.SCREENS["sampling"].heading)).to_be_visible()
+    expect(tab.get_by_role("heading", name=guide.SCREENS["correlated"].heading)).to_be_visible()
     expect(tab).to_have_url(re.compile("lecture=true"))
 
 
@@ -171,7 +171,7 @@ def test_a_link_of_the_lesson_opens_its_plan_and_no_earlier_one(tab, url):
     noise = box(tab, "noise_multiplier")
     expect(noise).to_have_value("30")
     go(tab, "learn")
-    control(tab, "lesson_screen").get_by_role("radio").nth(4).click()
+    control(tab, "lesson_screen").get_by_role("radio").nth(5).click()
     go(tab, "accountant", inside="stMain")
     headline = tab.get_by_test_id("stMetricValue").first
     expect(noise).to_have_value("1.2")

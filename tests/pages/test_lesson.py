@@ -1,4 +1,4 @@
-"""The lesson's first four screens, without a browser."""
+"""The lesson's first five screens, without a browser."""
 
 import re
 import sys
@@ -43,6 +43,7 @@ def words(test):
         ("clipping", "initial_clip_norm", 5.0, r"starts at [\d.]+"),
         ("noise", "noise_multiplier", 0.4, r"average is [\d.]+"),
         ("sampling", "clients_per_round", 400, r"epsilon is \S+"),
+        ("correlated", "bands", 4, r"noise of \d+ bands to \S+"),
     ],
 )
 def test_a_control_changes_what_is_said(screen, key, value, pattern):
@@ -58,7 +59,7 @@ def picture(test):
     return next(iter(figures(test).values()))
 
 
-@pytest.mark.parametrize("screen", ["clipping", "noise", "sampling"])
+@pytest.mark.parametrize("screen", ["clipping", "noise", "sampling", "correlated"])
 def test_chance_is_drawn_again_and_the_draw_is_in_the_link(screen):
     test = page(screen=screen)
     first = picture(test)
@@ -84,13 +85,20 @@ def test_a_refused_number_leaves_the_ways_to_other_screens():
     test = page(screen="sampling", clients_per_round="5000")
     assert "The population has 3,383 users" in test.error[0].value
     test.button(key="lesson_next").click().run()
-    assert test.header[0].value == guide.SCREENS["game"].heading
+    assert test.header[0].value == guide.SCREENS["correlated"].heading
 
 
 def test_the_numbers_are_right():
     sampling, noise = words(page(screen="sampling")), words(page(screen="noise"))
     assert (
         "epsilon is **1.708** at delta 1e-05; without amplification by sampling, it would be **69.5**" in sampling
+    )
+    correlated = words(page(screen="correlated", bands="28"))
+    assert "each in at most 4 of 100 rounds, 28 rounds apart" in correlated
+    assert "at noise multiplier 1.2, and both cost epsilon 8.004 at delta 1e-05" in correlated
+    assert (
+        "adds up to 8.52 clip norms in the root mean square over the rounds, noise of 28 bands to **2.91**"
+        in correlated
     )
     assert "0.12 clip norms with 10 clients, and **0.003 with 400**" in noise
     assert "at noise 1.2, epsilon grows from 0.117 to 6.065" in noise
@@ -107,6 +115,8 @@ def test_the_numbers_are_right():
         ("clipping", "initial_clip_norm", 0.0, "Initial clip norm to be a number in [1e-06"),
         ("noise", "noise_multiplier", -1.0, "Noise multiplier to be a number"),
         ("sampling", "clients_per_round", 4000, "The population has 3,383 users"),
+        ("correlated", "bands", 29, "Bands to be at most the separation, 28 rounds, found 29"),
+        ("correlated", "bands", 0, "Bands to be a whole number in [1, 1000]"),
     ],
 )
 def test_what_cannot_be_is_explained(screen, key, value, said):

@@ -177,13 +177,14 @@ def test_a_claim_is_judged_and_explained_with_the_true_number(claim):
     test.radio(key=f"claim_{claim.name}").set_value(claim.reason).run()
     press(test, "claim_answer")
     assert test.success[0].value == "Right."
-    assert "1 right of 1 answered, 7 in all." in words(test)
+    assert "1 right of 1 answered, 8 in all." in words(test)
     assert len(figures(test)) == before + 1
     assert not test.radio  # the first answer counts
     assert {
-        "fixed_size": "epsilon 14.1, not 1.989",
+        "fixed_size": "epsilon 8.813, not 1.708",
         "tutorial": "PLD proves 1.708",
         "sweep": "composed as if all four had been fixed beforehand, epsilon 8.393",
+        "schedule": "noise 1.2 / √4: epsilon 8.004, not 1.708",
         "delta": "all data of 3 users",
         "everybody": "30 / √100 = 3, whose delta has a closed form, from which epsilon follows: 1.272",
         "came": "That would be epsilon 8.813",

@@ -7,19 +7,28 @@ from dpcore import rounding
 from dpcore.language import N_, _
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
-from dpcore.privacy.statement import assumptions, seed_warning
+from dpcore.privacy.statement import assumptions, assumptions_of_each, seed_warning
+from dpcore.runs.studies import mechanisms
 from dpcore.runs.studies.outcome import Setting, differ, final_answer, settings
 from dpcore.runs.studies.progress import Progress
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 
 
+def question(study: Study) -> str:
+    """Returns what a study asks."""
+    if study.varies_mechanism:
+        return _("What is the way in which cohorts are formed, and the kind of noise, worth?")
+    return _("How much noise does the model tolerate, and how many clients make it private?")
+
+
 def table(now: Progress) -> list[dict[str, Any]]:
     """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and difference to the baseline."""
-    rows = []
+    rows, named = [], not all(mechanisms.is_usual(run.plan.privacy) for run in now.runs)
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
         for one in found:
             privacy = one.plan.privacy
+            formed = {N_("mechanism"): mechanisms.label(privacy)} if named else {}
             data = {N_("data"): one.plan.training.dataset} if now.study.baseline == WRITERS else {}
             base = now.baseline
             if part == SWEEP and now.study.baseline != NONE:  # of several ways to train, each has its own
@@ -29,6 +38,7 @@ def table(now: Progress) -> list[dict[str, Any]]:
                 {
                     N_("part"): part,
                     **data,
+                    **formed,
                     N_("noise"): privacy.noise_multiplier,
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
@@ -52,9 +62,10 @@ def _but_seed(plan: Plan) -> Plan:
 def sentences(now: Progress) -> list[str]:
     """Returns what a study has found, a sentence each; nothing while it cannot be told."""
     study, outcome, base = now.study, now.outcome, now.baseline
-    several = len(study.grid()) != len(study.noise_multipliers) * len(study.seeds)
-    if several or not outcome.complete or base is None:
+    if not outcome.complete or base is None:
         return []
+    if study.varies_more_than_noise:
+        return _comparison(now, base) if study.varies_mechanism_alone else []
     words = [_verdict(study, one, base) for one in outcome.settings if one is not base]
     if study.target_epsilon is None:
         return words
@@ -101,7 +112,7 @@ def conditions(now: Progress) -> list[str]:
     """Returns what the epsilons of `table` hold for, and what they do not cover, a sentence each."""
     study = now.study
     noisy = [run.charged for run in now.runs if run.plan.privacy.noise_multiplier]  # of 0 the table says enough
-    words = [assumptions(study.plan.privacy), *dict.fromkeys(words for plan in noisy for words in plan.warnings)]
+    words = [*_assumed(now), *dict.fromkeys(words for plan in noisy for words in plan.warnings)]
     if any(seed is not None for seed in study.seeds):
         words.append(
             _(
@@ -110,6 +121,59 @@ def conditions(now: Progress) -> list[str]:
             )
         )
     return words
+
+
+def _assumed(now: Progress) -> list[str]:
+    plans = {
+        (run.plan.privacy.clients_per_round, mechanisms.label(run.plan.privacy)): run.plan.privacy
+        for run in now.runs
+    }
+    if all(map(mechanisms.is_usual, plans.values())):
+        return [assumptions(now.study.plan.privacy)]
+    return [
+        assumptions_of_each(now.study.plan.privacy),
+        *dict.fromkeys(plan.cohorts.assumption(plan.fleet) for plan in plans.values()),
+    ]
+
+
+def _comparison(now: Progress, base: Setting) -> list[str]:
+    """Returns what each way to form cohorts, and each kind of noise, comes to beside the one of the least noise."""
+    words = []
+    for one in now.outcome.settings:
+        shown = _setting(one)
+        if one is base:
+            words.append(_("{setting}: accuracy {accuracy}, at epsilon {epsilon}.").format(**shown))
+            continue
+        lost = base.mean - one.mean
+        sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} below {base}{chance}.")
+        if lost < 0:
+            sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} above {base}{chance}.")
+        beside = mechanisms.label(base.plan.privacy)
+        words.append(sentence.format(**shown, lost=abs(lost), base=beside, chance=_apart(one, base)))
+    return words
+
+
+def _apart(one: Setting, other: Setting) -> str:
+    """What the seeds say of a difference, a remark at the end of a sentence."""
+    low, high = max(min(one.accuracies), min(other.accuracies)), min(max(one.accuracies), max(other.accuracies))
+    if min(len(one.accuracies), len(other.accuracies)) > 1 and low > high:
+        return _(" (their ranges over the seeds do not overlap)")
+    return _chance(one, other)
+
+
+def _setting(one: Setting) -> dict[str, Any]:
+    accuracy = _("{mean:.3f} ({low:.3f} to {high:.3f} over {seeds} seeds)")
+    if len(one.accuracies) == 1:
+        accuracy = "{mean:.3f}"
+    return {
+        "setting": _("{mechanism}, noise {noise}").format(
+            mechanism=mechanisms.label(one.plan.privacy), noise=rounding.noise(one.plan.privacy.noise_multiplier)
+        ),
+        "accuracy": accuracy.format(
+            mean=one.mean, low=min(one.accuracies), high=max(one.accuracies), seeds=len(one.accuracies)
+        ),
+        "epsilon": rounding.epsilon(accounting.epsilon(one.charged).value),
+    }
 
 
 def _verdict(study: Study, one: Setting, base: Setting) -> str:

@@ -1,9 +1,11 @@
 """What accuracy a plan would reach that nobody has run, from those that were.
 
 What harms a model is the noise on the average update, z / clients (McMahan et al. 2018,
-<https://arxiv.org/abs/1710.06963>, section 3). So the accuracy after a number of rounds is taken to fall with that
-ratio and to depend on nothing else of the noise: a monotone (isotonic) fit through the runs that got so far. That a
-larger cohort also has less chance in who comes is left out.
+<https://arxiv.org/abs/1710.06963>, section 3). Where the noise of rounds is correlated, it is what that adds up to on the
+model's path: the independent noise with the same root mean square over the sums of the first rounds (Denisov et al. 2022,
+<https://arxiv.org/abs/2202.08312>, section 3) stands for it. So the accuracy after a number of rounds is taken to fall
+with that ratio and to depend on nothing else of the noise: a monotone (isotonic) fit through the runs that got so far.
+That a larger cohort also has less chance in who comes is left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from dpcore.errors import InvalidValueError
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
 from dpcore.rounds import Round
@@ -51,15 +54,19 @@ def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
     return float(np.interp(rounds, numbers, accuracies))
 
 
-def ratio(plan: PrivacyPlan) -> float:
+def ratio(plan: PrivacyPlan, rounds: int | None = None) -> float:
     """Returns the noise-to-clients ratio, to nine digits; where that is held, so is the noise on the average.
 
     Of correlated noise, that of the independent noise which is as large on the path of the model: in the root mean
     square of the noise in the sum of the rounds so far.
 
     Who holds a ratio rounds the noise: all digits would make several ratios of one.
+
+    Args:
+        plan: Of a run.
+        rounds: How many of its rounds are the path; `None` for all.
     """
-    return float(f"{plan.path_noise / plan.clients_per_round:.9g}")
+    return float(f"{plan.path_noise_after(rounds or plan.rounds) / plan.clients_per_round:.9g}")
 
 
 def forecast(
@@ -102,9 +109,12 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
 
     A little more than the least; `dpcore.privacy.calibration` finds that of one plan.
     """
-    by_rdp = _crossing(
-        plan, clients, np.tile(np.geomspace(0.2, 60, 50), (len(clients), 1)), epsilon, curves.rdp_epsilons
-    )
+    # A run that is one Gaussian takes as many times the noise as a user moves it, in clip norms.
+    unit = plan.event_with(clients_per_round=clients, noise_multiplier=np.ones(len(clients))).mechanism
+    moved = 1 / np.where(
+        unit.noise_multiplier > 0, unit.noise_multiplier, 1.0
+    )  # 0 where cohorts cannot be formed so
+    by_rdp = _crossing(plan, clients, np.geomspace(0.2, 60, 50) * moved[:, None], epsilon, curves.rdp_epsilons)
     # PLD needs no more noise than RDP, and seldom less than half: few points of the dearer curve are enough.
     near = np.where(np.isfinite(by_rdp), by_rdp, 1.0)[:, None] * np.geomspace(0.35, 1.05, 9)
     by_pld = _crossing(plan, clients, near, epsilon, curves.pld_epsilons)
@@ -120,8 +130,11 @@ def noise_for(plan: PrivacyPlan, clients: NDArray[np.float64], epsilon: float) -
         noise[over] *= reached / epsilon * (1 + 1e-6)
     else:
         noise[over] = np.nan
-    a_client = replace(plan, clients_per_round=1, noise_multiplier=0.0).most_noise
-    noise[noise >= a_client * clients] = np.nan  # no such plan: its count of clipped updates takes more noise
+    for place in np.flatnonzero(np.isfinite(noise)):
+        try:
+            replace(plan, clients_per_round=int(clients[place]), noise_multiplier=float(noise[place]))
+        except InvalidValueError:  # its count of clipped updates takes more noise, or no cohorts can be formed so
+            noise[place] = np.nan
     return noise
 
 

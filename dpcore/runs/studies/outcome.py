@@ -60,7 +60,10 @@ class SweepOutcome:
 
 
 def settings(runs: Iterable[Run]) -> list[Setting]:
-    """Returns the settings of these runs, each with the runs that differ in their seed alone; by noise, then clients."""
+    """Returns the settings of these runs, each with the runs that differ in their seed alone.
+
+    By noise multiplier, clients, and the noise on the model's path, the most first.
+    """
     groups: dict[Plan, list[Run]] = {}
     for run in runs:
         groups.setdefault(replace(run.plan, training=replace(run.plan.training, seed=0)), []).append(run)
@@ -71,7 +74,12 @@ def settings(runs: Iterable[Run]) -> list[Setting]:
         found.append(
             Setting(plan=members[0].plan, charged=charged, accuracies=tuple(done), missing=len(members) - len(done))
         )
-    return sorted(found, key=lambda one: (one.plan.privacy.noise_multiplier, one.plan.privacy.clients_per_round))
+
+    def order(one: Setting) -> tuple[float, int, float, str]:
+        privacy = one.plan.privacy
+        return privacy.noise_multiplier, privacy.clients_per_round, -privacy.path_noise, privacy.cohorts.kind
+
+    return sorted(found, key=order)
 
 
 def sweep_outcome(study: Study, runs: Sequence[Run]) -> SweepOutcome:

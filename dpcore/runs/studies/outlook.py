@@ -18,7 +18,7 @@ from dpcore.runs.access.budget import Balance
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import schedule
+from dpcore.runs.studies import mechanisms, schedule
 from dpcore.runs.studies.outcome import Setting, sweep_outcome
 from dpcore.runs.studies.study import Study
 
@@ -187,9 +187,11 @@ def _fewer_kinds(plans: list[Plan]) -> list[Plan]:
     """Returns plans of few kinds that together cost no less than these of one data set.
 
     Those of like noise are counted with the least noise and the most clients among them: less noise reveals no less, nor
-    does a larger sample, as a smaller one is a sample of it.
+    does a larger sample, as a smaller one is a sample of it. Where cohorts are no Poisson samples, or noise is
+    correlated, that is not so of every plan, and some of them could not be: these are counted as they are.
     """
-    kinds = sorted({(plan.privacy.noise_multiplier, plan.privacy.clients_per_round) for plan in plans})
+    usual = [plan for plan in plans if mechanisms.is_usual(plan.privacy)]
+    kinds = sorted({(plan.privacy.noise_multiplier, plan.privacy.clients_per_round) for plan in usual})
     worst = {}
     for group in np.array_split(np.arange(len(kinds)), min(_MOST_KINDS, len(kinds)) or 1):
         members = [kinds[index] for index in group]
@@ -199,9 +201,14 @@ def _fewer_kinds(plans: list[Plan]) -> list[Plan]:
                 "clients_per_round": max(count for _z, count in members),
             }
     return [
-        replace(
-            plan,
-            privacy=replace(plan.privacy, **worst[plan.privacy.noise_multiplier, plan.privacy.clients_per_round]),
-        )
-        for plan in plans
+        *(plan for plan in plans if not mechanisms.is_usual(plan.privacy)),
+        *(
+            replace(
+                plan,
+                privacy=replace(
+                    plan.privacy, **worst[plan.privacy.noise_multiplier, plan.privacy.clients_per_round]
+                ),
+            )
+            for plan in usual
+        ),
     ]

@@ -11,13 +11,23 @@ from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import engines
+from dpcore.mechanisms.noise import Independent
 from dpcore.plan import AdaptiveClipping, Clipping, Plan, codec
 from dpcore.privacy import accounting
+from dpcore.runs.studies.mechanisms import Mechanism
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
-_VERSION = 1
-_AXES = ("seeds", "clients_per_round", "rounds", "client_learning_rates", "clippings", "noise_multipliers")
+_VERSION = 2  # 1 had no `mechanisms`: those of its plan
+_AXES = (
+    "seeds",
+    "clients_per_round",
+    "rounds",
+    "client_learning_rates",
+    "clippings",
+    "mechanisms",
+    "noise_multipliers",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,7 @@ class Study:
         rounds: Numbers of rounds.
         client_learning_rates: Steps of a user's own SGD.
         clippings: Ways to clip.
+        mechanisms: Ways to form cohorts, each with a kind of noise; none for those of `plan`.
         seeds: Each setting is trained once with each.
         tolerance: How far below the noise-free accuracy a setting may lie, as a fraction of all test examples.
         target_epsilon: What the final run must keep to; `None` for a grid without one.
@@ -51,6 +62,7 @@ class Study:
     rounds: tuple[int, ...] = (100,)
     client_learning_rates: tuple[float, ...] = (0.01,)
     clippings: tuple[Clipping, ...] = (AdaptiveClipping(),)
+    mechanisms: tuple[Mechanism, ...] = ()
     seeds: tuple[int, ...] = (0,)
     tolerance: float = limits.TOLERANCE.default
     target_epsilon: float | None = limits.TARGET_EPSILON.default
@@ -64,15 +76,18 @@ class Study:
         limits.EVAL_EVERY.check(self.eval_every)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         limits.check_choice("baseline", self.baseline, BASELINES)
-        engines.check(self.engine, self.plan)
-        runs = math.prod(map(len, self._axes))  # before any plan is made
+        engines.check_name(self.engine)
+        runs = math.prod(map(len, self._axes)) * len(self._added)  # before any plan is made
         if runs > limits.MOST_PLANS:
             message = _("Expected a study of at most {most:,} runs, found {runs:,}. Ask for fewer values or seeds.")
             raise InvalidValueError("noise_multipliers", message.format(most=limits.MOST_PLANS, runs=runs))
         plans = self.grid()
         if not plans:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
-        if self.baseline == NONE and 0.0 in self.noise_multipliers:
+        for plan in {plan.privacy: plan for plan in plans}.values():
+            engines.check(self.engine, plan)
+        noises = {noise for _mechanism, noise in self._added}
+        if self.baseline == NONE and 0.0 in noises:
             self._refuse(_("Expected no noise 0 where the non-private baseline is left out, found {found}."))
         if self.baseline == WRITERS and self.plan.training.dataset == "writers":
             message = _(
@@ -82,24 +97,24 @@ class Study:
         if self.target_epsilon is None:
             return
         limits.TARGET_EPSILON.check(self.target_epsilon)
-        if (0.0 in self.noise_multipliers) == (self.baseline == NONE) or len(set(self.noise_multipliers)) < 2:
+        if (0.0 in noises) == (self.baseline == NONE) or len(noises) < 2:
             self._refuse(
                 _("Expected at least two noises to compare with each other, found {found}.")
                 if self.baseline == NONE
                 else _("Expected the noise 0 and at least one more to compare with it, found {found}.")
             )
-        if len(plans) != len(self.noise_multipliers) * len(self.seeds):
+        if self.varies_more_than_noise:
             raise InvalidValueError(
                 "clients_per_round",
                 _(
-                    "Expected one number of clients and of rounds, one learning rate and one way to clip where a "
-                    "final run is wanted, found several: which of them should it take? Leave the target out, or "
-                    "choose one of each."
+                    "Expected one number of clients and of rounds, one learning rate, one way to clip and one to form "
+                    "cohorts where a final run is wanted, found several: which of them should it take? Leave the target "
+                    "out, or choose one of each."
                 ),
             )
 
     def _refuse(self, message: str) -> NoReturn:
-        found = ", ".join(map(rounding.noise, self.noise_multipliers))
+        found = ", ".join(rounding.noise(noise) for _mechanism, noise in self._added)
         raise InvalidValueError("noise_multipliers", message.format(found=found))
 
     def grid(self) -> list[Plan]:
@@ -107,7 +122,7 @@ class Study:
         plans = [
             replace(
                 self.plan,
-                privacy=replace(
+                privacy=mechanism.of(
                     self.plan.privacy,
                     noise_multiplier=noise,
                     clients_per_round=clients,
@@ -116,13 +131,46 @@ class Study:
                 ),
                 training=replace(self.plan.training, client_learning_rate=rate, seed=seed),
             )
-            for seed, clients, rounds, rate, clipping, noise in itertools.product(*self._axes)
+            for seed, clients, rounds, rate, clipping, (mechanism, noise) in itertools.product(
+                *self._axes, self._added
+            )
         ]
         return list(dict.fromkeys(map(self._on_its_users, plans)))
 
+    @property
+    def varies_more_than_noise(self) -> bool:
+        """Whether its settings differ in more than the noise multiplier."""
+        return self.varies_mechanism or self._varies_more
+
+    @property
+    def varies_mechanism(self) -> bool:
+        """Whether it compares ways to form cohorts, or kinds of noise."""
+        return len(set(self.mechanisms)) > 1
+
+    @property
+    def varies_mechanism_alone(self) -> bool:
+        """Whether it compares these, and has one of all else but noise multipliers."""
+        return self.varies_mechanism and not self._varies_more
+
+    @property
+    def _varies_more(self) -> bool:
+        others = (self.clients_per_round, self.rounds, self.client_learning_rates, self.clippings)
+        return any(len(set(values)) > 1 for values in others)
+
+    @property
+    def _added(self) -> list[tuple[Mechanism, float]]:
+        """Each mechanism with each noise multiplier that it is trained with."""
+        held = Mechanism(participation=self.plan.privacy.participation, noise=self.plan.privacy.noise)
+        return [
+            (mechanism, noise)
+            for mechanism in self.mechanisms or (held,)
+            for noise in mechanism.noise_multipliers or self.noise_multipliers
+        ]
+
     def noise_free(self, plan: Plan) -> Plan:
         """Returns the plan that one of the grid is held against, where that is one without noise."""
-        return self._on_its_users(replace(plan, privacy=replace(plan.privacy, noise_multiplier=0.0)))
+        free = replace(plan.privacy, noise_multiplier=0.0, noise=Independent())
+        return self._on_its_users(replace(plan, privacy=free))
 
     def _on_its_users(self, plan: Plan) -> Plan:
         if self.baseline != WRITERS or plan.privacy.noise_multiplier:
@@ -135,12 +183,17 @@ class Study:
 
     @property
     def _axes(self) -> tuple[tuple[Any, ...], ...]:
-        return tuple(getattr(self, name) for name in _AXES)
+        """What the grid varies but for the mechanisms and their noise."""
+        return tuple(getattr(self, name) for name in _AXES[:-2])
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
         values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": _VERSION}
-        if self.baseline == OWN:  # as before there was a choice: the same study stays the same text
+        values["mechanisms"] = [one.to_values() for one in self.mechanisms]
+        if not self.mechanisms:  # as before there was a choice: the same study stays the same text
+            del values["mechanisms"]
+            values["version"] = _VERSION - 1
+        if self.baseline == OWN:
             del values["baseline"]
         return json.dumps(values, sort_keys=True)
 
@@ -162,11 +215,13 @@ class Study:
     def from_values(cls, values: Any) -> "Study":
         """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
         _version, values = strict_json.versioned(values, "study", _VERSION)
-        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline",)))
+        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline", "mechanisms")))
+        values.setdefault("mechanisms", [])
         for name in _AXES:
             if not isinstance(values[name], list):
                 raise limits.refusal(name, _("Expected {name} to be a list, found {value}."), values[name])
             values[name] = tuple(values[name])
         values["plan"] = Plan.from_values(values["plan"])
+        values["mechanisms"] = tuple(map(Mechanism.from_values, values["mechanisms"]))
         values["clippings"] = tuple(map(codec.read_clipping, values["clippings"]))
         return cls(**values)

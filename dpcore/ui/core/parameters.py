@@ -20,6 +20,7 @@ from dpcore.mechanisms import choices, clipping
 from dpcore.plan import ADJACENCIES, MODELS
 from dpcore.privacy import accounting, calibration
 from dpcore.runs.store.run_rows import ACTIVE, ENDED
+from dpcore.runs.studies import ready_made
 from dpcore.runs.studies.study import BASELINES
 from dpcore.ui.core.markdown import plain
 
@@ -319,6 +320,7 @@ for _parameter in (
     replace(_knob(DRAW, "learn"), default=None),  # some screens draw at random
     _knob(limits.WRITER, "learn"),
     _knob(limits.INITIAL_CLIP_NORM, "learn"),
+    _knob(limits.BANDS, "learn"),
     _choice("game_noise", "learn", options=_game_noise, default=1.2),
     _choice("tradeoff_accepted", "learn", options=_accepted, default=2.0),
     _choice("lesson_claim", "learn", options=_claims),
@@ -357,6 +359,10 @@ for _parameter in (
     _switch("stop_when_diverging", "train"),
     _text("run", "train"),
     _text("study", "study"),
+    _choice("ready_made", "study", options=lambda: ready_made.STUDIES),
+    _choice("participations", "study", options=lambda: choices.PARTICIPATION_BY_KIND, several=True),
+    _choice("noise_kinds", "study", options=lambda: choices.NOISE_BY_KIND, several=True),
+    _text("mechanism", "frontier"),
     *(
         _text(name, "study", least=0, most=limits.MOST_GRID_TEXT)
         for name in ("noises", "cohorts", "lengths", "rates")

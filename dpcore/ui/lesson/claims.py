@@ -21,7 +21,7 @@ CLAIMS = {
     "fixed_size": N_(
         "In each of {rounds} rounds we sample exactly {clients:,} of our {population:,} users at random. Their "
         "updates are clipped and summed, with Gaussian noise of {noise} clip norms. By the accountant for Poisson "
-        "sampling, RDP:"
+        "sampling, PLD:"
     ),
     "tutorial": N_(
         "In each of {rounds} rounds, each of our {population:,} users is sampled independently with probability "
@@ -33,6 +33,12 @@ CLAIMS = {
         "We trained with noise 0.5, 0.75 and 1 at 50 clients, compared the accuracies, and trained the final model "
         "with noise {noise} at {clients:,} clients: {rounds} rounds each, on the same {population:,} users, with "
         "Poisson sampling. Only the final model is released. By PLD:"
+    ),
+    "schedule": N_(
+        "Our {population:,} users take turns on a schedule that we have published: groups of about {clients:,}, each of "
+        "them in every {apart}th of {rounds} rounds. Their clipped updates are summed, with Gaussian noise of {noise} "
+        "clip norms. As only {clients:,} of {population:,} take part in a round, by the accountant for Poisson sampling, "
+        "PLD:"
     ),
     "delta": N_(
         "In each of {rounds} rounds, each of our {population:,} users is sampled independently with probability "
@@ -56,10 +62,10 @@ CLAIMS = {
 
 EXPLANATIONS = {
     "fixed_size": N_(
-        "With a fixed cohort size, each participant takes another's place. So neighbouring data sets replace a user, "
-        "and the sensitivity of the sum is two clip norms, not one. What dp-accounting can prove for that is epsilon "
-        "{actual}, not {claimed}. Here, the sampler does what the accountant assumes (Poisson sampling), and a plan "
-        "that combines sampling with replace-one adjacency is refused."
+        "With a fixed cohort size, who is drawn takes another's place: with a user more, the sum loses one update and "
+        "gains one, and so moves by up to two clip norms, not one. That is Poisson sampling at half the noise: "
+        "epsilon {actual}, not {claimed}, and updates that all point one way attain it. Where a user is replaced by "
+        "another, {replaced} can be proven, by RDP. Here, fixed-size cohorts are accounted for as such."
     ),
     "tutorial": N_(
         "It holds. Epsilon is an upper bound, and RDP gives one, if not the smallest: PLD proves {actual} for the "
@@ -69,6 +75,12 @@ EXPLANATIONS = {
         "The choice was made by looking at the accuracies, so all four trainings leak information about these users: "
         "composed as if all four had been fixed beforehand, epsilon {actual}. With a non-private baseline among them "
         "there would be no bound at all. Choose on other data, or compose everything. Here, the Ledger does."
+    ),
+    "schedule": N_(
+        "Sampling amplifies a guarantee only as long as nobody knows who is in the sample. A schedule that is known "
+        "hides nothing: each user takes part in up to {often} rounds, which are seen one by one. Those are one "
+        "Gaussian of noise {noise} / √{often}: epsilon {actual}, not {claimed}. Here, a known schedule is accounted "
+        "for so, and correlated noise makes up for the secret."
     ),
     "delta": N_(
         "Delta is above 1 / {population:,}. Publishing all data of {published} users, drawn at random, satisfies "
@@ -99,6 +111,7 @@ LINKS: dict[str, tuple[str, dict[str, Any], str]] = {
     "fixed_size": ("accountant", {}, N_("Such a plan, with Poisson sampling, in the Accountant")),
     "tutorial": ("accountant", {}, N_("This plan in the Accountant")),
     "sweep": ("ledger", {}, N_("The Ledger: what all runs spend together")),
+    "schedule": ("study", {"ready_made": "secrecy"}, N_("What is secrecy worth? The study")),
     "delta": ("accountant", {"delta": 1e-3}, N_("This plan in the Accountant, with its warning")),
     "everybody": (
         "accountant",

@@ -5,7 +5,7 @@ import streamlit as st
 from dpcore.language import _
 from dpcore.ui import assets
 from dpcore.ui.core import address
-from dpcore.ui.lesson import clipping, game, mistakes, noise, round, sampling, tradeoff, update
+from dpcore.ui.lesson import clipping, correlated, game, mistakes, noise, round, sampling, tradeoff, update
 from dpcore.ui.lesson.screen import DRAW, places
 
 _MODULES = (
@@ -13,6 +13,7 @@ _MODULES = (
     clipping,
     noise,
     sampling,
+    correlated,
     game,
     tradeoff,
     mistakes,

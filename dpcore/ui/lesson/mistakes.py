@@ -32,7 +32,7 @@ def _epsilons(name: str) -> tuple[float, float]:
 def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
     answers = st.session_state.setdefault(_ANSWERS, {})
     with words:
-        st.write(_("Seven teams publish a guarantee. Some hold, most do not. What is wrong with this one?"))
+        st.write(_("Eight teams publish a guarantee. Some hold, most do not. What is wrong with this one?"))
         name = choices.linked(
             st.pills,
             _("Claim"),
@@ -136,7 +136,7 @@ def _numbers(claim: Claim) -> dict[str, float | str]:
     plan = claim.plan
     claimed, actual = _epsilons(claim.name)
     clip_moved, clip_noise = mistakes.clip_norm_sensitivity(plan)
-    return {
+    return _turns(plan) | {
         "claimed": rounding.epsilon(claimed),
         "actual": rounding.epsilon(actual),
         "noise": rounding.noise(plan.noise_multiplier),
@@ -151,6 +151,19 @@ def _numbers(claim: Claim) -> dict[str, float | str]:
         "clip_moved": clip_moved,
         "clip_noise": clip_noise,
     }
+
+
+def _turns(plan: PrivacyPlan) -> dict[str, float | str]:
+    """What the words of a claim may name of cohorts that are formed otherwise than its accountant was told."""
+    if not plan.event.is_sampled:
+        return {}
+    often, apart = mistakes.scheduled(plan).cohorts.pattern(plan.fleet)
+    return {"often": often, "apart": apart, "replaced": _replaced(plan)}
+
+
+@st.cache_data(show_spinner=False)
+def _replaced(plan: PrivacyPlan) -> str:
+    return rounding.epsilon(mistakes.replaced_epsilon(plan))
 
 
 def _publish(claim: Claim) -> None:

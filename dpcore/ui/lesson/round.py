@@ -10,6 +10,7 @@ PARTS = (
     (N_("Devices"), N_("local updates"), "update"),
     (N_("Trusted server"), N_("clipping"), "clipping"),
     (N_("Trusted server"), N_("noisy aggregation"), "noise"),
+    (N_("Trusted server"), N_("noise over rounds"), "correlated"),
     (N_("Released"), N_("model"), "tradeoff"),
     (N_("Released"), N_("leakage"), "game"),
 )

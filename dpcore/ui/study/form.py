@@ -2,25 +2,30 @@
 
 import functools
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from dpcore import datasets, limits
+from dpcore import datasets, limits, rounding
 from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
+from dpcore.mechanisms import choices as choices_of_mechanisms
 from dpcore.mechanisms.clipping import Clipping
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
+from dpcore.privacy.precision import Precision
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
-from dpcore.runs.studies import duration, outlook, schedule
+from dpcore.runs.studies import duration, mechanisms, outlook, ready_made, schedule
+from dpcore.runs.studies.mechanisms import Mechanism
 from dpcore.runs.studies.outlook import Outlook
 from dpcore.runs.studies.study import NONE, OWN, WRITERS, Study
 from dpcore.ui.accountant import ledger
 from dpcore.ui.accountant import plan as plan_controls
-from dpcore.ui.core import address, choices, controls, once_more, states
+from dpcore.ui.core import address, choices, columns, controls, once_more, states
 from dpcore.ui.core.parameters import quoted
 from dpcore.ui.data import look
 from dpcore.ui.server import turns
@@ -30,6 +35,18 @@ _BASELINE = "baseline"
 
 def ask(store: StoreAccess) -> None:
     """Shows what a new study asks, to be changed, and the button that runs all of it."""
+    ready = choices.linked(
+        st.radio,
+        _("Ask"),
+        ["", *ready_made.STUDIES],
+        format_func=lambda name: _(ready_made.TITLES[name]) if name else _("Values of your own"),
+        key="ready_made",
+        horizontal=True,
+        help=_("A study whose values are set, or one that you set yourself."),
+    )
+    if ready:
+        _ask_ready(store, ready)
+        return
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
         with left:
@@ -46,6 +63,32 @@ def ask(store: StoreAccess) -> None:
         _start(store, study)
 
 
+def _ask_ready(store: StoreAccess, name: str) -> None:
+    """Shows what a ready-made study trains, and the button that runs it."""
+    with st.container(border=True), controls.explain():
+        with turns.turn(turns.SOON):
+            study = ready_made.STUDIES[name]()
+        st.write(_(ready_made.ABOUT[name]))
+        plans = [plan.privacy for plan in study.grid() if plan.training.seed == study.seeds[0]]
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    columns.heading("mechanism"): mechanisms.label(plan),
+                    columns.heading("noise"): rounding.noise(plan.noise_multiplier),
+                    columns.heading("epsilon"): rounding.epsilon(accounting.epsilon(plan, Precision.PREVIEW).value),
+                    columns.heading("path_noise"): rounding.down(plan.path_noise),
+                }
+                for plan in plans
+            ),
+            hide_index=True,
+        )
+        st.caption(
+            " ".join(plan.cohorts.assumption(plan.fleet) for plan in {one.cohorts: one for one in plans}.values())
+        )
+        _estimate(store, study)
+        _start(store, study)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Grid:
     """What the sweep varies, as it was typed."""
@@ -56,6 +99,8 @@ class _Grid:
     rates: str
     seeds: int | None
     clipping: Clipping
+    participations: list[str]
+    noise_kinds: list[str]
 
 
 def _grid() -> _Grid:
@@ -79,6 +124,30 @@ def _grid() -> _Grid:
             help=_(limits.SEEDS.help),
         ),
         clipping=plan_controls.clipping_control(),
+        participations=_several(
+            _("How cohorts are formed"),
+            choices_of_mechanisms.PARTICIPATION_BY_KIND,
+            "participations",
+            _("None is Poisson sampling. Several are compared, each with each kind of noise that goes with it."),
+        ),
+        noise_kinds=_several(
+            _("Kinds of noise"),
+            choices_of_mechanisms.NOISE_BY_KIND,
+            "noise_kinds",
+            _("None is independent noise. Correlated noise goes with a known schedule and fixed clipping."),
+        ),
+    )
+
+
+def _several(label: str, kinds: Mapping[str, Any], key: str, tip: str) -> list[str]:
+    return choices.linked(
+        st.pills,
+        label,
+        list(kinds),
+        key=key,
+        selection_mode="multi",
+        format_func=lambda kind: _(kinds[kind].title),
+        help=tip,
     )
 
 
@@ -118,19 +187,39 @@ def _study(store: StoreAccess, grid: _Grid, goal: _Goal, *, dataset: str, model:
     private = functools.partial(
         PrivacyPlan, noise_multiplier=0.0, clients_per_round=1, delta=goal.delta, clipping=grid.clipping
     )
+    plan = datasets.plan_on(dataset, store.home, private, model=model)
+    clients = _numbers(_("Clients per round"), grid.clients, _whole)
+    rounds = _numbers(_("Rounds"), grid.rounds, _whole)
+    privacy, compared = _mechanisms(grid, plan.privacy, clients[0], rounds[0])
     return Study(
-        plan=datasets.plan_on(dataset, store.home, private, model=model),
+        plan=replace(plan, privacy=privacy),
         noise_multipliers=tuple(noise for noise in noises if noise or baseline != NONE),
-        clients_per_round=_numbers(_("Clients per round"), grid.clients, _whole),
-        rounds=_numbers(_("Rounds"), grid.rounds, _whole),
+        clients_per_round=clients,
+        rounds=rounds,
         client_learning_rates=_numbers(_("Client learning rates"), grid.rates, float),
         clippings=(grid.clipping,),
+        mechanisms=compared,
         seeds=tuple(range(grid.seeds or 0)),
         tolerance=goal.tolerance,
         target_epsilon=goal.target_epsilon if goal.final else None,
         accountant=goal.accountant,
         baseline=baseline,
     )
+
+
+def _mechanisms(
+    grid: _Grid, plan: PrivacyPlan, clients: int, rounds: int
+) -> tuple[PrivacyPlan, tuple[Mechanism, ...]]:
+    """Returns the plan and the mechanisms of a study, by what was chosen; the plan as it is where nothing was."""
+    if not grid.participations and not grid.noise_kinds:
+        return plan, ()
+    first = replace(plan, clients_per_round=clients, rounds=rounds)
+    found, refused = mechanisms.combined(
+        grid.participations or ["poisson"], grid.noise_kinds or ["independent"], first.fleet
+    )
+    for one in refused:
+        st.caption(_("Left out: {reason}").format(reason=one))
+    return mechanisms.placed(first, found)
 
 
 def _estimate(store: StoreAccess, study: Study) -> None:

@@ -10,15 +10,15 @@ import streamlit as st
 from dpcore import limits, rounding
 from dpcore.charts import studies as charts
 from dpcore.language import _
-from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan
+from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan, codec
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.runs.studies import forecast
+from dpcore.runs.studies import forecast, mechanisms, ready_made
 from dpcore.ui.accountant import ledger
-from dpcore.ui.core import chart, choices, controls, states
+from dpcore.ui.core import address, chart, choices, controls, states
 from dpcore.ui.server import turns
 from dpcore.ui.train import live, run_list
 
@@ -33,6 +33,18 @@ def finished(store: StoreAccess) -> dict[str, list[Run]]:
         if run.accuracy is not None:
             found.setdefault(run.plan.training.dataset, []).append(run)
     return found
+
+
+def ready_made_link() -> None:
+    """Shows the way to the study that compares ways to form cohorts at one epsilon."""
+    (name,) = ready_made.STUDIES
+    st.page_link(
+        "pages/study.py",
+        label=_(ready_made.TITLES[name]),
+        icon=":material/arrow_forward:",
+        help=_("A ready-made study: one guarantee, given in three ways, as three settings of this chart."),
+        query_params=address.anew(ready_made=name),
+    )
 
 
 def comparable(runs: list[Run]) -> list[Run]:
@@ -108,13 +120,14 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
                 "plan": live.label(run),
                 "family": families.index(forecast.family(run)),
                 "engine": run.engine,
+                "mechanism": mechanisms.label(privacy),
                 "noise": privacy.noise_multiplier,
                 "clients": privacy.clients_per_round,
                 "rounds": privacy.rounds,
                 "ratio": forecast.ratio(privacy),
                 # Without a seed, each run draws what no other does.
                 "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
-                "epsilon": _epsilon(run, delta),
+                "epsilon": _as_read(_epsilon(run, delta)),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
             }
@@ -124,13 +137,15 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
 
 def _settings(table: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns `_table` with the number of each run's setting, and one row per setting."""
-    by = ["family", "noise", "clients", "rounds", "ratio"]
+    by = ["family", "mechanism", "noise", "clients", "rounds", "ratio"]
     if axis == "minutes":  # of which another engine takes more
         by.append("engine")
     table = table.assign(setting=table.groupby(by).ngroup())
     settings = forecast.means_over_seeds(table, ["setting", *by])
     alone = table.drop_duplicates("setting").set_index("setting")["plan"]
     several = _("noise {noise} · {clients} clients · {rounds} rounds")
+    if table["mechanism"].nunique() > 1:
+        several = _("noise {noise} · {clients} clients · {rounds} rounds · {mechanism}")
     settings["plan"] = [
         alone[row["setting"]]
         if row["seeds"] == 1
@@ -148,16 +163,17 @@ def ask(store: StoreAccess, dataset: str, runs: list[Run]) -> None:
     if not families:
         return
     members = max(families.values(), key=len)
-    plan = members[0].plan
+    ways = {_name(run.plan.privacy): run for run in members}
     left, right = st.columns([2, 3], gap="large")
     with left, st.container(border=True):
+        like = ways[_way(ways)]
         epsilon = controls.knob(limits.TARGET_EPSILON, low=0.1, high=20, logarithmic=True)
         delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
         rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
         with controls.explain():
             limits.TARGET_EPSILON.check(epsilon)
             wanted = replace(
-                plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds, adjacency=ADD_OR_REMOVE
+                like.plan.privacy, noise_multiplier=0.0, delta=delta, rounds=rounds, adjacency=ADD_OR_REMOVE
             )
     with right:
         known = _reached(store, members, rounds, delta)
@@ -172,8 +188,33 @@ def ask(store: StoreAccess, dataset: str, runs: list[Run]) -> None:
                 to=("study", "train"),
             )
             return
-        clients = _answer(dataset, table, known)
-    _try_it(store, members[0], wanted, epsilon, clients, known)
+        own = known[known["mechanism"] == _name(wanted)]
+        clients = _answer(dataset, table, own, population=wanted.population)
+    _try_it(store, like, wanted, epsilon, clients, known)
+
+
+def _name(plan: PrivacyPlan) -> str:
+    """What links call a plan's way to form cohorts, with its noise: the same whatever its clients and rounds."""
+    parts = codec.tagged(plan.cohorts), codec.tagged(plan.noise)
+    return "-".join(f"{value}" for part in parts for value in part.values() if value is not None)
+
+
+def _way(ways: dict[str, Run]) -> str:
+    """Asks which way to form cohorts, and which noise, a prediction is for, where runs have several."""
+    if len(ways) == 1:
+        return next(iter(ways))
+    labels = {name: mechanisms.label(run.plan.privacy) for name, run in ways.items()}
+    return choices.linked(
+        st.selectbox,
+        _("Cohorts and noise"),
+        list(ways),
+        format_func=labels.__getitem__,
+        key="mechanism",
+        stays=True,
+        help=_(
+            "How the new plan forms its cohorts, and what noise it adds. All runs are what the prediction is based on."
+        ),
+    )
 
 
 def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.DataFrame | None:
@@ -181,8 +222,9 @@ def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.D
     clients = np.unique(np.geomspace(min(10, wanted.population), wanted.population, 30).round().astype(int))
     noise = _noise_for(wanted, clients, epsilon)
     possible = np.isfinite(noise)
+    factor = replace(wanted, noise_multiplier=1.0).path_noise  # what a multiplier comes to on the model's path
     found = forecast.forecast(
-        known["ratio"].to_numpy(), known["accuracy"].to_numpy(), noise[possible] / clients[possible]
+        known["ratio"].to_numpy(), known["accuracy"].to_numpy(), factor * noise[possible] / clients[possible]
     )
     if found is None or not found.inside.any():
         return None
@@ -201,7 +243,7 @@ def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.D
     )
 
 
-def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
+def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame, *, population: int) -> int:
     """Shows what a prediction comes to; returns from how many clients on more of them hardly help."""
     epsilon, rounds = float(table["epsilon"].iloc[0]), int(table["rounds"].iloc[0])
     near = known[(known["epsilon"].between(0.75 * epsilon, 1.05 * epsilon)) & (known["rounds"] == rounds)]
@@ -222,6 +264,8 @@ def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame) -> int:
     )
     more = _("More clients may raise it further: no run has had so small an effective noise.")
     no_more = _("More clients raise it by at most one percentage point.")
+    if table["clients"].max() < population:  # of all users, no cohort can be formed so
+        no_more = ""
     st.markdown(f"**{words}** {more if len(beyond) else no_more}")
     chart.show(charts.forecast(table, near), key=f"predicted_{dataset}", label=words, table=table)
     return int(top["clients"])
@@ -234,6 +278,11 @@ def _epsilon(run: Run, delta: float) -> float:
     return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
 
 
+def _as_read(epsilon: float) -> float:
+    """An epsilon as it is written: what no reader can tell apart costs the same."""
+    return float(rounding.epsilon(epsilon).replace(",", "").replace("∞", "inf"))
+
+
 def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
     rows = []
     for run in runs:
@@ -242,14 +291,15 @@ def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> 
             privacy = run.plan.privacy
             rows.append(
                 {
-                    "ratio": forecast.ratio(privacy),
+                    "mechanism": _name(privacy),
+                    "ratio": forecast.ratio(privacy, rounds),
                     "clients": privacy.clients_per_round,
                     "rounds": privacy.rounds,
                     "epsilon": _epsilon(run, delta),
                     "accuracy": accuracy,
                 }
             )
-    return pd.DataFrame(rows, columns=["ratio", "clients", "rounds", "epsilon", "accuracy"])
+    return pd.DataFrame(rows, columns=["mechanism", "ratio", "clients", "rounds", "epsilon", "accuracy"])
 
 
 def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int, known: pd.DataFrame) -> None:

@@ -116,14 +116,24 @@ def _buttons(store: StoreAccess, study_id: str, now: Progress) -> None:
 
 
 def _sweep(now: Progress) -> None:
-    st.header(_("1. Sweep the noise multiplier at a small cohort"))
-    st.write(
-        _(
-            "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
-            "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
-            "privacy is considered."
+    if now.study.varies_mechanism:
+        st.header(_("1. Train with each way to form cohorts, and each kind of noise"))
+        st.write(
+            _(
+                "What costs accuracy is the noise that has added up in the model, over the clients. How much of it a "
+                "guarantee takes depends on who may learn who took part, and on whether later rounds take back noise of "
+                "earlier ones."
+            )
         )
-    )
+    else:
+        st.header(_("1. Sweep the noise multiplier at a small cohort"))
+        st.write(
+            _(
+                "Small cohorts are cheap to simulate, and what costs accuracy is the effective noise: the noise "
+                "multiplier over the clients. So the sweep measures how much of it the model tolerates, before "
+                "privacy is considered."
+            )
+        )
     table = _table(now)
     if len(table):
         shown = columns.rounded(table)
@@ -133,12 +143,15 @@ def _sweep(now: Progress) -> None:
 
 def _outcome(store: StoreAccess, now: Progress) -> None:
     st.header(_("2. Result"))
-    st.write(
-        _(
-            "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
-            "non-private baseline. With several seeds, the band is the range over them."
-        ).format(tolerance=rounding.given(now.study.tolerance))
-    )
+    if now.study.varies_mechanism:
+        st.write(_("With several seeds, the band is the range over them."))
+    else:
+        st.write(
+            _(
+                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+                "non-private baseline. With several seeds, the band is the range over them."
+            ).format(tolerance=rounding.given(now.study.tolerance))
+        )
     if now.study.baseline == NONE:
         st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
     rounds = report.rounds_table(store, now.sweep)
@@ -156,6 +169,8 @@ def _table(now: Progress) -> pd.DataFrame:
     table = pd.DataFrame(findings.table(now))
     if not len(table):
         return table
+    if now.study.varies_mechanism_alone:  # the same in all rows, where what differs takes more room
+        table = table.drop(columns=["learning rate", "clipping", "delta"])
     return table.assign(
         part=[_(_PARTS[part]) for part in table["part"]],
         epsilon=[rounding.epsilon(value) for value in table["epsilon"]],

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dpcore.mechanisms.noise import Banded, Independent
+from dpcore.mechanisms.participation import Schedule
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
@@ -103,3 +105,19 @@ def test_a_setting_has_the_mean_over_its_seeds_and_a_seed_that_was_run_twice_cou
     assert (many["run"], many["seeds"]) == ("a,b,c,d,e", 4)
     assert many["accuracy"] == pytest.approx((0.5 + 0.7 + 0.9 + 0.8) / 4)
     assert (many["low"], many["high"], many["epsilon"], many["minutes"]) == (0.5, 0.9, 2.1, 2.0)
+
+
+def test_the_noise_for_an_epsilon_on_a_schedule_keeps_to_it_and_none_is_said_where_cohorts_cannot_be_formed():
+    plan = PrivacyPlan(
+        noise_multiplier=0.0, clipping=FixedClipping(), participation=Schedule(), noise=Banded(bands=28)
+    )
+    few, many, most = forecast.noise_for(plan, np.array([20, 120, 400]), 2.0)
+    assert few < many
+    assert np.isnan(most)  # its groups take turns every 8 rounds: 28 bands would share noise
+    reached = dataclasses.replace(plan, noise_multiplier=float(many))
+    assert 1.94 < accounting.epsilon(reached).value <= 2.0
+    alone = dataclasses.replace(plan, noise=Independent())
+    (small,) = forecast.noise_for(alone, np.array([3383]), 0.3)  # all users in all rounds: ten times as far
+    assert accounting.epsilon(
+        dataclasses.replace(alone, clients_per_round=3383, noise_multiplier=float(small))
+    ).value == pytest.approx(0.3, rel=0.03)
