@@ -36,8 +36,8 @@ with turns.turn(turns.SOON):
         compared = st.container(key="assumptions").empty()
         with compared.container():
             assumptions.table(found, Precision.PREVIEW)
-        assumptions.picture(found, Precision.PREVIEW)
         curves.show(found)
+        assumptions.picture(found, Precision.PREVIEW)
     st.header(_("What does that mean for a user?"))
     left, right = st.columns([2, 3], gap="large")
     with left:
