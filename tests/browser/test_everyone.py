@@ -111,7 +111,7 @@ def test_a_schedule_with_correlated_noise_is_accessible_and_fits(tab, url, fille
     """With the boxes of numbers that follow, and the table of assumptions, which a phone shows whole."""
     tab.goto(f"{url}/{name}?participation=schedule&noise=banded&clipping=fixed&noise_multiplier=3.988")
     settled(tab)
-    expect(box(tab, "min_separation")).to_have_attribute("placeholder", re.compile(r"\d \(automatic\)"))
+    expect(box(tab, "min_separation")).to_have_attribute("placeholder", re.compile(r"\d \(auto\)"))
     assert violations(tab) == []
     fits(tab)
     if name == "accountant":

@@ -63,16 +63,16 @@ def test_without_a_finite_epsilon_nothing_is_compared(query):
 def test_a_schedule_with_bands_is_accounted_and_its_numbers_follow():
     test = pages.page("accountant", **SCHEDULE)
     assert boxes(test) == {
-        "min_separation": (None, "28 (automatic)"),
-        "max_participations": (None, "4 (automatic)"),
-        "bands": (None, "28 (automatic)"),
+        "min_separation": (None, "28 (auto)"),
+        "max_participations": (None, "4 (auto)"),
+        "bands": (None, "28 (auto)"),
     }
     assert pages.epsilons(test)[0] == "2.000"
     assert pages.metric(test, "Effective noise") == "0.01137"
     pages.number(test, "population").set_value(1200).run()
-    assert boxes(test)["min_separation"] == (None, "10 (automatic)")
+    assert boxes(test)["min_separation"] == (None, "10 (auto)")
     pages.number(test, "min_separation").set_value(8).run()
-    assert boxes(test)["bands"] == (None, "8 (automatic)")
+    assert boxes(test)["bands"] == (None, "8 (auto)")
     assert test.query_params == {**SCHEDULE, "population": "1200", "min_separation": "8"}
     pages.number(test, "min_separation").set_value(None).run()
     assert "min_separation" not in test.query_params
@@ -141,7 +141,7 @@ def test_the_most_rounds_a_user_may_take_part_in_is_solved_for():
     assert pages.metric(test, "Maximum participations (solved)") == str(found.participations) == "15"
     assert pages.metric(test, "Minimum separation (solved)") == "7"
     test.selectbox(key="solve").set_value("epsilon").run()
-    assert boxes(test) == {"min_separation": (7, "28 (automatic)"), "max_participations": (15, "15 (automatic)")}
+    assert boxes(test) == {"min_separation": (7, "28 (auto)"), "max_participations": (15, "15 (auto)")}
     assert float(pages.epsilons(test)[0]) < 10
 
 

@@ -77,7 +77,7 @@ def optional(setting: Knob, *, follows: int | None) -> int | float | None:
         step=1.0,
         format=_AS_TYPED,
         key=address.key(setting.name, None),
-        placeholder=_("{number:,} (automatic)").format(number=follows) if follows is not None else _("automatic"),
+        placeholder=_("{number:,} (auto)").format(number=follows) if follows is not None else _("auto"),
         help=setting.described,
     )
     place(setting.name)
