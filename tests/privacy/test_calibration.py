@@ -7,6 +7,7 @@ import pytest
 
 from dpcore.errors import InvalidValueError, UnattainableTargetError
 from dpcore.language import speaking
+from dpcore.mechanisms.participation import Schedule
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
@@ -84,13 +85,20 @@ NEXT = {
     "rounds": lambda p: replace(p, rounds=p.rounds + 1),
     "delta": lambda p: replace(p, delta=p.delta * (1 - 1.1e-4)),
     "population": lambda p: replace(p, population=p.population - 1),
+    "max_participations": lambda p: replace(
+        p, participation=p.participation.at_most(p.participations + 1, p.fleet)
+    ),
 }
+# A plan in which each number can be looked for: only of a schedule is it known how often a user takes part.
+SCHEDULED = {"max_participations": {"participation": Schedule()}}
+ROOMY = {"population": 100_000, "noise_multiplier": 4.0, "clipping": FixedClipping()}
 
 
 @pytest.mark.parametrize("accountant", accounting.ACCOUNTANTS)
 @pytest.mark.parametrize("unknown", calibration.UNKNOWNS)
 def test_the_answer_reaches_the_target_and_the_next_does_not(unknown, accountant):
-    given = PrivacyPlan(rounds=60, **calibration.PLACEHOLDERS.get(unknown, {}))
+    others = ROOMY | SCHEDULED[unknown] if unknown in SCHEDULED else calibration.PLACEHOLDERS.get(unknown, {})
+    given = PrivacyPlan(rounds=60, **others)
     found = calibration.solve(given, unknown, target_epsilon=1.7, accountant=accountant)
     assert epsilon(found, accountant) <= 1.7 < epsilon(NEXT[unknown](found), accountant)
 
@@ -110,7 +118,7 @@ def test_the_answer_reaches_the_target_and_the_next_does_not(unknown, accountant
     ],
 )
 def test_what_is_out_of_reach_is_said_with_the_least(unknown, plan, advice):
-    plan = replace(plan, **calibration.PLACEHOLDERS.get(unknown, {}))
+    plan = replace(plan, **calibration.PLACEHOLDERS.get(unknown, {}), **SCHEDULED.get(unknown, {}))
     with pytest.raises(UnattainableTargetError, match="that is the least") as refusal:
         calibration.solve(plan, unknown, target_epsilon=0.0001)
     assert advice in str(refusal.value)
