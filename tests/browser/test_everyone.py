@@ -14,7 +14,7 @@ from dpcore.rounds import Round
 from dpcore.runs.store import Store
 from dpcore.ui.core.frame import PAGES
 from dpcore.ui.lesson import guide
-from tests.browser.conftest import go, settled, typed
+from tests.browser.conftest import box, go, settled, typed
 
 pytestmark = pytest.mark.slow
 NAMES = [path.removeprefix("pages/").removesuffix(".py") for path in PAGES]
@@ -104,6 +104,22 @@ def test_a_page_is_without_errors_accessible_and_fits(tab, url, filled, name):
         expect(tab.get_by_test_id("stException")).to_have_count(0)
         assert violations(tab) == []
         fits(tab)
+
+
+@pytest.mark.parametrize("name", ["accountant", "train"])
+def test_a_schedule_with_correlated_noise_is_accessible_and_fits(tab, url, filled, name):
+    """With the boxes of numbers that follow, and the table of assumptions, which a phone shows whole."""
+    tab.goto(f"{url}/{name}?participation=schedule&noise=banded&clipping=fixed&noise_multiplier=3.988")
+    settled(tab)
+    expect(box(tab, "min_separation")).to_have_attribute("placeholder", re.compile(r"\d \(automatic\)"))
+    assert violations(tab) == []
+    fits(tab)
+    if name == "accountant":
+        tab.set_viewport_size({"width": 390, "height": 1200})
+        tab.wait_for_function(
+            "() => { const table = document.querySelector('.st-key-assumptions table');"
+            "return innerWidth === 390 && table.getBoundingClientRect().right <= 390; }"
+        )
 
 
 @pytest.mark.parametrize("screen", list(guide.SCREENS))

@@ -283,7 +283,7 @@ def test_a_link_of_the_lesson_forgets_the_plan_of_before():
     followed(test, "accountant", "このプランをアカウンタントで見る")
     now = {name: test.session_state[name] for name in ("noise_multiplier", "clients_per_round", "rounds", "delta")}
     assert now == {"noise_multiplier": 1.2, "clients_per_round": 400, "rounds": 100, "delta": 1e-5}
-    assert (test.selectbox(key="solve").value, test.toggle(key="everybody").value) == ("epsilon", False)
+    assert (test.selectbox(key="solve").value, test.selectbox(key="participation").value) == ("epsilon", "poisson")
     assert test.metric[0].value == "6.065"
     assert test.title[0].value == "このプランはどれくらいプライベート？"
     assert "anew" not in test.query_params
