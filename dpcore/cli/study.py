@@ -4,6 +4,7 @@ import functools
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -163,7 +164,7 @@ def _set_study(home: Path, spec: Path | None, ready: ReadyMadeName | None) -> St
 def _study_of(
     plan: Plan,
     noise: list[str],
-    participation: list[str],
+    participation: Sequence[str],
     numbers: dict[str, int | None],
     *,
     baseline: str,

@@ -28,7 +28,7 @@ def paths(plan: PrivacyPlan, draw: int = 0) -> pd.DataFrame:
     Columns `round`; `independent` and `correlated`, of the same draws in each round; and the root mean square of either,
     `independent_rms` and `correlated_rms`.
     """
-    table = {"round": np.arange(1, plan.rounds + 1)}
+    table: dict[str, np.ndarray] = {"round": np.arange(1, plan.rounds + 1)}
     for name, noise in zip(NAMES, (Independent(), plan.noise), strict=True):
         table[name] = plan.noise_multiplier * np.cumsum(_noise(noise, plan.rounds, draw))
         table[f"{name}_rms"] = plan.noise_multiplier * np.sqrt(noise.prefix_errors(plan.rounds))

@@ -214,7 +214,7 @@ def test_refusals_are_told_in_japanese():
 
 def test_every_whole_number_of_a_page_is_a_parameter():
     named = {name for page in PAGES for name in parameters.of_page(page, WHOLE)}
-    assert {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every"} == named
+    assert {"clients_per_round", "rounds", "population", "writer", "bands", "seed", "seeds", "eval_every"} == named
 
 
 def calls(tree, name):
