@@ -26,9 +26,17 @@ with turns.turn(turns.AT_ONCE):
     question.show(found)
 
 with turns.turn(turns.SOON):
-    from dpcore.ui.accountant import curves, risk  # pandas and plotly: the number does not wait for them
+    from dpcore.ui.accountant import (
+        assumptions,
+        curves,
+        risk,
+    )  # pandas and plotly: the number does not wait for them
 
     with right:
+        compared = st.container(key="assumptions").empty()
+        with compared.container():
+            assumptions.table(found, Precision.PREVIEW)
+        assumptions.picture(found, Precision.PREVIEW)
         curves.show(found)
     st.header(_("What does that mean for a user?"))
     left, right = st.columns([2, 3], gap="large")
@@ -48,6 +56,8 @@ with turns.turn(turns.TO_KEEP):
     question.show(found)
     with answers.container():
         answer.show(found, Precision.REPORTED, short)
+    with compared.container():
+        assumptions.table(found, Precision.REPORTED)
     with meaning.container():
         risk.show(found, attack)
 with noise:

@@ -1,16 +1,15 @@
 """What does a plan learn? Its epsilon first, then the training, live."""
 
-import functools
-
 import streamlit as st
 
 from dpcore import datasets, limits, rounding
 from dpcore.language import N_, _
 from dpcore.learning import engines
+from dpcore.mechanisms.participation import Fleet
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
 from dpcore.runs.process import supervisor
-from dpcore.ui.accountant import ledger
+from dpcore.ui.accountant import cohorts, ledger
 from dpcore.ui.accountant import plan as plan_controls
 from dpcore.ui.core import actions, address, choices, controls, frame, once_more
 from dpcore.ui.data import look
@@ -26,10 +25,15 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
     left, right = st.columns(2, gap="large")
     with left:
         noise = controls.knob(limits.NOISE_MULTIPLIER, low=0.0, high=5.0)
-        clients = controls.knob(limits.CLIENTS_PER_ROUND, low=1, high=3000, logarithmic=True)
+        forming = cohorts.ask()
+        clients = None
+        if not forming.is_full:
+            clients = controls.knob(limits.CLIENTS_PER_ROUND, low=1, high=3000, logarithmic=True)
         rounds = controls.knob(limits.ROUNDS, low=1, high=1000, logarithmic=True)
         delta = controls.knob(limits.DELTA, low=1e-10, high=1e-2, logarithmic=True)
+        adjacency = cohorts.adjacency(forming)
         clipping = plan_controls.clipping_control()
+        cohorts.offer_fixed_clipping(forming, clipping)
     with right:
         dataset, model = look.choose_to_train(store)
         seed = controls.knob(limits.SEED, low=0, high=20)
@@ -47,15 +51,21 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
                 "cover it."
             ),
         )
-    private = functools.partial(
-        PrivacyPlan,
-        noise_multiplier=noise,
-        clients_per_round=clients,
-        rounds=rounds,
-        delta=delta,
-        clipping=clipping,
-        zeroing=zeroing,
-    )
+
+    def private(population: int) -> PrivacyPlan:
+        fleet = Fleet(population, population if clients is None else clients, rounds)
+        participation, added = forming.parts(fleet)
+        return PrivacyPlan(
+            **fleet._asdict(),
+            noise_multiplier=noise,
+            delta=delta,
+            clipping=clipping,
+            zeroing=zeroing,
+            adjacency=adjacency,
+            participation=participation,
+            noise=added,
+        )
+
     plan = datasets.plan_on(dataset, store.home, private, model=model, seed=None if unseeded else seed)
     limits.EVAL_EVERY.check(eval_every)
     place = st.empty()

@@ -15,12 +15,6 @@ from dpcore.learning.engine import Weights
 from dpcore.learning.loading import tf
 from dpcore.plan import Plan
 
-# Threads take a part each (clients, examples) and compute it alone: less to wait for than many threads in
-# each small product, and sums in an order that no scheduling changes.
-tf.config.threading.set_intra_op_parallelism_threads(1)
-# What `dpcore.mechanisms.clipping` proves is for products in float32; some processors shorten their factors.
-tf.config.experimental.enable_tensor_float_32_execution(False)
-
 
 def is_dense(plan: Plan) -> bool:
     """Returns whether the plan's model has dense layers only."""

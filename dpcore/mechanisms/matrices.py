@@ -105,8 +105,12 @@ def prefix_errors(column: NDArray[np.float64], rounds: int, scales: NDArray[np.f
         scales: Round t gets `scales[t]` times row t of T^-1, float64 [rounds].
     """
     first = inverse(column, rounds)
-    # By the round that a noise is drawn in: what it adds to each later prefix.
-    found = np.zeros(rounds)
-    for drawn in range(rounds):
-        found[drawn:] += np.cumsum(scales[drawn:] * first[: rounds - drawn]) ** 2
+    # As long as the scale stays, a round's noise adds to a prefix by how long ago it was drawn alone.
+    sums, plain = np.cumsum(first), next(iter(np.flatnonzero(scales != scales[0])), rounds)
+    found: NDArray[np.float64] = scales[0] ** 2 * np.cumsum(sums**2)
+    added = np.zeros(rounds)
+    added[:plain] = scales[0] * sums[:plain][::-1]
+    for number in range(plain, rounds):
+        added[: number + 1] += scales[number] * first[: number + 1][::-1]
+        found[number] = added @ added
     return found

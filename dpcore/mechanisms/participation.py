@@ -61,6 +61,7 @@ class Poisson:
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
     by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
+    adjacencies: ClassVar[tuple[str, ...]] = (ADD_OR_REMOVE,)  # those that it is accounted for
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
         """Refuses what nobody can account for, or no data can do.
@@ -174,6 +175,7 @@ class Full(Poisson):
     kind: ClassVar[str] = "full"
     title: ClassVar[str] = N_("Full participation (no subsampling)")
     sampling: ClassVar[str] = "none"
+    adjacencies: ClassVar[tuple[str, ...]] = ADJACENCIES
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
         if fleet.clients_per_round != fleet.population:
@@ -218,6 +220,7 @@ class FixedSize(Poisson):
     by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
+    adjacencies: ClassVar[tuple[str, ...]] = ADJACENCIES
 
     def check(self, fleet: Fleet, adjacency: str, noise: Noise) -> None:
         super().check(fleet, ADD_OR_REMOVE, noise)

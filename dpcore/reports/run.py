@@ -121,8 +121,8 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     values = {
         "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
-        "@QUERIES@": _after_imports("tff/bounded_query", "import tensorflow_privacy as tfp\n"),
-        "@LAYERS@": _after_imports("layers", "from dpcore.learning.loading import tf\n"),
+        "@QUERIES@": _after_imports("tff/bounded_query"),
+        "@LAYERS@": _after_imports("layers"),
         "@QUERY@": _call(*privacy.query),
         "@CLIENTS@": repr(float(privacy.clients_per_round)),
         "@ZEROING@": _zeroing() if privacy.zeroing else "",
@@ -144,10 +144,10 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
     return script
 
 
-def _after_imports(module: str, last: str) -> str:
+def _after_imports(module: str) -> str:
     """Returns what a module of the learning has after its last import: read, not imported, TensorFlow takes seconds."""
     path = Path(__file__).parents[1] / "learning" / f"{module}.py"
-    return path.read_text().split(last)[1].strip()
+    return path.read_text().split("from dpcore.learning.loading import tf\n")[1].strip()
 
 
 def _call(name: str, arguments: dict[str, float]) -> str:

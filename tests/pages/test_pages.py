@@ -163,7 +163,7 @@ def test_everybody_in_every_round():
     assert epsilons(test)[0] == metric(test, "Epsilon without amplification by sampling") == "69.5"
     test.radio(key="adjacency").set_value("replace-one").run()
     assert "replacing all data of one user" in test.info[0].value
-    test.toggle(key="everybody").set_value(False).run()
+    test.selectbox(key="participation").set_value("poisson").run()
     assert "adding or removing" in test.info[0].value  # what no accountant analyses is not asked
 
 

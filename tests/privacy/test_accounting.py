@@ -397,3 +397,15 @@ def test_sampling_never_costs_privacy(values, grid):
         whole = replace(plan, rounds=rounds * plan.rounds)
         assert account.headline.value <= accounting.without_amplification(whole)
         assert account.headline.value <= account.rdp.value
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.6, 30.0, 1e9])
+def test_replacing_a_user_of_a_fixed_cohort_is_between_its_bounds(noise):
+    """Never below Poisson sampling with twice the movement at a time, never above everybody taking part."""
+    fixed = SampledGaussian(noise, 120 / 3383, True)
+    found = accounting.round_rdp(fixed)
+    everybody = np.array(accounting.RDP_ORDERS) / (2 * noise**2)
+    assert (found <= everybody).all()
+    assert (found > 0).all()
+    sampled = accounting.round_rdp(fixed._replace(replaces=False))
+    assert (found >= np.minimum(sampled, everybody) * (1 - 1e-9)).all()

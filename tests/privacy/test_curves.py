@@ -12,6 +12,7 @@ import pytest
 from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
 from dp_accounting.rdp import RdpAccountant, compute_epsilon
 
+from dpcore.mechanisms.events import SampledGaussian
 from dpcore.plan import FixedClipping, PrivacyPlan
 from dpcore.privacy import accounting, composition, curves
 from dpcore.privacy.bounds import FFT_ERROR, LOG_A_ERROR, RDP_ORDERS
@@ -336,3 +337,18 @@ def test_points_that_share_a_round_are_as_they_are_alone():
     got = curves.pld_epsilons(**TUTORIAL | {"rounds": rounds, "delta": deltas})
     alone = [[curves.pld_epsilons(**TUTORIAL | {"rounds": r, "delta": d}) for d in deltas] for r in rounds[:, 0]]
     assert got == pytest.approx(np.array(alone), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("noise", "prob"), [(0.6, 0.035), (1.7, 0.035), (0.3, 0.5), (0.001, 0.5), (5, 0.001), (50, 0.2), (500, 0.01)]
+)
+def test_replacing_a_user_of_a_cohort_of_a_fixed_size_is_as_the_accountant_has_it(noise, prob):
+    """Where differences cancel to their rounding, at much noise and few rounds, it may be above."""
+    rounds, replaced = np.array([1, 100, 10_000]), SampledGaussian(noise, prob, replaces=True)
+    found = curves.rdp_epsilons(
+        noise_multiplier=noise, sampling_prob=prob, rounds=rounds, delta=1e-5, replaces=True
+    )
+    rdp = accounting.round_rdp(replaced)
+    library = np.array([compute_epsilon(RDP_ORDERS, count * rdp, 1e-5)[0] for count in rounds])
+    assert (found >= library).all()
+    assert (found[1:] <= library[1:] * (1 + 1e-6)).all()

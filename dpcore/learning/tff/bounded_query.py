@@ -2,12 +2,13 @@
 
 Theirs take the norm as a float32 sum of squares. Of entries below 1e-19 it is 0, so such an update is neither clipped nor
 counted, whatever its length; and rounding makes others longer than the clip norm, by up to a percent if somebody wants it
-to. A script that trains on TFF alone has all that follows the imports in it: nothing here may need `dpcore`.
+to. A script that trains on TFF alone has all that follows the imports in it: nothing there may need `dpcore`.
 """
 
-import tensorflow as tf
 import tensorflow_federated as tff
 import tensorflow_privacy as tfp
+
+from dpcore.learning.loading import tf
 
 
 class BoundedSumQuery(tfp.GaussianSumQuery):

@@ -7,9 +7,9 @@ import collections
 import secrets
 
 import dp_accounting
-import tensorflow as tf
 import tensorflow_privacy as tfp
 
+from dpcore.learning.loading import tf
 from dpcore.learning.tff.bounded_query import BoundedSumQuery
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_federated as tff
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
+from dpcore.learning.loading import tf
 from dpcore.learning.tff import bounded_query, correlated_query, process
 from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing

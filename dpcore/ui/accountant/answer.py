@@ -5,13 +5,19 @@ import math
 import streamlit as st
 
 from dpcore import rounding
-from dpcore.language import _
+from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, statement
+from dpcore.privacy.assumptions import comparison
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.risk import risk
 from dpcore.privacy.shortfall import Shortfall
 from dpcore.ui.core import controls
+
+_CORRELATED = N_(
+    "Of correlated noise: that of the independent noise which is as large on the model's path, in the mean square over "
+    "all rounds."
+)
 
 
 def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None) -> None:
@@ -54,13 +60,14 @@ def show(plan: PrivacyPlan, precision: Precision, short: Shortfall | None = None
     )
     four.metric(
         _("Effective noise (clip norms)"),
-        rounding.up(plan.value_noise_multiplier / plan.clients_per_round, 4),
+        rounding.up(comparison.effective_noise(plan), 4),
         border=True,
         help=_(
             "Standard deviation of the noise on the average update, in clip norms: the noise on the sum over clients "
             "per round. With adaptive clipping, the noise on the sum is larger than the noise multiplier, which "
             "accounts for the sum and the count together."
-        ),
+        )
+        + (" " + _(_CORRELATED) if plan.noise.is_correlated else ""),
     )
     show_sentence, icon = (st.info, "lock") if math.isfinite(headline.value) else (st.warning, "lock_open")
     show_sentence(statement.sentence(plan, headline.value), icon=f":material/{icon}:")

@@ -11,11 +11,14 @@ from dpcore.privacy import accounting
 from dpcore.privacy.precision import Precision
 from dpcore.ui.core import chart, choices, tables
 
+_PARTICIPATIONS = "participations"
 _CURVES = {
     "rounds": (N_("Rounds"), lambda plan: plan.rounds, False),
     "noise_multiplier": (N_("Noise multiplier"), lambda plan: plan.noise_multiplier, True),
     "clients_per_round": (N_("Clients per round"), lambda plan: plan.clients_per_round, True),
     "delta": (N_("Delta"), lambda plan: plan.delta, True),
+    "population": (N_("Population"), lambda plan: plan.population, True),
+    _PARTICIPATIONS: (N_("Maximum participations"), lambda plan: plan.participations, True),
 }
 _MAP = "map"
 CHOICES = (*_CURVES, _MAP)
@@ -40,6 +43,10 @@ def show(plan: PrivacyPlan) -> None:
             _("Without noise there is nothing to draw: epsilon is infinite from the first round on.")
             if plan.rounds
             else _("Without rounds there is nothing to draw: nothing is released.")
+        )
+    elif chosen == _PARTICIPATIONS and plan.cohorts.kind != "schedule":
+        st.caption(
+            _("Only a known schedule limits how often a user takes part: choose it under How cohorts are formed.")
         )
     elif chosen == _MAP:
         _map(plan)

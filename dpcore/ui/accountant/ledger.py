@@ -17,7 +17,7 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.policies import Policy
 from dpcore.runs.studies import outlook
-from dpcore.ui.core import columns, controls, states
+from dpcore.ui.core import columns, controls, plans, states
 from dpcore.ui.server import visitors
 
 _BEGUN = "_begun"
@@ -161,12 +161,15 @@ def runs(store: StoreAccess, balance: Balance) -> None:
                 "rounds charged": run.charged.rounds,
                 "noise": run.plan.privacy.noise_multiplier,
                 "clients": run.plan.privacy.clients_per_round,
+                "mechanism": plans.mechanism(run.plan.privacy),
             }
             for run in balance.runs
         ]
     )
     if not table["no guarantee because"].any():
         table = table.drop(columns="no guarantee because")
+    if not any(plans.unusual_mechanism(run.plan.privacy) for run in balance.runs):
+        table = table.drop(columns="mechanism")
     st.dataframe(columns.rounded(table), hide_index=True, column_config=columns.shown(table))
     st.caption(
         _(

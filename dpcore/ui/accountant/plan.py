@@ -9,12 +9,15 @@ from streamlit.delta_generator import DeltaGenerator
 from dpcore import limits, rounding
 from dpcore.language import N_, _
 from dpcore.mechanisms import clipping as clippings
-from dpcore.mechanisms.participation import REPLACE_REFUSED
-from dpcore.plan import ADD_OR_REMOVE, ADJACENCIES, PrivacyPlan
+from dpcore.mechanisms.choices import PARTICIPATION_BY_KIND
+from dpcore.mechanisms.noise import Noise
+from dpcore.mechanisms.participation import Fleet, Participation
+from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.shortfall import Shortfall
-from dpcore.ui.core import address, choices, controls
+from dpcore.ui.accountant import cohorts
+from dpcore.ui.core import choices, controls
 from dpcore.ui.core.parameters import EPSILON
 
 _LABELS = {
@@ -25,6 +28,7 @@ _LABELS = {
     "rounds": N_("Rounds"),
     "delta": N_("Delta"),
     "population": N_("Population"),
+    "max_participations": N_("Maximum participations"),
 }
 # The knobs whose numbers the answer gives.
 _ANSWERS = {
@@ -35,6 +39,7 @@ _ANSWERS = {
     "rounds": (limits.ROUNDS,),
     "delta": (limits.DELTA,),
     "population": (limits.POPULATION,),
+    "max_participations": (limits.MAX_PARTICIPATIONS, limits.MIN_SEPARATION),
 }
 _SLIDERS: dict[limits.Knob, dict[str, Any]] = {
     limits.NOISE_MULTIPLIER: {"low": 0.0, "high": 5.0},
@@ -72,7 +77,13 @@ class Question:
         """Puts the answer's numbers where their sliders would be."""
         for setting, slot in self.slots.items():
             with slot.container():
-                controls.solved(setting, getattr(plan, setting.name))
+                controls.solved(setting, _number(plan, setting))
+
+
+def _number(plan: PrivacyPlan, setting: limits.Knob) -> float:
+    often, apart = plan.cohorts.pattern(plan.fleet)
+    numbers = {limits.MAX_PARTICIPATIONS: often, limits.MIN_SEPARATION: apart}
+    return numbers[setting] if setting in numbers else getattr(plan, setting.name)
 
 
 _answer = st.cache_data(max_entries=1000, show_spinner=False)(calibration.solution)
@@ -93,22 +104,36 @@ def ask() -> Question:
     target, floor = _target(unknown) if unknown != EPSILON else ({}, None)
     with st.container(border=True):
         st.subheader(_("Mechanism"))
-        everybody, clipping = _mechanism(unknown, shown)
+        forming, clipping = _mechanism(unknown, shown)
     with st.container(border=True):
         st.subheader(_("Population and budget"))
         shown.knob(limits.POPULATION)
         shown.knob(limits.DELTA)
-        adjacency = _adjacency(everybody)
+        adjacency = cohorts.adjacency(forming)
     values = shown.values | calibration.PLACEHOLDERS.get(unknown, {})
-    if everybody:
+    if forming.is_full:
         values["clients_per_round"] = values["population"]
-    given = PrivacyPlan(clipping=clipping, adjacency=adjacency, **values)
+    participation, noise = _parts(forming, unknown, values, shown)
+    given = PrivacyPlan(clipping=clipping, adjacency=adjacency, participation=participation, noise=noise, **values)
     if floor is not None:
         limits.TARGET_EPSILON.check(target["target_epsilon"])
         arguments = {key: value for key, value in target.items() if key != "target_epsilon"}
         lowest = _floor(given, unknown, **arguments, precision=Precision.PREVIEW)
         floor.caption(_("Lowest achievable epsilon: {epsilon}.").format(epsilon=rounding.epsilon(lowest)))
     return Question(given=given, unknown=unknown, target=target, slots=shown.slots)
+
+
+def _parts(forming: cohorts.Forming, unknown: str, values: dict, shown: "_Shown") -> tuple[Participation, Noise]:
+    """Shows the numbers of how cohorts are formed, and of the noise; returns what they make."""
+    usual = PrivacyPlan()
+    fleet = Fleet(*(values.get(name, getattr(usual, name)) for name in Fleet._fields))
+    answers = [knob for knob in forming.places if knob in shown.answers]
+    for knob in answers:
+        with forming.places[knob]:
+            shown.slots[knob] = st.empty()
+    # Bands follow from how many users there are for a round, which is what is looked for.
+    held = {"bands": int(limits.BANDS.default)} if unknown in ("clients", "clients_at_noise", "population") else {}
+    return forming.parts(fleet, solved=answers, **held)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,48 +170,25 @@ def _target(unknown: str) -> tuple[dict, DeltaGenerator]:
         return target, st.empty()
 
 
-def _mechanism(unknown: str, shown: _Shown) -> tuple[bool, clippings.Clipping]:
-    """Shows noise, sampling, rounds and clipping; returns whether all users take part, and how updates are clipped."""
+_OFFERED = {
+    "max_participations": ("schedule",),  # nothing else limits how often a user takes part
+    **dict.fromkeys(
+        ("clients", "clients_at_noise", "population"),
+        tuple(kind for kind in PARTICIPATION_BY_KIND if kind != "full"),  # of everybody there is no other number
+    ),
+}
+
+
+def _mechanism(unknown: str, shown: _Shown) -> tuple[cohorts.Forming, clippings.Clipping]:
+    """Shows noise, cohorts, rounds and clipping; returns how cohorts are formed, and how updates are clipped."""
     shown.knob(limits.NOISE_MULTIPLIER)
-    needs_sampling = unknown in ("clients", "clients_at_noise", "population")
-    everybody = st.toggle(
-        _("Full participation (no subsampling)"),
-        key=address.key("everybody", False),
-        disabled=needs_sampling,
-        help=_(
-            "All users take part in every round. Otherwise each user is sampled independently in each round (Poisson "
-            "sampling), and only the trusted server knows who takes part."
-        ),
-    )
-    everybody = everybody and not needs_sampling
-    if not everybody:
+    forming = cohorts.ask(_OFFERED.get(unknown, tuple(PARTICIPATION_BY_KIND)))
+    if not forming.is_full:
         shown.knob(limits.CLIENTS_PER_ROUND)
     shown.knob(limits.ROUNDS)
-    return everybody, clipping_control()
-
-
-def _adjacency(everybody: bool) -> str:
-    """Shows how neighbouring data sets differ: with sampling there is no choice."""
-    if everybody:
-        return choices.linked(
-            st.radio,
-            _("Adjacency"),
-            ADJACENCIES,
-            format_func={
-                ADJACENCIES[0]: _("add or remove one user"),
-                ADJACENCIES[1]: _("replace one user"),
-            }.__getitem__,
-            key="adjacency",
-            help=_(REPLACE_REFUSED),
-            horizontal=True,
-        )
-    st.caption(
-        _(
-            "Adjacency: add or remove one user. Replacing one user is not available with Poisson sampling, which "
-            "dp-accounting 0.4.3 cannot analyse for it."
-        )
-    )
-    return ADD_OR_REMOVE
+    clipping = clipping_control()
+    cohorts.offer_fixed_clipping(forming, clipping)
+    return forming, clipping
 
 
 def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> str:

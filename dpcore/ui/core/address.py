@@ -140,7 +140,8 @@ def key(name: str, default: Any, *, stays: bool = False) -> str:
         st.session_state.pop(name, None)
         write()
     if name not in st.session_state:
-        st.session_state[name] = type(default)(point.values.get(name, default))
+        begins = point.values.get(name, default)
+        st.session_state[name] = begins if default is None else type(default)(begins)
     elif name not in point.known:  # the run that set it was cut off, and what it had to tell is thrown away
         st.session_state[name] = st.session_state[name]
     point.known.add(name)

@@ -64,6 +64,31 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
     return value
 
 
+def optional(setting: Knob, *, follows: int | None) -> int | float | None:
+    """Shows a box for a whole number that follows from others where none is typed; returns what is typed, unchecked.
+
+    Args:
+        setting: Gives name, label and help.
+        follows: The number that follows; `None` where none does.
+    """
+    number = st.number_input(
+        _(setting.label),
+        value=None,
+        step=1.0,
+        format=_AS_TYPED,
+        key=address.key(setting.name, None),
+        placeholder=_("{number:,} (automatic)").format(number=follows) if follows is not None else _("automatic"),
+        help=setting.described,
+    )
+    place(setting.name)
+    return int(number) if number is not None and float(number).is_integer() else number
+
+
+def place(name: str) -> None:
+    """Says that a refusal of what is called so stands here."""
+    _places()[name] = st.container()
+
+
 def solved(setting: Knob, value: float) -> None:
     """Shows a knob's number where it is the one that is looked for: to be read, not to be moved."""
     address.solve(setting.name, value)

@@ -31,6 +31,7 @@ _AXES = re.compile(r"axis_[a-z0-9_-]{1,63}")  # one for each data set
 _SIMPLE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|[A-Za-z0-9]+(_[A-Za-z0-9]+)*")  # is no Markdown, and no address
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can name one, and no address holds it
 MOST_CHARACTERS = 200  # of a text
+_EVERYBODY = "everybody"  # as links have said of full participation
 _SHOWN = 40  # characters of a name or a value in a sentence
 _MOST_PARTS = 100
 
@@ -135,7 +136,19 @@ def read(page: str, given: Mapping[str, list[str]]) -> Reading:
             reading.refusals.append(_refusal(parameter, reason.format(name=name, count=len(texts))))
         else:
             _take(parameter, texts[0], reading)
+    if _EVERYBODY in reading.given:
+        _read_everybody(reading)
     return reading
+
+
+def _read_everybody(reading: Reading) -> None:
+    """What is said of full participation by a switch, is said by a kind of participation."""
+    reading.given.remove(_EVERYBODY)
+    everybody = reading.values.pop(_EVERYBODY, False)
+    if "participation" not in reading.given:
+        reading.given.append("participation")
+        if everybody:
+            reading.values["participation"] = "full"
 
 
 def not_here(page: str, name: str, value: str) -> str:
@@ -220,6 +233,11 @@ def _knob(setting: Knob, *pages: str) -> Parameter:
             return setting.check(_Verbatim(quoted(text)))  # is no number: this raises, with what the address says
 
     return Parameter(name=setting.name, pages=frozenset(pages), read=number, default=setting.default)
+
+
+def _optional(setting: Knob, *pages: str) -> Parameter:
+    """A knob whose number follows from others where none is given."""
+    return replace(_knob(setting, *pages), default=None)
 
 
 def _switch(name: str, *pages: str, default: bool = False) -> Parameter:
@@ -308,12 +326,19 @@ for _parameter in (
     _choice("lesson_claim", "learn", options=_claims),
     _choice("solve", "accountant", options=lambda: (EPSILON, *calibration.UNKNOWNS), default=EPSILON),
     _knob(limits.NOISE_MULTIPLIER, "accountant", "train", "learn"),
-    _switch("everybody", "accountant"),
+    _switch(_EVERYBODY, "accountant"),
+    _choice(
+        "participation", "accountant", "train", options=lambda: choices.PARTICIPATION_BY_KIND, default="poisson"
+    ),
+    _optional(limits.MIN_SEPARATION, "accountant", "train"),
+    _optional(limits.MAX_PARTICIPATIONS, "accountant", "train"),
+    _choice("noise", "accountant", "train", options=lambda: choices.NOISE_BY_KIND, default="independent"),
+    _optional(limits.BANDS, "accountant", "train"),
     _knob(limits.CLIENTS_PER_ROUND, "accountant", "train", "learn"),
     _knob(limits.ROUNDS, "accountant", "train", "frontier"),
     _knob(limits.POPULATION, "accountant"),
     _knob(limits.DELTA, "accountant", "train", "study", "frontier"),
-    _choice("adjacency", "accountant", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
+    _choice("adjacency", "accountant", "train", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
     _choice("clipping", "accountant", "train", "study", options=lambda: clipping.BY_KIND, default="adaptive"),
     _knob(limits.CLIP_NORM, "accountant", "train", "study"),
     _knob(limits.TARGET_EPSILON, "accountant", "study", "frontier"),

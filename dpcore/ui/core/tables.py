@@ -1,19 +1,26 @@
 """Tables that pages show and draw."""
 
+from contextlib import suppress
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dpcore import limits, rounding
+from dpcore.errors import InvalidValueError
+from dpcore.mechanisms.participation import Full
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import curves
+from dpcore.privacy.assumptions import comparison
 from dpcore.privacy.risk import rate_from_pair, risk
 from dpcore.rounds import Round
 
 _POINTS = 60
 _MAP_POINTS = 24
+_PATH_POINTS = 200
+_PARTICIPATIONS = "participations"
 
 _cached = st.cache_data(max_entries=500, show_spinner=False)
 
@@ -22,7 +29,12 @@ _cached = st.cache_data(max_entries=500, show_spinner=False)
 def epsilon_against(plan: PrivacyPlan, name: str) -> pd.DataFrame:
     """Columns `name`, `PLD` and `RDP`: epsilon over one number of a plan, around what it is there."""
     values = _range(plan, name)
-    given = curves.plan_arguments(plan, **{name: values})
+    if name == _PARTICIPATIONS:
+        given = curves.arguments_by_participations(plan, values.tolist())
+        own = values == plan.participations  # as far apart as the plan has them
+        given["noise_multiplier"] = np.where(own, plan.event.mechanism.noise_multiplier, given["noise_multiplier"])
+    else:
+        given = curves.plan_arguments(plan, **{name: values})
     return pd.DataFrame({name: values, "PLD": curves.pld_epsilons(**given), "RDP": curves.rdp_epsilons(**given)})
 
 
@@ -30,20 +42,51 @@ def _range(plan: PrivacyPlan, name: str) -> np.ndarray:
     """Values of one number of a plan, ascending, among them the plan's own; only those that a plan may have."""
     now = getattr(plan, name)
     if name == "rounds":
-        return np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round().astype(int))
+        values = np.unique(np.linspace(0, 2 * now, 2 * min(now, _POINTS // 2) + 1).round().astype(int))
+        return values[[_is_plan(plan, rounds=int(count)) for count in values]]
     if name == "delta":
         return np.unique([*rounding.short(np.geomspace(1e-10, 1e-2, _POINTS)), now])
     if name == "noise_multiplier":
         values = np.unique([*rounding.short(np.geomspace(max(now / 5, limits.LEAST_NOISE), now * 5, _POINTS)), now])
         return values[values < plan.most_noise * (1 - 1e-9)]
-    if not plan.event.is_sampled:  # everybody is everybody
+    if name == _PARTICIPATIONS:
+        fewest = -(-plan.rounds // (plan.population // plan.clients_per_round))
+        values = np.unique([*np.geomspace(fewest, plan.rounds, _POINTS).round().astype(int), now])
+        return np.unique(-(-plan.rounds // -(-plan.rounds // values)))  # those that groups taking turns can have
+    if plan.cohorts == Full():  # everybody is everybody
         return np.array([now])
-    values = np.unique([*np.geomspace(1, plan.population, _POINTS).round().astype(int), now])
-    return values[[plan.noise_multiplier < _most_noise(plan, count) for count in values]]
+    ends = (1, plan.population) if name == "clients_per_round" else (plan.clients_per_round, 100 * now)
+    most = int(limits.POPULATION.maximum)
+    values = np.unique([*np.geomspace(ends[0], min(ends[1], most), _POINTS).round().astype(int), now])
+    return values[[_is_plan(plan, **{name: int(count)}) for count in values]]
 
 
-def _most_noise(plan: PrivacyPlan, clients: int) -> float:
-    return replace(plan, clients_per_round=int(clients), noise_multiplier=0.0).most_noise * (1 - 1e-9)
+def _is_plan(plan: PrivacyPlan, **numbers: Any) -> bool:
+    """Whether a plan may have these numbers."""
+    with suppress(InvalidValueError):
+        replace(plan, **numbers)
+        return True
+    return False
+
+
+@_cached
+def ways(plan: PrivacyPlan, target: float) -> list[comparison.Way]:
+    """The plan under each assumption, and the noise with which it reaches a target."""
+    return comparison.ways(plan, target)
+
+
+@_cached
+def noise_on_path(plans: dict[str, PrivacyPlan]) -> pd.DataFrame:
+    """Column `round`, and one for each plan, by its name: the noise on the path, in clip norms.
+
+    Args:
+        plans: Of as many rounds each.
+    """
+    rounds = next(iter(plans.values())).rounds
+    shown = np.unique(np.linspace(1, rounds, min(rounds, _PATH_POINTS)).round().astype(int))
+    return pd.DataFrame(
+        {"round": shown, **{name: comparison.noise_by_round(plan)[shown - 1] for name, plan in plans.items()}}
+    )
 
 
 @_cached
@@ -58,7 +101,10 @@ def surface(plan: PrivacyPlan) -> pd.DataFrame:
     epsilons = curves.epsilons(
         **curves.plan_arguments(plan, noise_multiplier=all_noise, clients_per_round=all_clients)
     )
-    possible = all_noise < np.array([_most_noise(plan, count) for count in all_clients])
+    possible = [
+        _is_plan(plan, clients_per_round=count, noise_multiplier=noise)
+        for count, noise in zip(all_clients.tolist(), all_noise.tolist(), strict=True)
+    ]
     return pd.DataFrame(
         {
             "clients_per_round": all_clients,

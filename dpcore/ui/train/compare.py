@@ -10,7 +10,7 @@ from dpcore.privacy import accounting, ledger
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.ui.core import chart, columns, states, tables
+from dpcore.ui.core import chart, columns, plans, states, tables
 
 
 def show(store: StoreAccess, run_ids: list[str]) -> None:
@@ -66,6 +66,8 @@ def _names(runs: list[Run]) -> dict[str, Run]:
         name = run.name or _("noise {noise}, {clients} clients").format(
             noise=rounding.noise(privacy.noise_multiplier), clients=privacy.clients_per_round
         )
+        if not run.name:
+            name = ", ".join(filter(None, [name, plans.unusual_mechanism(privacy)]))
         names[f"{name} ({run.run_id[-4:]})" if name in names else name] = run
     return names
 
@@ -78,6 +80,7 @@ def _facts(run: Run) -> dict[str, str]:
         "epsilon": rounding.epsilon(accounting.epsilon(run.charged).value),
         "no guarantee because": ledger.why_uncovered(run.charged),
         "delta": rounding.given(privacy.delta),
+        "mechanism": plans.mechanism(privacy),
         "noise_multiplier": rounding.noise(privacy.noise_multiplier),
         "clients_per_round": f"{privacy.clients_per_round:,}",
         "rounds": f"{run.last_round or 0:,} / {privacy.rounds:,}",

@@ -17,7 +17,7 @@ from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.ui.core import actions, chart, frame, states, tables
+from dpcore.ui.core import actions, chart, frame, plans, states, tables
 from dpcore.ui.server import visitors
 from dpcore.ui.train import cluster
 
@@ -39,13 +39,14 @@ _CURVES = {
 def label(run: Run) -> str:
     """One line that tells runs apart."""
     privacy = run.plan.privacy
-    return _("{run} · {status} · noise {noise} · {clients} clients · {rounds} rounds").format(
+    line = _("{run} · {status} · noise {noise} · {clients} clients · {rounds} rounds").format(
         run=run.title,
         status=states.name(run.status),
         noise=rounding.noise(privacy.noise_multiplier),
         clients=privacy.clients_per_round,
         rounds=privacy.rounds,
     )
+    return " · ".join(filter(None, [line, plans.unusual_mechanism(privacy)]))
 
 
 def show(store: StoreAccess, run_id: str) -> None:
@@ -117,7 +118,7 @@ def _look(store: StoreAccess, run_id: str) -> str:
         for column, metric in zip(st.columns(2), pair, strict=True):
             with column:
                 figure, words, table = drawn[metric]
-                chart.show(figure, key=metric, label=words, table=table)
+                chart.show(figure, key=f"by_round_{metric}", label=words, table=table)
     told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
         engine=run.engine,

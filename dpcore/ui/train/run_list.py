@@ -12,7 +12,7 @@ from dpcore.privacy.precision import Precision
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
-from dpcore.ui.core import actions, address, choices, columns, frame, parameters, states
+from dpcore.ui.core import actions, address, choices, columns, frame, parameters, plans, states
 
 _POLL_SECONDS = 2.0
 _CHOSEN = "runs"
@@ -76,6 +76,8 @@ def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
     curves = store.curves("accuracy")
     table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
     table = table.drop(columns=[name for name in ("no guarantee because", "tags") if not table[name].any()])
+    if not any(plans.unusual_mechanism(run.plan.privacy) for run in runs):
+        table = table.drop(columns="mechanism")
     # Streamlit remembers rows by their place: with other runs in the table it must forget them.
     ids = [run.run_id for run in runs]
     key = hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
@@ -108,6 +110,7 @@ def _row(run: Run, curve: list[float]) -> dict:
         "status": states.sign(run.status),
         "run": run.title,
         "noise": privacy.noise_multiplier,
+        "mechanism": plans.mechanism(privacy),
         "clients": privacy.clients_per_round,
         "round": f"{run.last_round or 0} / {privacy.rounds}",
         "epsilon": rounding.epsilon(epsilon),

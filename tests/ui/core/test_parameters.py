@@ -167,7 +167,7 @@ def test_a_packed_link_is_read_as_any_other():
         "clipping": "fixed",
     }
     reading = read(anew=json.dumps(packed), prior="0.3")
-    assert reading.values == {"noise_multiplier": 30, "everybody": True, "clipping": "fixed", "prior": 0.3}
+    assert reading.values == {"noise_multiplier": 30, "participation": "full", "clipping": "fixed", "prior": 0.3}
     assert len(reading.refusals) == 3
     for twice in (read(anew='{"rounds": 7}', rounds="8"), read(anew='{"rounds": 7, "rounds": 8}')):
         assert twice.values == {}
@@ -184,12 +184,53 @@ def test_half_a_character_in_a_packed_link_is_no_text(name):
     assert read("runs", anew=json.dumps({"find": "😀"})).values == {"find": "😀"}  # two halves are one
 
 
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        ({"everybody": "true"}, {"participation": "full"}),
+        ({"everybody": "false"}, {}),
+        ({"everybody": "maybe"}, {}),
+        ({"everybody": "true", "participation": "fixed"}, {"participation": "fixed"}),
+        ({"everybody": "true", "participation": "poisson"}, {}),
+    ],
+)
+def test_what_older_links_say_of_everybody_is_a_way_to_form_cohorts(texts, values):
+    reading = read(**texts)
+    assert (reading.values, reading.given) == (values, ["participation"])
+    assert len(reading.refusals) == (texts["everybody"] == "maybe")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("bands", "0", "Expected bands to be a whole number in [1, 1000], found 0. It is left out."),
+        ("min_separation", "2.5", "Expected min_separation to be a whole number"),
+        ("max_participations", "x", "Expected max_participations to be a whole number"),
+        ("participation", "round-robin", "Expected participation to be one of poisson, full, fixed, schedule"),
+        ("participation", "allocation", "Expected participation to be one of poisson, full, fixed, schedule"),
+        ("noise", "pink", "Expected noise to be one of independent, tree, banded, square-root"),
+    ],
+)
+def test_a_way_to_form_cohorts_that_is_none_is_left_out_with_a_reason(name, text, words):
+    reading = read(**{name: text})
+    assert reading.values == {}
+    assert words in reading.refusals[0]
+
+
+def test_a_number_that_would_follow_is_kept_where_a_link_says_it():
+    assert read(bands="16", min_separation="28", max_participations="4").values == {
+        "bands": 16,
+        "min_separation": 28,
+        "max_participations": 4,
+    }
+
+
 def test_a_value_is_read_as_it_was_written():
     values = {
         "noise_multiplier": 0.1 + 0.2,
         "delta": 1.23456e-9,
         "clients_per_round": 160.0,
-        "everybody": True,
+        "unseeded": True,
         "screen": "noise",
         "status": ["queued", "stopped"],
         "game_noise": 2.4,
@@ -214,7 +255,8 @@ def test_refusals_are_told_in_japanese():
 
 def test_every_whole_number_of_a_page_is_a_parameter():
     named = {name for page in PAGES for name in parameters.of_page(page, WHOLE)}
-    assert {"clients_per_round", "rounds", "population", "writer", "bands", "seed", "seeds", "eval_every"} == named
+    formed = {"max_participations", "min_separation", "bands"}
+    assert {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every"} | formed == named
 
 
 def calls(tree, name):

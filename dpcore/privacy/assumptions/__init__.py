@@ -3,6 +3,8 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dpcore.errors import InvalidValueError
 from dpcore.mechanisms.noise import Independent
 from dpcore.mechanisms.participation import (
@@ -17,7 +19,6 @@ from dpcore.mechanisms.participation import (
 )
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
-from dpcore.privacy.precision import Precision
 
 _GROUPS = 4  # of cyclic Poisson sampling, where no bands say how many
 
@@ -40,11 +41,22 @@ class Assumption:
         return self.plan.cohorts.assumption(self.plan.fleet)
 
 
-def of(plan: PrivacyPlan, precision: Precision = Precision.PREVIEW) -> list[Assumption]:
+def of(plan: PrivacyPlan) -> list[Assumption]:
+    """Returns the plan under each assumption that its numbers allow, as `plans` has them.
+
+    The plan's own epsilon is the reported one.
+    """
+    return [
+        Assumption(plan=one, epsilon=accounting.epsilon(plan).value if one == plan else _epsilon(one))
+        for one in plans(plan)
+    ]
+
+
+def plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
     """Returns the plan under each assumption that its numbers allow, the plan's own among them.
 
     Where a way to form cohorts does not go with the plan's noise, that is independent there. In full participation all
-    users take part in every round, however many the plan's clients are. The plan's own epsilon is the reported one.
+    users take part in every round, however many the plan's clients are.
     """
     apart = max(1, plan.population // plan.clients_per_round)
     groups = min(getattr(plan.noise, "bands", _GROUPS), apart)
@@ -57,13 +69,17 @@ def of(plan: PrivacyPlan, precision: Precision = Precision.PREVIEW) -> list[Assu
     }
     ways[plan.cohorts.kind] = [one for one in ways[plan.cohorts.kind] if one and one.adjacency != plan.adjacency]
     ways[plan.cohorts.kind].insert(0, plan)
-    plans = [one for way in ways.values() for one in way if one]
-    return [
-        Assumption(
-            plan=one, epsilon=accounting.epsilon(one, Precision.REPORTED if one == plan else precision).value
-        )
-        for one in plans
-    ]
+    return [one for way in ways.values() for one in way if one]
+
+
+def _epsilon(plan: PrivacyPlan) -> float:
+    """An upper bound in milliseconds, some 1e-5 above the reported one."""
+    from dpcore.privacy import curves  # SciPy, which a page that only accounts does not wait for
+
+    given = curves.plan_arguments(plan)
+    known = curves.rdp_epsilons(**given), curves.pld_epsilons(**given, step=curves.NUMBER)
+    unsampled = curves.pld_epsilons(**given | {"sampling_prob": 1.0, "replaces": False})
+    return float(np.fmin.reduce([*known, unsampled]))
 
 
 def _with(
