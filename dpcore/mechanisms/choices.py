@@ -5,15 +5,15 @@ from typing import Any
 
 from dpcore import limits
 from dpcore.errors import InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 from dpcore.mechanisms.noise import NOISES, Noise
 from dpcore.mechanisms.participation import PARTICIPATIONS, Fleet, Participation
 
 PARTICIPATION_BY_KIND: Mapping[str, type[Participation]] = {kind.kind: kind for kind in PARTICIPATIONS}
 NOISE_BY_KIND: Mapping[str, type[Noise]] = {kind.kind: kind for kind in NOISES}
-ALLOCATION_REFUSED = (
-    "Expected another participation, found allocation: no library that goes with dp-accounting 0.4.3 bounds it. Use "
-    "schedule, which lets each user take part as often, and asks nobody to keep anything secret."
+ALLOCATION_REFUSED = N_(
+    "Expected another participation, found allocation: no accountant here answers for it yet. Use schedule, which lets "
+    "each user take part as often, and asks nobody to keep anything secret."
 )
 
 

@@ -292,7 +292,7 @@ class Schedule(Poisson):
                 "adjacency",
                 _(
                     "Expected adjacency add-or-remove-one, found replace-one: a schedule by independent coins is "
-                    "accounted for a user more or less. Keep add-or-remove-one."
+                    "accounted for users who are added or removed. Keep add-or-remove-one."
                 ),
             )
         self._check_groups(fleet)

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import dp_accounting
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
-_REPLACED_ORDERS = [1.5, 2.0, 2.5, 3.0, 4.0, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48]
 _MOST_REPLACED_NOISE = 1e3  # beyond, the library's sums have hardly a digit
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
@@ -153,23 +152,26 @@ def round_rdp(one: SampledGaussian) -> NDArray[np.float64]:
 
 
 def _replaced_rdp(one: SampledGaussian) -> NDArray[np.float64]:
-    """The same of sampling without replacement, where a user is replaced; at few orders, as each takes milliseconds.
+    """The same of sampling without replacement, where a user is replaced.
 
-    The library's differences of exponentials need ever more digits the higher the order is. Everybody's divergence bounds
-    that of some, at all orders.
+    The library's differences of exponentials cancel to their rounding where there is much noise: what that may be is in
+    `replacement`. Everybody's divergence bounds that of some, at all orders.
     """
     from dp_accounting import NeighboringRelation
     from dp_accounting.rdp import RdpAccountant
+
+    from dpcore.privacy import replacement
 
     order = np.array(RDP_ORDERS)
     rdp: NDArray[np.float64] = order / (2 * one.noise_multiplier**2)
     if one.noise_multiplier > _MOST_REPLACED_NOISE:
         return rdp
-    few = np.isin(order, _REPLACED_ORDERS)
     with contextlib.suppress(ValueError):  # its sums cancel to less than nothing
-        found = RdpAccountant(list(order[few]), NeighboringRelation.REPLACE_ONE).compose(_dp_event(one)).rdp
-        sampled = np.where(np.isfinite(found), found, np.inf) + LOG_A_ERROR / (order[few] - 1)
-        rdp[few] = np.minimum(rdp[few], sampled)
+        found = RdpAccountant(RDP_ORDERS, NeighboringRelation.REPLACE_ONE).compose(_dp_event(one)).rdp
+        noise, prob = np.transpose([one[:2]])
+        rounded = replacement.log_moments(noise, prob)[0] / (order - 1)
+        sampled = np.where(np.isfinite(found), np.maximum(found, rounded), np.inf) + LOG_A_ERROR / (order - 1)
+        rdp = np.minimum(rdp, sampled)
     return rdp
 
 

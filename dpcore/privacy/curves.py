@@ -80,11 +80,9 @@ def _round_rdp(settings: NDArray[np.float64], replaces: bool) -> NDArray[np.floa
     if not replaces:
         return round_rdp(*settings.T)
     noise, prob = settings.T
-    rdp = np.where(
-        prob[:, None] == 1,
-        _ORDERS / (2 * noise[:, None] ** 2),
-        replacement.log_moments(noise, prob) / (_ORDERS - 1),
-    )
+    everybody = _ORDERS / (2 * noise[:, None] ** 2)  # bounds that of some, and is right for all
+    rdp = np.where(prob[:, None] == 1, np.inf, replacement.log_moments(noise, prob) / (_ORDERS - 1))
+    rdp = np.fmin(everybody, rdp)
     return np.where(np.isfinite(rdp), rdp * (1 + 1e-9) + 1.5 * LOG_A_ERROR / (_ORDERS - 1), np.inf)
 
 

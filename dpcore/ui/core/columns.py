@@ -122,7 +122,9 @@ _HELP = {
 _ROUNDED = {
     **dict.fromkeys(("PLD", "RDP", "epsilon", "known", "sampled"), rounding.epsilon),
     **dict.fromkeys(("noise", "noise_multiplier"), rounding.noise),
-    **dict.fromkeys(("accused", "accused_low", "allowed", "found_low", "noise / clients", "ratio"), rounding.down),
+    **dict.fromkeys(
+        ("accused", "accused_low", "allowed", "found_low", "noise / clients", "path_noise", "ratio"), rounding.down
+    ),
     **dict.fromkeys(
         ("accused_high", "at_most", "found", "found by one pair alone", "found_high", "moved"), rounding.up
     ),

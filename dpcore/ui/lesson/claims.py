@@ -108,10 +108,10 @@ EXPLANATIONS = {
 
 # A page that shows it, its query, and what the link says.
 LINKS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "fixed_size": ("accountant", {}, N_("Such a plan, with Poisson sampling, in the Accountant")),
+    "fixed_size": ("accountant", {"participation": "fixed"}, N_("This plan in the Accountant")),
     "tutorial": ("accountant", {}, N_("This plan in the Accountant")),
     "sweep": ("ledger", {}, N_("The Ledger: what all runs spend together")),
-    "schedule": ("study", {"ready_made": "secrecy"}, N_("What is secrecy worth? The study")),
+    "schedule": ("accountant", {"participation": "schedule"}, N_("This plan in the Accountant")),
     "delta": ("accountant", {"delta": 1e-3}, N_("This plan in the Accountant, with its warning")),
     "everybody": (
         "accountant",

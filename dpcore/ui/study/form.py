@@ -4,7 +4,6 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +13,8 @@ from dpcore.errors import BudgetExceededError, InvalidValueError
 from dpcore.language import _
 from dpcore.mechanisms import choices as choices_of_mechanisms
 from dpcore.mechanisms.clipping import Clipping
+from dpcore.mechanisms.noise import Noise
+from dpcore.mechanisms.participation import Participation
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.precision import Precision
@@ -139,7 +140,7 @@ def _grid() -> _Grid:
     )
 
 
-def _several(label: str, kinds: Mapping[str, Any], key: str, tip: str) -> list[str]:
+def _several(label: str, kinds: Mapping[str, type[Participation] | type[Noise]], key: str, tip: str) -> list[str]:
     return choices.linked(
         st.pills,
         label,

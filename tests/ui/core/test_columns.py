@@ -42,7 +42,7 @@ def test_what_is_not_known_and_what_has_no_bound_stays_so():
 
 
 def test_no_heading_is_of_a_number_of_privacy_that_streamlit_would_round():
-    told = {"no guarantee because", "epsilon alone", "signal_to_noise"}  # texts, and an estimate
+    told = {"no guarantee because", "epsilon alone", "signal_to_noise", "noise kind"}  # texts, and an estimate
     private = {
         name for name in columns._HEADINGS if any(word in name for word in ("epsilon", "delta", "noise", "found"))
     }
