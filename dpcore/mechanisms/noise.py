@@ -120,7 +120,7 @@ def _refuse_above(most: int, rounds: int, noise: str) -> None:
             "rounds",
             _(
                 "Expected at most {most:,} rounds with {noise} noise, found {rounds:,}: the noise of each depends on all "
-                "before it. Train fewer, or use banded noise."
+                "before it. Train fewer, or use independent noise."
             ).format(most=most, noise=noise, rounds=rounds),
         )
 
