@@ -60,6 +60,7 @@ class Poisson:
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
     by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
+    absence: ClassVar[str] = N_("In a deployment, users that are away or drop out break what is assumed.")
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
     adjacencies: ClassVar[tuple[str, ...]] = (ADD_OR_REMOVE,)  # those that it is accounted for
 
@@ -275,6 +276,10 @@ class Schedule(Poisson):
     by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Known schedule")
     sampling: ClassVar[str] = "schedule"
+    absence: ClassVar[str] = N_(
+        "In a deployment, a user who is away or drops out takes part less often, which is allowed; one who takes part in "
+        "another round instead breaks what is assumed."
+    )
     knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.MAX_PARTICIPATIONS, limits.MIN_SEPARATION)
     redraws: ClassVar[bool] = False
 
@@ -375,6 +380,7 @@ class CyclicPoisson(Schedule):
     kind: ClassVar[str] = "cyclic-poisson"
     title: ClassVar[str] = N_("Cyclic Poisson sampling")
     sampling: ClassVar[str] = "cyclic-poisson"
+    absence: ClassVar[str] = Poisson.absence  # a coin that a user's absence decides is not secret
     groups_are_bands: ClassVar[bool] = True
 
     at_most = Poisson.at_most  # more turns of smaller groups: neither costs always more

@@ -84,4 +84,4 @@ def sampling_sentence(conduct: Conduct | None, participation: Participation) -> 
                 "Rounds that were drawn again after an interruption, and count as further rounds: {redrawn:,}."
             )
             words = f"{words} {again.format(redrawn=conduct.redrawn)}"
-    return words + " " + _("In a deployment, users that are away or drop out break what is assumed.")
+    return words + " " + _(participation.absence)

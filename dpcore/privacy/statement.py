@@ -187,9 +187,8 @@ def _accountants(account: Account) -> str:
         if rdp.order
         else _("RDP: {epsilon}")
     ).format(epsilon=epsilon_text(rdp.value), order=rounding.given(rdp.order or 0))
-    bounds = _("{by_pld}; {by_rdp}. By {version}; each is an upper bound.").format(
-        by_pld=by_pld, by_rdp=by_rdp, version=accounting.VERSION
-    )
+    told = f"{by_pld}; {by_rdp}" if pld else f"{by_pld} {by_rdp}"  # why there is none is a sentence
+    bounds = _("{bounds}. By {version}; each is an upper bound.").format(bounds=told, version=accounting.VERSION)
     return f"{bounds} {pld.note}" if pld and pld.note else bounds
 
 

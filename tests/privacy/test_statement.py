@@ -1,5 +1,6 @@
 import math
 import re
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -7,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dpcore.errors import InvalidValueError
 from dpcore.language import speaking
+from dpcore.mechanisms.participation import ADJACENCIES, PARTICIPATIONS, Full, Schedule
 from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting, statement
 from dpcore.privacy.precision import Precision
@@ -52,6 +55,19 @@ def test_what_differs_is_said():
     assert "four runs" in rows(PrivacyPlan(), ledger="four runs")[0]["Covers"]
     little, _ = rows(PrivacyPlan(noise_multiplier=0.1))
     assert "PLD" in little["Accountants"]
+
+
+@pytest.mark.parametrize("kind", PARTICIPATIONS)
+def test_every_way_to_form_cohorts_is_put_into_whole_sentences(kind):
+    clients = 3383 if kind is Full else 120
+    for adjacency in ADJACENCIES:
+        with suppress(InvalidValueError):
+            plan = PrivacyPlan(participation=kind(), clients_per_round=clients, adjacency=adjacency)
+            table, text = rows(plan)
+            assert "{" not in text
+            assert not [words for words in table.values() if re.search(r"[.;,] ?[.;,]|  ", words)]
+            allowed = "takes part less often, which is allowed" in table["Sampling done"]
+            assert allowed == (kind is Schedule)  # coins of whoever is away are no secret coins
 
 
 @pytest.mark.parametrize("clipping", [AdaptiveClipping(), FixedClipping()])
