@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +26,7 @@ _MOST_OF_BANDS = 10_000  # of more, the best matrix does
 class Independent:
     """Fresh Gaussian noise in every round (McMahan et al. 2018, <https://arxiv.org/abs/1710.06963>, algorithm 1)."""
 
-    kind: ClassVar[str] = "independent"
+    kind: str = field(default="independent", init=False, repr=False)
     title: ClassVar[str] = N_("independent")
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     is_correlated: ClassVar[bool] = False
@@ -161,7 +161,7 @@ class Tree(_Correlated):
     Source: Kairouz et al. (2021) <https://arxiv.org/abs/2103.00039>, appendix B.1.
     """
 
-    kind: ClassVar[str] = "tree"
+    kind: str = field(default="tree", init=False, repr=False)
     title: ClassVar[str] = N_("tree aggregation")
 
     def check(self, pattern: tuple[int, int], rounds: int) -> None:
@@ -204,7 +204,7 @@ class Banded(_Toeplitz):
         bands: Rounds whose noise a round's depends on, itself among them.
     """
 
-    kind: ClassVar[str] = "banded"
+    kind: str = field(default="banded", init=False, repr=False)
     title: ClassVar[str] = N_("banded matrix factorisation")
     knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.BANDS,)
     is_banded: ClassVar[bool] = True
@@ -253,7 +253,7 @@ class SquareRoot(_Toeplitz):
     Source: Fichtenberger et al. (2023) <https://arxiv.org/abs/2202.11205>.
     """
 
-    kind: ClassVar[str] = "square-root"
+    kind: str = field(default="square-root", init=False, repr=False)
     title: ClassVar[str] = N_("square-root factorisation")
 
     def check(self, pattern: tuple[int, int], rounds: int) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -54,7 +54,9 @@ class Pattern(NamedTuple):
 class Poisson:
     """Each user joins each round by an independent coin, which nobody but the trusted server sees."""
 
-    kind: ClassVar[str] = "poisson"
+    kind: str = field(
+        default="poisson", init=False, repr=False
+    )  # a field: who compares fields alone (Streamlit) tells kinds apart
     title: ClassVar[str] = N_("Poisson sampling")
     sampling: ClassVar[str] = "poisson"  # as the command line has always called it
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
@@ -173,7 +175,7 @@ class Poisson:
 class Full(Poisson):
     """All users take part in every round."""
 
-    kind: ClassVar[str] = "full"
+    kind: str = field(default="full", init=False, repr=False)
     title: ClassVar[str] = N_("Full participation (no subsampling)")
     sampling: ClassVar[str] = "none"
     adjacencies: ClassVar[tuple[str, ...]] = ADJACENCIES
@@ -217,7 +219,7 @@ class FixedSize(Poisson):
     <https://arxiv.org/abs/1808.00087>, theorem 9).
     """
 
-    kind: ClassVar[str] = "fixed"
+    kind: str = field(default="fixed", init=False, repr=False)
     by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
@@ -272,7 +274,7 @@ class Schedule(Poisson):
         min_separation: Rounds from one participation of a user to the next; `None` for as many as there are users for.
     """
 
-    kind: ClassVar[str] = "schedule"
+    kind: str = field(default="schedule", init=False, repr=False)
     by_coins_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Known schedule")
     sampling: ClassVar[str] = "schedule"
@@ -377,7 +379,7 @@ class CyclicPoisson(Schedule):
     of a group, also where the noise of as many rounds is correlated as there are groups.
     """
 
-    kind: ClassVar[str] = "cyclic-poisson"
+    kind: str = field(default="cyclic-poisson", init=False, repr=False)
     title: ClassVar[str] = N_("Cyclic Poisson sampling")
     sampling: ClassVar[str] = "cyclic-poisson"
     absence: ClassVar[str] = Poisson.absence  # a coin that a user's absence decides is not secret

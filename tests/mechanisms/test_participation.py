@@ -142,8 +142,8 @@ NOT_POISSON = "independent noise with"
         ({"noise": Banded(bands=1)}, "noise", NOT_POISSON),
         ({"participation": FixedSize(), "noise": SquareRoot()}, "noise", NOT_POISSON),
         ({"adjacency": REPLACE}, "adjacency", "Poisson sampling"),
-        ({"participation": Schedule(), "adjacency": REPLACE}, "adjacency", "user more or less"),
-        ({"participation": CyclicPoisson(), "adjacency": REPLACE}, "adjacency", "user more or less"),
+        ({"participation": Schedule(), "adjacency": REPLACE}, "adjacency", "added or removed"),
+        ({"participation": CyclicPoisson(), "adjacency": REPLACE}, "adjacency", "added or removed"),
         (
             {"participation": FixedSize(), "clients_per_round": 3384},
             "clients_per_round",
