@@ -1,4 +1,4 @@
-"""What pages remember of a plan is of that plan alone: Streamlit compares the fields of its parts, and not their types."""
+"""What pages remember of a plan is of that plan alone: Streamlit compares the fields of its parts, not their types."""
 
 import itertools
 from contextlib import suppress
