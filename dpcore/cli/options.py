@@ -32,7 +32,7 @@ AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: igno
 Adjacency = StrEnum("Adjacency", {name.replace("-", "_"): name for name in ADJACENCIES})  # type: ignore[misc]  # not written out
 Clipping = StrEnum("Clipping", list(clippings.BY_KIND))  # type: ignore[misc]  # not written out
 Sampling = StrEnum("Sampling", ["poisson", "none"])
-_PARTICIPATIONS = (*choices.PARTICIPATION_BY_KIND, "allocation")  # the last to be refused with its reason
+_PARTICIPATIONS = (*choices.PARTICIPATION_BY_KIND, *choices.REFUSED)  # the last to be refused with their reason
 Participation = StrEnum("Participation", {name.replace("-", "_"): name for name in _PARTICIPATIONS})  # type: ignore[misc]  # not written out
 Noise = StrEnum("Noise", {name.replace("-", "_"): name for name in choices.NOISE_BY_KIND})  # type: ignore[misc]  # not written out
 

@@ -11,10 +11,14 @@ from dpcore.mechanisms.participation import PARTICIPATIONS, Fleet, Participation
 
 PARTICIPATION_BY_KIND: Mapping[str, type[Participation]] = {kind.kind: kind for kind in PARTICIPATIONS}
 NOISE_BY_KIND: Mapping[str, type[Noise]] = {kind.kind: kind for kind in NOISES}
-ALLOCATION_REFUSED = N_(
-    "Expected another participation, found allocation: no accountant here answers for it yet. Use schedule, which lets "
-    "each user take part as often, and asks nobody to keep anything secret."
-)
+# Ways to form cohorts that are known and not here, with the reason.
+REFUSED: Mapping[str, str] = {
+    "allocation": N_(
+        "Expected another participation, found allocation: the library that bounds it, PLD_accounting 2.0, asks for "
+        "SciPy 1.10 or newer, and TensorFlow Federated 0.87 for SciPy 1.9. Use schedule, which lets each user take part "
+        "as often, and asks nobody to keep anything secret."
+    )
+}
 
 
 def chosen(
@@ -37,8 +41,7 @@ def chosen(
     >>> chosen("schedule", "banded", Fleet(3383, 120, 100))
     (Schedule(max_participations=None, min_separation=None), Banded(bands=28))
     """
-    if participation == "allocation":
-        raise InvalidValueError("participation", _(ALLOCATION_REFUSED))
+    check_here("participation", participation)
     limits.check_choice("participation", participation, tuple(PARTICIPATION_BY_KIND))
     limits.check_choice("noise", noise, tuple(NOISE_BY_KIND))
     forming, adding = PARTICIPATION_BY_KIND[participation], NOISE_BY_KIND[noise]
@@ -53,6 +56,16 @@ def chosen(
     if bands is None and limits.BANDS in adding.knobs:
         bands = min(formed.pattern(fleet).separation, int(limits.BANDS.maximum))
     return formed, adding(**_own(adding, noise, bands=bands))
+
+
+def check_here(name: str, kind: Any) -> None:
+    """Refuses a way to form cohorts that is known and not here.
+
+    Raises:
+        InvalidValueError: With the reason.
+    """
+    if name == "participation" and isinstance(kind, str) and kind in REFUSED:
+        raise InvalidValueError(name, _(REFUSED[kind]))
 
 
 def _own(kind: type[Participation] | type[Noise], name: str, **given: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from dpcore import limits, strict_json
 from dpcore.language import _
+from dpcore.mechanisms import choices
 from dpcore.mechanisms.clipping import CLIPPINGS, Clipping
 from dpcore.mechanisms.noise import NOISES, Independent, Noise
 from dpcore.mechanisms.participation import PARTICIPATIONS, Participation, Poisson
@@ -44,6 +45,7 @@ def read_part(name: str, values: Any) -> Any:
     """
     kinds = _KINDS[name]
     tag = values.get("kind") if isinstance(values, dict) else None
+    choices.check_here(name, tag)
     if not isinstance(tag, str) or tag not in kinds:
         message = _("Expected {name} to have a kind, one of {kinds}, found {value}.")
         raise limits.refusal(name, message, values if tag is None else tag, kinds=", ".join(kinds))

@@ -1,5 +1,6 @@
 """Who takes part: drawn as said, refused where it cannot be, and accounted as whole runs."""
 
+import importlib.metadata
 import itertools
 import json
 import math
@@ -9,11 +10,13 @@ import pytest
 
 from dpcore import rng
 from dpcore.errors import InvalidValueError, UnattainableTargetError
+from dpcore.language import speaking
 from dpcore.mechanisms import choices, matrices, trees
 from dpcore.mechanisms.noise import Banded, Independent, SquareRoot, Tree
 from dpcore.mechanisms.participation import CyclicPoisson, FixedSize, Fleet, Full, Poisson, Schedule
-from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan
+from dpcore.plan import REPLACE, AdaptiveClipping, FixedClipping, Plan, PrivacyPlan, codec
 from dpcore.privacy import accounting, assumptions, calibration, curves, ledger
+from dpcore.runs.studies import mechanisms
 
 FLEET = Fleet(60, 12, 10)
 
@@ -217,6 +220,25 @@ def test_a_plan_file_that_says_what_there_is_not_is_refused(part, value):
     values["privacy"][part] = value
     with pytest.raises(InvalidValueError, match=r"^Expected "):
         Plan.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: choices.chosen("allocation", "independent", FLEET),
+        lambda: mechanisms.combined(["poisson", "allocation"], ["independent"], FLEET),
+        lambda: codec.read_part("participation", {"kind": "allocation"}),
+    ],
+)
+def test_random_allocation_is_refused_with_its_reason_wherever_it_is_named(ask, language):
+    """The reason is true of the packages that are installed here, or the library may well be used."""
+    scipy = next(one for one in importlib.metadata.requires("tensorflow-federated") if one.startswith("scipy"))
+    assert scipy.replace(" ", "") == "scipy~=1.9.3"
+    with speaking(language), pytest.raises(InvalidValueError, match=r"PLD_accounting 2\.0") as refused:
+        ask()
+    assert ("Expected" in str(refused.value)) == (language == "en")
+    assert refused.value.field == "participation"
 
 
 def test_plans_of_before_are_read_and_what_is_as_before_is_written_as_before():

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from dpcore import language, limits
@@ -251,14 +252,24 @@ def _switch(name: str, *pages: str, default: bool = False) -> Parameter:
 
 
 def _choice(
-    name: str, *pages: str, options: Callable[[], Iterable], default: Any = None, several: bool = False
+    name: str,
+    *pages: str,
+    options: Callable[[], Iterable],
+    default: Any = None,
+    several: bool = False,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Parameter:
-    """Options are looked up when somebody names one: what lists them may take a while to import."""
+    """Options are looked up when somebody names one: what lists them may take a while to import.
+
+    `refused` are known and no options, with the reason.
+    """
 
     def choice(text: str) -> Any:
         by_text = {written(option): option for option in options()}
         if text in by_text:
             return by_text[text]
+        if text in refused:
+            raise InvalidValueError(name, _(refused[text]))
         reason = _("Expected {name} to be one of {choices}, found {value}.")
         raise InvalidValueError(name, reason.format(name=name, choices=", ".join(by_text), value=quoted(text)))
 
@@ -328,7 +339,10 @@ for _parameter in (
     _knob(limits.NOISE_MULTIPLIER, "accountant", "train", "learn"),
     _switch(_EVERYBODY, "accountant"),
     _choice(
-        "participation", "accountant", "train", options=lambda: choices.PARTICIPATION_BY_KIND, default="poisson"
+        *("participation", "accountant", "train"),
+        options=lambda: choices.PARTICIPATION_BY_KIND,
+        default="poisson",
+        refused=choices.REFUSED,
     ),
     _optional(limits.MIN_SEPARATION, "accountant", "train"),
     _optional(limits.MAX_PARTICIPATIONS, "accountant", "train"),
@@ -360,7 +374,12 @@ for _parameter in (
     _text("run", "train"),
     _text("study", "study"),
     _choice("ready_made", "study", options=lambda: ready_made.STUDIES),
-    _choice("participations", "study", options=lambda: choices.PARTICIPATION_BY_KIND, several=True),
+    _choice(
+        *("participations", "study"),
+        options=lambda: choices.PARTICIPATION_BY_KIND,
+        several=True,
+        refused=choices.REFUSED,
+    ),
     _choice("noise_kinds", "study", options=lambda: choices.NOISE_BY_KIND, several=True),
     _text("mechanism", "frontier"),
     *(

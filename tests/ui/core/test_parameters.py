@@ -207,7 +207,11 @@ def test_what_older_links_say_of_everybody_is_a_way_to_form_cohorts(texts, value
         ("min_separation", "2.5", "Expected min_separation to be a whole number"),
         ("max_participations", "x", "Expected max_participations to be a whole number"),
         ("participation", "round-robin", "Expected participation to be one of poisson, full, fixed, schedule"),
-        ("participation", "allocation", "Expected participation to be one of poisson, full, fixed, schedule"),
+        (
+            "participation",
+            "allocation",
+            "found allocation: the library that bounds it, PLD_accounting 2.0, asks for",
+        ),
         ("noise", "pink", "Expected noise to be one of independent, tree, banded, square-root"),
     ],
 )
