@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from dpcore.privacy.losses import losses, reach
+from dpcore.privacy.losses import largest_loss, losses
 
 
 def exact_delta(noise, prob, side, epsilon):
@@ -42,7 +42,7 @@ def test_a_grid_has_the_exact_delta_at_each_of_its_losses(noise, prob):
 
 def held_to_the_exact_delta(noise, prob, side, tail):
     with np.errstate(all="ignore"):
-        step = reach(noise, prob, side, tail) / 300
+        step = largest_loss(noise, prob, side, tail) / 300
         found = losses((noise, prob, 1), side, tail, step)
     grid = found.lowest + step * np.arange(len(found.masses))
     for place in range(0, len(grid), 23):
@@ -59,6 +59,6 @@ def held_to_the_exact_delta(noise, prob, side, tail):
 def test_a_reach_is_never_nothing():
     """All outputs but for the tail have one loss to all digits: it still takes two losses to be between."""
     with np.errstate(all="ignore"):
-        assert 0 < reach(0.03, 1e-9, -1, 1e-15) < 1e-12
+        assert 0 < largest_loss(0.03, 1e-9, -1, 1e-15) < 1e-12
         found = losses((0.03, 1e-9, 1), -1, 1e-15, 1e-14)
     assert found.lowest + 1e-14 * (len(found.masses) - 1) == pytest.approx(1e-9, rel=1e-4)
