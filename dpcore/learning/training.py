@@ -98,12 +98,13 @@ def _trained(
         first, state, clip_norm = 0, engine.initialize(), plan.privacy.clipping.initial_clip_norm
     else:
         first, state, clip_norm = resume[0].round + 1, resume[1], resume[0].clip_norm
+    errors = plan.privacy.noise.round_errors(plan.privacy.rounds)
     for round_num in range(first, plan.privacy.rounds + 1):
         started = time.perf_counter()
         size = update_norm = noise_norm = None
         if round_num > 0:
             before_round(round_num)
-            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state), round_num)
+            noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state), float(errors[round_num - 1]))
             cohort = dataset.trainers[draw(round_num)]
             state, metrics = engine.next(state, cohort, round_num)
             clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
@@ -138,9 +139,7 @@ def _epsilon_spent(plan: Plan, redrawn: int) -> Callable[[int], float]:
     )
 
 
-def _noise_norm(plan: Plan, clip_norm: float, weights: Weights, round_num: int) -> float:
-    """Returns the expected L2 norm of the noise in a round's average (root of its mean square)."""
-    privacy = plan.privacy
-    stddev = privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round
-    of_round = float(privacy.noise.round_errors(privacy.rounds)[round_num - 1]) ** 0.5
-    return of_round * stddev * sum(part.size for part in weights) ** 0.5
+def _noise_norm(plan: Plan, clip_norm: float, weights: Weights, variance: float) -> float:
+    """Returns the expected L2 norm of the noise in a round's average, whose `variance` is that at unit noise."""
+    stddev = plan.privacy.value_noise_multiplier * clip_norm / plan.privacy.clients_per_round
+    return variance**0.5 * stddev * sum(part.size for part in weights) ** 0.5
