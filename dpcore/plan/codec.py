@@ -8,14 +8,14 @@ from dpcore import limits, strict_json
 from dpcore.language import _
 from dpcore.mechanisms import choices
 from dpcore.mechanisms.clipping import CLIPPINGS, Clipping
-from dpcore.mechanisms.noise import NOISES, Independent, Noise
-from dpcore.mechanisms.participation import PARTICIPATIONS, Participation, Poisson
+from dpcore.mechanisms.noise import Independent, Noise
+from dpcore.mechanisms.participation import Participation, Poisson
 
 # What a plan had before there was a choice, and what goes without saying.
 USUAL: Mapping[str, Participation | Noise] = {"participation": Poisson(), "noise": Independent()}
 _KINDS: Mapping[str, Mapping[str, type[Participation] | type[Noise]]] = {
-    "participation": {kind.kind: kind for kind in PARTICIPATIONS},
-    "noise": {kind.kind: kind for kind in NOISES},
+    "participation": choices.PARTICIPATION_BY_KIND,
+    "noise": choices.NOISE_BY_KIND,
 }
 
 

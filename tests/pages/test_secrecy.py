@@ -1,39 +1,19 @@
 """Ways to form cohorts, and kinds of noise, on the pages Study and Frontier."""
 
-import sys
+# ruff: noqa: F811  # `home` is a fixture
+
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
-from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.runs.studies import forecast, ready_made, schedule
 from dpcore.runs.studies.study import Study
 from tests.pages.test_lesson_two import figures
+from tests.pages.test_pages import home, page  # noqa: F401  (a fixture)
 from tests.runs.tutorial import finish
 
-APP = Path(__file__).parents[2] / "app.py"
 REACHED = {("poisson", "independent"): 0.79, ("schedule", "independent"): 0.56, ("schedule", "banded"): 0.77}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("EPSILON_LAB_HOME", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    monkeypatch.setattr(supervisor, "wake", lambda store: None)
-    st.cache_resource.clear()
-    return tmp_path
-
-
-def page(name, **query):
-    test = AppTest.from_file(str(APP), default_timeout=300)
-    test.query_params.update(query)
-    test.switch_page(f"pages/{name}.py").run()
-    assert not test.exception
-    return test
 
 
 def trained(store, study):
