@@ -1,11 +1,14 @@
 """The same plan under each assumption that it could be run with: what secrecy is worth."""
 
+import functools
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dpcore.errors import InvalidValueError
+from dpcore.mechanisms.events import Event, SampledGaussian
 from dpcore.mechanisms.noise import Independent
 from dpcore.mechanisms.participation import (
     ADD_OR_REMOVE,
@@ -46,9 +49,10 @@ def of(plan: PrivacyPlan) -> list[Assumption]:
 
     The plan's own epsilon is the reported one.
     """
+    found = plans(plan)
     return [
-        Assumption(plan=one, epsilon=accounting.epsilon(plan).value if one == plan else _epsilon(one))
-        for one in plans(plan)
+        Assumption(plan=one, epsilon=accounting.epsilon(plan).value if one == plan else epsilon)
+        for one, epsilon in zip(found, bounds(found), strict=True)
     ]
 
 
@@ -72,14 +76,28 @@ def plans(plan: PrivacyPlan) -> list[PrivacyPlan]:
     return [one for way in ways.values() for one in way if one]
 
 
-def _epsilon(plan: PrivacyPlan) -> float:
-    """An upper bound in milliseconds, some 1e-5 above the reported one."""
+def bounds(plans: list[PrivacyPlan]) -> list[float]:
+    """Returns upper bounds of the epsilons of plans of one delta in milliseconds, some 1e-5 above the reported ones."""
     from dpcore.privacy import curves  # SciPy, which a page that only accounts does not wait for
 
-    given = curves.plan_arguments(plan)
-    known = curves.rdp_epsilons(**given), curves.pld_epsilons(**given, step=curves.NUMBER)
-    unsampled = curves.pld_epsilons(**given | {"sampling_prob": 1.0, "replaces": False})
-    return float(np.fmin.reduce([*known, unsampled]))
+    delta, events = plans[0].delta, [one.event for one in plans]
+    noise, rounds = np.array([(one.mechanism.noise_multiplier, one.rounds) for one in events]).T
+    if_all_took_part = curves.pld_epsilons(noise_multiplier=noise, sampling_prob=1, rounds=rounds, delta=delta)
+    sampled = [bound(one.mechanism, one.rounds, delta) if one.is_sampled else math.inf for one in events]
+    return [float(one) for one in np.fmin(if_all_took_part, sampled)]
+
+
+@functools.lru_cache(maxsize=4096)
+def bound(mechanism: SampledGaussian, rounds: int, delta: float) -> float:
+    """Returns such a bound of one mechanism in so many rounds, by PLD, and by RDP where that has none."""
+    from dpcore.privacy import curves
+
+    given = {**Event(mechanism, rounds).arguments(), "delta": delta}
+    if not mechanism.replaces:
+        by_pld = float(curves.pld_epsilons(**given, step=curves.NUMBER))
+        if not math.isnan(by_pld):
+            return by_pld
+    return float(np.fmin(curves.rdp_epsilons(**given), math.inf))
 
 
 def _with(

@@ -16,7 +16,7 @@ from dpcore.mechanisms import choices
 from dpcore.mechanisms.events import SampledGaussian
 from dpcore.mechanisms.noise import Banded
 from dpcore.plan import FixedClipping, PrivacyPlan
-from dpcore.privacy import assumptions, curves, gaussian
+from dpcore.privacy import assumptions, gaussian
 
 _CORRELATED = ("independent", "tree", "banded")  # beside each other on a known schedule
 _MOST_TREE_ROUNDS = 256  # in how many a tree's sensitivity is found in passing
@@ -54,7 +54,7 @@ def ways(plan: PrivacyPlan, target: float) -> list[Way]:
             epsilon=epsilon,
             needed=plan if one == plan else _with_noise(one, _noise_for(one, target, seen)),
         )
-        for one, epsilon in zip(plans, _bounds(plans), strict=True)
+        for one, epsilon in zip(plans, assumptions.bounds(plans), strict=True)
     ]
 
 
@@ -113,26 +113,6 @@ def _with_noise(plan: PrivacyPlan, noise: float) -> PrivacyPlan | None:
     return None
 
 
-def _bounds(plans: list[PrivacyPlan]) -> list[float]:
-    """Upper bounds of epsilons, in milliseconds."""
-    delta, events = plans[0].delta, [one.event for one in plans]
-    noise, rounds = np.array([(one.mechanism.noise_multiplier, one.rounds) for one in events]).T
-    if_all_took_part = curves.pld_epsilons(noise_multiplier=noise, sampling_prob=1, rounds=rounds, delta=delta)
-    return [
-        min(whole, _sampled_bound(one.mechanism, one.rounds, delta)) if one.is_sampled else whole
-        for one, whole in zip(events, if_all_took_part.tolist(), strict=True)
-    ]
-
-
-@functools.lru_cache(maxsize=4096)
-def _sampled_bound(mechanism: SampledGaussian, rounds: int, delta: float) -> float:
-    given = {**mechanism._asdict(), "rounds": rounds, "delta": delta}
-    if mechanism.replaces:
-        return float(curves.rdp_epsilons(**given))
-    found = float(curves.pld_epsilons(**given, step=curves.NUMBER))
-    return found if found == found else math.inf
-
-
 _Kind = tuple[float, bool, int]
 
 
@@ -174,7 +154,7 @@ def _gaussian_noise(delta: float, target: float) -> float:
 def _sampled_noise(mechanism: SampledGaussian, rounds: int, delta: float, target: float) -> float:
     """By secants of the logarithms, from the noise that there is; infinite where that leads nowhere."""
     noise, steep, aim = mechanism.noise_multiplier, _STEEP, target * (1 - _CLOSE / 2)
-    epsilon = _sampled_bound(mechanism, rounds, delta)
+    epsilon = assumptions.bound(mechanism, rounds, delta)
     low, high = 1e-3, 1e9  # too little, and more than enough
     for _try in range(_TRIES):
         if target * (1 - _CLOSE) <= epsilon <= target:
@@ -183,7 +163,7 @@ def _sampled_noise(mechanism: SampledGaussian, rounds: int, delta: float, target
         following = noise * (epsilon / aim) ** (1 / steep) if 0 < epsilon < math.inf else 0.0
         if not low < following < high:
             following = math.sqrt(low * high)
-        reached = _sampled_bound(mechanism._replace(noise_multiplier=following), rounds, delta)
+        reached = assumptions.bound(mechanism._replace(noise_multiplier=following), rounds, delta)
         if 0 < reached < math.inf and 0 < epsilon < math.inf:
             steep = min(max(-math.log(reached / epsilon) / math.log(following / noise), 0.2), 30.0)
         noise, epsilon = following, reached
