@@ -28,7 +28,7 @@ def sentence(plan: PrivacyPlan, epsilon: float) -> str:
         return _("No privacy guarantee: at delta 0, the model may reveal any user's data.")
     claim = _(
         "({epsilon}, {delta})-differential privacy for each user, against {adjacency}, "
-        "if {sampling} and all {rounds:,} rounds are seen."
+        "if all {rounds:,} rounds are seen and {sampling}."
     ).format(
         epsilon=epsilon_text(epsilon),
         delta=rounding.given(plan.delta),
