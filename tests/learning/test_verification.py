@@ -20,7 +20,7 @@ def test_every_check_passes():
 def plan():
     from dpcore.learning import verification
 
-    return verification._plan(noise_multiplier=0.6)
+    return verification._plan(noise_multiplier=0.6, model="linear")
 
 
 @pytest.fixture(scope="module")
