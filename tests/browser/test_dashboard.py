@@ -45,7 +45,12 @@ def shown_range(page: Page) -> list[float]:
 
 def zoom(page: Page) -> list[float]:
     """Draws a box over part of the first chart; returns what its x axis then shows."""
-    page.wait_for_timeout(2000)  # what a worker says while it starts has gone, and nothing moves any more
+    at_rest = False  # what a worker says while it starts has gone, and nothing moves any more
+    while not at_rest:
+        settled(page)
+        page.evaluate("document.querySelector('.js-plotly-plot').seen = true")
+        page.wait_for_timeout(2000)
+        at_rest = page.evaluate("!!document.querySelector('.js-plotly-plot')?.seen")
     plot, whole = page.locator(".js-plotly-plot .nsewdrag").first, shown_range(page)
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
