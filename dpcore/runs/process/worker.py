@@ -31,7 +31,9 @@ from dpcore.errors import (
 from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
 from dpcore.rng import Streams
-from dpcore.rounds import divergence
+from dpcore.rounds import Round, divergence
+from dpcore.runs.audit import trace_file
+from dpcore.runs.audit.trace_file import TraceWriter
 from dpcore.runs.process import clusters, processes
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
@@ -159,11 +161,12 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
-    engine = engines.create(run.engine, plan, dataset, computes, streams)
+    engine = engines.create(run.engine, plan, dataset, computes, streams, run.audit)
     replays = key is not None and engines.replays_exactly(run.engine)
     owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
     path = store.folder(run_id) / "checkpoint"
-    kept = _checkpoint(store, run, path, owner, replays)
+    traces = _traces(store, run, engine, held)
+    kept = _checkpoint(store, run, path, owner, replays, traces)
     row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
     reports = training.run(
         plan,
@@ -177,15 +180,24 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         fresh_coins=not replays,
         redrawn=run.redrawn,
         streams=streams,
+        canaries=run.audit,
     )
+
+    def save(row: Round, state: Any) -> None:
+        if traces is not None:  # first: a round that is never drawn again must have its record
+            traces.to_disk()
+        checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
     for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
+        if traces is not None and report.trace is not None:  # before the row: whose row is there has it
+            traces.write(row.round, report.trace)
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:
-            checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+            save(row, state)
             saved = time.monotonic()
         store.append(run_id, row)
         if row.loss is not None:
@@ -196,11 +208,21 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     if row is None:  # given up before there was anything
         return "stopped", ""
+    if traces is not None:
+        traces.to_disk()
     files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
-    checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+    save(row, state)
     return "stopped", why
+
+
+def _traces(store: Store, run: Run, engine: Any, held: ExitStack) -> TraceWriter | None:
+    """Returns what keeps the rounds of an audited run; `None` for any other."""
+    if run.audit is None:
+        return None
+    path = store.folder(run.run_id) / trace_file.FILE
+    return held.enter_context(TraceWriter(path, trace_file.Header.of(engine.canaries)))
 
 
 def _key(store: Store, run: Run) -> int | None:
@@ -221,7 +243,7 @@ def _key(store: Store, run: Run) -> int | None:
         key = secrets.randbits(128)
         files.write_private(path, f"{key:032x}".encode())
         return key
-    if run.plan.privacy.redraws:
+    if run.plan.privacy.redraws and run.audit is None:  # other canaries would go on with the audit of these
         return None
     raise DamagedCheckpointError(
         _(
@@ -249,7 +271,9 @@ def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
     return dataset
 
 
-def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
+def _checkpoint(
+    store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool, traces: TraceWriter | None
+) -> Any:
     """Returns what the run goes on from; `None` to begin with round 0."""
     from dpcore.learning import checkpoints
 
@@ -274,6 +298,8 @@ def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], repla
         return None
     if replays and len(store.rounds(run.run_id)) < kept.row.round:
         return None  # rows were lost with a damaged file: they come out again as they were
+    if traces is not None and not traces.has(kept.row.round):
+        return None  # so do the records of an audit
     store.append(run.run_id, kept.row)  # it may have been saved here, and not yet there
     return kept
 

@@ -212,7 +212,10 @@ def _usable(store: StoreAccess, study: Study, owner: str) -> dict[Plan, Run]:
     return {
         run.plan: run
         for run in runs
-        if run.engine == study.engine and (run.status == "finished" or (run.active and run.owner == owner))
+        if run.engine == study.engine
+        # Canaries are noise to the model: small, and still not what was asked.
+        and run.audit is None
+        and (run.status == "finished" or (run.active and run.owner == owner))
     }
 
 
