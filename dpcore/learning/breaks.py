@@ -3,19 +3,18 @@
 from dpcore import limits
 from dpcore.language import N_
 
-# By name: what is done, and whether no test of an audit can see it.
 BREAKS = {
     "clip-off": N_("Updates are not clipped at all."),
     "clip-twice": N_("Updates are clipped to twice the clip norm."),
     "noise-half": N_("The noise is half of what it should be."),
     "noise-reused": N_("Every round adds the noise of the first round again."),
-    "value-noise-not-split": N_("The sum gets the plan's noise, and the part that the clip count costs is forgotten."),
+    "value-noise-not-split": N_(
+        "The sum gets the plan's noise, and the part that the clip count costs is forgotten."
+    ),
     "user-twice": N_("Whoever is drawn is counted twice."),
     "divided-by-who-came": N_("The clipped sum is divided by the number that came, and not by the expected one."),
     "no-noise-on-biases": N_("The biases get no noise."),
 }
-# One run's measurements do not show these: what canaries send has the right length on the average.
-UNSEEN = ("divided-by-who-came",)
 
 
 def check(name: str) -> str:

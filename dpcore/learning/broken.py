@@ -84,7 +84,9 @@ _ENGINES: dict[str, type[VectorizedEngine]] = {
 }
 
 
-def run(name: str, plan: Plan, dataset: FederatedDataset, canaries: int) -> tuple[VectorizedEngine, Iterator[RoundReport]]:
+def run(
+    name: str, plan: Plan, dataset: FederatedDataset, canaries: int
+) -> tuple[VectorizedEngine, Iterator[RoundReport]]:
     """Returns a broken engine, and the rounds of an audited run on it; nothing of it is evaluated, kept or charged.
 
     Args:

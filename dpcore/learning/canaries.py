@@ -11,6 +11,7 @@ any number of canaries, are one transform. No TensorFlow here: whoever reads an 
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,8 @@ from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.learning import engines
 from dpcore.learning.engine import Weights
-from dpcore.plan import Plan
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy.auditing.trace import Trace
 from dpcore.rng import Streams
 
 # In clip norms: at exactly one, the last bit of a float32 would decide whether an update is clipped.
@@ -265,3 +267,35 @@ def _scale(values: NDArray[np.float32]) -> float:
     pairs = len(values) // 2
     differences = values[0 : 2 * pairs : 2] - values[1 : 2 * pairs : 2]
     return math.sqrt(float(np.square(differences, dtype=np.float64).sum()) / (2 * max(pairs, 1)))
+
+
+def trace_of(
+    plan: PrivacyPlan, run_coins: NDArray[np.bool_], layer_sizes: Sequence[int], rounds: Sequence[RoundTrace]
+) -> Trace:
+    """Returns the record of an audited run, of its first rounds or of all of them.
+
+    Args:
+        plan: The run's.
+        run_coins: Which canaries of the run are in, bool [canaries].
+        layer_sizes: Of how many differences each layer's scale is made.
+        rounds: What was kept of each, from the first on.
+
+    Raises:
+        InvalidValueError: If there is no round yet.
+    """
+    if not rounds:
+        raise InvalidValueError("audit", _("Expected at least one round to look at, found none yet."))
+    innovations = plan.noise.innovations(plan.rounds)
+    return Trace(
+        run_canaries=len(run_coins),
+        round_canaries=len(run_coins),
+        projections=np.array([one.projections for one in rounds]),
+        run_coins=np.asarray(run_coins),
+        joined=np.array([one.joined for one in rounds]),
+        clip_norms=np.array([one.clip_norm for one in rounds]),
+        layer_scale=np.array([one.layer_scale for one in rounds]),
+        layer_size=np.array(layer_sizes),
+        noise=plan.value_noise_multiplier,
+        # Lower triangular: of the first rounds, it is the first part.
+        innovations=None if innovations is None else innovations[: len(rounds), : len(rounds)],
+    )

@@ -9,11 +9,9 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dpcore.errors import StoreError
 from dpcore.language import _
@@ -126,17 +124,12 @@ class TraceWriter:
         """Waits until what is written would survive a power failure."""
         os.fsync(self._file.fileno())
 
-    def __enter__(self) -> "TraceWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
 
-def read(path: Path, rounds: int) -> tuple[Header, NDArray[np.void]]:
-    """Returns what is the same for all rounds, and the first so many of them: `Header.record` [rounds].
+def read(path: Path, rounds: int) -> tuple[Header, list[RoundTrace]]:
+    """Returns what is the same for all rounds, and the first so many of them.
 
     Raises:
         StoreError: If they are not there, or not as they were written.
@@ -146,28 +139,26 @@ def read(path: Path, rounds: int) -> tuple[Header, NDArray[np.void]]:
             header = Header.from_bytes(file.read(_HEADER_BYTES))
             content = file.read(rounds * header.record.itemsize)
     except FileNotFoundError:
-        raise StoreError(
-            _("Expected {file}, found nothing there: what the audit had kept of the run was removed.").format(
-                file=path
-            )
-        ) from None
-    except (ValueError, KeyError, TypeError) as err:
-        raise StoreError(
-            _("Expected {file} to be what an audit keeps, found {reason}.").format(file=path, reason=err)
-        ) from err
+        message = _("Expected {file}, found nothing there: what the audit had kept of the run is gone.")
+        raise StoreError(message.format(file=path)) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        message = _("Expected {file} to be what an audit keeps, found something else: {reason}.")
+        raise StoreError(message.format(file=path, reason=err)) from err
     broken = _broken(content, header.record, rounds)
     if broken is not None:
-        raise StoreError(
-            _("Expected round {number} in {file} as it was written, found it damaged or missing.").format(
-                number=broken, file=path
-            )
+        message = _("Expected round {number} in {file} as it was written, found it damaged or missing.")
+        raise StoreError(message.format(number=broken, file=path))
+    rows = np.frombuffer(content, header.record)
+    joined = np.unpackbits(rows["joined"], axis=1, count=2 * header.canaries).astype(bool)
+    return header, [
+        RoundTrace(
+            projections=row["projections"],
+            joined=came,
+            clip_norm=float(row["clip_norm"]),
+            layer_scale=row["layer_scale"],
         )
-    return header, np.frombuffer(content, header.record)
-
-
-def joined(header: Header, rows: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Returns which canaries have sent an update, bool [rounds, 2 canaries]."""
-    return np.unpackbits(rows["joined"], axis=1, count=2 * header.canaries).astype(bool)
+        for row, came in zip(rows, joined, strict=True)
+    ]
 
 
 def _check(row: bytes) -> int:

@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from dpcore import datasets, files, isolated, program
 from dpcore.datasets.federated import FederatedDataset
@@ -31,10 +30,9 @@ from dpcore.errors import (
 from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
 from dpcore.rng import Streams
-from dpcore.rounds import Round, divergence
-from dpcore.runs.audit import trace_file
-from dpcore.runs.audit.trace_file import TraceWriter
+from dpcore.rounds import divergence
 from dpcore.runs.process import clusters, processes
+from dpcore.runs.process.kept import Kept
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
@@ -163,11 +161,9 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
     engine = engines.create(run.engine, plan, dataset, computes, streams, run.audit)
     replays = key is not None and engines.replays_exactly(run.engine)
-    owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
-    path = store.folder(run_id) / "checkpoint"
-    traces = _traces(store, run, engine, held)
-    kept = _checkpoint(store, run, path, owner, replays, traces)
-    row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
+    kept = held.enter_context(Kept(store, run, engine, dataset.fingerprint, replays=replays))
+    resume = kept.load()
+    row, state = resume or (None, None)
     reports = training.run(
         plan,
         dataset,
@@ -176,28 +172,21 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         eval_every=run.eval_every,
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
-        resume=row and (row, state),
+        resume=resume,
         fresh_coins=not replays,
         redrawn=run.redrawn,
         streams=streams,
         canaries=run.audit,
     )
-
-    def save(row: Round, state: Any) -> None:
-        if traces is not None:  # first: a round that is never drawn again must have its record
-            traces.to_disk()
-        checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
-
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     saved, diverged, why = time.monotonic(), "", ""
     store.say(run_id, isolated.problem())
     for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
-        if traces is not None and report.trace is not None:  # before the row: whose row is there has it
-            traces.write(row.round, report.trace)
+        kept.record(report)  # before the row: of each round whose row is there, it is
         # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
         if not replays or time.monotonic() - saved > _SAVE_SECONDS:
-            save(row, state)
+            kept.save(row, state)
             saved = time.monotonic()
         store.append(run_id, row)
         if row.loss is not None:
@@ -208,21 +197,12 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     if row is None:  # given up before there was anything
         return "stopped", ""
-    if traces is not None:
-        traces.to_disk()
+    kept.to_disk()
     files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
-    save(row, state)
+    kept.save(row, state)
     return "stopped", why
-
-
-def _traces(store: Store, run: Run, engine: Any, held: ExitStack) -> TraceWriter | None:
-    """Returns what keeps the rounds of an audited run; `None` for any other."""
-    if run.audit is None:
-        return None
-    path = store.folder(run.run_id) / trace_file.FILE
-    return held.enter_context(TraceWriter(path, trace_file.Header.of(engine.canaries)))
 
 
 def _key(store: Store, run: Run) -> int | None:
@@ -269,39 +249,6 @@ def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
             ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
         )
     return dataset
-
-
-def _checkpoint(
-    store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool, traces: TraceWriter | None
-) -> Any:
-    """Returns what the run goes on from; `None` to begin with round 0."""
-    from dpcore.learning import checkpoints
-
-    for left in path.parent.glob(f"{path.name}.*.partial"):
-        left.unlink()  # by a process that was killed while it saved
-    try:
-        kept = checkpoints.load(path, owner)
-    except DamagedCheckpointError:
-        if not replays:
-            raise
-        traceback.print_exc()  # from the start again, to the same numbers
-        path.replace(path.with_suffix(".damaged"))
-        kept = None
-    if kept is None:
-        if not replays and (run.last_round or run.redrawn or run.drawing is not None):
-            raise DamagedCheckpointError(
-                _(
-                    "Expected {file}, found nothing there: this run cannot be repeated exactly, so it cannot go on "
-                    "without it. Start its plan as a new run, which the ledger charges on its own."
-                ).format(file=path)
-            )
-        return None
-    if replays and len(store.rounds(run.run_id)) < kept.row.round:
-        return None  # rows were lost with a damaged file: they come out again as they were
-    if traces is not None and not traces.has(kept.row.round):
-        return None  # so do the records of an audit
-    store.append(run.run_id, kept.row)  # it may have been saved here, and not yet there
-    return kept
 
 
 if __name__ == "__main__":
