@@ -4,6 +4,8 @@ A lower bound says that the mechanism protects no better. A low one never says t
 been a poor one.
 """
 
+import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -64,20 +66,20 @@ def one_run_p_value(*, num_canaries: int, num_guesses: int, num_right: int, epsi
         delta: In [0, 1).
     """
     _check_counts(num_canaries, num_guesses, num_right)
-    right = float(special.expit(epsilon))
-    tail = _at_least(num_right, num_guesses, right)
-    if not delta or not num_right:
-        return float(tail)
-    fewer = np.arange(1, num_right + 1)
-    slack = np.max((_at_least(num_right - fewer, num_guesses, right) - tail) / fewer)
+    right = np.arange(num_guesses + 1)
+    sides = special.log_expit(epsilon), special.log_expit(-epsilon)
+    masses = np.exp(_log_binomials(num_guesses) + right * sides[0] + right[::-1] * sides[1])
+    at_least = np.cumsum(masses[::-1])[::-1]
+    tail, fewer = at_least[num_right], np.arange(1, num_right + 1)
+    slack = np.max((at_least[num_right - fewer] - tail) / fewer, initial=0)
     return float(min(tail + 2 * num_canaries * delta * slack, 1.0))
 
 
-def _at_least(least: NDArray[np.int64] | int, trials: int, prob: float) -> NDArray[np.float64]:
-    """The probability of so many successes or more."""
-    found: NDArray[np.float64] = np.where(
-        least > np.int64(0), special.bdtrc(np.maximum(least - 1.0, 0), trials, prob), 1.0
-    )
+@functools.lru_cache(maxsize=16)
+def _log_binomials(number: int) -> NDArray[np.float64]:
+    chosen = np.arange(number + 1)
+    found: NDArray[np.float64] = -special.gammaln(chosen + 1) - special.gammaln(number - chosen + 1)
+    found += special.gammaln(number + 1)
     return found
 
 
@@ -113,40 +115,48 @@ def gaussian_trade_off(mu: float) -> TradeOff:
     return lambda rate: float(special.ndtr(special.ndtri(1 - rate) - mu))
 
 
-def _is_ruled_out(trade_off: TradeOff, counts: tuple[int, int, int], significance: float) -> bool:
-    """Whether so many right guesses would have a probability below the significance under the trade-off.
+def rules_out(
+    trade_off: TradeOff, *, num_canaries: int, num_guesses: int, num_right: int, significance: float
+) -> bool:
+    """Whether a mechanism with this trade-off lets so many guesses be right with less than that probability.
 
     Going down from the right guesses, the masses of what is right and of what is wrong must grow by as much as the
     trade-off asks for; they may not add up to more than the guesses there are.
+
+    Source: Mahloujifar, Melis and Chaudhuri (2024) <https://arxiv.org/abs/2410.22235>, section 3, for two sides of each
+    coin. Assumed: fair and independent coins as in `one_run_p_value`, the trade-off holds for each coin with all others
+    given, and **the number of guesses was fixed in advance**.
+
+    Args:
+        trade_off: A symmetric one, as `dpcore.privacy.risk` has it: one that is too low only rules out less.
+        num_canaries: How many coins were tossed.
+        num_guesses: For how many of them a side was named, fixed in advance.
+        num_right: How many of these were right.
+        significance: In (0, 1].
     """
-    canaries, guesses, right = counts
-    hit, missed = significance * right / canaries, significance * (guesses - right) / canaries
-    for count in range(right - 1, -1, -1):
+    _check_counts(num_canaries, num_guesses, num_right)
+    hit = significance * num_right / num_canaries
+    missed = significance * (num_guesses - num_right) / num_canaries
+    for count in range(num_right - 1, -1, -1):
         needed = trade_off(1 - hit)
         if needed <= missed:
             break  # from here on, neither grows
-        hit = min(hit + count / (guesses - count) * (needed - missed), 1.0)
+        hit = min(hit + count / (num_guesses - count) * (needed - missed), 1.0)
         missed = needed
-    return hit + missed > guesses / canaries
+    return hit + missed > num_guesses / num_canaries
 
 
 def claim_p_value(trade_off: TradeOff, *, num_canaries: int, num_guesses: int, num_right: int) -> float:
     """Returns the most probability that a mechanism with this trade-off lets so many guesses be right.
 
-    Source: Mahloujifar, Melis and Chaudhuri (2024) <https://arxiv.org/abs/2410.22235>, theorem 3.2 and the recursion that
-    follows from it, for two sides of each coin. Assumed: fair and independent coins as in `one_run_p_value`, the
-    trade-off holds for each coin with all others given, and **the number of guesses was fixed in advance**.
-
-    Args:
-        trade_off: A symmetric one, as `dpcore.privacy.risk` has it: one that is too low only makes this too large.
-        num_canaries: How many coins were tossed.
-        num_guesses: For how many of them a side was named, fixed in advance.
-        num_right: How many of these were right.
+    Source, assumptions and arguments: `rules_out`.
     """
-    _check_counts(num_canaries, num_guesses, num_right)
-    counts = num_canaries, num_guesses, num_right
-    # The significance from which on it is ruled out, counted in e-folds below 1.
-    return float(np.exp(-_last(lambda folds: _is_ruled_out(trade_off, counts, float(np.exp(-folds))))))
+
+    def at(folds: float) -> bool:  # e-folds below 1
+        counts = {"num_canaries": num_canaries, "num_guesses": num_guesses, "num_right": num_right}
+        return rules_out(trade_off, **counts, significance=math.exp(-folds))
+
+    return math.exp(-_last(at))
 
 
 def gaussian_f_dp(*, num_canaries: int, num_guesses: int, num_right: int, confidence: float = CONFIDENCE) -> float:
@@ -154,14 +164,17 @@ def gaussian_f_dp(*, num_canaries: int, num_guesses: int, num_right: int, confid
 
     It bounds epsilon of a mechanism that **is** Gaussian, by `dpcore.privacy.gaussian.epsilons(1 / mu, delta)`. Of one
     that is not, it says only that its trade-off is below that of mu somewhere. Source, assumptions and arguments:
-    `claim_p_value`.
+    `rules_out`.
 
     >>> round(gaussian_f_dp(num_canaries=1_000, num_guesses=200, num_right=180), 3)
     0.698
     """
-    _check_counts(num_canaries, num_guesses, num_right)
-    counts = num_canaries, num_guesses, num_right
-    return _last(lambda mu: _is_ruled_out(gaussian_trade_off(mu), counts, 1 - confidence))
+
+    def at(mu: float) -> bool:
+        counts = {"num_canaries": num_canaries, "num_guesses": num_guesses, "num_right": num_right}
+        return rules_out(gaussian_trade_off(mu), **counts, significance=1 - confidence)
+
+    return _last(at)
 
 
 def clopper_pearson(
@@ -195,7 +208,7 @@ def clopper_pearson(
     )
     pairs = ((found.low, accused.high), (1 - accused.high, 1 - found.low))
     ratios = [(more - delta) / less for more, less in pairs if less > 0]
-    return float(np.log(max(1.0, *ratios)))
+    return math.log(max(1.0, *ratios))
 
 
 def two_gaussians(*, means: tuple[float, float], stddevs: tuple[float, float], delta: float) -> float:
@@ -240,7 +253,7 @@ def _hockey_stick(mean: float, stddev: float, epsilon: float) -> float:
         return float(special.ndtr(high) - special.ndtr(low))
 
     mass = outside if square > 0 else inside
-    return mass(mean, stddev) - float(np.exp(epsilon)) * mass(0.0, 1.0)
+    return mass(mean, stddev) - math.exp(epsilon) * mass(0.0, 1.0)
 
 
 def known_schedule(*, noise_multiplier: float, sampling_prob: float, rounds: int, delta: float) -> float:

@@ -13,7 +13,7 @@ class Dispersion:
     """The index of dispersion of equal binomial counts: their mean squared distance from what is expected over its own.
 
     It is 1 where each count is one of independent coins; more where coins fall together, less where they avoid it. Its
-    distribution is taken as the gamma distribution of the same mean, variance and skewness (Pearson's type III); the three
+    distribution is taken as the gamma distribution of the same mean, variance and skewness (Pearson's type III), which
     are exact. It is close where some hundred successes are expected in all.
 
     Attributes:
