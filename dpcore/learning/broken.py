@@ -3,18 +3,19 @@
 The engine itself has no switch for any of this: each break is a class of its own that overrides one step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import breaks, training
+from dpcore.learning import breaks, engines, training
+from dpcore.learning import canaries as canaries_of
 from dpcore.learning.clients import Clients
 from dpcore.learning.loading import tf
 from dpcore.learning.shards import ShardSum
-from dpcore.learning.training import RoundReport
 from dpcore.learning.vectorized import VectorizedEngine
 from dpcore.plan import Plan
+from dpcore.privacy.auditing.trace import Trace
 
 
 class _Unclipped(Clients):
@@ -84,22 +85,35 @@ _ENGINES: dict[str, type[VectorizedEngine]] = {
 }
 
 
-def run(
-    name: str, plan: Plan, dataset: FederatedDataset, canaries: int
-) -> tuple[VectorizedEngine, Iterator[RoundReport]]:
-    """Returns a broken engine, and the rounds of an audited run on it; nothing of it is evaluated, kept or charged.
+def trace(
+    name: str,
+    plan: Plan,
+    dataset: FederatedDataset,
+    *,
+    canaries: int,
+    tell: Callable[[int], None] = lambda number: None,
+) -> Trace:
+    """Returns the record of an audited run on a broken engine; nothing else of it is kept, released or charged.
 
     Args:
         name: One of `breaks.BREAKS`.
         plan: What is trained.
         dataset: On which data: such as are nobody's.
         canaries: How many of each kind.
+        tell: Told of each round when it is done.
 
     Raises:
-        InvalidValueError: If there is no such break.
+        InvalidValueError: If there is no such break, or the plan cannot be audited.
     """
+    canaries_of.check(plan, canaries, engines.NAMES[0])
     engine = _ENGINES[breaks.check(name)](plan, dataset, canaries=canaries)
-    rounds = training.run(
+    assert engine.canaries is not None
+    # Nobody looks at its model.
+    reports = training.run(
         plan, dataset, engine, lambda weights: (0.0, 0.0), eval_every=plan.privacy.rounds, canaries=canaries
     )
-    return engine, rounds
+    rounds = []
+    for report in reports:
+        tell(report.round)
+        rounds += [] if report.trace is None else [report.trace]
+    return canaries_of.trace_of(plan.privacy, engine.canaries.run_coins, engine.canaries.layer_sizes, rounds)

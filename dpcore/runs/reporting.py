@@ -10,6 +10,7 @@ from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.audit import recorded
 from dpcore.runs.store.run_rows import Run
 
 
@@ -27,6 +28,7 @@ def rows(
         done=conduct(run),
         ledger=budget.sentence(budget.balance(store, training.dataset)),
         data=_data(store, run),
+        audit=recorded.sentence(store, run),
     )
 
 
