@@ -80,7 +80,8 @@ def run(
     rounds = plan.privacy.rounds
     population.check(dataset.name, dataset, plan.privacy.population)
     draw = functools.partial(
-        *(sampling.cohort, plan),
+        sampling.cohort,
+        plan,
         streams=streams or sampling.streams_of(plan, canaries),
         fresh_coins=fresh_coins,
         canaries=canaries or 0,

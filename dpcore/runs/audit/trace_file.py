@@ -49,7 +49,7 @@ class Header:
         )
 
     @property
-    def record(self) -> np.dtype:
+    def record(self) -> np.dtype[np.void]:
         """A round as bytes; `check` is a CRC-32 of all that follows it."""
         return np.dtype(
             [
@@ -165,14 +165,14 @@ def _check(row: bytes) -> int:
     return zlib.crc32(row[4:])
 
 
-def _broken(content: bytes, record: np.dtype, rounds: int) -> int | None:
+def _broken(content: bytes, record: np.dtype[np.void], rounds: int) -> int | None:
     """Returns the first round, from 1, that is not there whole; `None` where all are."""
     size = record.itemsize
     parts = (content[number * size : (number + 1) * size] for number in range(rounds))
     return next((n for n, part in enumerate(parts, start=1) if not _is_whole(part, record, n)), None)
 
 
-def _is_whole(content: bytes, record: np.dtype, round_num: int) -> bool:
+def _is_whole(content: bytes, record: np.dtype[np.void], round_num: int) -> bool:
     if len(content) < record.itemsize:
         return False
     row = np.frombuffer(content, record)[0]
