@@ -113,23 +113,21 @@ def _print(found: Result, *, seeded: bool) -> None:
     for row in found.ingredients:
         measured.add_row(
             result.INGREDIENTS[row.name],
-            rounding.down(row.planned, 4),
-            rounding.down(row.measured, 4),
+            *(f"{number}" for number in rounding.short([row.planned, row.measured], 4)),
             f"{rounding.down(row.low, 4)} to {rounding.up(row.high, 4)}",
             rounding.up(row.p, 2),
             "ALARM" if row.alarms else "",
         )
     out.print(measured)
-    shown = Table(
-        "attack: epsilon is at least, with its confidence",
-        *(Column(name, justify="right") for name in ("of", "at least", "")),
-    )
+    columns = ("of the", "is at least", "confidence", "claimed")
+    shown = Table("attack: epsilon ...", *(Column(name, justify="right") for name in columns))
     for bound in found.bounds:
         shown.add_row(
             result.METHODS[bound.method],
             bound.scope,
             rounding.down(bound.epsilon),
             rounding.down_percent(bound.confidence),
+            rounding.epsilon(found.claimed(bound)),
         )
     out.print(shown)
     out.print(f"Estimate by the final model's cosines, no bound (Andrew et al. 2023): {rounding.up(found.cosine)}")

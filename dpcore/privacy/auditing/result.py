@@ -3,10 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from dpcore import rounding
 from dpcore.language import N_, _
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting
+from dpcore.privacy import accounting, gaussian
 from dpcore.privacy.auditing import attacks, ingredients
 from dpcore.privacy.auditing.attacks import Bound
 from dpcore.privacy.auditing.ingredients import Ingredient
@@ -14,8 +16,8 @@ from dpcore.privacy.auditing.plug_in import PlugIn, plug_in
 from dpcore.privacy.auditing.trace import Trace
 
 INGREDIENTS = {
-    ingredients.RUN_STEP: N_("Step: how far a canary moves the sum, in clip norms (canaries of the run)"),
-    ingredients.ROUND_STEP: N_("Step: how far a canary moves the sum, in clip norms (canaries of the rounds)"),
+    ingredients.RUN_STEP: N_("Step of a canary in clip norms, by canaries of the run"),
+    ingredients.ROUND_STEP: N_("Step of a canary in clip norms, by canaries of the rounds"),
     ingredients.STEP_BY_ROUND: N_("Dispersion of the step over the rounds"),
     ingredients.ACROSS_DIRECTIONS: N_("Noise on the sum, across directions"),
     ingredients.ACROSS_ROUNDS: N_("Noise on the sum, across rounds"),
@@ -30,8 +32,11 @@ METHODS = {
     attacks.ONE_RUN: N_("Guesses of fair coins, nothing else assumed (Steinke et al. 2023)"),
     attacks.PLAN_F_DP: N_("If the run is the plan's mechanism with other noise (Mahloujifar et al. 2024)"),
     attacks.CLOPPER_PEARSON: N_("If canaries are independent of each other (Clopper-Pearson, with bystanders)"),
-    attacks.GAUSSIAN_F_DP: N_("If a round is a Gaussian: of one round alone (Mahloujifar et al. 2024)"),
+    attacks.GAUSSIAN_F_DP: N_(
+        "Of one round, to somebody who knows its cohort, if it is a Gaussian (Mahloujifar et al. 2024)"
+    ),
 }
+CLAIM = "claim"
 CANNOT_SEE = (
     N_(
         "clipping that is wrong for users alone, or on the workers of a cluster: canaries are clipped on the server"
@@ -50,6 +55,8 @@ class Result:
 
     Attributes:
         claim: The epsilon of the plan, after all its rounds.
+        claim_of_a_round: That of one round, to somebody who knows its cohort.
+        claim_p: How often attacks would be as right as they were if the claim holds, at most.
         delta: The plan's.
         rounds: How many were looked at.
         ingredients: What was measured, beside what was planned.
@@ -59,6 +66,8 @@ class Result:
     """
 
     claim: float
+    claim_of_a_round: float
+    claim_p: float
     delta: float
     rounds: int
     ingredients: tuple[Ingredient, ...]
@@ -68,8 +77,13 @@ class Result:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """The names of the ingredients that are not what the plan says. None does not mean that all are."""
-        return tuple(row.name for row in self.ingredients if row.alarms)
+        """The names of what is not as the plan says; `CLAIM`, where attacks refute that. None does not mean that all is."""
+        refuted = (CLAIM,) if self.claim_p < ingredients.ALARM_LEVEL else ()
+        return (*(row.name for row in self.ingredients if row.alarms), *refuted)
+
+    def claimed(self, bound: Bound) -> float:
+        """Returns the epsilon that the plan claims of what a bound is of."""
+        return self.claim if bound.scope == attacks.RUN else self.claim_of_a_round
 
     def to_values(self) -> dict[str, Any]:
         """The same as JSON has it."""
@@ -82,7 +96,8 @@ class Result:
             "plug_in_epsilon": self.plug_in.epsilon,
             "plug_in_low": self.plug_in.low,
             "plug_in_high": self.plug_in.high,
-            "bounds": [asdict(bound) for bound in self.bounds],
+            "bounds": [asdict(bound) | {"claim": self.claimed(bound)} for bound in self.bounds],
+            "claim_p": self.claim_p,
             "cosine_estimate": self.cosine,
             "alarms": list(self.alarms),
         }
@@ -91,8 +106,11 @@ class Result:
 def of(trace: Trace, plan: PrivacyPlan) -> Result:
     """Returns what an audited run of a plan shows; seconds for a hundred rounds."""
     rows = ingredients.ingredients(trace, plan)
+    moved = 1.0 if trace.innovations is None else float(np.linalg.norm(trace.innovations, axis=0).max())
     return Result(
         claim=accounting.epsilon(plan).value,
+        claim_of_a_round=float(gaussian.epsilons(plan.noise_multiplier / moved, plan.delta)),
+        claim_p=attacks.claim_p_value(trace, plan),
         delta=plan.delta,
         rounds=trace.rounds,
         ingredients=rows,
@@ -136,7 +154,8 @@ def alarm_sentence(result: Result) -> str:
     """Returns which alarms ring, in a sentence; empty where none does, which is no proof of anything."""
     if not result.alarms:
         return ""
-    told = "; ".join(_(INGREDIENTS[name]) for name in result.alarms)
+    refuted = {CLAIM: N_("Attacks were right more often than the plan's epsilon allows")}
+    told = "; ".join(_((INGREDIENTS | refuted)[name]) for name in result.alarms)
     return _("ALARM: what ran is not what the plan says. {alarms}.").format(alarms=told)
 
 
