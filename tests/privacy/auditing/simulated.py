@@ -68,7 +68,9 @@ def trace(
     if breaks == "drawn together":  # all run canaries, or none
         drawn[:] = drawn[:, :1]
     joined = np.concatenate([drawn & coins, draw.random((rounds, round_canaries)) < 0.5], axis=1)
-    step = {"clip off": 3.0, "clip twice": 2.0, "step 1.25": 1.25}.get(breaks, 1.0) * (1 - MARGIN)
+    step = {"clip off": 3.0, "clip twice": 2.0, "step 1.25": 1.25, "nothing sent": 0.0}.get(breaks, 1.0) * (
+        1 - MARGIN
+    )
     came = draw.poisson(plan.clients_per_round, rounds)
     weight = plan.clients_per_round / came if breaks == "divided by who came" else np.ones(rounds)
     # What users have in common, which falls as the model learns, and what each cohort adds to it.
