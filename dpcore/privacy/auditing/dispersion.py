@@ -1,5 +1,6 @@
 """Whether counts of independent coins spread as such counts do."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Dispersion:
     @property
     def index(self) -> float:
         """The index itself."""
-        return float(np.mean(self._squares(self.counts)))
+        return float(np.mean(_squares(self.counts, self.trials, self.prob)))
 
     def p_value(self) -> float:
         """Returns how often an index is at least as far out on its side, twice."""
@@ -46,24 +47,28 @@ class Dispersion:
         )
         return self.index / high, self.index / low if low > 0 else math.inf
 
-    def _squares(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        mean = self.trials * self.prob
-        squares: NDArray[np.float64] = (counts - mean) ** 2 / (mean * (1 - self.prob))
-        return squares
-
-    def _cumulant(self, power: int) -> float:
-        """The central moment of that order of one count's square."""
-        counts = np.arange(self.trials + 1)
-        return float(stats.binom.pmf(counts, self.trials, self.prob) @ (self._squares(counts) - 1) ** power)
-
     @property
     def _spread(self) -> float:
-        return math.sqrt(self._cumulant(2) / len(self.counts))
+        return math.sqrt(_moment(self.trials, self.prob, 2) / len(self.counts))
 
     @property
     def _shape(self) -> float:
-        return 4 * len(self.counts) * self._cumulant(2) ** 3 / self._cumulant(3) ** 2
+        variance, third = (_moment(self.trials, self.prob, power) for power in (2, 3))
+        return 4 * len(self.counts) * variance**3 / third**2
 
     def _place(self, index: float) -> float:
         shape = self._shape
         return max(shape + math.sqrt(shape) * (index - 1) / self._spread, 0.0)
+
+
+def _squares(counts: NDArray[np.int64], trials: int, prob: float) -> NDArray[np.float64]:
+    mean = trials * prob
+    squares: NDArray[np.float64] = (counts - mean) ** 2 / (mean * (1 - prob))
+    return squares
+
+
+@functools.lru_cache(maxsize=64)
+def _moment(trials: int, prob: float, power: int) -> float:
+    """The central moment of that order of one count's square."""
+    counts = np.arange(trials + 1)
+    return float(stats.binom.pmf(counts, trials, prob) @ (_squares(counts, trials, prob) - 1) ** power)
