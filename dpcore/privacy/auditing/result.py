@@ -77,7 +77,7 @@ class Result:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """The names of what is not as the plan says; `CLAIM`, where attacks refute that. None does not mean that all is."""
+        """The names of what is not as the plan says; `CLAIM`, if attacks refute that. None does not mean that all is."""
         refuted = (CLAIM,) if self.claim_p < ingredients.ALARM_LEVEL else ()
         return (*(row.name for row in self.ingredients if row.alarms), *refuted)
 

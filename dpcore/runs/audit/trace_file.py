@@ -139,15 +139,15 @@ def read(path: Path, rounds: int) -> tuple[Header, list[RoundTrace]]:
             header = Header.from_bytes(file.read(_HEADER_BYTES))
             content = file.read(rounds * header.record.itemsize)
     except FileNotFoundError:
-        message = _("Expected {file}, found nothing there: what the audit had kept of the run is gone.")
-        raise StoreError(message.format(file=path)) from None
+        message = _("Expected what the audit of {run} has kept of its rounds, found nothing: it was removed.")
+        raise StoreError(message.format(run=path.parent.name)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as err:
-        message = _("Expected {file} to be what an audit keeps, found something else: {reason}.")
-        raise StoreError(message.format(file=path, reason=err)) from err
+        message = _("Expected what the audit of {run} has kept of its rounds, found a damaged file: {reason}.")
+        raise StoreError(message.format(run=path.parent.name, reason=err)) from err
     broken = _broken(content, header.record, rounds)
     if broken is not None:
-        message = _("Expected round {number} in {file} as it was written, found it damaged or missing.")
-        raise StoreError(message.format(number=broken, file=path))
+        message = _("Expected round {number} of the audit of {run} as it was written, found it damaged or missing.")
+        raise StoreError(message.format(number=broken, run=path.parent.name))
     rows = np.frombuffer(content, header.record)
     joined = np.unpackbits(rows["joined"], axis=1, count=2 * header.canaries).astype(bool)
     return header, [

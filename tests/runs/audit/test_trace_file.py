@@ -75,20 +75,24 @@ def test_another_release_of_a_round_is_not_written_over_the_first(tmp_path):
 
 def test_a_damaged_file_is_said_to_be_one(tmp_path):
     path = tmp_path / "audit"
-    with pytest.raises(StoreError, match=r"^Expected .*audit, found nothing there"):
+    with pytest.raises(
+        StoreError, match=r"^Expected what the audit of .* has kept of its rounds, found nothing: it was removed\."
+    ):
         trace_file.read(path, 1)
     write(path, range(1, 4))
     whole = path.read_bytes()
     path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     assert len(trace_file.read(path, 2)[1]) == 2
-    with pytest.raises(StoreError, match=r"^Expected round 3 in .* as it was written, found it damaged or missing"):
+    with pytest.raises(
+        StoreError, match=r"^Expected round 3 of the audit of .* as it was written, found it damaged"
+    ):
         trace_file.read(path, 3)
     path.write_bytes(whole)
     with pytest.raises(StoreError, match="round 4"):
         trace_file.read(path, 9)
     for odd in (b"", b"[]", b"7", b"{}", json.dumps(vars(HEADER) | {"version": 2, "run_coins": ""}).encode()):
         path.write_bytes(odd)
-        with pytest.raises(StoreError, match="to be what an audit keeps, found something else"):
+        with pytest.raises(StoreError, match="found a damaged file: "):
             trace_file.read(path, 1)
 
 
