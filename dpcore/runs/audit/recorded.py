@@ -42,8 +42,8 @@ def sentence(store: StoreAccess, run: Run) -> str:
         return ""
     told = [result.place_sentence(run.audit)]
     try:
-        told.append(result.sentence(analysis(store, run)))
-    except EpsilonLabError as err:  # nothing yet, or not any more
+        told.append(result.sentence(analysis(store, run)) if run.last_round else _("Nothing was measured yet."))
+    except EpsilonLabError as err:  # what was kept is not there any more
         told.append(err.message)
     return " ".join([*told, result.limits_sentence(seeded=run.plan.training.seed is not None)])
 
