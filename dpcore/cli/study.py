@@ -104,6 +104,8 @@ def run_study(
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
     ready: ReadyMade = None,
     spec: Specification = None,
+    audit: options.Audit = False,
+    canaries: options.Canaries = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
@@ -130,6 +132,8 @@ def run_study(
             eval_every=limits.EVAL_EVERY.check(eval_every),
             baseline=baseline.value,
         )
+    if (audited := options.chosen_audit(audit, canaries)) is not None:
+        study = replace(study, audit=audited)
     schedule.check_baseline(store, study)
     place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
     _warn_ahead(store, study)

@@ -1,6 +1,7 @@
 """An audited run as everybody but its worker sees it: queued, charged, read, stated and thrown away."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.runs.studies import schedule
 from dpcore.runs.studies.study import Study
+from tests.runs.tutorial import TUTORIAL
 
 ROUNDS, CANARIES = 12, 64
 PLAN = Plan(
@@ -163,6 +165,18 @@ def test_a_study_without_audits_takes_no_audited_run(store, audited):
     asked = Study(plan=PLAN, noise_multipliers=(1.0,), rounds=(ROUNDS,), target_epsilon=None)
     assert PLAN in asked.grid()
     assert schedule.existing_runs(store, asked) == {}
+    assert list(schedule.existing_runs(store, replace(asked, audit=CANARIES))) == [PLAN]
+    assert schedule.existing_runs(store, replace(asked, audit=CANARIES + 1)) == {}
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_study_with_audits_queues_them_and_nothing_else_for_runs_without_noise(store):
+    study_id = schedule.start(store, replace(TUTORIAL, audit=CANARIES))
+    assert {(run.plan.privacy.noise_multiplier > 0, run.audit) for run in store.queue()} == {
+        (False, None),
+        (True, CANARIES),
+    }
+    assert len(schedule.current(store, study_id).sweep) == 4
 
 
 @pytest.mark.usefixtures("no_processes")
