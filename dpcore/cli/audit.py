@@ -13,7 +13,7 @@ from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json
 from dpcore.cli.runs import open_store
 from dpcore.errors import InvalidValueError
-from dpcore.learning import breaks
+from dpcore.learning import broken
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.result import Result
@@ -23,7 +23,7 @@ from dpcore.runs.process import supervisor
 _DEMO = "demo"
 Run = Annotated[str, typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break.")]
 Break = Annotated[
-    str | None, typer.Option("--break", help=f"What is broken on purpose. One of: {', '.join(breaks.BREAKS)}.")
+    str | None, typer.Option("--break", help=f"What is broken on purpose. One of: {', '.join(broken.BREAKS)}.")
 ]
 
 
@@ -60,21 +60,21 @@ def audit(
 def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Path, as_json: bool) -> None:
     if name is None:
         raise InvalidValueError(
-            "break", f"Expected break to be one of {', '.join(breaks.BREAKS)}, found none. Give it with --break."
+            "break", f"Expected break to be one of {', '.join(broken.BREAKS)}, found none. Give it with --break."
         )
-    breaks.check(name)
+    broken.check(name)
     plan = _plan_of_demo(folder, rounds)
     count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     err.print(
-        f"BROKEN ON PURPOSE: {breaks.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
+        f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
     )
     with progress.Progress(console=err) as bar:
         task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
         dataset = datasets.load("writers", folder)
-        from dpcore.learning import broken  # TensorFlow: seconds, and nothing else here needs it
+        from dpcore.learning.broken import engine  # TensorFlow: seconds, and nothing else here needs it
 
-        trace = broken.trace(
+        trace = engine.trace(
             *(name, plan, dataset),
             canaries=count,
             tell=lambda number: bar.update(task, completed=number, description=f"Round {number}"),
@@ -85,7 +85,7 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
         return
     _print(found, seeded=True)
     if not found.alarms:
-        out.print(f"No alarm rang. The run was broken all the same: {breaks.BREAKS[name]}", soft_wrap=True)
+        out.print(f"No alarm rang. The run was broken all the same: {broken.BREAKS[name]}", soft_wrap=True)
 
 
 def _plan_of_demo(folder: Path, rounds: int | None) -> Plan:

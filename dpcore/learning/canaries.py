@@ -52,7 +52,7 @@ def check(plan: Plan, canaries: Any, engine: str) -> int:
         (
             not privacy.cohorts.draws_alone,
             _(
-                "Expected cohorts that each user joins by coins of their own for an audit, found {participation}: a "
+                "Expected cohorts that each user joins independently for an audit, found {participation}: a "
                 "canary would take a user's place there. Use Poisson sampling."
             ),
         ),

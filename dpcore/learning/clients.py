@@ -58,10 +58,10 @@ class Clients:
         return ShardSum(total=total, num_clients=sum(map(len, shard)), num_unclipped=unclipped, num_below=below)
 
     def clip_factors(self, rows: Weights, clip_norm: float) -> np.ndarray:
-        """Returns what clipping multiplies a group of updates by, float32 [GROUP], as it does those of users.
+        """Returns what clipping multiplies a group of updates by, as it does those of users: float32 [group_size].
 
         Args:
-            rows: The updates in clip norms, float32 [GROUP, part size] for each part of the weights.
+            rows: The updates in clip norms, float32 [GROUP, num_entries] for each part of the weights.
             clip_norm: Their L2 bound.
         """
         return self._factors(list(map(tf.constant, rows)), tf.constant(clip_norm, tf.float32)).numpy()

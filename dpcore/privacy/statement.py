@@ -97,7 +97,6 @@ def table(
     done: Conduct | None = None,
     ledger: str = "",
     data: str = "",
-    audit: str = "",
 ) -> list[tuple[str, str]]:
     """Returns what has to be reported with a guarantee, as rows of a name and a text.
 
@@ -112,7 +111,6 @@ def table(
         done: What was really done, where there is a run.
         ledger: What all runs on the data set have spent, in words, where that is known.
         data: Which data they are and what was looked at to prepare them, where that is known.
-        audit: What an audit of the run has measured, in words, where there was one.
     """
     rows = [
         (
@@ -147,7 +145,6 @@ def table(
             ),
         ),
         (_("Seed"), _seed(training, done)),
-        *([(_("Audit"), audit)] if audit else []),
     ]
     return rows + [(_("Attention"), warning) for warning in plan.warnings]
 

@@ -19,7 +19,7 @@ def rows(
 ) -> list[tuple[str, str]]:
     """Returns the statement of a run, one line per item."""
     plan, training = run.charged, run.plan.training
-    return statement.table(
+    rows = statement.table(
         plan,
         accounting.account(plan),
         risk(plan),
@@ -28,8 +28,9 @@ def rows(
         done=conduct(run),
         ledger=budget.sentence(budget.balance(store, training.dataset)),
         data=_data(store, run),
-        audit=recorded.sentence(store, run),
     )
+    audit = recorded.sentence(store, run)
+    return [*rows, (_("Audit"), audit)] if audit else rows
 
 
 def markdown(store: StoreAccess, run: Run, *, false_positive_rate: float) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from dpcore.errors import InvalidValueError
-from dpcore.learning import breaks, canaries
+from dpcore.learning import broken, canaries
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy.auditing.ingredients import (
     ACROSS_DIRECTIONS,
@@ -34,9 +34,9 @@ def plan() -> Plan:
 
 
 def test_every_break_has_words_and_a_name():
-    assert set(RINGS) == set(breaks.BREAKS)
+    assert set(RINGS) == set(broken.BREAKS)
     with pytest.raises(InvalidValueError, match=r"Expected break to be one of clip-off, .*, found 'clip'"):
-        breaks.check("clip")
+        broken.check("clip")
 
 
 def alarms(record):
@@ -58,10 +58,10 @@ def alarms_of_the_engine(dataset):
 class TestRounds:
     @pytest.mark.parametrize("name", RINGS)
     def test_what_is_broken_rings(self, few_writers, name):
-        from dpcore.learning import broken
+        from dpcore.learning.broken import engine
 
         told = []
-        record = broken.trace(name, plan(), few_writers, canaries=1000, tell=told.append)
+        record = engine.trace(name, plan(), few_writers, canaries=1000, tell=told.append)
         assert told == list(range(25))
         assert RINGS[name] in alarms(record)
 

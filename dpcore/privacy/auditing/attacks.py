@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dpcore import limits
 from dpcore.plan import FixedClipping, PrivacyPlan
-from dpcore.privacy import accounting, gaussian, risk
+from dpcore.privacy import curves, gaussian, risk
 from dpcore.privacy.auditing import bounds
 from dpcore.privacy.auditing.trace import Trace
 
@@ -26,7 +26,7 @@ GUESSED = ((0.05, 0.0), (0.2, 0.0), (0.2, 0.2))
 _ACCUSED = (0.01, 0.05, 0.2)  # of the bystanders that set a threshold, for Clopper-Pearson
 _ROUND_GUESSED, _FEWEST_GUESSES = 0.01, 100  # of round coins
 _FEWEST_BYSTANDERS = 100  # to set a threshold by half of them
-_NOISE_CLOSE = 1e-3
+_NOISE_CLOSE = 5e-3  # how far the noise that is ruled out may be from the least such
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ def _plan_f_dp(plan: PrivacyPlan, guesses: list[dict[str, int]], confidence: flo
         return [one for one in guesses if bounds.rules_out(trade_off, **one, significance=significance)]
 
     low, high = max(plan.noise_multiplier / 4, limits.LEAST_NOISE), plan.noise_multiplier * 16
-    best = ruled_out(high) if plan.noise_multiplier else []
+    best = ruled_out(high) if plan.noise_multiplier and plan.delta else []
     if not best:
         return _of_guesses(PLAN_F_DP, 0.0, guesses[0], confidence)
     while high / low > 1 + _NOISE_CLOSE:
@@ -180,7 +180,8 @@ def _plan_f_dp(plan: PrivacyPlan, guesses: list[dict[str, int]], confidence: flo
             high, best = middle, found
         else:
             low = middle
-    return _of_guesses(PLAN_F_DP, accounting.epsilon(with_noise(high)).value, best[0], confidence)
+    epsilon = curves.epsilons(**curves.plan_arguments(plan, noise_multiplier=high))
+    return _of_guesses(PLAN_F_DP, float(epsilon), best[0], confidence)
 
 
 def _by_rates(trace: Trace, plan: PrivacyPlan, scores: NDArray[np.float64], confidence: float) -> list[Bound]:
@@ -201,16 +202,8 @@ def _by_rates(trace: Trace, plan: PrivacyPlan, scores: NDArray[np.float64], conf
             delta=plan.delta,
             confidence=_shared(confidence, len(_ACCUSED)),
         )
-        found.append(
-            Bound(
-                method=CLOPPER_PEARSON,
-                scope=RUN,
-                confidence=confidence,
-                epsilon=epsilon,
-                guesses=true + false,
-                right=true,
-            )
-        )
+        counts = {"num_guesses": true + false, "num_right": true}
+        found.append(_of_guesses(CLOPPER_PEARSON, epsilon, counts, confidence))
     return [max(found, key=lambda bound: bound.epsilon)]
 
 

@@ -1,5 +1,6 @@
 """What a run goes on from: its checkpoint, and beside it the records of its audit, which are never behind it."""
 
+import time
 import traceback
 from typing import Any
 
@@ -21,10 +22,14 @@ class Kept:
         engine: What trains it.
         dataset_fingerprint: Of what it trains on.
         replays: Whether a round that is drawn again comes out the same.
+        save_seconds: How long such rounds may go without a checkpoint.
     """
 
-    def __init__(self, store: Store, run: Run, engine: Any, dataset_fingerprint: str, *, replays: bool):
+    def __init__(
+        self, store: Store, run: Run, engine: Any, dataset_fingerprint: str, *, replays: bool, save_seconds: float
+    ):
         self._store, self._run, self._engine, self._replays = store, run, engine, replays
+        self._save_seconds, self._saved = save_seconds, time.monotonic()
         self._owner = {"plan": run.identity, "engine": run.engine, "data": dataset_fingerprint}
         self._path = store.folder(run.run_id) / "checkpoint"
         self._traces: TraceWriter | None = None
@@ -64,9 +69,13 @@ class Kept:
         return kept.row, self._engine.from_arrays(kept.arrays)
 
     def record(self, report: Any) -> None:
-        """Keeps what the audit of a run has to keep of a round, where there is an audit."""
+        """Keeps what there is to keep of a round, before anybody sees it."""
         if self._traces is not None and report.trace is not None:
             self._traces.write(report.round, report.trace)
+        # What somebody has seen of a run that cannot be repeated is never drawn again.
+        if not self._replays or time.monotonic() - self._saved > self._save_seconds:
+            self.save(report.row, report.state)
+            self._saved = time.monotonic()
 
     def save(self, row: Round, state: Any) -> None:
         """Saves a round to go on from."""
@@ -81,9 +90,6 @@ class Kept:
         if self._traces is not None:
             self._traces.to_disk()
 
-    def __enter__(self) -> "Kept":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
+    def close(self) -> None:
         if self._traces is not None:
             self._traces.close()

@@ -12,7 +12,6 @@ import secrets
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -161,7 +160,8 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
     engine = engines.create(run.engine, plan, dataset, computes, streams, run.audit)
     replays = key is not None and engines.replays_exactly(run.engine)
-    kept = held.enter_context(Kept(store, run, engine, dataset.fingerprint, replays=replays))
+    kept = Kept(store, run, engine, dataset.fingerprint, replays=replays, save_seconds=_SAVE_SECONDS)
+    held.callback(kept.close)
     resume = kept.load()
     row, state = resume or (None, None)
     reports = training.run(
@@ -179,15 +179,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         canaries=run.audit,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
-    saved, diverged, why = time.monotonic(), "", ""
+    diverged, why = "", ""
     store.say(run_id, isolated.problem())
     for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
         kept.record(report)  # before the row: of each round whose row is there, it is
-        # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
-        if not replays or time.monotonic() - saved > _SAVE_SECONDS:
-            kept.save(row, state)
-            saved = time.monotonic()
         store.append(run_id, row)
         if row.loss is not None:
             evaluated.append(row)

@@ -25,6 +25,54 @@ BREAKS = (
 )
 
 
+def scale_of(plan, breaks):
+    """The noise that is added, in clip norms."""
+    planned = plan.value_noise_multiplier
+    scales = {
+        "noise 2% less": 0.98 * planned,
+        "noise half": planned / 2,
+        "value noise not split": plan.noise_multiplier,
+    }
+    return scales.get(breaks, planned)
+
+
+def noise_of(draw, plan, breaks, directions):
+    rounds = plan.rounds
+    noise = scale_of(plan, breaks) * draw.standard_normal((rounds, directions), np.float32)
+    if breaks == "noise reused":
+        noise[:] = noise[0]
+    if breaks == "noise of two rounds":
+        noise[rounds // 2] = noise[rounds // 3]
+    if breaks == "noise of one round":
+        noise[rounds // 2] *= 0.8
+    return noise
+
+
+def coins_of(draw, plan, breaks, run_canaries, round_canaries):
+    """The run canaries' coins, and who joined."""
+    coins = draw.random(run_canaries) < 0.5
+    prob = plan.sampling_prob * (2 if breaks == "user drawn twice" else 1)
+    drawn = draw.random((plan.rounds, run_canaries)) < prob
+    if breaks == "drawn together":  # all run canaries, or none
+        drawn[:] = drawn[:, :1]
+    return coins, np.concatenate([drawn & coins, draw.random((plan.rounds, round_canaries)) < 0.5], axis=1)
+
+
+def steps_of(draw, plan, breaks):
+    """How far a canary moves each round's sum, float64 [rounds, 1]."""
+    steps = {"clip off": 3.0, "clip twice": 2.0, "step 1.25": 1.25, "nothing sent": 0.0}
+    came = draw.poisson(plan.clients_per_round, plan.rounds)
+    weight = plan.clients_per_round / came if breaks == "divided by who came" else np.ones(plan.rounds)
+    return steps.get(breaks, 1.0) * (1 - MARGIN) * weight[:, None]
+
+
+def updates_of(draw, plan, directions):
+    """What users have in common, which falls as the model learns, and what each cohort adds to it."""
+    clients, fading = plan.clients_per_round, np.exp(-np.arange(plan.rounds) / plan.rounds)[:, None]
+    common = 0.4 * clients / np.sqrt(COORDINATES) * fading * draw.standard_normal(directions)
+    return common + np.sqrt(clients / COORDINATES) * draw.standard_normal((plan.rounds, directions), np.float32)
+
+
 def trace(
     seed,
     *,
@@ -45,54 +93,26 @@ def trace(
         innovations: As `Trace` has them; the trace does not tell of them where it shall `forget`.
         leak: How much of the users' updates there is.
     """
-    draw, rounds, q = np.random.default_rng(seed), plan.rounds, plan.sampling_prob
-    shape = rounds, directions
-    canaries = run_canaries + round_canaries
-    planned = plan.value_noise_multiplier
-    scales = {
-        "noise 2% less": 0.98 * planned,
-        "noise half": planned / 2,
-        "value noise not split": plan.noise_multiplier,
-    }
-    noise = scales.get(breaks, planned) * draw.standard_normal(shape, np.float32)
-    if breaks == "noise reused":
-        noise[:] = noise[0]
-    if breaks == "noise of two rounds":
-        noise[rounds // 2] = noise[rounds // 3]
-    if breaks == "noise of one round":
-        noise[rounds // 2] *= 0.8
+    draw, size = np.random.default_rng(seed), np.array(LAYERS)
+    noise = noise_of(draw, plan, breaks, directions)
+    coins, joined = coins_of(draw, plan, breaks, run_canaries, round_canaries)
+    layers = scale_of(plan, breaks) * np.sqrt(draw.chisquare(size, (plan.rounds, len(size))) / size)
+    if breaks == "no noise on biases":
+        layers[:, 1::2] = draw.gamma(1, 0.3, (plan.rounds, 2))
     if innovations is not None:
         noise = np.linalg.solve(innovations, noise)
-    coins = draw.random(run_canaries) < 0.5
-    drawn = draw.random((rounds, run_canaries)) < q * (2 if breaks == "user drawn twice" else 1)
-    if breaks == "drawn together":  # all run canaries, or none
-        drawn[:] = drawn[:, :1]
-    joined = np.concatenate([drawn & coins, draw.random((rounds, round_canaries)) < 0.5], axis=1)
-    step = {"clip off": 3.0, "clip twice": 2.0, "step 1.25": 1.25, "nothing sent": 0.0}.get(breaks, 1.0) * (
-        1 - MARGIN
-    )
-    came = draw.poisson(plan.clients_per_round, rounds)
-    weight = plan.clients_per_round / came if breaks == "divided by who came" else np.ones(rounds)
-    # What users have in common, which falls as the model learns, and what each cohort adds to it.
-    size = plan.clients_per_round / np.sqrt(COORDINATES) * np.exp(-np.arange(rounds) / rounds)[:, None]
-    common, others = draw.standard_normal(directions), np.sqrt(plan.clients_per_round / COORDINATES)
-    projections = noise + leak * (0.4 * size * common + others * draw.standard_normal(shape, np.float32))
-    projections[:, :canaries] += step * weight[:, None] * joined
-    size = np.array(LAYERS)
-    layers = scales.get(breaks, planned) * np.sqrt(draw.chisquare(size, (rounds, len(size))) / size)
-    if breaks == "no noise on biases":
-        layers[:, 1::2] = draw.gamma(1, 0.3, (rounds, 2))
-    if innovations is not None:
         layers *= np.linalg.norm(np.linalg.inv(innovations), axis=1)[:, None]
+    projections = noise + leak * updates_of(draw, plan, directions)
+    projections[:, : joined.shape[1]] += steps_of(draw, plan, breaks) * joined
     return Trace(
         run_canaries=run_canaries,
         round_canaries=round_canaries,
         projections=projections.astype(np.float32),
         run_coins=coins,
         joined=joined,
-        clip_norms=0.1 * np.exp(np.cumsum(draw.normal(0, 0.02, rounds))),
+        clip_norms=0.1 * np.exp(np.cumsum(draw.normal(0, 0.02, plan.rounds))),
         layer_scale=layers,
         layer_size=size,
-        noise=planned,
+        noise=plan.value_noise_multiplier,
         innovations=None if forget else innovations,
     )

@@ -1,4 +1,4 @@
-"""The ways in which the default engine can be broken on purpose, by name; `dpcore.learning.broken` has their code."""
+"""The ways in which the default engine can be broken on purpose, by name; `engine` has their code."""
 
 from dpcore import limits
 from dpcore.language import N_

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dpcore.datasets.federated import FederatedDataset
-from dpcore.learning import breaks, engines, training
+from dpcore.learning import broken, engines, training
 from dpcore.learning import canaries as canaries_of
 from dpcore.learning.clients import Clients
 from dpcore.learning.loading import tf
@@ -96,7 +96,7 @@ def trace(
     """Returns the record of an audited run on a broken engine; nothing else of it is kept, released or charged.
 
     Args:
-        name: One of `breaks.BREAKS`.
+        name: One of `broken.BREAKS`.
         plan: What is trained.
         dataset: On which data: such as are nobody's.
         canaries: How many of each kind.
@@ -106,7 +106,7 @@ def trace(
         InvalidValueError: If there is no such break, or the plan cannot be audited.
     """
     canaries_of.check(plan, canaries, engines.NAMES[0])
-    engine = _ENGINES[breaks.check(name)](plan, dataset, canaries=canaries)
+    engine = _ENGINES[broken.check(name)](plan, dataset, canaries=canaries)
     assert engine.canaries is not None
     # Nobody looks at its model.
     reports = training.run(
