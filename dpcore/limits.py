@@ -406,6 +406,15 @@ SEEDS = Knob(
     integer=True,
     help=N_("Runs per setting, 1 to 20, each with a seed of its own. Several seeds show the random variation."),
 )
+CANARIES = Knob(
+    name="canaries",
+    label=N_("Canaries"),
+    minimum=16,
+    maximum=2048,
+    default=1000,
+    integer=True,
+    help=N_("Canaries of an audit: so many with one coin for the whole run, and as many with one for each round."),
+)
 TOLERANCE = Knob(
     name="tolerance",
     label=N_("Tolerated loss of accuracy"),

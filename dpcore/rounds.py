@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from dpcore.errors import CheckpointError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
 
@@ -53,6 +54,16 @@ class Round:
             mine[name] == theirs[name] or (name in either_unknown and None in (mine[name], theirs[name]))
             for name in compared
         )
+
+
+def second_release(round_num: int) -> CheckpointError:
+    """Returns what is said of a round that was drawn again and came out otherwise."""
+    message = _(
+        "Expected round {number} to come out as it did before the interruption, and it did not: another machine, "
+        "or another version of TensorFlow or of this program, rounds otherwise. Going on would release the round "
+        "a second time. Start the plan as a new run."
+    )
+    return CheckpointError(message.format(number=round_num))
 
 
 def fraction_clipped(plan: PrivacyPlan, before: Round, after: Round) -> float | None:

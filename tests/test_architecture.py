@@ -40,7 +40,7 @@ TOP = {
     "home": {"errors", "language"},
     "locks": set(),
     "files": set(),
-    "rounds": {"plan", "language"},
+    "rounds": {"errors", "plan", "language"},
     "program": set(),
     "strict_json": {"errors", "limits", "language"},
     "hosting": {"errors", "language", "limits", "plan"},

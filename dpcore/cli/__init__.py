@@ -21,6 +21,7 @@ _MODULES = {
     "study": "study",
     "data": "data",
     "cluster": "cluster",
+    "audit": "audit",
     "verify": "tools",
     "serve": "tools",
 }

@@ -44,6 +44,13 @@ Accountant = Annotated[
         "--accountant", help="pld (tight) or rdp (as in the tutorial). Otherwise the smaller of the two bounds."
     ),
 ]
+Audit = Annotated[
+    bool,
+    typer.Option(
+        "--audit", help="Measure the mechanism while it trains, by canaries: updates that are sent by nobody."
+    ),
+]
+Canaries = Annotated[int | None, option(limits.CANARIES)]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")
@@ -84,6 +91,21 @@ def forming_cohorts(participation: Participation | None, sampling: Sampling | No
             "sampling out.",
         )
     return participation.value if participation else older or "poisson"
+
+
+def chosen_audit(audit: bool, canaries: int | None) -> int | None:
+    """Returns how many canaries a run is audited with, by its two options; `None` for no audit.
+
+    Raises:
+        InvalidValueError: If there are canaries without an audit.
+    """
+    if canaries is not None and not audit:
+        raise InvalidValueError(
+            "canaries", f"Expected audit with canaries, found {canaries} and no audit: give --audit as well."
+        )
+    if not audit:
+        return None
+    return int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
 
 
 def _plan(

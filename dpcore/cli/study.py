@@ -104,6 +104,8 @@ def run_study(
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
     ready: ReadyMade = None,
     spec: Specification = None,
+    audit: options.Audit = False,
+    canaries: options.Canaries = None,
     cluster_address: cluster.Address = "",
     workers: cluster.Workers = 0,
     tls: cluster.Tls = None,
@@ -130,18 +132,25 @@ def run_study(
             eval_every=limits.EVAL_EVERY.check(eval_every),
             baseline=baseline.value,
         )
-    schedule.check_baseline(store, study)
+    if (audited := options.chosen_audit(audit, canaries)) is not None:
+        study = replace(study, audit=audited)
     place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
-    _warn_ahead(store, study)
-    _ask(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
-    if datasets.must_be_fetched(study.plan.training.dataset, store.home):
-        fetch(study.plan.training.dataset, store.home)
+    _agree(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if place is not None:
         store.set_cluster(place, store.create_study(study.to_json()))  # the same one again, at the start
     study_id = schedule.start(store, study)
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _follow(store, study_id)
     _show(store, study_id, as_json)
+
+
+def _agree(store: StoreAccess, study: Study, *, yes: bool, how: str) -> None:
+    """Says what a study will do before any of it is queued, asks where that is needed, and fetches its data."""
+    schedule.check_baseline(store, study)
+    _warn_ahead(store, study)
+    _ask(store, study, yes=yes, how=how)
+    if datasets.must_be_fetched(study.plan.training.dataset, store.home):
+        fetch(study.plan.training.dataset, store.home)
 
 
 def _set_study(home: Path, spec: Path | None, ready: ReadyMadeName | None) -> Study | None:

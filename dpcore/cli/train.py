@@ -50,6 +50,8 @@ def train(
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
     stop_when_diverging: StopWhenDiverging = False,
     plan_file: PlanFile = None,
+    audit: options.Audit = False,
+    canaries: options.Canaries = None,
     queue: Annotated[bool, typer.Option("--queue", help="Queue the run and come back at once.")] = False,
     yes: options.Yes = False,
     cluster_address: cluster.Address = "",
@@ -67,6 +69,9 @@ def train(
     else:
         plan = datasets.plan_on(dataset, store.home, make_plan, model=model, seed=None if unseeded else seed)
     engines.check_name(engine)
+    audited = options.chosen_audit(audit, canaries)
+    if audited is not None:
+        supervisor.check_audit(store, plan, audited, engine)  # before anybody is asked anything
     place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, engine)
     ask_once_more(store, [plan], yes=yes, more="; or give it noise, and no zeroing")
     if datasets.must_be_fetched(dataset, store.home):
@@ -78,6 +83,7 @@ def train(
         eval_every=limits.EVAL_EVERY.check(eval_every),
         stop_when_diverging=stop_when_diverging,
         cluster=place,
+        audit=audited,
     )
     warn(*plan.privacy.warnings, statement.seed_warning(plan.training.seed))
     if queue:

@@ -1,6 +1,7 @@
 """The clients of the default engine: many train at once, in one TensorFlow graph with a leading client axis."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -30,6 +31,8 @@ class Clients:
             self._clipped_sum,
             input_signature=[shapes, tf.TensorSpec(()), tf.TensorSpec(()), features, labels, counts],
         )
+        rows = [tf.TensorSpec((GROUP, math.prod(shape.shape))) for shape in shapes]
+        self._factors = tf.function(self._scaled_factors, input_signature=[rows, tf.TensorSpec(())])
 
     def shard_sums(
         self, broadcast: Broadcast, shards: Sequence[Shard], each: Callable[..., Iterable] = map
@@ -53,6 +56,15 @@ class Clients:
             unclipped += int((norms <= np.float32(broadcast.clip_norm)).sum())
             below += int((largest <= np.float32(broadcast.estimate)).sum())
         return ShardSum(total=total, num_clients=sum(map(len, shard)), num_unclipped=unclipped, num_below=below)
+
+    def clip_factors(self, rows: Weights, clip_norm: float) -> np.ndarray:
+        """Returns what clipping multiplies a group of updates by, as it does those of users: float32 [group_size].
+
+        Args:
+            rows: The updates in clip norms, float32 [GROUP, num_entries] for each part of the weights.
+            clip_norm: Their L2 bound.
+        """
+        return self._factors(list(map(tf.constant, rows)), tf.constant(clip_norm, tf.float32)).numpy()
 
     def bits_digest(self) -> str:
         """Returns a digest of the bits that this machine computes for some groups, the same on every call.
@@ -107,18 +119,32 @@ class Clients:
             largest = tf.reduce_max([tf.reduce_max(tf.abs(part), axis=1) for part in flat], axis=0)
             largest = tf.where(finite, largest, 0.0)
             flat = [tf.where((largest <= ceiling)[:, None], part, 0.0) for part in flat]
-        norms = tf.cast(tf.sqrt(tf.add_n([_squares(part) for part in flat])), tf.float32)
-        usable = norms <= LARGEST_NORM  # false for what is not a number
-        if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
-            flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
-            norms = tf.where(usable, norms, 0.0)
-        bound = clip_norm * (1 - MARGIN)  # why: see `dpcore.mechanisms.clipping`
-        factors = tf.minimum(1.0, bound / tf.maximum(norms, np.finfo(np.float32).tiny))
+        flat, norms = _usable(flat)
+        factors = self._clipping_factors(norms, clip_norm)
         sums = [
             tf.reshape(tf.linalg.matvec(part, factors, transpose_a=True), weight.shape)
             for part, weight in zip(flat, weights, strict=True)
         ]
         return sums, norms, largest
+
+    def _scaled_factors(self, rows, clip_norm):
+        _flat, norms = _usable([row * clip_norm for row in rows])
+        return self._clipping_factors(norms, clip_norm)
+
+    def _clipping_factors(self, norms, clip_norm):
+        """What scales updates of these norms to their bound, float32 [GROUP]; of users and canaries, by one code."""
+        bound = clip_norm * (1 - MARGIN)  # why: see `dpcore.mechanisms.clipping`
+        return tf.minimum(1.0, bound / tf.maximum(norms, np.finfo(np.float32).tiny))
+
+
+def _usable(flat: list[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Returns updates and their norms, float32 [GROUP]: those become zero of which float32 has no norm."""
+    norms = tf.cast(tf.sqrt(tf.add_n([_squares(part) for part in flat])), tf.float32)
+    usable = norms <= LARGEST_NORM  # false for what is not a number
+    if not tf.reduce_all(usable):  # rare, and a pass over everything: 0 * infinity would not be 0
+        flat = [tf.where(usable[:, None], part, 0.0) for part in flat]
+        norms = tf.where(usable, norms, 0.0)
+    return flat, norms
 
 
 def _squares(rows: tf.Tensor) -> tf.Tensor:

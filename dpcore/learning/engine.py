@@ -17,10 +17,12 @@ class RoundMetrics:
     Attributes:
         clip_norm: The L2 bound that the next round will use.
         update_norm: The L2 norm of the noisy average of this round's updates.
+        trace: What an audit keeps of the round; `None` where there is no audit.
     """
 
     clip_norm: float
     update_norm: float
+    trace: Any = None
 
 
 class Engine(Protocol):

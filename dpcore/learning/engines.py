@@ -55,6 +55,7 @@ def create(
     dataset: FederatedDataset,
     make_computer: Callable[[Any], Any] | None = None,
     streams: Streams | None = None,
+    canaries: int | None = None,
 ) -> Engine:
     """Returns the engine `name` for a plan and a data set.
 
@@ -64,6 +65,7 @@ def create(
         dataset: On which data.
         make_computer: Who computes shards for `vectorized`, as it takes it; `None` for the threads of this process.
         streams: The random numbers of the run; `None` for the plan's own. The noise of `tff` is TFF's.
+        canaries: How many the run is audited with, if it is: of `vectorized` alone.
 
     Raises:
         InvalidValueError: If there is no engine of this name.
@@ -74,4 +76,4 @@ def create(
         return TffEngine(plan, dataset, streams)
     from dpcore.learning.vectorized import Threads, VectorizedEngine
 
-    return VectorizedEngine(plan, dataset, make_computer or Threads, streams)
+    return VectorizedEngine(plan, dataset, make_computer or Threads, streams, canaries)

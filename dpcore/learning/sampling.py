@@ -6,18 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore import rng
-from dpcore.plan import Plan
+from dpcore.plan import Plan, identity
 from dpcore.rng import Streams
 
 
-def streams_of(plan: Plan) -> Streams:
-    """Returns the random numbers of a plan's own run: of a plan without a seed, others on every call."""
+def streams_of(plan: Plan, canaries: int | None = None) -> Streams:
+    """Returns the random numbers of a plan's own run: of a plan without a seed, others on every call.
+
+    Args:
+        plan: What is run.
+        canaries: How many it is audited with, if it is.
+    """
     seed = plan.training.seed
-    return Streams(secrets.randbits(128) if seed is None else seed, plan.fingerprint)
+    name = identity.of_run(plan.fingerprint, canaries)
+    return Streams(secrets.randbits(128) if seed is None else seed, name)
 
 
 def cohort(
-    plan: Plan, round_num: int, streams: Streams | None = None, *, fresh_coins: bool = False
+    plan: Plan,
+    round_num: int,
+    streams: Streams | None = None,
+    *,
+    fresh_coins: bool = False,
+    canaries: int = 0,
 ) -> NDArray[np.int64]:
     """Returns the users of a round, int64 [cohort_size], drawn as the accountant assumes it.
 
@@ -30,13 +41,14 @@ def cohort(
         fresh_coins: Draws the round from the operating system's entropy: where the noise cannot be drawn again, a round
             that is drawn again must be independent of the first, or the two would cost more than two rounds. What holds
             for the whole run still follows the streams.
+        canaries: How many draw as users do, after all of them: their numbers follow on the population's.
     """
     of_run = streams or streams_of(plan)
 
     def draw(name: str, number: int) -> np.random.Generator:
         return rng.stream(None, name, number) if fresh_coins and number else of_run(name, number)
 
-    return plan.privacy.cohorts.cohort(draw, round_num, plan.privacy.fleet)
+    return plan.privacy.cohorts.cohort(draw, round_num, plan.privacy.fleet, canaries)
 
 
 def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> NDArray[np.int64]:

@@ -22,10 +22,17 @@ from dpcore.rounds import Round
 
 @dataclass(frozen=True, kw_only=True)
 class RoundReport(Round):
-    """What came of one round; `weights` is the model after it, `state` all that the engine goes on from."""
+    """What came of one round.
+
+    Attributes:
+        weights: The model after it.
+        state: All that the engine goes on from.
+        trace: What an audit keeps of it; `None` for round 0, and without an audit.
+    """
 
     weights: Weights
     state: Any
+    trace: Any = None
 
     @property
     def row(self) -> Round:
@@ -46,6 +53,7 @@ def run(
     fresh_coins: bool = False,
     redrawn: int = 0,
     streams: Streams | None = None,
+    canaries: int | None = None,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
@@ -63,6 +71,7 @@ def run(
         fresh_coins: As in `sampling.cohort`: where the noise cannot be drawn again.
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
         streams: The run's random numbers; `None` for the plan's own.
+        canaries: How many the engine is audited with, if it is.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -71,7 +80,11 @@ def run(
     rounds = plan.privacy.rounds
     population.check(dataset.name, dataset, plan.privacy.population)
     draw = functools.partial(
-        sampling.cohort, plan, streams=streams or sampling.streams_of(plan), fresh_coins=fresh_coins
+        sampling.cohort,
+        plan,
+        streams=streams or sampling.streams_of(plan, canaries),
+        fresh_coins=fresh_coins,
+        canaries=canaries or 0,
     )
     spent = _epsilon_spent(plan, redrawn)
     for report in _trained(plan, dataset, engine, draw, before_round, resume):
@@ -99,15 +112,19 @@ def _trained(
     else:
         first, state, clip_norm = resume[0].round + 1, resume[1], resume[0].clip_norm
     errors = plan.privacy.noise.round_errors(plan.privacy.rounds)
+    users = dataset.num_users + dataset.users_without_train
     for round_num in range(first, plan.privacy.rounds + 1):
         started = time.perf_counter()
-        size = update_norm = noise_norm = None
+        size = update_norm = noise_norm = trace = None
         if round_num > 0:
             before_round(round_num)
             noise_norm = _noise_norm(plan, clip_norm, engine.model_weights(state), float(errors[round_num - 1]))
-            cohort = dataset.trainers[draw(round_num)]
+            drawn = draw(round_num)
+            is_user = drawn < dataset.num_users
+            cohort = np.concatenate([dataset.trainers[drawn[is_user]], drawn[~is_user] - dataset.num_users + users])
             state, metrics = engine.next(state, cohort, round_num)
-            clip_norm, update_norm, size = metrics.clip_norm, metrics.update_norm, len(cohort)
+            clip_norm, update_norm, trace = metrics.clip_norm, metrics.update_norm, metrics.trace
+            size = int(is_user.sum())
         weights = engine.model_weights(state)
         if not all(np.isfinite(part).all() for part in [*weights, np.array(update_norm or 0.0)]):
             raise DivergedError(
@@ -126,6 +143,7 @@ def _trained(
             seconds=time.perf_counter() - started,
             update_norm=update_norm,
             noise_norm=noise_norm,
+            trace=trace,
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling, shards
+from dpcore.learning.canaries import Canaries, RoundTrace
 from dpcore.learning.clients import Clients
 from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
 from dpcore.learning.shards import Broadcast, Shard, ShardComputer, ShardSum
@@ -56,14 +57,18 @@ class VectorizedEngine:
     """`dpcore.learning.engine.Engine`: the same state, cohort and round always give the same next state.
 
     Cohorts are int64 [cohort_size], weights float32 [inputs, outputs] and [outputs] of each layer in turn. Noise is drawn
-    here, once, and not where shards are computed.
+    here, once, and not where shards are computed; and what canaries send is added here. In a cohort, their numbers follow
+    on those of the data set's users.
 
     Args:
         plan: What is trained.
         dataset: On which data.
         make_computer: Given the clients, returns who computes shards. Changes the speed, and nothing else.
         streams: The run's random numbers; `None` for the plan's own.
+        canaries: How many the run is audited with, if it is.
     """
+
+    _make_clients = Clients
 
     def __init__(
         self,
@@ -71,18 +76,19 @@ class VectorizedEngine:
         dataset: FederatedDataset,
         make_computer: Callable[[Clients], ShardComputer] = Threads,
         streams: Streams | None = None,
+        canaries: int | None = None,
     ):
         self._plan = plan
-        self._streams = streams or sampling.streams_of(plan)
+        self._streams = streams or sampling.streams_of(plan, canaries)
         self._counts = np.diff(dataset.train.offsets)
-        clients = Clients(plan, dataset)
-        self._model = clients.model
-        self._computer = make_computer(clients)
+        self._clients = self._make_clients(plan, dataset)
+        self._model = self._clients.model
+        self._computer = make_computer(self._clients)
+        shapes = [tuple(part.shape) for part in self._model.trainable_variables]
         self._noise = plan.privacy.noise.source(
-            functools.partial(self._streams, "update_noise"),
-            plan.privacy.rounds,
-            [tuple(part.shape) for part in self._model.trainable_variables],
+            functools.partial(self._streams, "update_noise"), plan.privacy.rounds, shapes
         )
+        self.canaries = None if canaries is None else Canaries(canaries, shapes, self._streams)
 
     def initialize(self) -> State:
         weights = model.initial_weights(self._model, self._streams.seed)
@@ -111,15 +117,13 @@ class VectorizedEngine:
         )
 
     def next(self, state: State, cohort: np.ndarray, round_num: int) -> tuple[State, RoundMetrics]:
-        privacy, training = self._plan.privacy, self._plan.training
-        expected = privacy.clients_per_round  # a public constant, never the number that came
-        summed = self._sum_of_clipped_updates(state, cohort, round_num)
+        training = self._plan.training
+        users = cohort[cohort < len(self._counts)]
+        summed = self._sum_of_clipped_updates(state, users, round_num)
+        sending = self._add_canaries(summed.total, state.clip_norm, cohort, round_num)
+        self._release(summed, state.clip_norm, round_num)
         total = summed.total
-
-        stddev = np.float32(privacy.value_noise_multiplier * state.clip_norm)
-        for part, drawn in zip(total, self._noise(round_num), strict=True):
-            part += stddev * drawn
-            part /= np.float32(expected)
+        trace = self._trace(total, state.clip_norm, sending)
         update_norm = l2_norm(total)
         momentum, weights = [], []
         for old, velocity, part in zip(state.weights, state.momentum, total, strict=True):
@@ -132,7 +136,35 @@ class VectorizedEngine:
         if quantile is not None:
             quantile = zeroing.next_estimate(quantile, summed.num_below, summed.num_clients)
         after = State(weights=weights, momentum=momentum, clip_norm=clip_norm, zeroing_quantile=quantile)
-        return after, RoundMetrics(clip_norm=clip_norm, update_norm=update_norm)
+        return after, RoundMetrics(clip_norm=clip_norm, update_norm=update_norm, trace=trace)
+
+    def _release(self, summed: ShardSum, clip_norm: float, round_num: int) -> None:
+        """Makes of a sum what a round releases, in place: with noise, and divided by the expected number of clients."""
+        expected = self._plan.privacy.clients_per_round  # a public constant, never the number that came
+        stddev = np.float32(self._noise_multiplier * clip_norm)
+        for part, drawn in zip(summed.total, self._noise(round_num), strict=True):
+            part += stddev * drawn
+            part /= np.float32(expected)
+
+    @property
+    def _noise_multiplier(self) -> float:
+        return self._plan.privacy.value_noise_multiplier
+
+    def _add_canaries(
+        self, total: Weights, clip_norm: float, cohort: np.ndarray, round_num: int
+    ) -> np.ndarray | None:
+        """Adds to a sum what canaries send; returns how often each did, `None` where there are none."""
+        if self.canaries is None:
+            return None
+        sending = self.canaries.sending(cohort[cohort >= len(self._counts)] - len(self._counts), round_num)
+        factors = self._clients.clip_factors(self.canaries.rows, clip_norm)
+        self.canaries.add(total, sending, clip_norm, factors)
+        return sending
+
+    def _trace(self, average: Weights, clip_norm: float, sending: np.ndarray | None) -> RoundTrace | None:
+        if self.canaries is None or sending is None:
+            return None
+        return self.canaries.trace(average, self._plan.privacy.clients_per_round, clip_norm, sending)
 
     def _next_clip_norm(self, clip_norm: float, summed: ShardSum, round_num: int) -> float:
         """Returns the clip norm of the next round, given how many of this round's updates were not clipped."""

@@ -120,7 +120,7 @@ def noise_errors(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
         state, metrics = engine.next(state, _NOBODY, round_num)
         now = _flat(engine.model_weights(state))
         fresh = now - before - plan.training.server_momentum * velocity
-        if sum(map(len, values)) < _VALUES:  # float32 weights: later rounds add only rounding
+        if sum(part.size for part in values) < _VALUES:  # float32 weights: later rounds add only rounding
             values.append(fresh / (privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round))
         velocity, before = now - before, now
         steps.append(np.log(metrics.clip_norm / clip_norm))

@@ -62,6 +62,17 @@ def optimal_bands(rounds: int, bands: int) -> NDArray[np.float64]:
     return column
 
 
+def whole(column: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the matrix T diag(scales)^-1 of which T has this first column, as far as it is not 0: [rounds, rounds]."""
+    from scipy import linalg
+
+    rounds = len(scales)
+    first = np.zeros(rounds)
+    first[: len(column)] = column[:rounds]
+    found: NDArray[np.float64] = linalg.toeplitz(first, np.zeros(rounds)) / scales
+    return found
+
+
 def inverse(column: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     """Returns the first column of the inverse of the matrix of so many rounds, float64 [rounds]."""
     from scipy import signal

@@ -62,6 +62,13 @@ class Independent:
         """Returns the variance of the noise of each round by itself, at unit noise: float64 [rounds]."""
         return np.ones(rounds)
 
+    def innovations(self, rounds: int) -> NDArray[np.float64] | None:
+        """Returns C, lower triangular: with it, the noise of the rounds is independent again; `None` where it is.
+
+        float64 [rounds, rounds]: C times the noises of the rounds are standard normal ones, at unit noise.
+        """
+        return None
+
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         """Returns what gives the noise of a round, from 1, in units of the noise multiplier: float32 of the shapes.
 
@@ -141,6 +148,9 @@ class _Toeplitz(_Correlated):
         found: NDArray[np.float64] = scales**2 * np.cumsum(matrices.inverse(column, rounds) ** 2)
         return found
 
+    def innovations(self, rounds: int) -> NDArray[np.float64] | None:
+        return matrices.whole(*self._matrix(rounds))
+
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         matrix = self._matrix(rounds)
         return _Steps(lambda: _Filter(stream, shapes, *matrix))
@@ -175,6 +185,9 @@ class Tree(_Correlated):
 
     def round_errors(self, rounds: int) -> NDArray[np.float64]:
         return trees.step_errors(rounds)
+
+    def innovations(self, rounds: int) -> NDArray[np.float64] | None:
+        return trees.innovations(rounds)
 
     def source(self, stream: Stream, rounds: int, shapes: Shapes) -> Callable[[int], Parts]:
         return _Steps(lambda: _TreeSteps(stream, shapes))

@@ -62,6 +62,7 @@ class Poisson:
     knobs: ClassVar[tuple[limits.Knob, ...]] = ()
     redraws: ClassVar[bool] = True  # whether a round that is drawn twice costs what one more round does
     by_coins_alone: ClassVar[bool] = True  # whether a round's cohort is independent coins of one probability
+    draws_alone: ClassVar[bool] = True  # whether somebody more would draw for themselves, and move nobody else
     absence: ClassVar[str] = N_("In a deployment, users that are away or drop out break what is assumed.")
     groups_are_bands: ClassVar[bool] = False  # whether its groups are as many as the noise's bands, unless given
     adjacencies: ClassVar[tuple[str, ...]] = (ADD_OR_REMOVE,)  # those that it is accounted for
@@ -116,7 +117,7 @@ class Poisson:
             ).format(participation=self.kind),
         )
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet, more: int = 0) -> NDArray[np.int64]:
         """Returns the users of a round, int64 [cohort_size], ascending, each in [0, population).
 
         The size varies from round to round, and an empty cohort is a round like any other.
@@ -125,9 +126,11 @@ class Poisson:
             stream: The run's random streams.
             round_num: From 1.
             fleet: Its numbers.
+            more: How many canaries draw as users do, after all of them, where participation `draws_alone`. Those that
+                come are in [population, population + more); which users come is the same to the last bit.
         """
         draw = stream("client_sampling", round_num)
-        return np.flatnonzero(draw.random(fleet.population) < fleet.clients_per_round / fleet.population)
+        return np.flatnonzero(draw.random(fleet.population + more) < fleet.clients_per_round / fleet.population)
 
     def event(
         self, fleet: Fleet, noise: Noise, noise_multiplier: Any, adjacency: str, released: Any = None
@@ -221,6 +224,7 @@ class FixedSize(Poisson):
 
     kind: str = field(default="fixed", init=False, repr=False)
     by_coins_alone: ClassVar[bool] = False
+    draws_alone: ClassVar[bool] = False
     title: ClassVar[str] = N_("Fixed-size cohorts")
     sampling: ClassVar[str] = "fixed"
     adjacencies: ClassVar[tuple[str, ...]] = ADJACENCIES
@@ -231,7 +235,7 @@ class FixedSize(Poisson):
     def movement(self, adjacency: str) -> int:
         return 2
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet, more: int = 0) -> NDArray[np.int64]:
         draw = stream("client_sampling", round_num)
         return np.sort(draw.choice(fleet.population, fleet.clients_per_round, replace=False))
 
@@ -338,14 +342,14 @@ class Schedule(Poisson):
     def at_most(self, participations: int, fleet: Fleet) -> "Participation":
         return replace(self, max_participations=participations, min_separation=-(-fleet.rounds // participations))
 
-    def _group(self, stream: Stream, fleet: Fleet) -> NDArray[np.int64]:
-        """The group of each user, int64 [population]; beyond the last group for those in none."""
-        shares = stream("groups", 0).random(fleet.population) * (fleet.population / fleet.clients_per_round)
+    def _group(self, stream: Stream, fleet: Fleet, more: int) -> NDArray[np.int64]:
+        """The group of each user, and of so many canaries: int64 [population + more]; beyond the last for no group."""
+        shares = stream("groups", 0).random(fleet.population + more) * (fleet.population / fleet.clients_per_round)
         group: NDArray[np.int64] = shares.astype(np.int64)
         return group
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
-        return np.flatnonzero(self._group(stream, fleet) == (round_num - 1) % self._separation(fleet))
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet, more: int = 0) -> NDArray[np.int64]:
+        return np.flatnonzero(self._group(stream, fleet, more) == (round_num - 1) % self._separation(fleet))
 
     def event(
         self, fleet: Fleet, noise: Noise, noise_multiplier: Any, adjacency: str, released: Any = None
@@ -398,10 +402,10 @@ class CyclicPoisson(Schedule):
                 ).format(participation=_(self.title), noise=noise.kind),
             )
 
-    def cohort(self, stream: Stream, round_num: int, fleet: Fleet) -> NDArray[np.int64]:
-        groups = self._separation(fleet)
-        group = (stream("groups", 0).random(fleet.population) * groups).astype(np.int64)
-        coins = stream("client_sampling", round_num).random(fleet.population)
+    def cohort(self, stream: Stream, round_num: int, fleet: Fleet, more: int = 0) -> NDArray[np.int64]:
+        groups, drawing = self._separation(fleet), fleet.population + more
+        group = (stream("groups", 0).random(drawing) * groups).astype(np.int64)
+        coins = stream("client_sampling", round_num).random(drawing)
         joins = coins < groups * fleet.clients_per_round / fleet.population
         return np.flatnonzero(joins & (group == (round_num - 1) % groups))
 

@@ -47,6 +47,32 @@ def step_errors(rounds: int) -> NDArray[np.float64]:
     return found
 
 
+def innovations(rounds: int) -> NDArray[np.float64]:
+    """Returns the lower triangular C that makes the noises of the rounds independent, of variance 1: [rounds, rounds].
+
+    A round's noise is what it adds to the prefix sum before it, a sum of the noises of nodes; with L L^T their covariance
+    over the rounds, C is L^-1.
+    """
+    from scipy import linalg
+
+    fresh = iter(np.eye(2 * rounds))
+    whole: list[tuple[int, NDArray[np.float64]]] = []  # as `noise._TreeSteps` keeps them
+    sums = np.zeros((rounds + 1, 2 * rounds))
+    for number in range(1, rounds + 1):
+        level, node = 0, next(fresh)
+        while whole and whole[-1][0] == level:
+            level += 1
+            own = node_variance(level)
+            node = (1 - own) * (node + whole.pop()[1]) + own * next(fresh)
+        whole.append((level, node))
+        sums[number] = np.sum([node for _level, node in whole], axis=0)
+    steps = np.diff(sums, axis=0)
+    found: NDArray[np.float64] = linalg.solve_triangular(
+        np.linalg.cholesky(steps @ steps.T), np.eye(rounds), lower=True
+    )
+    return found
+
+
 @functools.lru_cache(maxsize=4096)
 def sensitivity_squared(rounds: int, participations: int, separation: int) -> int:
     """Returns the most by which a user moves all nodes of so many rounds together, squared, in clip norms.

@@ -61,6 +61,24 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def of_run(plan: str, canaries: int | None) -> str:
+    """Returns the name of a run's streams: its plan's fingerprint, and another one where the run is audited.
+
+    An audited run must share neither noise nor cohorts with a run of the same plan and seed that is not, or has other
+    canaries. Their models differ from the first round on, so with the same noise the difference of what two such runs
+    release in any later round would be that of two sums of users' updates, bare of noise. The plan itself is the same,
+    and keeps its name.
+
+    >>> of_run("a6c11c55b826d487", None), of_run("a6c11c55b826d487", 1000)
+    ('a6c11c55b826d487', 'a423ea5ab5190e9d')
+    """
+    if canaries is None:
+        return plan
+    return fingerprint(
+        json.dumps({"audit": {"kind": "canaries", "canaries": canaries}, "plan": plan}, sort_keys=True)
+    )
+
+
 def of_format_2(text: str) -> str:
     """Returns the name of a stored plan from when names were of the text: that of format 2, whichever it was written in.
 

@@ -26,12 +26,13 @@ def as_json(store: StoreAccess, run: Run) -> str:
         sentence, warnings = statement.sentence(run.charged, epsilon), reporting.warnings(run)
     told = {
         "plan": json.loads(run.plan.to_json()),
-        "plan_fingerprint": run.identity,
+        "plan_fingerprint": run.plan_fingerprint,
         "run_id": run.run_id,
         "engine": run.engine,
         "status": run.status,
         "dataset_fingerprint": run.dataset_fingerprint,
         "redrawn": run.redrawn,
+        "audit": run.audit,
         "epsilon": epsilon,
         "statement": sentence,
         "warnings": warnings,

@@ -10,6 +10,7 @@ from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.audit import recorded
 from dpcore.runs.store.run_rows import Run
 
 
@@ -18,7 +19,7 @@ def rows(
 ) -> list[tuple[str, str]]:
     """Returns the statement of a run, one line per item."""
     plan, training = run.charged, run.plan.training
-    return statement.table(
+    rows = statement.table(
         plan,
         accounting.account(plan),
         risk(plan),
@@ -28,6 +29,8 @@ def rows(
         ledger=budget.sentence(budget.balance(store, training.dataset)),
         data=_data(store, run),
     )
+    audit = recorded.sentence(store, run)
+    return [*rows, (_("Audit"), audit)] if audit else rows
 
 
 def markdown(store: StoreAccess, run: Run, *, false_positive_rate: float) -> str:

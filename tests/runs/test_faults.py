@@ -21,6 +21,7 @@ from dpcore.mechanisms.noise import Banded, SquareRoot, Tree
 from dpcore.mechanisms.participation import CyclicPoisson, FixedSize, Schedule
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan, identity
 from dpcore.privacy import accounting
+from dpcore.runs.audit import recorded, trace_file
 from dpcore.runs.process import processes, runner, supervisor
 from dpcore.runs.store import Store, folders
 
@@ -119,6 +120,27 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(home, store, monkeypatch)
         assert not list(store.folder(run_id).glob("checkpoint*"))
         references |= {run_id: done}
     print(f"{sum(references.values())} workers killed in {len(references)} runs")
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_an_audited_run_that_was_killed_keeps_the_same_record(home, store, monkeypatch, seed):
+    """To the last byte; without a seed it follows from the run's key."""
+    ids = []
+    for fragile in (True, False):
+        run_id = supervisor.start(store, plan(home, seed, 40), engine="vectorized", eval_every=7, audit=64)
+        if seed is None:
+            (store.folder(run_id) / folders.KEY).write_text(f"{7:032x}")
+        if fragile:
+            assert killed(store, run_id, monkeypatch, times=1)
+        work(store, monkeypatch, fragile=False)
+        ids.append(run_id)
+    runs = [store.run(run_id) for run_id in ids]
+    assert [run.status for run in runs] == ["finished"] * 2
+    assert released(store, ids[0]) == released(store, ids[1])
+    first, second = ((store.folder(run.run_id) / trace_file.FILE).read_bytes() for run in runs)
+    assert first == second
+    assert {recorded.trace(store, run).rounds for run in runs} == {40}
+    assert runs[0].identity == identity.of_run(runs[0].plan.fingerprint, 64) != runs[0].plan.fingerprint
 
 
 MECHANISMS = [

@@ -178,6 +178,7 @@ class Visited:
         eval_every: int,
         stop_when_diverging: bool = False,
         cluster: ClusterConfiguration | None = None,
+        audit: int | None = None,
     ) -> str:
         """Queues a run of this visitor's, as `Store.create`. The caller holds the ledger's lock.
 
@@ -192,6 +193,7 @@ class Visited:
             eval_every=eval_every,
             stop_when_diverging=stop_when_diverging,
             owner=self.owner,
+            audit=audit,
         )
 
     def requeue(self, run: Run, *, redrawn: int) -> bool:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from dpcore import datasets
 from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
-from dpcore.learning import engines
+from dpcore.learning import canaries, engines
 from dpcore.locks import is_held, lock
 from dpcore.plan import Plan
 from dpcore.rounds import Round
@@ -47,18 +48,30 @@ def start(
     eval_every: int,
     stop_when_diverging: bool = False,
     cluster: ClusterConfiguration | None = None,
+    audit: int | None = None,
 ) -> str:
     """Queues a run, sees to it that it will be begun, and returns its id; on the store's cluster, or its own.
 
+    Args:
+        store: Where.
+        plan: What is trained.
+        engine: What trains.
+        eval_every: Rounds between two evaluations.
+        stop_when_diverging: Whether it is stopped when the loss explodes.
+        cluster: Where its shards are computed; `None` for the store's.
+        audit: How many canaries of each kind it is audited with; `None` for no audit.
+
     Raises:
         InvalidValueError: If it is the plan of an older run, which is not trained any more; if it is for another
-            population than its data set has, or its model needs images, and there are none.
+            population than its data set has, or its model needs images, and there are none; if it cannot be audited.
         BudgetExceededError: If its data set's budget does not allow it.
     """
     Plan.from_json(plan.to_json())  # what an older version has trained need not be what this one does
     datasets.check_population(plan.training.dataset, store.home, plan.privacy.population)
     datasets.check_model(plan.training.dataset, store.home, plan.training.model)
     engines.check(engine, plan)
+    if audit is not None:
+        audit = check_audit(store, plan, audit, engine)
     # Under one lock, so that two runs cannot both be the last that the budget has room for.
     with lock(store.home / "ledger.lock", wait=True):
         budget.check(store, plan)
@@ -68,9 +81,27 @@ def start(
             eval_every=eval_every,
             stop_when_diverging=stop_when_diverging,
             cluster=cluster,
+            audit=audit,
         )
     wake(store)
     return run_id
+
+
+def check_audit(store: StoreAccess, plan: Plan, audit: Any, engine: str) -> int:
+    """Returns a number of canaries as a plain `int`, or says why a run cannot be audited with them.
+
+    Raises:
+        InvalidValueError: If it cannot.
+    """
+    count, manifest = (
+        canaries.check(plan, audit, engine),
+        datasets.entry(plan.training.dataset, store.home).manifest,
+    )
+    if manifest is not None:  # else its run finds out
+        shape, name = manifest.description.image_shape, plan.training.model
+        size = canaries.coordinates_of(name, manifest.num_features, manifest.num_classes, shape)
+        canaries.check_model(count, size)
+    return count
 
 
 def resume(store: StoreAccess, run_id: str) -> None:
@@ -142,6 +173,7 @@ def retry(store: StoreAccess, run_id: str) -> str:
         eval_every=run.eval_every,
         stop_when_diverging=run.stop_when_diverging,
         cluster=store.cluster(run_id, own=True),
+        audit=run.audit,
     )
     store.describe(again, name=run.name, tags=run.tags, note=run.note)
     return again

@@ -12,12 +12,10 @@ import secrets
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from dpcore import datasets, files, isolated, program
 from dpcore.datasets.federated import FederatedDataset
@@ -33,6 +31,7 @@ from dpcore.plan import Plan
 from dpcore.rng import Streams
 from dpcore.rounds import divergence
 from dpcore.runs.process import clusters, processes
+from dpcore.runs.process.kept import Kept
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
@@ -159,12 +158,12 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
-    engine = engines.create(run.engine, plan, dataset, computes, streams)
+    engine = engines.create(run.engine, plan, dataset, computes, streams, run.audit)
     replays = key is not None and engines.replays_exactly(run.engine)
-    owner = {"plan": run.identity, "engine": run.engine, "data": dataset.fingerprint}
-    path = store.folder(run_id) / "checkpoint"
-    kept = _checkpoint(store, run, path, owner, replays)
-    row, state = (None, None) if kept is None else (kept.row, engine.from_arrays(kept.arrays))
+    kept = Kept(store, run, engine, dataset.fingerprint, replays=replays, save_seconds=_SAVE_SECONDS)
+    held.callback(kept.close)
+    resume = kept.load()
+    row, state = resume or (None, None)
     reports = training.run(
         plan,
         dataset,
@@ -173,20 +172,18 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         eval_every=run.eval_every,
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
-        resume=row and (row, state),
+        resume=resume,
         fresh_coins=not replays,
         redrawn=run.redrawn,
         streams=streams,
+        canaries=run.audit,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
-    saved, diverged, why = time.monotonic(), "", ""
+    diverged, why = "", ""
     store.say(run_id, isolated.problem())
     for report in clusters.until_abandoned(reports):
         row, state = report.row, report.state
-        # Saved before it is shown: what somebody has seen of a run that cannot be repeated is never drawn again.
-        if not replays or time.monotonic() - saved > _SAVE_SECONDS:
-            checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
-            saved = time.monotonic()
+        kept.record(report)  # before the row: of each round whose row is there, it is
         store.append(run_id, row)
         if row.loss is not None:
             evaluated.append(row)
@@ -196,10 +193,11 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
             break
     if row is None:  # given up before there was anything
         return "stopped", ""
+    kept.to_disk()
     files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
-    checkpoints.save(path, checkpoints.Checkpoint(owner=owner, row=row, arrays=engine.to_arrays(state)))
+    kept.save(row, state)
     return "stopped", why
 
 
@@ -221,7 +219,7 @@ def _key(store: Store, run: Run) -> int | None:
         key = secrets.randbits(128)
         files.write_private(path, f"{key:032x}".encode())
         return key
-    if run.plan.privacy.redraws:
+    if run.plan.privacy.redraws and run.audit is None:  # other canaries would go on with the audit of these
         return None
     raise DamagedCheckpointError(
         _(
@@ -247,35 +245,6 @@ def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
             ).format(dataset=dataset.name, expected=plan.training.dataset_fingerprint, found=dataset.fingerprint)
         )
     return dataset
-
-
-def _checkpoint(store: Store, run: Run, path: Path, owner: dict[str, str], replays: bool) -> Any:
-    """Returns what the run goes on from; `None` to begin with round 0."""
-    from dpcore.learning import checkpoints
-
-    for left in path.parent.glob(f"{path.name}.*.partial"):
-        left.unlink()  # by a process that was killed while it saved
-    try:
-        kept = checkpoints.load(path, owner)
-    except DamagedCheckpointError:
-        if not replays:
-            raise
-        traceback.print_exc()  # from the start again, to the same numbers
-        path.replace(path.with_suffix(".damaged"))
-        kept = None
-    if kept is None:
-        if not replays and (run.last_round or run.redrawn or run.drawing is not None):
-            raise DamagedCheckpointError(
-                _(
-                    "Expected {file}, found nothing there: this run cannot be repeated exactly, so it cannot go on "
-                    "without it. Start its plan as a new run, which the ledger charges on its own."
-                ).format(file=path)
-            )
-        return None
-    if replays and len(store.rounds(run.run_id)) < kept.row.round:
-        return None  # rows were lost with a damaged file: they come out again as they were
-    store.append(run.run_id, kept.row)  # it may have been saved here, and not yet there
-    return kept
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from dpcore import messages, strict_json
 from dpcore.cluster.configuration import ClusterConfiguration
-from dpcore.errors import CheckpointError, InvalidValueError
-from dpcore.language import _
-from dpcore.plan import Plan
-from dpcore.rounds import Round
+from dpcore.errors import InvalidValueError
+from dpcore.plan import Plan, identity
+from dpcore.rounds import Round, second_release
 from dpcore.runs.store import folders, order
 from dpcore.runs.store.database import not_found
 from dpcore.runs.store.decisions import Decisions
@@ -40,17 +39,19 @@ class Store(Decisions, StudyRows):
         stop_when_diverging: bool = False,
         owner: str = "",
         cluster: ClusterConfiguration | None = None,
+        audit: int | None = None,
     ) -> str:
         """Queues a run behind all others and returns its id; a visitor's, before those whose owners had more turns."""
+        name = identity.of_run(plan.fingerprint, audit)
         run_id, created = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:8], time.time()
         if cluster is not None:  # before anybody can begin it
             self.set_cluster(cluster, run_id)
         with self._changing_run(run_id) as db:
             db.execute(
                 "INSERT INTO runs "
-                "(run_id, created, plan, identity, engine, eval_every, stop_when_diverging, owner, position) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
-                (run_id, created, plan.to_json(), plan.fingerprint, engine, eval_every, stop_when_diverging, owner),
+                "(run_id, created, plan, identity, engine, eval_every, stop_when_diverging, owner, audit, position) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM runs))",
+                (run_id, created, plan.to_json(), name, engine, eval_every, stop_when_diverging, owner, audit),
             )
             if owner:
                 order.take_turns(db, run_id, owner)
@@ -148,12 +149,7 @@ class Store(Decisions, StudyRows):
                 f"SELECT {ROUND_COLUMNS} FROM rounds WHERE run_id = ? AND round = ?", (run_id, row.round)
             ).fetchone()
         if not row.repeats(Round(**dict(there))):
-            message = _(
-                "Expected round {number} to come out as it did before the interruption, and it did not: another machine, "
-                "or another version of TensorFlow or of this program, rounds otherwise. Going on would release the round "
-                "a second time. Start the plan as a new run."
-            )
-            raise CheckpointError(message.format(number=row.round))
+            raise second_release(row.round)
 
     def draw(self, run_id: str, round_num: int) -> None:
         """Notes that a round is about to be drawn that could not be drawn again exactly."""

@@ -19,7 +19,7 @@ _MOST_BYTES = 1 << 24  # of such a file: what is larger was not written here
 FACTS = (
     *("run_id", "revision", "created", "plan", "engine", "eval_every", "stop_when_diverging", "owner", "status"),
     *("started", "ended", "dataset_fingerprint", "redrawn", "drawing", "deleted", "purged", "name", "tags", "note"),
-    "identity",
+    *("identity", "audit"),
 )
 _ROWS = (
     f"SELECT {', '.join(FACTS)}, (SELECT max(round) FROM rounds WHERE rounds.run_id = runs.run_id) AS last_round, "
@@ -42,8 +42,9 @@ def facts(row: sqlite3.Row) -> dict[str, Any]:
     """Returns what a run's folder has to say, from what the table does."""
     said = dict(row)
     del said["seal"]
-    if said["identity"] is None:  # of before there was one: what was said and sealed then stays as it is
-        del said["identity"]
+    for name in ("identity", "audit"):
+        if said[name] is None:  # of before there was one: what was said and sealed then stays as it is
+            del said[name]
     if said["status"] == "running":  # no round waits for this file: only that there was one is in it
         said |= {"drawing": None, "last_round": None if said["last_round"] is None else 0}
     return said
@@ -93,7 +94,7 @@ def recorded(folder: Path) -> dict[str, Any] | None:
     said, sealed = files.read_json(content(folder) or b"")
     if said is None or not (sealed or _is_of_old(said)):
         return None
-    return {"run_id": folder.name, "revision": 0, "owner": "", "purged": 0} | said
+    return {"run_id": folder.name, "revision": 0, "owner": "", "purged": 0, "audit": None} | said
 
 
 def is_damaged(folder: Path) -> bool:

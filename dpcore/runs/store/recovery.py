@@ -245,7 +245,7 @@ def _mark_unreadable(db: sqlite3.Connection, runs: Path, run_id: str, row: sqlit
     folders.set_aside(runs / run_id)
     values: dict[str, Any] = dict.fromkeys(("engine", "owner", "name", "tags", "note"), "")
     values |= {"created": 0.0, "eval_every": 1, "redrawn": 0, "purged": 0, "stop_when_diverging": 0}
-    values |= {"deleted": None, "started": None, "ended": None, "dataset_fingerprint": None}
+    values |= {"deleted": None, "started": None, "ended": None, "dataset_fingerprint": None, "audit": None}
     values |= {"status": "interrupted", "drawing": 1, **_UNKNOWN}
     values["plan"] = "" if row is None else f"damaged: {row['plan']}"  # so that nobody reads it
     values["revision"] = -1  # older than any copy that somebody puts back

@@ -33,8 +33,9 @@ class Run:
         redrawn: Rounds that were drawn again because they could not be repeated exactly. The ledger charges them.
         attempts: How often it began since its last new round.
         deleted: When it was put into the bin; `None` if it is not there.
-        identity: What its random streams are named after, what owns its checkpoint, and what is cited: its plan's
-            fingerprint, as the version that began it made that.
+        identity: What its random streams are named after, and what owns its checkpoint: its plan's fingerprint, as the
+            version that began it made that; of an audited run, a name of its own (`identity.of_run`).
+        audit: How many canaries of each kind it is audited with; `None` without an audit.
         owner: Whose it is, as `dpcore.hosting` names visitors; empty: of whoever has the machine.
         last_round: The last round that is known; `None` before the first.
         accuracy: Of the last evaluated round.
@@ -65,6 +66,7 @@ class Run:
     redrawn: int
     deleted: float | None
     identity: str = ""
+    audit: int | None = None
     owner: str = ""
     last_round: int | None = None
     accuracy: float | None = None
@@ -80,6 +82,11 @@ class Run:
     def complete(self) -> bool:
         """Whether all its rounds are done."""
         return self.last_round == self.plan.privacy.rounds
+
+    @property
+    def plan_fingerprint(self) -> str:
+        """What is cited: its plan's name, as the version that began it made that."""
+        return self.identity if self.audit is None else self.plan.fingerprint
 
     @property
     def title(self) -> str:

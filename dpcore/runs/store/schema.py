@@ -98,6 +98,9 @@ ALTER TABLE runs ADD COLUMN identity TEXT;
 """,
     # From here on messages are JSON: an older version would show it. What it has written itself stays, and is read.
     "",
+    """
+ALTER TABLE runs ADD COLUMN audit INTEGER;
+""",
 ]
 VERSION = len(_MIGRATIONS)
 MADE = ""  # what `prepare` says of a file that was not there

@@ -184,7 +184,12 @@ def _queue(store: StoreAccess, row: StudyRow, part: str, study: Study, plans: li
             run_id = usable[plan].run_id
         else:
             run_id = supervisor.start(
-                store, plan, engine=study.engine, eval_every=study.eval_every, cluster=cluster
+                store,
+                plan,
+                engine=study.engine,
+                eval_every=study.eval_every,
+                cluster=cluster,
+                audit=study.audit_of(plan),
             )
         store.attach(row.study_id, run_id, part)
 
@@ -212,7 +217,9 @@ def _usable(store: StoreAccess, study: Study, owner: str) -> dict[Plan, Run]:
     return {
         run.plan: run
         for run in runs
-        if run.engine == study.engine and (run.status == "finished" or (run.active and run.owner == owner))
+        if run.engine == study.engine
+        and run.audit == study.audit_of(run.plan)  # canaries are noise to the model: small, and not what was asked
+        and (run.status == "finished" or (run.active and run.owner == owner))
     }
 
 

@@ -10,7 +10,7 @@ from dpcore import limits, rounding, strict_json
 from dpcore.datasets.writers import NUM_WRITERS
 from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
-from dpcore.learning import engines
+from dpcore.learning import canaries, engines
 from dpcore.mechanisms.noise import Independent
 from dpcore.plan import AdaptiveClipping, Clipping, Plan, codec
 from dpcore.privacy import accounting
@@ -18,7 +18,7 @@ from dpcore.runs.studies.mechanisms import Mechanism
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
-_VERSION = 2  # 1 had no `mechanisms`: those of its plan
+_VERSION = 3  # 1 had no `mechanisms`: those of its plan; 2 no `audit`
 _AXES = (
     "seeds",
     "clients_per_round",
@@ -51,6 +51,7 @@ class Study:
         baseline: Whose users the noise-free run is trained on, which leaves them without a guarantee: those of the
             data set itself, or the Writers, where their images are alike; or nobody's, and the least noise is what
             others are held against.
+        audit: How many canaries of each kind its runs are audited with, but for those without noise; `None` for none.
 
     Raises:
         InvalidValueError: If a plan of the grid is refused, or there is nothing to compare a final run with.
@@ -70,10 +71,13 @@ class Study:
     engine: str = engines.NAMES[0]
     eval_every: int = int(limits.EVAL_EVERY.default)
     baseline: str = OWN
+    audit: int | None = None
 
     def __post_init__(self) -> None:
         limits.TOLERANCE.check(self.tolerance)
         limits.EVAL_EVERY.check(self.eval_every)
+        if self.audit is not None:
+            limits.CANARIES.check(self.audit)
         limits.check_choice("accountant", self.accountant, accounting.ACCOUNTANTS)
         limits.check_choice("baseline", self.baseline, BASELINES)
         engines.check_name(self.engine)
@@ -86,6 +90,8 @@ class Study:
             raise InvalidValueError("noise_multipliers", _("Expected at least one run in the study, found none."))
         for plan in {plan.privacy: plan for plan in plans}.values():
             engines.check(self.engine, plan)
+            if self.audit_of(plan) is not None:
+                canaries.check(plan, self.audit, self.engine)
         noises = {noise for _mechanism, noise in self._added}
         if self.baseline == NONE and 0.0 in noises:
             self._refuse(_("Expected no noise 0 where the non-private baseline is left out, found {found}."))
@@ -167,6 +173,10 @@ class Study:
             for noise in mechanism.noise_multipliers or self.noise_multipliers
         ]
 
+    def audit_of(self, plan: Plan) -> int | None:
+        """Returns how many canaries a plan's run is audited with; without noise there is nothing to audit."""
+        return self.audit if plan.privacy.noise_multiplier else None
+
     def noise_free(self, plan: Plan) -> Plan:
         """Returns the plan that one of the grid is held against, where that is one without noise."""
         free = replace(plan.privacy, noise_multiplier=0.0, noise=Independent())
@@ -188,11 +198,15 @@ class Study:
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
-        values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": _VERSION}
+        values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": 2}
         values["mechanisms"] = [one.to_values() for one in self.mechanisms]
         if not self.mechanisms:  # as before there was a choice: the same study stays the same text
             del values["mechanisms"]
-            values["version"] = _VERSION - 1
+            values["version"] = 1
+        if self.audit is None:
+            del values["audit"]
+        else:
+            values["version"] = 3
         if self.baseline == OWN:
             del values["baseline"]
         return json.dumps(values, sort_keys=True)
@@ -215,7 +229,7 @@ class Study:
     def from_values(cls, values: Any) -> "Study":
         """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
         _version, values = strict_json.versioned(values, "study", _VERSION)
-        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline", "mechanisms")))
+        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline", "mechanisms", "audit")))
         values.setdefault("mechanisms", [])
         for name in _AXES:
             if not isinstance(values[name], list):

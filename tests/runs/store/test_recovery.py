@@ -313,7 +313,8 @@ def test_a_home_of_an_older_version_is_taken_as_it_is(store):
         for table in ("runs", "datasets"):
             for column in ("seal", "revision"):
                 db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        db.execute("ALTER TABLE runs DROP COLUMN identity")
+        for column in ("identity", "audit"):
+            db.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         db.execute("PRAGMA user_version = 5")
         db.commit()
     for run_id in (done, waits):

@@ -34,6 +34,9 @@ def test_a_grid_has_every_setting_once():
         ({"eval_every": 0}, "eval_every"),
         ({"client_learning_rates": (1e-25,)}, "client_learning_rate to be a number"),
         ({"seeds": (True,)}, "seed to be a whole number"),
+        ({"audit": 15}, "canaries to be a whole number"),
+        ({"audit": True}, "canaries to be a whole number"),
+        ({"audit": 64, "engine": "tff"}, "engine vectorized for an audit"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_when_it_is_made(values, words):
@@ -130,3 +133,13 @@ def test_the_noise_free_run_is_on_the_writers_or_left_out():
 def test_a_study_as_it_was_before_there_was_a_choice_is_the_same_one():
     assert "baseline" not in TUTORIAL.to_json()
     assert Study.from_json(TUTORIAL.to_json()) == TUTORIAL
+
+
+def test_an_audit_is_of_the_runs_with_noise_and_a_study_without_one_is_the_text_that_it_was():
+    audited = replace(TUTORIAL, audit=64)
+    assert [audited.audit_of(plan) for plan in audited.grid()] == [None, 64, 64, 64]
+    assert {TUTORIAL.audit_of(plan) for plan in TUTORIAL.grid()} == {None}
+    assert Study.from_json(audited.to_json()) == audited
+    values = json.loads(TUTORIAL.to_json())
+    assert ("audit" in values, values["version"]) == (False, 1)
+    assert json.loads(audited.to_json()) == values | {"audit": 64, "version": 3}

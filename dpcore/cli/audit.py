@@ -1,0 +1,135 @@
+"""The command that shows what an audited run measured of its own guarantee; and what an audit sees of a broken one."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import progress
+from rich.table import Column, Table
+
+from dpcore import datasets, home, limits, rounding
+from dpcore.cli import options
+from dpcore.cli.options import err, out, print_json
+from dpcore.cli.runs import open_store
+from dpcore.errors import InvalidValueError
+from dpcore.learning import broken
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy.auditing import result
+from dpcore.privacy.auditing.result import Result
+from dpcore.runs.audit import recorded
+from dpcore.runs.process import supervisor
+
+_DEMO = "demo"
+Run = Annotated[str, typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break.")]
+Break = Annotated[
+    str | None, typer.Option("--break", help=f"What is broken on purpose. One of: {', '.join(broken.BREAKS)}.")
+]
+
+
+def audit(
+    run_id: Run,
+    break_name: Break = None,
+    canaries: options.Canaries = None,
+    rounds: Annotated[int | None, options.option(limits.ROUNDS)] = None,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what the canaries of a run measured: step, noise, sampling, and what attacks find.
+
+    With demo, train on the Writers with one thing broken: nothing of it is kept, released or charged.
+    """
+    if run_id == _DEMO:
+        _demo(break_name, canaries, rounds, home.folder(home_folder), as_json)
+        return
+    for name, value in {"break": break_name, "canaries": canaries, "rounds": rounds}.items():
+        if value is not None:
+            raise InvalidValueError(
+                name, f"Expected {name} with {_DEMO} alone, found {value} with the run {run_id}."
+            )
+    store = open_store(home_folder)
+    run = supervisor.current(store, run_id)
+    found, seeded = recorded.analysis(store, run), run.plan.training.seed is not None
+    if as_json:
+        print_json(run_id=run_id, canaries=run.audit, **_values(found, seeded=seeded))
+        return
+    _print(found, seeded=seeded)
+    out.print(result.place_sentence(run.audit or 0), soft_wrap=True)
+
+
+def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Path, as_json: bool) -> None:
+    if name is None:
+        raise InvalidValueError(
+            "break", f"Expected break to be one of {', '.join(broken.BREAKS)}, found none. Give it with --break."
+        )
+    broken.check(name)
+    plan = _plan_of_demo(folder, rounds)
+    count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    err.print(
+        f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
+    )
+    with progress.Progress(console=err) as bar:
+        task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
+        dataset = datasets.load("writers", folder)
+        from dpcore.learning.broken import engine  # TensorFlow: seconds, and nothing else here needs it
+
+        trace = engine.trace(
+            *(name, plan, dataset),
+            canaries=count,
+            tell=lambda number: bar.update(task, completed=number, description=f"Round {number}"),
+        )
+    found = result.of(trace, plan.privacy)
+    if as_json:
+        print_json(broken=name, canaries=count, **_values(found, seeded=True))
+        return
+    _print(found, seeded=True)
+    if not found.alarms:
+        out.print(f"No alarm rang. The run was broken all the same: {broken.BREAKS[name]}", soft_wrap=True)
+
+
+def _plan_of_demo(folder: Path, rounds: int | None) -> Plan:
+    """The run that shows breaks best: 50 clients, noise 1.0."""
+    privacy = PrivacyPlan(
+        population=datasets.num_users("writers", folder),
+        clients_per_round=50,
+        noise_multiplier=1.0,
+        rounds=int(limits.ROUNDS.default) if rounds is None else rounds,
+    )
+    return Plan(privacy=privacy)
+
+
+def _values(found: Result, *, seeded: bool) -> dict:
+    return found.to_values() | {
+        "sentence": result.sentence(found),
+        "cannot_see": result.limits_sentence(seeded=seeded),
+    }
+
+
+def _print(found: Result, *, seeded: bool) -> None:
+    measured = Table(
+        "ingredient", *(Column(name, justify="right") for name in ("planned", "measured", "95%", "p", ""))
+    )
+    for row in found.ingredients:
+        measured.add_row(
+            result.INGREDIENTS[row.name],
+            *(f"{number}" for number in rounding.short([row.planned, row.measured], 4)),
+            f"{rounding.down(row.low, 4)} to {rounding.up(row.high, 4)}",
+            rounding.up(row.p, 2),
+            "ALARM" if row.alarms else "",
+        )
+    out.print(measured)
+    columns = ("of the", "is at least", "confidence", "claimed")
+    shown = Table("attack: epsilon ...", *(Column(name, justify="right") for name in columns))
+    for bound in found.bounds:
+        shown.add_row(
+            result.METHODS[bound.method],
+            bound.scope,
+            rounding.down(bound.epsilon),
+            rounding.down_percent(bound.confidence),
+            rounding.epsilon(found.claimed(bound)),
+        )
+    out.print(shown)
+    out.print(f"Estimate by the final model's cosines, no bound (Andrew et al. 2023): {rounding.up(found.cosine)}")
+    out.print(result.sentence(found), soft_wrap=True)
+    out.print(result.limits_sentence(seeded=seeded), soft_wrap=True)

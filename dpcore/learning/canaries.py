@@ -1,0 +1,301 @@
+"""Canaries: updates that are sent by nobody, each along a direction of its own, by which an audit sees what a run does.
+
+A canary of the run has one fair coin for the whole run; where that is in, it takes part as users do, by the same draws. A
+canary of the rounds has a fresh fair coin in every round. What they send is added to the users' sum and nothing else of
+them counts: they are in no divisor, no count and no statistic. Directions that nobody sends along, the bystanders, show
+what noise alone does there.
+
+Directions are rows of a Hadamard matrix with random signs on random coordinates, so that all projections, and the sum of
+any number of canaries, are one transform. No TensorFlow here: whoever reads an audit has no use for it.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpcore import limits
+from dpcore.errors import InvalidValueError
+from dpcore.language import _
+from dpcore.learning import engines
+from dpcore.learning.engine import Weights
+from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy.auditing.trace import Trace
+from dpcore.rng import Streams
+
+# In clip norms: at exactly one, the last bit of a float32 would decide whether an update is clipped.
+LENGTH = 3.0
+ROWS = 8  # written out in full each round, for the clipping of users to take their norms: a group of its graph
+MOST_DIRECTIONS = 8192  # as many float32 are kept of every round
+_MOST_COORDINATES = 1 << 20
+_MOST_ROUNDS = 5_000
+_PER_CANARY = 4  # directions: one of the run, one of the rounds, and as many bystanders
+
+
+def check(plan: Plan, canaries: Any, engine: str) -> int:
+    """Returns the number of canaries as a plain `int`, or says why a run of this plan cannot be audited with them.
+
+    Raises:
+        InvalidValueError: If it cannot.
+    """
+    count = int(limits.CANARIES.check(canaries))
+    privacy = plan.privacy
+    for refused, reason in (
+        (
+            not engines.replays_exactly(engine),
+            _("Expected the engine vectorized for an audit, found {engine}: canaries go through our own clipping."),
+        ),
+        (
+            not privacy.cohorts.draws_alone,
+            _(
+                "Expected cohorts that each user joins independently for an audit, found {participation}: a "
+                "canary would take a user's place there. Use Poisson sampling."
+            ),
+        ),
+        (
+            privacy.zeroing,
+            _(
+                "Expected no zeroing for an audit: its threshold follows the updates without noise, so there is no claim "
+                "to hold a measurement against. Leave zeroing out."
+            ),
+        ),
+        (
+            privacy.noise_multiplier == 0 or privacy.delta == 0,
+            _(
+                "Expected a plan with a finite epsilon for an audit, found none: there is no claim to hold a measurement "
+                "against. Add noise, and raise delta above 0."
+            ),
+        ),
+        (
+            privacy.rounds > _MOST_ROUNDS,
+            _(
+                "Expected at most {most:,} rounds for an audit, found {rounds:,}: what it keeps of each takes 33 KB. "
+                "Train fewer rounds, or without an audit."
+            ),
+        ),
+    ):
+        if refused:
+            words = {"engine": engine, "participation": privacy.cohorts.kind}
+            raise InvalidValueError("audit", reason.format(most=_MOST_ROUNDS, rounds=privacy.rounds, **words))
+    return count
+
+
+def check_model(canaries: int, coordinates: int) -> None:
+    """Refuses a model with too few coordinates for so many canaries.
+
+    Raises:
+        InvalidValueError: If there are not enough directions.
+    """
+    usable = 1 << coordinates.bit_length() - 1
+    if usable < _PER_CANARY * canaries:
+        raise InvalidValueError(
+            "canaries",
+            _(
+                "Expected a model with at least {needed:,} coordinates for {canaries:,} canaries, found {coordinates:,}, "
+                "of which a power of two is used, {usable:,}. Use at most {most:,} canaries, or a larger model."
+            ).format(
+                needed=1 << (_PER_CANARY * canaries - 1).bit_length(),
+                canaries=canaries,
+                coordinates=coordinates,
+                usable=usable,
+                most=usable // _PER_CANARY,
+            ),
+        )
+
+
+def coordinates_of(name: str, width: int, classes: int, image_shape: tuple[int, ...] | None) -> int:
+    """Returns how many numbers a model of `layers.keras_model` has, without TensorFlow; arguments as there.
+
+    >>> coordinates_of("mlp", 784, 10, None), coordinates_of("cnn", 784, 10, (28, 28))
+    (199210, 184586)
+    """
+    hidden, convolutions = {"mlp": (200, 200), "linear": (), "cnn": (128,)}[name], 0
+    if name == "cnn" and image_shape is not None:
+        height, width, channels = (*image_shape, 1)[:3]
+        for filters in (32, 64):
+            convolutions += (25 * channels + 1) * filters
+            height, width, channels = (height - 4) // 2, (width - 4) // 2, filters
+        width *= height * channels
+    sizes = (width, *hidden, classes)
+    return convolutions + sum((before + 1) * after for before, after in itertools.pairwise(sizes))
+
+
+class Directions:
+    """Orthonormal directions in a model's space: the first rows of a Hadamard matrix, on coordinates drawn at random.
+
+    Row i of the matrix H of order n has entries 1 and -1 with H H^T = n. Its first `count` rows repeat after `count`
+    columns, and are the Kronecker product of two small matrices; so all projections are a sum over the repetitions and
+    two small products.
+
+    Args:
+        draw: What coordinates and signs are drawn from.
+        size: How many coordinates the model has.
+
+    Attributes:
+        count: How many directions there are, a power of two.
+    """
+
+    def __init__(self, draw: np.random.Generator, size: int):
+        from scipy import linalg  # not needed by who only refuses
+
+        used = min(1 << size.bit_length() - 1, _MOST_COORDINATES)
+        self.count = min(used, MOST_DIRECTIONS)
+        self._size = size
+        # In random order: neighbours in a layer are alike, and would be told from others by the rows' own pattern.
+        self._places = draw.choice(size, used, replace=False)
+        signs = draw.integers(0, 2, used).astype(np.float32) * 2 - 1
+        self._signs = signs / np.float32(math.sqrt(used))
+        wide = 1 << (self.count.bit_length() - 1) // 2
+        self._left = linalg.hadamard(self.count // wide).astype(np.float32)
+        self._right = linalg.hadamard(wide).astype(np.float32)
+
+    def projections(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns a vector's projection on each direction, float32 [count]; the vector is float32 [size]."""
+        folded = (flat[self._places] * self._signs).reshape(-1, self.count).sum(axis=0)
+        return self._transformed(folded)
+
+    def sum(self, amounts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the sum of all directions, each times its amount: float32 [size], of amounts float32 [count]."""
+        flat = np.zeros(self._size, np.float32)
+        # The matrices are symmetric: the way back is the same.
+        repeated = np.broadcast_to(self._transformed(amounts), (len(self._places) // self.count, self.count))
+        flat[self._places] = repeated.ravel() * self._signs
+        return flat
+
+    def _transformed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        grid = values.reshape(len(self._left), len(self._right))
+        found: NDArray[np.float32] = (self._left @ grid @ self._right).ravel()
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundTrace:
+    """What an audit keeps of a round: a function of what the round released and of the canaries' coins, and no more.
+
+    Attributes:
+        projections: The released sum, in clip norms, projected on each direction: float32 [directions].
+        joined: Which canaries have sent an update: bool [canaries of the run, then of the rounds].
+        clip_norm: Of the round.
+        layer_scale: Of each layer's kernel and bias in turn, float64 [layers]: the root mean square of the differences
+            of neighbours, over the square root of 2, in the released sum less what canaries send by the plan, in clip
+            norms.
+    """
+
+    projections: NDArray[np.float32]
+    joined: NDArray[np.bool_]
+    clip_norm: float
+    layer_scale: NDArray[np.float64]
+
+
+class Canaries:
+    """The canaries of a run; all about them follows from the run's streams, so that nothing of it is in a checkpoint.
+
+    Args:
+        count: How many there are of the run, and as many of the rounds.
+        shapes: Those of the model's weights.
+        streams: The run's random numbers.
+
+    Attributes:
+        run_coins: Which canaries of the run are in, bool [count].
+        rows: What the first of them send, in clip norms: float32 [ROWS, part size] for each part of the weights.
+        layer_sizes: Of how many differences each layer's scale is made.
+    """
+
+    def __init__(self, count: int, shapes: list[tuple[int, ...]], streams: Streams):
+        self._ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
+        check_model(count, self._ends[-1])
+        self._count, self._streams = count, streams
+        self.directions = Directions(streams("canary_directions", 0), self._ends[-1])
+        self.run_coins = streams("canary_coins", 0).random(count) < 0.5
+        units = np.eye(ROWS, self.directions.count, dtype=np.float32) * np.float32(LENGTH)
+        whole = np.array([self.directions.sum(unit) for unit in units])
+        self.rows = [np.ascontiguousarray(part) for part in np.split(whole, self._ends[:-1], axis=1)]
+        self.layer_sizes = [math.prod(shape) // 2 for shape in shapes]
+
+    def sending(self, drawn: NDArray[np.int64], round_num: int) -> NDArray[np.int64]:
+        """Returns how often each canary sends its update in a round: int64 [2 count], those of the run first.
+
+        Args:
+            drawn: The canaries of the run that the participation drew, from 0: as often as it drew them.
+            round_num: From 1.
+        """
+        times = np.bincount(drawn, minlength=self._count) * self.run_coins
+        return np.concatenate([times, self._streams("canary_coins", round_num).random(self._count) < 0.5])
+
+    def add(
+        self, total: Weights, sending: NDArray[np.int64], clip_norm: float, factors: NDArray[np.float32]
+    ) -> None:
+        """Adds to a sum what canaries send, clipped.
+
+        Args:
+            total: The sum of the users' clipped updates, in the shapes of the weights.
+            sending: How often each canary sends, int64 [2 count].
+            clip_norm: Of the round: what is sent is `LENGTH` times as long.
+            factors: What clipping has made of the first of them, float32 [ROWS]: all are alike.
+        """
+        amounts = np.zeros(self.directions.count, np.float32)
+        amounts[: len(sending)] = sending * np.resize(factors, len(sending)) * np.float32(LENGTH * clip_norm)
+        flat = self.directions.sum(amounts)
+        for part, of_canaries in zip(total, np.split(flat, self._ends[:-1]), strict=True):
+            part += of_canaries.reshape(part.shape)
+
+    def trace(
+        self, average: Weights, clients_per_round: int, clip_norm: float, sending: NDArray[np.int64]
+    ) -> RoundTrace:
+        """Returns what is kept of a round that has released an average, float32 in the shapes of the weights."""
+        released = np.concatenate([part.ravel() for part in average])
+        released *= np.float32(clients_per_round / clip_norm)
+        joined = sending > 0
+        projections = self.directions.projections(released)
+        planned = np.zeros(self.directions.count, np.float32)
+        planned[: len(joined)] = joined
+        released -= self.directions.sum(planned)  # else hundreds of canaries would pass for noise
+        return RoundTrace(
+            projections=projections,
+            joined=joined,
+            clip_norm=clip_norm,
+            layer_scale=np.array([_scale(part) for part in np.split(released, self._ends[:-1])]),
+        )
+
+
+def _scale(values: NDArray[np.float32]) -> float:
+    """Returns the root mean square of (x[2i] - x[2i + 1]) / 2^0.5, of float32 [size]; 0 where there is no pair."""
+    pairs = len(values) // 2
+    differences = values[0 : 2 * pairs : 2] - values[1 : 2 * pairs : 2]
+    return math.sqrt(float(np.square(differences, dtype=np.float64).sum()) / (2 * max(pairs, 1)))
+
+
+def trace_of(
+    plan: PrivacyPlan, run_coins: NDArray[np.bool_], layer_sizes: Sequence[int], rounds: Sequence[RoundTrace]
+) -> Trace:
+    """Returns the record of an audited run, of its first rounds or of all of them.
+
+    Args:
+        plan: The run's.
+        run_coins: Which canaries of the run are in, bool [canaries].
+        layer_sizes: Of how many differences each layer's scale is made.
+        rounds: What was kept of each, from the first on.
+
+    Raises:
+        InvalidValueError: If there is no round yet.
+    """
+    if not rounds:
+        raise InvalidValueError("audit", _("Expected at least one round to look at, found none yet."))
+    innovations = plan.noise.innovations(plan.rounds)
+    return Trace(
+        run_canaries=len(run_coins),
+        round_canaries=len(run_coins),
+        projections=np.array([one.projections for one in rounds]),
+        run_coins=np.asarray(run_coins),
+        joined=np.array([one.joined for one in rounds]),
+        clip_norms=np.array([one.clip_norm for one in rounds]),
+        layer_scale=np.array([one.layer_scale for one in rounds]),
+        layer_size=np.array(layer_sizes),
+        noise=plan.value_noise_multiplier,
+        # Lower triangular: of the first rounds, it is the first part.
+        innovations=None if innovations is None else innovations[: len(rounds), : len(rounds)],
+    )
