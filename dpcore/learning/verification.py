@@ -115,17 +115,18 @@ def noise_errors(name: str, engine: Engine, plan: Plan) -> Iterator[Check]:
     """
     privacy = plan.privacy
     state, velocity, clip_norm = engine.initialize(), 0.0, privacy.clipping.initial_clip_norm
-    before, values, steps = _flat(engine.model_weights(state)), [], []
+    before, steps = _flat(engine.model_weights(state)), []
+    drawn: list[np.ndarray] = []
     for round_num in range(1, _NOISE_ROUNDS + 1):
         state, metrics = engine.next(state, _NOBODY, round_num)
         now = _flat(engine.model_weights(state))
         fresh = now - before - plan.training.server_momentum * velocity
-        if sum(part.size for part in values) < _VALUES:  # float32 weights: later rounds add only rounding
-            values.append(fresh / (privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round))
+        if sum(part.size for part in drawn) < _VALUES:  # float32 weights: later rounds add only rounding
+            drawn.append(fresh / (privacy.value_noise_multiplier * clip_norm / privacy.clients_per_round))
         velocity, before = now - before, now
         steps.append(np.log(metrics.clip_norm / clip_norm))
         clip_norm = metrics.clip_norm
-    values = np.concatenate(values)
+    values = np.concatenate(drawn)
     yield Check(name=f"{name}noise on the sum, scale", measured=abs(float(values.std()) - 1), limit=0.01)
     yield Check(
         name=f"{name}noise on the sum, mean", measured=abs(float(values.mean())), limit=5 / np.sqrt(values.size)
