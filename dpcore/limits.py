@@ -165,8 +165,8 @@ CLIENTS_PER_ROUND = Knob(
     default=120,
     integer=True,
     help=N_(
-        "Expected size of a round's cohort. Each user is sampled independently with probability clients / population "
-        "(Poisson sampling)."
+        "Expected size of a round's cohort. With Poisson sampling, each user is sampled independently with probability "
+        "clients / population."
     ),
 )
 ROUNDS = Knob(
