@@ -37,7 +37,6 @@ else:
     )
     with controls.refusals(), turns.turn(turns.TO_KEEP):
         run = supervisor.current(store, chosen)
-        seeded = run.plan.training.seed is not None
         with st.spinner(_("Measuring …")):
             shown = recorded.analysis(store, run)
         if run.active:
@@ -46,9 +45,10 @@ else:
         measured.verdict(shown)
         left, right = st.columns([3, 2], gap="large")
         with left:
-            measured.picture_and_table(shown, key="ingredients")
+            measured.picture(shown, key="ingredients")
         with right:
-            measured.limits(seeded=seeded)
+            measured.limits(seeded=run.plan.training.seed is not None)
+        measured.ingredients_table(shown, key="ingredients")
         st.subheader(_("Attacks"))
         measured.bounds(shown)
         st.caption(result.place_sentence(run.audit))

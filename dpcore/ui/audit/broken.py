@@ -71,7 +71,7 @@ def _look(home: Path, name: str, shown: str) -> str:
 
 def _buttons(home: Path, name: str, going: str) -> None:
     with st.container(horizontal=True):
-        tip = _("Trains in the background, for half a minute or so, also when this page is closed.")
+        tip = _("Trains in the background, for about a minute, also when this page is closed.")
         actions.button(_("Try it"), "demo_start", demo.start, home, name, tip=tip, disabled=bool(going))
         if going:
             actions.button(
@@ -89,9 +89,8 @@ def _progress(one: Demo) -> None:
 
 
 def _answer(name: str, shown: Result) -> None:
-    st.markdown(
-        f"**{_('BROKEN ON PURPOSE')}: {_(_CHOICES[name])}**" if name in demo.BREAKS else f"**{_(_CHOICES[name])}**"
-    )
+    words = _("BROKEN ON PURPOSE: {what}") if name in demo.BREAKS else "{what}"
+    st.markdown("**" + words.format(what=_(_CHOICES[name])) + "**")
     if shown.alarms:
         st.error(result.alarm_sentence(shown), icon=":material/notifications_active:")
     elif name in demo.BREAKS:
@@ -102,7 +101,8 @@ def _answer(name: str, shown: Result) -> None:
     else:
         st.info(_("No alarm rang, and nothing was broken."), icon=":material/notifications_off:")
     st.write(result.sentence(shown))
-    measured.picture_and_table(shown, key="demo_ingredients")
+    measured.picture(shown, key="demo_ingredients")
+    measured.ingredients_table(shown, key="demo_ingredients")
 
 
 def _overview(home: Path) -> None:
@@ -110,7 +110,7 @@ def _overview(home: Path) -> None:
     tried = {name: one.result for name in _CHOICES if (one := demo.current(home, name)) and one.result}
     if not tried:
         return
-    st.markdown(f"**{_('What was tried here, and what rang')}**")
+    st.markdown(_("**What was tried here, and what rang**"))
     heads = (_("What is broken"), _("Alarms"))
     lines = [(_(_CHOICES[name]), _alarms(shown)) for name, shown in tried.items()]
     with st.container(key="demo_overview"):
@@ -119,5 +119,5 @@ def _overview(home: Path) -> None:
 
 def _alarms(shown: Result) -> str:
     if not shown.alarms:
-        return f"– {_('no alarm')}"
+        return measured.verdict_of(alarms=False)
     return "✕ " + ", ".join(measured.short(name) for name in shown.alarms)

@@ -61,8 +61,8 @@ def verdict(shown: Result) -> None:
         st.info(result.sentence(shown), icon=":material/straighten:")
 
 
-def picture_and_table(shown: Result, *, key: str) -> None:
-    """Shows each ingredient beside its plan: as a picture of ratios, and as a table with verdicts."""
+def picture(shown: Result, *, key: str) -> None:
+    """Shows each ingredient over its plan, with its interval."""
     numbers = pd.DataFrame([_ratio(row) for row in shown.ingredients])
     ringing = ", ".join(numbers["name"][numbers["alarms"]]) or _("none")
     chart.show(
@@ -74,16 +74,21 @@ def picture_and_table(shown: Result, *, key: str) -> None:
         ).format(count=len(numbers), alarms=ringing),
         table=numbers.drop(columns="alarms"),
     )
-    st.caption(
-        _(
-            "Planned is 1, the dashed line; a correlation is planned to be 0, and is shown plus 1. Dispersions compare "
-            "how much something varies with how much it should. An alarm rings below p = 0.001, for all of them "
-            "together: once in a thousand runs that are as planned. No alarm does not mean that all is as planned."
-        )
-    )
+
+
+def ingredients_table(shown: Result, *, key: str) -> None:
+    """Shows each ingredient beside its plan, with its verdict; and how to read that."""
     heads = (_("Ingredient"), _("Planned"), _("Measured"), _("95% interval"), _("p"), _("Verdict"))
     with st.container(key=f"{key}_table"):
         table(heads, "lrrrrl", [_cells(row) for row in shown.ingredients])
+    st.caption(
+        _(
+            "In the picture planned is 1, the dashed line; a correlation is planned to be 0, and is shown plus 1. A "
+            "dispersion is how much something varies, over how much it should. An alarm rings below p = 0.001, for all "
+            "of them together: once in a thousand runs that are as planned. No alarm does not mean that all is as "
+            "planned."
+        )
+    )
 
 
 def bounds(shown: Result) -> None:
@@ -148,15 +153,20 @@ def _ratio(row: Ingredient) -> dict[str, str | float | bool]:
 
 
 def _cells(row: Ingredient) -> tuple[str, ...]:
-    planned, measured = rounding.short([row.planned, row.measured], 4)
+    planned, measured = map(rounding.given, rounding.short([row.planned, row.measured], 4))
     return (
         _(result.INGREDIENTS[row.name]),
-        f"{planned}",
-        f"{measured}",
+        planned,
+        measured,
         f"{rounding.down(row.low, 4)} – {rounding.up(row.high, 4)}",
         rounding.up(row.p, 2),
-        f"**✕ {_('ALARM')}**" if row.alarms else f"– {_('no alarm')}",
+        verdict_of(alarms=row.alarms),
     )
+
+
+def verdict_of(*, alarms: bool) -> str:
+    """Returns whether an alarm rings, with a sign, so that it is told without colour."""
+    return _("**✕ ALARM**") if alarms else _("– no alarm")
 
 
 def short(name: str) -> str:
