@@ -69,16 +69,23 @@ def picture(shown: Result, *, key: str) -> None:
         charts.ratios(numbers),
         key=key,
         label=_(
-            "What was measured over what was planned, of {count} ingredients, each with its 95% interval. Alarms: "
+            "What was measured over what was planned, of {count} ingredients, each with its {level} interval. Alarms: "
             "{alarms}."
-        ).format(count=len(numbers), alarms=ringing),
+        ).format(count=len(numbers), alarms=ringing, level="95%"),
         table=numbers.drop(columns="alarms"),
     )
 
 
 def ingredients_table(shown: Result, *, key: str) -> None:
     """Shows each ingredient beside its plan, with its verdict; and how to read that."""
-    heads = (_("Ingredient"), _("Planned"), _("Measured"), _("95% interval"), _("p"), _("Verdict"))
+    heads = (
+        _("Ingredient"),
+        _("Planned"),
+        _("Measured"),
+        _("{level} interval").format(level="95%"),
+        _("p"),
+        _("Verdict"),
+    )
     with st.container(key=f"{key}_table"):
         table(heads, "lrrrrl", [_cells(row) for row in shown.ingredients])
     st.caption(
