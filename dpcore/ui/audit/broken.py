@@ -113,7 +113,7 @@ def _overview(home: Path) -> None:
     st.markdown(_("**What was tried here, and what rang**"))
     heads = (_("What is broken"), _("Alarms"))
     lines = [(_(_CHOICES[name]), _alarms(shown)) for name, shown in tried.items()]
-    with st.container(key="demo_overview"):
+    with st.container(key="audit_table_tried"):
         measured.table(heads, "ll", lines)
 
 

@@ -50,8 +50,8 @@ def show(store: StoreAccess, run: Run, rows: list[Round], planned: float) -> Non
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             _(
-                "Epsilon-hat is what attacks on canaries have shown so far, each point with {level} confidence by itself. A "
-                "low one says that these attacks found little, and nothing of others."
+                "Epsilon-hat is what attacks on canaries have shown so far, each point with {level} confidence by "
+                "itself. A low one says that these attacks found little, and nothing of others."
             ).format(level="95%"),
             width="content",
         )

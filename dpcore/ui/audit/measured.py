@@ -30,7 +30,8 @@ _SCOPES = {attacks.RUN: N_("the whole run"), attacks.ROUND: N_("one round")}
 def verdict(shown: Result) -> None:
     """Shows what may be said: three numbers under different names, and a sentence."""
     most = max((bound.epsilon for bound in shown.bounds if bound.scope == attacks.RUN), default=0.0)
-    claimed, measured, attacked = st.columns(3)
+    with st.container(key="audit_verdict"):
+        claimed, measured, attacked = st.columns(3)
     claimed.metric(
         _("Epsilon of the plan"),
         rounding.epsilon(shown.claim),
@@ -80,14 +81,14 @@ def ingredients_table(shown: Result, *, key: str) -> None:
     """Shows each ingredient beside its plan, with its verdict; and how to read that."""
     heads = (
         _("Ingredient"),
+        _("Verdict"),
         _("Planned"),
         _("Measured"),
         _("{level} interval").format(level="95%"),
         _("p"),
-        _("Verdict"),
     )
-    with st.container(key=f"{key}_table"):
-        table(heads, "lrrrrl", [_cells(row) for row in shown.ingredients])
+    with st.container(key=f"audit_table_{key}"):
+        table(heads, "llrrrr", [_cells(row) for row in shown.ingredients])
     st.caption(
         _(
             "In the picture planned is 1, the dashed line; a correlation is planned to be 0, and is shown plus 1. A "
@@ -102,25 +103,25 @@ def bounds(shown: Result) -> None:
     """Shows what each attack shows at least, with what it assumes; and the estimate that is no bound."""
     heads = (
         _("Attack, and what its bound assumes"),
-        _("Of"),
         _("Shows at least"),
-        _("Confidence"),
         _("The plan claims at most"),
+        _("Of"),
+        _("Confidence"),
         _("Right guesses"),
     )
     lines = [
         (
             _(result.METHODS[bound.method]),
-            _(_SCOPES[bound.scope]),
             rounding.down(bound.epsilon),
-            rounding.down_percent(bound.confidence),
             rounding.epsilon(shown.claimed(bound)),
+            _(_SCOPES[bound.scope]),
+            rounding.down_percent(bound.confidence),
             _("{right:,} of {guesses:,}").format(right=bound.right, guesses=bound.guesses),
         )
         for bound in shown.bounds
     ]
-    with st.container(key="audit_bounds"):
-        table(heads, "llrrrr", lines)
+    with st.container(key="audit_table_bounds"):
+        table(heads, "lrrlrr", lines)
     st.caption(
         _(
             "What one round tells somebody who knows who took part in it says nothing of the whole run: there, nobody is "
@@ -163,11 +164,11 @@ def _cells(row: Ingredient) -> tuple[str, ...]:
     planned, measured = map(rounding.given, rounding.short([row.planned, row.measured], 4))
     return (
         _(result.INGREDIENTS[row.name]),
+        verdict_of(alarms=row.alarms),
         planned,
         measured,
         f"{rounding.down(row.low, 4)} – {rounding.up(row.high, 4)}",
         rounding.up(row.p, 2),
-        verdict_of(alarms=row.alarms),
     )
 
 
