@@ -51,7 +51,7 @@ else:
         measured.ingredients_table(shown, key="ingredients")
         st.subheader(_("Attacks"))
         measured.bounds(shown)
-        st.caption(result.place_sentence(run.audit))
+        st.caption(result.place_sentence(run.audit or 0))
         st.download_button(
             _("The audit as JSON"),
             lambda: report.as_json(run, shown),

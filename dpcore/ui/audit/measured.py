@@ -1,5 +1,7 @@
 """What the audit of a run shows: its ingredients, its attacks, and what it cannot see."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -182,7 +184,7 @@ def short(name: str) -> str:
     return _(_SHORT[name]) if name in _SHORT else _("Attacks")  # those that refute the claim
 
 
-def table(heads: tuple[str, ...], sides: str, rows: list[tuple[str, ...]]) -> None:
+def table(heads: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -> None:
     """Shows a table of texts; `sides` says of each column where it is set, "l" or "r"."""
     ruled = tuple("--:" if side == "r" else "---" for side in sides)
     st.markdown("\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruled, *rows)))
