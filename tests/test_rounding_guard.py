@@ -50,6 +50,10 @@ EXCEPTIONS = {
         ("best", "last", "found", "least", "most"), "as an older version has said it"
     ),
     "privacy/accounting.py": {"bound": "what the library can answer"},
+    "privacy/auditing/attacks.py": dict.fromkeys(
+        ("round(inside * number)", "round(outside * number)", "round(_ROUND_GUESSED * number)"),
+        "how many guesses are made, fixed before anything is seen",
+    ),
     "privacy/calibration.py": {
         "round(clients * ratio, 12)": "the noise itself, by which all that follows is accounted",
         "most": "the largest noise there may be, a power of ten",

@@ -54,7 +54,7 @@ def audit(
         print_json(run_id=run_id, canaries=run.audit, **report.values(found, seeded=seeded))
         return
     _print(found, seeded=seeded)
-    out.print(result.place_sentence(run.audit or 0))
+    out.print(result.place_sentence(run.audit or 0), soft_wrap=True)
 
 
 def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Path, as_json: bool) -> None:

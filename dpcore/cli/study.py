@@ -134,7 +134,6 @@ def run_study(
         )
     if (audited := options.chosen_audit(audit, canaries)) is not None:
         study = replace(study, audit=audited)
-    schedule.check_baseline(store, study)
     place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
     _agree(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if place is not None:
@@ -147,6 +146,7 @@ def run_study(
 
 def _agree(store: StoreAccess, study: Study, *, yes: bool, how: str) -> None:
     """Says what a study will do before any of it is queued, asks where that is needed, and fetches its data."""
+    schedule.check_baseline(store, study)
     _warn_ahead(store, study)
     _ask(store, study, yes=yes, how=how)
     if datasets.must_be_fetched(study.plan.training.dataset, store.home):

@@ -214,7 +214,8 @@ class TestOnTheEngine:
 
         monkeypatch.setattr(Clients, "_clipping_factors", watched)
         engine = VectorizedEngine(small_plan, few_writers, canaries=COUNT)
-        assert len(passed) == 2  # traced once for the graph of users, and once for that of canaries
+        engine.next(engine.initialize(), np.array([3, 7]), 1)
+        assert len(passed) == 2  # in the graph of users, and in that of canaries
         factors = engine._clients.clip_factors(engine.canaries.rows, 0.2)
         assert factors == pytest.approx((1 - MARGIN) / canaries.LENGTH, rel=1e-6)
         beyond = [part * np.float32(1e20) for part in engine.canaries.rows]
