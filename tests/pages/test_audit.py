@@ -196,7 +196,7 @@ def test_broken_on_purpose_begins_at_a_button_and_is_seen_again_after_a_refresh(
     started = []
     monkeypatch.setattr(demo, "start", lambda home, name: started.append(name))
     test = pages.page("audit")
-    assert any("It is no run: no list, no ledger and no Frontier has it" in one.value for one in test.error)
+    assert any("It is no run: no list, no ledger and no Frontier has it" in one for one in said(test))
     assert any("This has not been tried here yet." in one for one in said(test))
     assert "demo_stop" not in {button.key for button in test.button}
     test.selectbox(key="break").set_value("clip-twice").run()

@@ -20,14 +20,15 @@ _CHOICES = {demo.NONE: N_("Nothing is broken, to compare with."), **demo.BREAKS}
 
 def show(store: StoreAccess) -> None:
     """Shows the choice of a break, the button that tries it, and what the audit saw of it."""
-    st.subheader(_("Broken on purpose"))
-    st.error(
-        _(
-            "A throwaway training on the Writers, which are nobody's data, by an engine with one fault. It is no run: no "
-            "list, no ledger and no Frontier has it, and its model is thrown away. Only what the audit saw is kept."
-        ),
-        icon=":material/construction:",
-    )
+    with st.container(border=True, key="audit_broken"):
+        st.subheader(":material/construction: " + _("Broken on purpose"))
+        st.write(
+            _(
+                "A throwaway training on the Writers, which are nobody's data, by an engine with one fault. It is no "
+                "run: no list, no ledger and no Frontier has it, and its model is thrown away. Only what the audit saw "
+                "is kept."
+            )
+        )
     name = choices.linked(
         st.selectbox,
         _("What is broken"),
@@ -92,7 +93,7 @@ def _answer(name: str, shown: Result) -> None:
     words = _("BROKEN ON PURPOSE: {what}") if name in demo.BREAKS else "{what}"
     st.markdown("**" + words.format(what=_(_CHOICES[name])) + "**")
     if shown.alarms:
-        st.error(result.alarm_sentence(shown), icon=":material/notifications_active:")
+        st.error(result.sentence(shown), icon=":material/notifications_active:")
     elif name in demo.BREAKS:
         st.warning(
             _("No alarm rang, and the training was broken all the same. That is what no alarm is worth."),
@@ -100,7 +101,8 @@ def _answer(name: str, shown: Result) -> None:
         )
     else:
         st.info(_("No alarm rang, and nothing was broken."), icon=":material/notifications_off:")
-    st.write(result.sentence(shown))
+    if not shown.alarms:
+        st.write(result.sentence(shown))
     measured.picture(shown, key="demo_ingredients")
     measured.ingredients_table(shown, key="demo_ingredients")
 

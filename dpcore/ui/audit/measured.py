@@ -21,7 +21,7 @@ _SHORT = {  # beside the picture
     ingredients.ACROSS_ROUNDS: N_("Noise, rounds"),
     ingredients.NOISE_OF_A_ROUND: N_("Noise, least round"),
     ingredients.NOISE_OF_A_LAYER: N_("Noise, least layer"),
-    ingredients.CORRELATION: N_("1 + correlation"),  # planned to be 0, so it has no ratio
+    ingredients.CORRELATION: N_("Correlation"),
     ingredients.RATE: N_("Rate"),
     ingredients.RATE_BY_ROUND: N_("Rate, by round"),
     ingredients.RATE_BY_CANARY: N_("Rate, by canary"),
@@ -153,10 +153,13 @@ def limits(*, seeded: bool) -> None:
 
 
 def _ratio(row: Ingredient) -> dict[str, str | float | bool]:
-    by, plus = (row.planned, 0.0) if row.planned else (1.0, 1.0)
+    name = _(_SHORT[row.name])
+    by, plus = row.planned, 0.0
+    if not row.planned:  # a correlation: it has no ratio
+        by, plus, name = 1.0, 1.0, _("1 + {name}").format(name=name)
     numbers = {"ratio": row.measured, "low": row.low, "high": row.high}
     return {
-        "name": _(_SHORT[row.name]),
+        "name": name,
         **{name: value / by + plus for name, value in numbers.items()},
         "alarms": row.alarms,
     }
