@@ -142,6 +142,14 @@ def test_train_audits_where_the_switch_is_on(home):
     assert unexplained(test) == []
 
 
+def test_a_study_audits_its_runs_with_noise(home):
+    test = pages.page("study", audit="true", participations="fixed")
+    assert any("a canary would take a user's place there" in one.value for one in test.error)
+    test = pages.page("study", noises="1", audit="true", baseline="none", final="false")
+    test.button(key="run_all").click().run()
+    assert {run.audit for run in Store(home).runs()} == {1000}
+
+
 @pytest.mark.parametrize(
     ("link", "words"),
     [

@@ -377,7 +377,7 @@ for _parameter in (
     _switch("unseeded", "train"),
     _switch("zeroing", "train"),
     _switch("stop_when_diverging", "train"),
-    _switch("audit", "train"),
+    _switch("audit", "train", "study"),
     _knob(limits.CANARIES, "train"),
     _text("run", "train"),
     _text("audited", "audit"),
