@@ -51,6 +51,17 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
                 "cover it."
             ),
         )
+        audited = st.toggle(
+            _("Audit"),
+            key=address.key("audit", False),
+            help=_(
+                "Measures the mechanism while it trains. Updates that are nobody's, the canaries, go through the same "
+                "clipping, sampling and noise as those of users, and what is released along their directions shows how "
+                "much of each there was. The guarantee, and the charge, stay those of the plan."
+            ),
+        )
+        controls.place("audit")
+        canaries = controls.knob(limits.CANARIES, low=16, high=2048, logarithmic=True) if audited else None
 
     def private(population: int) -> PrivacyPlan:
         fleet = Fleet(population, population if clients is None else clients, rounds)
@@ -77,6 +88,8 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
             for warning in plan.privacy.warnings:
                 st.warning(warning, icon=":material/warning:")
             allowed = ledger.after(store, plan, precision)
+    if canaries is not None:
+        canaries = supervisor.check_audit(store, plan, canaries, engines.NAMES[0])
     early = st.toggle(
         _("Stop when the loss diverges"),
         key=address.key("stop_when_diverging", False),
@@ -87,7 +100,12 @@ with st.container(border=True), controls.refusals():  # what trains below is sho
         pressed = st.button(label, type="primary", key="train", disabled=not allowed, help=tip)
     if pressed:
         run_id = supervisor.start(
-            store, plan, engine=engines.NAMES[0], eval_every=eval_every, stop_when_diverging=early
+            store,
+            plan,
+            engine=engines.NAMES[0],
+            eval_every=eval_every,
+            stop_when_diverging=early,
+            audit=canaries,
         )
         ledger.begun(plan, run_id)
         actions.select(run_id)

@@ -14,10 +14,10 @@ from dpcore.cli.options import err, out, print_json
 from dpcore.cli.runs import open_store
 from dpcore.errors import InvalidValueError
 from dpcore.learning import broken
-from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.result import Result
-from dpcore.runs.audit import recorded
+from dpcore.reports import audit as report
+from dpcore.runs.audit import demo, recorded
 from dpcore.runs.process import supervisor
 
 _DEMO = "demo"
@@ -51,7 +51,7 @@ def audit(
     run = supervisor.current(store, run_id)
     found, seeded = recorded.analysis(store, run), run.plan.training.seed is not None
     if as_json:
-        print_json(run_id=run_id, canaries=run.audit, **_values(found, seeded=seeded))
+        print_json(run_id=run_id, canaries=run.audit, **report.values(found, seeded=seeded))
         return
     _print(found, seeded=seeded)
     out.print(result.place_sentence(run.audit or 0), soft_wrap=True)
@@ -63,7 +63,7 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
             "break", f"Expected break to be one of {', '.join(broken.BREAKS)}, found none. Give it with --break."
         )
     broken.check(name)
-    plan = _plan_of_demo(folder, rounds)
+    plan = demo.plan(folder, int(limits.ROUNDS.default) if rounds is None else rounds)
     count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     err.print(
@@ -71,7 +71,7 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
     )
     with progress.Progress(console=err) as bar:
         task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
-        dataset = datasets.load("writers", folder)
+        dataset = datasets.load(demo.DATASET, folder)
         from dpcore.learning.broken import engine  # TensorFlow: seconds, and nothing else here needs it
 
         trace = engine.trace(
@@ -81,29 +81,11 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
         )
     found = result.of(trace, plan.privacy)
     if as_json:
-        print_json(broken=name, canaries=count, **_values(found, seeded=True))
+        print_json(broken=name, canaries=count, **report.values(found, seeded=True))
         return
     _print(found, seeded=True)
     if not found.alarms:
         out.print(f"No alarm rang. The run was broken all the same: {broken.BREAKS[name]}", soft_wrap=True)
-
-
-def _plan_of_demo(folder: Path, rounds: int | None) -> Plan:
-    """The run that shows breaks best: 50 clients, noise 1.0."""
-    privacy = PrivacyPlan(
-        population=datasets.num_users("writers", folder),
-        clients_per_round=50,
-        noise_multiplier=1.0,
-        rounds=int(limits.ROUNDS.default) if rounds is None else rounds,
-    )
-    return Plan(privacy=privacy)
-
-
-def _values(found: Result, *, seeded: bool) -> dict:
-    return found.to_values() | {
-        "sentence": result.sentence(found),
-        "cannot_see": result.limits_sentence(seeded=seeded),
-    }
 
 
 def _print(found: Result, *, seeded: bool) -> None:

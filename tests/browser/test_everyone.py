@@ -11,10 +11,14 @@ from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting
 from dpcore.privacy.statement import epsilon_text
 from dpcore.rounds import Round
+from dpcore.runs.audit import demo
+from dpcore.runs.audit import recorded as recording
+from dpcore.runs.audit.demo import Demo
 from dpcore.runs.store import Store
 from dpcore.ui.core.frame import PAGES
 from dpcore.ui.lesson import guide
 from tests.browser.conftest import box, go, settled, typed
+from tests.runs.audit import test_recorded as recorded
 
 pytestmark = pytest.mark.slow
 NAMES = [path.removeprefix("pages/").removesuffix(".py") for path in PAGES]
@@ -135,6 +139,33 @@ def test_a_run_that_failed_says_why_to_everybody(tab, url, filled):
     settled(tab)
     expect(tab.get_by_role("alert").filter(has_text="what went wrong")).to_be_visible()
     assert violations(tab) == []
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_an_audit_is_accessible_and_fits(tab, url, filled, code):
+    """With its tables and pictures, those of a break as well; each in a place of its own for the keyboard."""
+    run_id = filled.create(recorded.PLAN, engine="vectorized", eval_every=5, audit=recorded.CANARIES)
+    recorded.train(filled, run_id, step=3.0)
+    filled.end(run_id, "finished")
+    shown = recording.analysis(filled, filled.run(run_id))
+    (filled.home / "audit_demo").mkdir(exist_ok=True)
+    demo.write(filled.home, Demo(name="clip-off", round=shown.rounds, result=shown))
+    for page in (f"audit?audited={run_id}&break=clip-off", f"train?run={run_id}&audit=true"):
+        tab.goto(f"{url}/{page}&lang={code}")
+        settled(tab)
+        expect(tab.get_by_test_id("stException")).to_have_count(0)
+        assert violations(tab) == []
+        fits(tab)
+        for width in (390, 1440):  # tables as well, which would scroll by themselves
+            tab.set_viewport_size({"width": width, "height": 1200})
+            tab.wait_for_function(
+                "width => innerWidth === width && [...document.querySelectorAll('[class*=st-key-audit_table] table')]"
+                ".every(table => table.getBoundingClientRect().right <= width)",
+                arg=width,
+            )
+    figure = tab.get_by_role("figure", name={"en": "Epsilon-hat over rounds", "ja": "ラウンドごとの ε̂"}[code])
+    figure.focus()
+    expect(figure).to_be_focused()
 
 
 def test_the_language_changes_in_place_and_comes_along(tab, url):

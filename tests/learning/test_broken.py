@@ -26,6 +26,7 @@ RINGS = {
     "divided-by-who-came": STEP_BY_ROUND,
     "no-noise-on-biases": NOISE_OF_A_LAYER,
 }
+SILENT = ("no-noise-on-count", "clip-off-for-users")  # what an audit says that it cannot see
 
 
 def plan() -> Plan:
@@ -34,7 +35,7 @@ def plan() -> Plan:
 
 
 def test_every_break_has_words_and_a_name():
-    assert set(RINGS) == set(broken.BREAKS)
+    assert {*RINGS, *SILENT} == set(broken.BREAKS)
     with pytest.raises(InvalidValueError, match=r"Expected break to be one of clip-off, .*, found 'clip'"):
         broken.check("clip")
 
@@ -64,6 +65,17 @@ class TestRounds:
         record = engine.trace(name, plan(), few_writers, canaries=1000, tell=told.append)
         assert told == list(range(25))
         assert RINGS[name] in alarms(record)
+
+    @pytest.mark.parametrize("name", SILENT)
+    def test_what_an_audit_cannot_see_does_not_ring(self, few_writers, name):
+        from dpcore.learning.broken import engine
+
+        assert alarms(engine.trace(name, plan(), few_writers, canaries=1000)) == set()
+
+    def test_the_engine_as_it_is_can_be_shown_beside(self, few_writers):
+        from dpcore.learning.broken import engine
+
+        assert alarms(engine.trace(broken.NONE, plan(), few_writers, canaries=1000)) == set()
 
     def test_the_engine_that_is_not_broken_does_not(self, few_writers):
         assert alarms_of_the_engine(few_writers) == set()

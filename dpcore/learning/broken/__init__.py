@@ -14,7 +14,10 @@ BREAKS = {
     "user-twice": N_("Whoever is drawn is counted twice."),
     "divided-by-who-came": N_("The clipped sum is divided by the number that came, and not by the expected one."),
     "no-noise-on-biases": N_("The biases get no noise."),
+    "no-noise-on-count": N_("The count of unclipped updates, which moves the clip norm, gets no noise."),
+    "clip-off-for-users": N_("Users' updates are not clipped at all; what canaries send is."),
 }
+NONE = "none"  # to compare with: the engine as it is
 
 
 def check(name: str) -> str:

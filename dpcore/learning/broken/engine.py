@@ -73,7 +73,30 @@ class _NoNoiseOnBiases(VectorizedEngine):
         self._noise = lambda round_num: [part * np.float32(part.ndim > 1) for part in drawn(round_num)]
 
 
+class _NoNoiseOnCount(VectorizedEngine):
+    def _next_clip_norm(self, clip_norm: float, summed: ShardSum, round_num: int) -> float:
+        privacy = self._plan.privacy
+        return privacy.clipping.next_clip_norm(
+            clip_norm,
+            num_clients=summed.num_clients,
+            num_unclipped=summed.num_unclipped,
+            clients_per_round=privacy.clients_per_round,
+            count_noise=0.0,
+        )
+
+
+class _UsersUnclipped(_Unclipped):
+    def _scaled_factors(self, rows, clip_norm):
+        norms = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(row * clip_norm), axis=1) for row in rows]))
+        return super(_Unclipped, self)._clipping_factors(norms, clip_norm)
+
+
+class _ClipOffForUsers(VectorizedEngine):
+    _make_clients = _UsersUnclipped
+
+
 _ENGINES: dict[str, type[VectorizedEngine]] = {
+    broken.NONE: VectorizedEngine,
     "clip-off": _ClipOff,
     "clip-twice": _ClipTwice,
     "noise-half": _NoiseHalf,
@@ -82,6 +105,8 @@ _ENGINES: dict[str, type[VectorizedEngine]] = {
     "user-twice": _UserTwice,
     "divided-by-who-came": _DividedByWhoCame,
     "no-noise-on-biases": _NoNoiseOnBiases,
+    "no-noise-on-count": _NoNoiseOnCount,
+    "clip-off-for-users": _ClipOffForUsers,
 }
 
 
@@ -96,7 +121,7 @@ def trace(
     """Returns the record of an audited run on a broken engine; nothing else of it is kept, released or charged.
 
     Args:
-        name: One of `broken.BREAKS`.
+        name: One of `broken.BREAKS`; `broken.NONE` for the engine as it is.
         plan: What is trained.
         dataset: On which data: such as are nobody's.
         canaries: How many of each kind.
@@ -106,7 +131,7 @@ def trace(
         InvalidValueError: If there is no such break, or the plan cannot be audited.
     """
     canaries_of.check(plan, canaries, engines.NAMES[0])
-    engine = _ENGINES[broken.check(name)](plan, dataset, canaries=canaries)
+    engine = _ENGINES[name if name == broken.NONE else broken.check(name)](plan, dataset, canaries=canaries)
     assert engine.canaries is not None
     # Nobody looks at its model.
     reports = training.run(

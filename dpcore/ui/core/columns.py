@@ -44,6 +44,7 @@ _HEADINGS = {
     "engine": N_("engine"),
     "epsilon alone": N_("epsilon of this run"),
     "epsilon": N_("epsilon"),
+    "epsilon_hat": N_("epsilon-hat: what attacks show (lower bound, 95%)"),
     "evidence": N_("cumulative log-likelihood ratio"),
     "found by one pair alone": N_("true-positive rate, worst case for (ε, δ)-DP"),
     "found": N_("true-positive rate"),
@@ -123,7 +124,8 @@ _ROUNDED = {
     **dict.fromkeys(("PLD", "RDP", "epsilon", "known", "sampled"), rounding.epsilon),
     **dict.fromkeys(("noise", "noise_multiplier"), rounding.noise),
     **dict.fromkeys(
-        ("accused", "accused_low", "allowed", "found_low", "noise / clients", "path_noise", "ratio"), rounding.down
+        ("accused", "accused_low", "allowed", "epsilon_hat", "found_low", "noise / clients", "path_noise", "ratio"),
+        rounding.down,
     ),
     **dict.fromkeys(
         ("accused_high", "at_most", "found", "found by one pair alone", "found_high", "moved"), rounding.up

@@ -20,6 +20,7 @@ PAGES = {
     "pages/study.py": N_("Study"),
     "pages/frontier.py": N_("Frontier"),
     "pages/runs.py": N_("Runs"),
+    "pages/audit.py": N_("Audit"),
     "pages/ledger.py": N_("Ledger"),
 }
 _CONTROL, _PRESSED = "_language_control", "_pressed"

@@ -312,6 +312,12 @@ def _accepted() -> Iterable[float]:
     return tradeoff.ACCEPTED
 
 
+def _breaks() -> Iterable[str]:
+    from dpcore.runs.audit import demo
+
+    return (demo.NONE, *demo.BREAKS)
+
+
 def _curves() -> Iterable[str]:
     from dpcore.ui.accountant import curves
 
@@ -371,7 +377,11 @@ for _parameter in (
     _switch("unseeded", "train"),
     _switch("zeroing", "train"),
     _switch("stop_when_diverging", "train"),
+    _switch("audit", "train", "study"),
+    _knob(limits.CANARIES, "train"),
     _text("run", "train"),
+    _text("audited", "audit"),
+    _choice("break", "audit", options=_breaks, default="none"),
     _text("study", "study"),
     _choice("ready_made", "study", options=lambda: ready_made.STUDIES),
     _choice(

@@ -100,6 +100,7 @@ _PAGES = {
     "study": (N_("Study"), ":material/science:"),
     "frontier": (N_("Frontier"), ":material/query_stats:"),
     "runs": (N_("Runs"), ":material/list:"),
+    "audit": (N_("Audit"), ":material/straighten:"),
     "ledger": (N_("Ledger"), ":material/account_balance:"),
 }
 

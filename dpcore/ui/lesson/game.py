@@ -196,6 +196,8 @@ def _say(table: _Table, epsilon: float, plan: PrivacyPlan) -> None:
             st.write(_sentence(who, score, plan))
     words = _("This plan in the Accountant: what the optimal attack achieves")
     screen.way_on("accountant", words, noise_multiplier=plan.noise_multiplier)
+    words = _("A training that is broken on purpose: which alarms ring, and which do not")
+    screen.way_on("audit", words)
 
 
 def _players(table: _Table) -> dict[str, game.Score]:

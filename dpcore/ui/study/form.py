@@ -56,10 +56,20 @@ def ask(store: StoreAccess) -> None:
         with right:
             goal = _goal()
             dataset, model = look.choose_to_train(store)
+            audited = st.toggle(
+                _("Audit"),
+                key=address.key("audit", False),
+                help=_(
+                    "Measures the mechanism of each run while it trains, by canaries, but for runs without noise."
+                ),
+            )
+            controls.place("audit")
         with below:
             baseline = _baseline(store, dataset)
         with controls.explain():
             study = _study(store, grid, goal, dataset=dataset, model=model, baseline=baseline)
+            if audited:
+                study = replace(study, audit=int(limits.CANARIES.default))
         _estimate(store, study)
         _start(store, study)
 

@@ -17,6 +17,7 @@ from dpcore.runs import reporting
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
+from dpcore.ui.audit import by_round
 from dpcore.ui.core import actions, chart, frame, plans, states, tables
 from dpcore.ui.server import visitors
 from dpcore.ui.train import cluster
@@ -46,7 +47,8 @@ def label(run: Run) -> str:
         clients=privacy.clients_per_round,
         rounds=privacy.rounds,
     )
-    return " · ".join(filter(None, [line, plans.unusual_mechanism(privacy)]))
+    audited = _("audited") if run.audit is not None else ""
+    return " · ".join(filter(None, [line, plans.unusual_mechanism(privacy), audited]))
 
 
 def show(store: StoreAccess, run_id: str) -> None:
@@ -119,6 +121,7 @@ def _look(store: StoreAccess, run_id: str) -> str:
             with column:
                 figure, words, table = drawn[metric]
                 chart.show(figure, key=f"by_round_{metric}", label=words, table=table)
+    by_round.show(store, run, rows, planned)
     told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
         engine=run.engine,

@@ -13,7 +13,7 @@ from dpcore.ui.core.markdown import plain
 from dpcore.ui.lesson import guide
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("learn", "accountant", "data", "train", "study", "frontier", "runs", "ledger")
+PAGES = ("learn", "accountant", "data", "train", "study", "frontier", "runs", "audit", "ledger")
 WHOLE = [knob.name for knob in vars(limits).values() if isinstance(knob, limits.Knob) and knob.integer]
 
 
@@ -260,7 +260,8 @@ def test_refusals_are_told_in_japanese():
 def test_every_whole_number_of_a_page_is_a_parameter():
     named = {name for page in PAGES for name in parameters.of_page(page, WHOLE)}
     formed = {"max_participations", "min_separation", "bands"}
-    assert {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every"} | formed == named
+    own = {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every", "canaries"}
+    assert own | formed == named
 
 
 def calls(tree, name):

@@ -1,0 +1,24 @@
+"""The audit of a run, or of a demonstration, as JSON."""
+
+from typing import Any
+
+from dpcore import strict_json
+from dpcore.language import speaking
+from dpcore.privacy.auditing import result
+from dpcore.privacy.auditing.result import Result
+from dpcore.runs.store.run_rows import Run
+
+
+def values(shown: Result, *, seeded: bool) -> dict[str, Any]:
+    """Returns all that an audit shows, with what may be said of it and what it cannot see."""
+    with speaking("en"):  # as all that JSON says
+        return shown.to_values() | {
+            "sentence": result.sentence(shown),
+            "cannot_see": result.limits_sentence(seeded=seeded),
+        }
+
+
+def as_json(run: Run, shown: Result) -> str:
+    """Returns the audit of a run; infinity is the string "inf"."""
+    told = values(shown, seeded=run.plan.training.seed is not None)
+    return strict_json.dumps({"run_id": run.run_id, "canaries": run.audit, **told}, indent=1)
