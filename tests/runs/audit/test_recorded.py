@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dpcore.cli import app
+from dpcore.cli import app, options
 from dpcore.errors import InvalidValueError, StoreError
 from dpcore.learning.canaries import Canaries
 from dpcore.mechanisms.participation import FixedSize
@@ -214,12 +214,13 @@ def test_a_model_that_is_too_small_is_not_queued(home_of_few):
 
 
 def command(*arguments, home):
-    done = CliRunner().invoke(app, arguments, env={"EPSILON_LAB_HOME": str(home), "COLUMNS": "200"})
+    done = CliRunner().invoke(app, arguments, env={"EPSILON_LAB_HOME": str(home)})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
 
 
-def test_the_command_prints_all_of_it(store, audited):
+def test_the_command_prints_all_of_it(store, audited, monkeypatch):
+    monkeypatch.setattr(options.out, "_width", 200)  # no row on two lines
     train(store, audited)
     said = json.loads(command("audit", audited, "--json", home=store.home).stdout)
     assert {"claim", "ingredients", "plug_in_epsilon", "bounds", "alarms"} <= said.keys()
