@@ -30,8 +30,12 @@ INGREDIENTS = {
 }
 METHODS = {
     attacks.ONE_RUN: N_("Guesses of fair coins, nothing else assumed (Steinke et al. 2023)"),
-    attacks.PLAN_F_DP: N_("If the run is the plan's mechanism with other noise (Mahloujifar et al. 2024)"),
-    attacks.CLOPPER_PEARSON: N_("If canaries are independent of each other (Clopper-Pearson, with bystanders)"),
+    attacks.PLAN_F_DP: N_(
+        "If the run is the plan's mechanism with other noise, by the accountant (Mahloujifar et al. 2024)"
+    ),
+    attacks.CLOPPER_PEARSON: N_(
+        "Estimate, no bound: as if canaries of one run were independent trials (Clopper-Pearson, with bystanders)"
+    ),
     attacks.GAUSSIAN_F_DP: N_(
         "Of one round, to somebody who knows its cohort, if it is a Gaussian (Mahloujifar et al. 2024)"
     ),
