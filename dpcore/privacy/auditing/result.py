@@ -111,6 +111,7 @@ def of(trace: Trace, plan: PrivacyPlan) -> Result:
     """Returns what an audited run of a plan shows; seconds for a hundred rounds."""
     rows = ingredients.ingredients(trace, plan)
     moved = 1.0 if trace.innovations is None else float(np.linalg.norm(trace.innovations, axis=0).max())
+    moved *= plan.cohorts.movement(plan.adjacency)  # a user who is replaced moves a sum by two
     return Result(
         claim=accounting.epsilon(plan).value,
         claim_of_a_round=float(gaussian.epsilons(plan.noise_multiplier / moved, plan.delta)),
