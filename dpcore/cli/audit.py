@@ -101,14 +101,14 @@ def _print(found: Result, *, seeded: bool) -> None:
             "ALARM" if row.alarms else "",
         )
     out.print(measured)
-    columns = ("of the", "is at least", "confidence", "claimed")
+    columns = ("of the", "at least", "confidence", "claimed")
     shown = Table("attack: epsilon ...", *(Column(name, justify="right") for name in columns))
     for bound in found.bounds:
         shown.add_row(
             result.METHODS[bound.method],
             bound.scope,
             rounding.down(bound.epsilon),
-            rounding.down_percent(bound.confidence),
+            "none" if bound.confidence is None else rounding.down_percent(bound.confidence),
             rounding.epsilon(found.claimed(bound)),
         )
     out.print(shown)

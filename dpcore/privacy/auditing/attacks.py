@@ -1,4 +1,4 @@
-"""Attacks on an audited run, and what they show: lower bounds on epsilon, each with its confidence.
+"""Attacks on an audited run, and what they show: lower bounds on epsilon, each with its confidence, and an estimate.
 
 A bound says that the run leaks at least so much. A low one says that these attacks found no more, and nothing of others.
 """
@@ -35,11 +35,11 @@ class Bound:
 
     Attributes:
         method: One of this module's names. `one_run` assumes nothing but fair coins. `gaussian_f_dp` and `plan_f_dp`
-            bound epsilon of a mechanism that is a Gaussian, or the plan's with another noise. `clopper_pearson` takes
-            canaries for independent of each other.
+            bound epsilon of a mechanism that is a Gaussian, or the plan's with another noise. `clopper_pearson` is an
+            estimate: it takes canaries of one run for independent trials, and no theorem says that they are.
         scope: Whose epsilon: that of the whole "run", or that of one "round" to somebody who knows the cohort. The second
             says nothing of the first.
-        confidence: With which probability it is none too high.
+        confidence: With which probability it is none too high; `None` where nothing proves one.
         epsilon: At the plan's delta.
         guesses: How many sides of coins were named; for Clopper-Pearson, how many were accused.
         right: How many of them rightly.
@@ -47,7 +47,7 @@ class Bound:
 
     method: str
     scope: str
-    confidence: float
+    confidence: float | None
     epsilon: float
     guesses: int
     right: int
@@ -128,7 +128,9 @@ def attack(trace: Trace, plan: PrivacyPlan, *, confidence: float = bounds.CONFID
     return tuple(found)
 
 
-def _of_guesses(method: str, epsilon: float, counts: dict[str, int], confidence: float, scope: str = RUN) -> Bound:
+def _of_guesses(
+    method: str, epsilon: float, counts: dict[str, int], confidence: float | None, scope: str = RUN
+) -> Bound:
     return Bound(
         method=method,
         scope=scope,
@@ -185,7 +187,10 @@ def _plan_f_dp(plan: PrivacyPlan, guesses: list[dict[str, int]], confidence: flo
 
 
 def _by_rates(trace: Trace, plan: PrivacyPlan, scores: NDArray[np.float64], confidence: float) -> list[Bound]:
-    """Clopper-Pearson's bound: half of the bystanders set the threshold, the others are who was not in."""
+    """Clopper-Pearson's estimate: half of the bystanders set the threshold, the others are who was not in.
+
+    In one run canaries share a model, and with it all that users add along their directions. So this has no confidence.
+    """
     bystanders, inside = scores[trace.num_canaries :], scores[: trace.run_canaries][trace.run_coins]
     if len(bystanders) < _FEWEST_BYSTANDERS or not len(inside):
         return []
@@ -203,7 +208,7 @@ def _by_rates(trace: Trace, plan: PrivacyPlan, scores: NDArray[np.float64], conf
             confidence=_shared(confidence, len(_ACCUSED)),
         )
         counts = {"num_guesses": true + false, "num_right": true}
-        found.append(_of_guesses(CLOPPER_PEARSON, epsilon, counts, confidence))
+        found.append(_of_guesses(CLOPPER_PEARSON, epsilon, counts, None))
     return [max(found, key=lambda bound: bound.epsilon)]
 
 

@@ -190,9 +190,9 @@ def clopper_pearson(
 
     Each of the two rates is bounded with half of what the confidence leaves. Source: Nasr et al. (2021)
     <https://arxiv.org/abs/2101.04535>, section IV; Kairouz et al. (2015) <https://arxiv.org/abs/1311.0776>, theorem 2.1.
-    Assumed: the threshold was fixed without these canaries, and **they are independent of each other**. Within one run
-    that is so for directions at right angles under Gaussian noise, and not for every mechanism: this bound rests on more
-    than `one_run` does.
+    Assumed: the threshold was fixed without these canaries, **they are independent of each other**, and all are alike.
+    The source has each from a run of its own. Those of one run share its model, and what users add along directions at
+    right angles is not independent: of one run this is **an estimate and no bound**, whatever the confidence.
 
     Args:
         true_positives: Accused among those that were in.

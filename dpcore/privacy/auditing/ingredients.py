@@ -23,8 +23,11 @@ NOISE_OF_A_ROUND, NOISE_OF_A_LAYER = "noise_of_a_round", "noise_of_a_layer"
 CORRELATION = "correlation_of_rounds"
 RATE, RATE_BY_ROUND, RATE_BY_CANARY = "participation_rate", "participation_by_round", "participation_by_canary"
 
-# Users' updates are alike in neighbouring rounds, and a little of that is in every direction.
+# Users' updates are alike in neighbouring rounds, and a little of that is in every direction: so much is never told of.
 _ALIKE = 0.1
+_SURE = (
+    4.0  # by how many of its standard deviations the planned noise is taken for less, where users may be the rest
+)
 _FEWEST_JOINED = 100  # expected in all, for their dispersion to be judged
 
 
@@ -108,21 +111,28 @@ def _layers(trace: Trace) -> Iterator[Ingredient]:
 def _correlation(trace: Trace) -> Iterator[Ingredient]:
     """The largest correlation between the noise of two rounds, beyond what rounds have in common for users' sake.
 
+    What a round has beyond the planned noise may be users' updates; those of two rounds are correlated by no more than
+    the shares that they have in each allow (Cauchy and Schwarz). So users ring no alarm however alike they are. Noise
+    that hides behind them is looked for in all rounds together (`_p_value_of_dependence`).
+
     Source: Fisher (1921), "On the probable error of a coefficient of correlation": arctanh of it is nearly normal with
-    variance 1 / (num_directions - 3). The mean over the rounds is taken from each direction, which leaves any two
-    rounds correlated by -1 / (rounds - 1).
+    variance 1 / (num_directions - 3). The mean over the rounds is taken from each direction, which leaves the noise of
+    any two rounds with a covariance of -1 / rounds of its variance.
     """
     rounds, directions = trace.bystanders.shape
     if rounds < 3:
         return
     apart = trace.bystanders - trace.bystanders.mean(axis=0)
-    moments = apart @ apart.T
-    sizes = np.sqrt(np.diag(moments))
+    moments, variance = apart @ apart.T / directions, trace.noise**2
+    squares = np.diag(moments).clip(1e-12 * variance)
+    sure = max(0.0, 1 - _SURE * math.sqrt(2 / directions))
+    of_users = (1 - sure * variance * (1 - 1 / rounds) / squares).clip(0)
     first, second = np.triu_indices(rounds, 1)
-    scale = (sizes[first] * sizes[second]).clip(np.finfo(float).tiny)
-    found = np.arctanh((moments[first, second] / scale).clip(-1 + 1e-12, 1 - 1e-12)) + math.atanh(1 / (rounds - 1))
-    largest, spread = float(found[np.argmax(np.abs(found))]), 1 / math.sqrt(directions - 3)
-    far = (abs(largest) - math.atanh(_ALIKE)) / spread
+    scale = np.sqrt(squares[first] * squares[second])
+    found = np.arctanh(((moments[first, second] + variance / rounds) / scale).clip(-1 + 1e-12, 1 - 1e-12))
+    alike = np.arctanh(np.sqrt(of_users[first] * of_users[second]).clip(_ALIKE, 1 - 1e-12))
+    worst, spread = int(np.argmax(np.abs(found) - alike)), 1 / math.sqrt(directions - 3)
+    largest, far = float(found[worst]), float(np.abs(found[worst]) - alike[worst]) / spread
     reach = -float(special.ndtri((1 - CONFIDENCE) / 2 / len(found))) * spread
     yield Ingredient(
         name=CORRELATION,
@@ -130,9 +140,28 @@ def _correlation(trace: Trace) -> Iterator[Ingredient]:
         measured=math.tanh(largest),
         low=math.tanh(largest - reach),
         high=math.tanh(largest + reach),
-        p=min(1.0, 2 * len(found) * float(special.ndtr(-far))),
+        p=min(1.0, 2 * min(2 * len(found) * float(special.ndtr(-far)), _p_value_of_dependence(trace))),
         unsafe="above",
     )
+
+
+def _p_value_of_dependence(trace: Trace) -> float:
+    """Returns how often, at most, independent noise lets some mixture of all rounds have as little of it as one has.
+
+    Whatever users add, a mixture of rounds has the noise that is off their span, directions less rounds of it. What is
+    too little in a round alone is set right before: other rows tell of that.
+
+    Source: Davidson and Szarek (2001), "Local operator theory, random matrices and Banach spaces", theorem II.13: the
+    least singular value of a Gaussian matrix.
+    """
+    rounds, directions = trace.bystanders.shape
+    if directions <= 2 * rounds:
+        return 1.0
+    moments = trace.bystanders @ trace.bystanders.T / trace.noise**2
+    sizes = np.sqrt((np.diag(moments) / directions).clip(1e-12, 1))
+    least = max(0.0, float(np.linalg.eigvalsh(moments / np.outer(sizes, sizes))[0]))
+    far = math.sqrt(directions - rounds) - math.sqrt(rounds) - math.sqrt(least)
+    return math.exp(-(max(far, 0.0) ** 2) / 2)
 
 
 def _steps(trace: Trace) -> Iterator[Ingredient]:

@@ -20,7 +20,7 @@ class PlugIn:
         claimed: Of the planned noise.
         epsilon: Of the measured noise over the measured step.
         low: Of the most noise and the least step in their intervals.
-        high: Of the least noise and the largest step.
+        high: Of the least noise, or the planned one where that is less, and the largest step.
     """
 
     claimed: float
@@ -45,7 +45,9 @@ def plug_in(rows: Sequence[Ingredient], plan: PrivacyPlan) -> PlugIn:
     steps = [row for row in rows if row.name in (RUN_STEP, ROUND_STEP)]
     step = min(steps, key=lambda row: row.high - row.low, default=None)
     least, measured, most = (step.low, step.measured, step.high) if step else (1.0, 1.0, 1.0)
-    ratios = (noise.measured, measured), (noise.high, least), (noise.low, most)
+    most = most if most > 0 else 1.0  # a step that was not seen promises nothing
+    # What there is beyond the planned noise may be users' updates, which protect nobody: the upper end has none of it.
+    ratios = (noise.measured, measured), (noise.high, least), (min(noise.low, noise.planned), most)
     multipliers = [plan.noise_multiplier, *(_total(plan, *ratio) for ratio in ratios)]
     found = curves.epsilons(**curves.plan_arguments(plan, noise_multiplier=np.array(multipliers)))
     claimed, epsilon, low, high = found.tolist()

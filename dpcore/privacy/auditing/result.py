@@ -30,8 +30,12 @@ INGREDIENTS = {
 }
 METHODS = {
     attacks.ONE_RUN: N_("Guesses of fair coins, nothing else assumed (Steinke et al. 2023)"),
-    attacks.PLAN_F_DP: N_("If the run is the plan's mechanism with other noise (Mahloujifar et al. 2024)"),
-    attacks.CLOPPER_PEARSON: N_("If canaries are independent of each other (Clopper-Pearson, with bystanders)"),
+    attacks.PLAN_F_DP: N_(
+        "If the run is the plan's mechanism with other noise, by the accountant (Mahloujifar et al. 2024)"
+    ),
+    attacks.CLOPPER_PEARSON: N_(
+        "Estimate, no bound: as if canaries of one run were independent trials (Clopper-Pearson, with bystanders)"
+    ),
     attacks.GAUSSIAN_F_DP: N_(
         "Of one round, to somebody who knows its cohort, if it is a Gaussian (Mahloujifar et al. 2024)"
     ),
@@ -59,6 +63,7 @@ class Result:
         claim_p: How often attacks would be as right as they were if the claim holds, at most.
         delta: The plan's.
         rounds: How many were looked at.
+        planned_rounds: How many the plan has; all epsilons of the run are of so many.
         ingredients: What was measured, beside what was planned.
         plug_in: The epsilons of what was measured: an estimate.
         bounds: What attacks show at least.
@@ -70,6 +75,7 @@ class Result:
     claim_p: float
     delta: float
     rounds: int
+    planned_rounds: int
     ingredients: tuple[Ingredient, ...]
     plug_in: PlugIn
     bounds: tuple[Bound, ...]
@@ -92,6 +98,7 @@ class Result:
             "claim": self.claim,
             "delta": self.delta,
             "rounds": self.rounds,
+            "planned_rounds": self.planned_rounds,
             "ingredients": [{name: getattr(row, name) for name in names} for row in self.ingredients],
             "plug_in_epsilon": self.plug_in.epsilon,
             "plug_in_low": self.plug_in.low,
@@ -107,12 +114,14 @@ def of(trace: Trace, plan: PrivacyPlan) -> Result:
     """Returns what an audited run of a plan shows; seconds for a hundred rounds."""
     rows = ingredients.ingredients(trace, plan)
     moved = 1.0 if trace.innovations is None else float(np.linalg.norm(trace.innovations, axis=0).max())
+    moved *= plan.cohorts.movement(plan.adjacency)  # a user who is replaced moves a sum by two
     return Result(
         claim=accounting.epsilon(plan).value,
         claim_of_a_round=float(gaussian.epsilons(plan.noise_multiplier / moved, plan.delta)),
         claim_p=attacks.claim_p_value(trace, plan),
         delta=plan.delta,
         rounds=trace.rounds,
+        planned_rounds=plan.rounds,
         ingredients=rows,
         plug_in=plug_in(rows, plan),
         bounds=attacks.attack(trace, plan),
@@ -147,7 +156,12 @@ def sentence(result: Result) -> str:
         ).format(claim=rounding.epsilon(result.claim), **words)
     most = max((bound.epsilon for bound in result.bounds if bound.scope == attacks.RUN), default=0.0)
     attacked = _("No attack that was tried shows more than {most}.").format(most=rounding.up(most))
-    return " ".join([measured, attacked, alarm_sentence(result)]).rstrip()
+    seen = ""
+    if result.rounds < result.planned_rounds:
+        seen = _("So far {rounds:,} of {planned:,} rounds were looked at.").format(
+            rounds=result.rounds, planned=result.planned_rounds
+        )
+    return " ".join(part for part in (seen, measured, attacked, alarm_sentence(result)) if part)
 
 
 def alarm_sentence(result: Result) -> str:

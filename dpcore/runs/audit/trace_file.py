@@ -20,7 +20,7 @@ from dpcore.rounds import second_release
 
 FILE = "audit"
 _VERSION = 1
-_HEADER_BYTES = 4096
+_HEADER_BYTES, _CHECK_BYTES = 4096, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,8 @@ class Header:
     def to_bytes(self) -> bytes:
         coins = np.packbits(np.array(self.run_coins, bool)).tobytes().hex()
         values = vars(self) | {"version": _VERSION, "run_coins": coins}
-        return json.dumps(values, sort_keys=True).encode().ljust(_HEADER_BYTES)
+        said = json.dumps(values, sort_keys=True).encode().ljust(_HEADER_BYTES - _CHECK_BYTES)
+        return zlib.crc32(said).to_bytes(_CHECK_BYTES, "little") + said
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Header":
@@ -74,7 +75,10 @@ class Header:
         Raises:
             ValueError: If it is something else.
         """
-        values: dict[str, Any] = json.loads(content)
+        said = content[_CHECK_BYTES:]
+        if content[:_CHECK_BYTES] != zlib.crc32(said).to_bytes(_CHECK_BYTES, "little"):
+            raise ValueError("its beginning is not as it was written")  # coins that are wrong would ring, or hide
+        values: dict[str, Any] = json.loads(said)
         if values.pop("version") != _VERSION:
             raise ValueError("another version")
         bits = np.frombuffer(bytes.fromhex(values["run_coins"]), np.uint8)

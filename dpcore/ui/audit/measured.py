@@ -117,7 +117,7 @@ def bounds(shown: Result) -> None:
             rounding.down(bound.epsilon),
             rounding.epsilon(shown.claimed(bound)),
             _(_SCOPES[bound.scope]),
-            rounding.down_percent(bound.confidence),
+            _("none") if bound.confidence is None else rounding.down_percent(bound.confidence),
             _("{right:,} of {guesses:,}").format(right=bound.right, guesses=bound.guesses),
         )
         for bound in shown.bounds

@@ -43,7 +43,10 @@ def test_what_attacks_show_is_below_what_is_claimed(plan):
     of_round = float(gaussian.epsilons(plan.value_noise_multiplier, plan.delta))
     assert found[GAUSSIAN_F_DP].scope == ROUND
     assert of_round / 2 < found[GAUSSIAN_F_DP].epsilon < of_round
-    assert {bound.confidence for bound in found.values()} == {0.95}
+    proven = {ONE_RUN, PLAN_F_DP, GAUSSIAN_F_DP}  # canaries of one run are not shown to be independent trials
+    assert {method: bound.confidence for method, bound in found.items()} == {
+        method: 0.95 if method in proven else None for method in found
+    }
 
 
 def test_epsilon_by_round_grows_to_that_of_the_run():

@@ -89,6 +89,18 @@ def test_half_of_the_breaks_leave_the_rest_alone():
     assert alarms(0, breaks="no noise on biases") == {NOISE_OF_A_LAYER}
 
 
+@pytest.mark.parametrize("leak", [3.0, 10.0, 100.0])
+@pytest.mark.parametrize("rounds", [3, 30])
+def test_users_that_are_alike_do_not_ring_however_few_coordinates_there_are(rounds, leak):
+    """On a small model, or of many users, their updates are as large as the noise along every direction."""
+    plan = dataclasses.replace(PLAN, rounds=rounds)
+    assert alarms(0, plan=plan, directions=4_096, leak=leak) == set()
+
+
+def test_noise_that_was_used_twice_rings_behind_users_that_are_alike():
+    assert alarms(0, breaks="noise of two rounds", directions=4_096, leak=3.0) == {CORRELATION}
+
+
 @pytest.mark.slow  # two hundred runs
 def test_no_alarm_is_false():
     """In each honest run, users' updates leak into the projections; p-values are as small as they say."""

@@ -42,6 +42,21 @@ def test_half_the_noise_is_the_epsilon_of_half_the_noise():
     assert twice.low < accounting.epsilon(halved).value < twice.high
 
 
+def test_users_updates_that_pass_for_noise_make_no_epsilon_that_reassures():
+    """They make the noise look larger, and an epsilon of that would be too low."""
+    found = plugged(1, leak=10)
+    assert found.epsilon < found.claimed * 0.95
+    assert found.high > found.claimed
+
+
+def test_a_step_that_was_not_seen_promises_nothing():
+    rows = [
+        dataclasses.replace(row, measured=-0.2, low=-0.3, high=-0.1) if "step_of" in row.name else row
+        for row in ingredients(trace(0, directions=4_096), PLAN)
+    ]
+    assert plug_in(rows, PLAN).high > plug_in(rows, PLAN).claimed
+
+
 def test_no_noise_is_an_infinite_epsilon():
     rows = ingredients(trace(0, directions=4_096), PLAN)
     none = [

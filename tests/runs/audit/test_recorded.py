@@ -233,6 +233,7 @@ def test_the_command_prints_all_of_it(store, audited, monkeypatch):
         "p",
     }
     assert all({"method", "confidence", "epsilon"} <= row.keys() for row in said["bounds"])
+    assert all(row["confidence"] == 0.95 for row in said["bounds"] if row["method"] != "clopper_pearson")
     assert said["alarms"] == []
     assert said["plug_in_low"] <= said["plug_in_epsilon"] <= said["plug_in_high"]
     for bound in said["bounds"]:

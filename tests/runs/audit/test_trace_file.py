@@ -96,6 +96,21 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path):
             trace_file.read(path, 1)
 
 
+def test_no_byte_of_its_beginning_can_be_another(tmp_path):
+    """A coin that is turned over, or a layer of another size, would ring an alarm or hide one."""
+    path = tmp_path / "audit"
+    write(path, [1])
+    whole = path.read_bytes()
+    for place in range(0, 4096, 5):
+        for other in {whole[place] ^ 1, ord("[")} - {whole[place]}:
+            path.write_bytes(whole[:place] + bytes([other]) + whole[place + 1 :])
+            with pytest.raises(StoreError, match="found a damaged file: "):
+                trace_file.read(path, 1)
+    path.write_bytes(b"[" * 5_000)
+    with pytest.raises(StoreError, match="found a damaged file: "):
+        trace_file.read(path, 1)
+
+
 def test_a_file_of_other_canaries_is_begun_anew(tmp_path):
     write(tmp_path / "audit", range(1, 4))
     other = Header.of(Canaries(16, [(30, 10), (10,)], Streams(1, "another")))
