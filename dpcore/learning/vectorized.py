@@ -174,9 +174,12 @@ class VectorizedEngine:
             num_clients=summed.num_clients,
             num_unclipped=summed.num_unclipped,
             clients_per_round=privacy.clients_per_round,
-            count_noise=privacy.clipped_count_stddev
-            * self._streams("clip_count_noise", round_num).standard_normal(),
+            count_noise=self._count_noise(round_num),
         )
+
+    def _count_noise(self, round_num: int) -> float:
+        drawn = self._streams("clip_count_noise", round_num).standard_normal()
+        return float(self._plan.privacy.clipped_count_stddev * drawn)
 
     def _sum_of_clipped_updates(self, state: State, cohort: np.ndarray, round_num: int) -> ShardSum:
         """Returns the sum over the cohort, and the counts that clipping and zeroing go by."""

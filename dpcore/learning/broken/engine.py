@@ -74,15 +74,8 @@ class _NoNoiseOnBiases(VectorizedEngine):
 
 
 class _NoNoiseOnCount(VectorizedEngine):
-    def _next_clip_norm(self, clip_norm: float, summed: ShardSum, round_num: int) -> float:
-        privacy = self._plan.privacy
-        return privacy.clipping.next_clip_norm(
-            clip_norm,
-            num_clients=summed.num_clients,
-            num_unclipped=summed.num_unclipped,
-            clients_per_round=privacy.clients_per_round,
-            count_noise=0.0,
-        )
+    def _count_noise(self, round_num: int) -> float:
+        return 0.0
 
 
 class _UsersUnclipped(_Unclipped):
