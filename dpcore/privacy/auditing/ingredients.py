@@ -25,9 +25,8 @@ RATE, RATE_BY_ROUND, RATE_BY_CANARY = "participation_rate", "participation_by_ro
 
 # Users' updates are alike in neighbouring rounds, and a little of that is in every direction: so much is never told of.
 _ALIKE = 0.1
-_SURE = (
-    4.0  # by how many of its standard deviations the planned noise is taken for less, where users may be the rest
-)
+# By how many of its standard deviations the planned noise is taken for less, where users may be the rest.
+_SURE = 4.0
 _FEWEST_JOINED = 100  # expected in all, for their dispersion to be judged
 
 

@@ -87,6 +87,11 @@ class Result:
         refuted = (CLAIM,) if self.claim_p < ingredients.ALARM_LEVEL else ()
         return (*(row.name for row in self.ingredients if row.alarms), *refuted)
 
+    @property
+    def most(self) -> float:
+        """The most that an attack shows of the run; 0 where none does."""
+        return max((bound.epsilon for bound in self.bounds if bound.scope == attacks.RUN), default=0.0)
+
     def claimed(self, bound: Bound) -> float:
         """Returns the epsilon that the plan claims of what a bound is of."""
         return self.claim if bound.scope == attacks.RUN else self.claim_of_a_round
@@ -154,17 +159,16 @@ def sentence(result: Result) -> str:
         measured = _(
             "Measured noise {noise}, so by the same accountant {low} to {high}, where the plan says {claim}."
         ).format(claim=rounding.epsilon(result.claim), **words)
-    most = max((bound.epsilon for bound in result.bounds if bound.scope == attacks.RUN), default=0.0)
-    attacked = _("No attack that was tried shows more than {most}.").format(most=rounding.up(most))
+    attacked = _("No attack that was tried shows more than {most}.").format(most=rounding.up(result.most))
     seen = ""
     if result.rounds < result.planned_rounds:
         seen = _("So far {rounds:,} of {planned:,} rounds were looked at.").format(
             rounds=result.rounds, planned=result.planned_rounds
         )
-    return " ".join(part for part in (seen, measured, attacked, alarm_sentence(result)) if part)
+    return " ".join(part for part in (seen, measured, attacked, _alarm_sentence(result)) if part)
 
 
-def alarm_sentence(result: Result) -> str:
+def _alarm_sentence(result: Result) -> str:
     """Returns which alarms ring, in a sentence; empty where none does, which is no proof of anything."""
     if not result.alarms:
         return ""

@@ -14,7 +14,7 @@ from dpcore.privacy import accounting
 from dpcore.privacy.assumptions.comparison import Way, effective_noise
 from dpcore.privacy.precision import Precision
 from dpcore.ui.accountant import cohorts
-from dpcore.ui.core import chart, plans, tables
+from dpcore.ui.core import chart, markdown, plans, tables
 
 _MOST_LINES = 6
 
@@ -34,8 +34,7 @@ def table(plan: PrivacyPlan, precision: Precision) -> None:
     )
     ways = tables.ways(plan, _target(epsilon))
     own = [replace(way, epsilon=epsilon) if way.plan == plan else way for way in ways]
-    lines = [_row(heads), _row(["---", "---", "--:", "--:", "--:"]), *(_row(_cells(plan, way)) for way in own)]
-    st.markdown("\n".join(lines))
+    st.markdown(markdown.table(heads, "llrrr", [_cells(plan, way) for way in own]))
     st.caption("\n".join([_("What each asks of a deployment, and who must keep what secret:"), "", *_asks(own)]))
 
 
@@ -121,7 +120,3 @@ def _line(plan: PrivacyPlan) -> str:
     return _("{mechanism} ({adjacency})").format(
         mechanism=name, adjacency=_(cohorts.ADJACENCY_NAMES[plan.adjacency])
     )
-
-
-def _row(cells: list[str] | tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -11,7 +11,7 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.audit import demo
 from dpcore.runs.audit.demo import Demo
 from dpcore.ui.audit import measured
-from dpcore.ui.core import actions, choices, frame
+from dpcore.ui.core import actions, choices, frame, markdown
 from dpcore.ui.server import visitors
 
 POLL_SECONDS = 1.0
@@ -116,7 +116,7 @@ def _overview(home: Path) -> None:
     heads = (_("What is broken"), _("Alarms"))
     lines = [(_(_CHOICES[name]), _alarms(shown)) for name, shown in tried.items()]
     with st.container(key="audit_table_tried"):
-        measured.table(heads, "ll", lines)
+        st.markdown(markdown.table(heads, "ll", lines))
 
 
 def _alarms(shown: Result) -> str:

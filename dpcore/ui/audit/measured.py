@@ -1,7 +1,5 @@
 """What the audit of a run shows: its ingredients, its attacks, and what it cannot see."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
@@ -11,7 +9,7 @@ from dpcore.language import N_, _
 from dpcore.privacy.auditing import attacks, ingredients, result
 from dpcore.privacy.auditing.ingredients import Ingredient
 from dpcore.privacy.auditing.result import Result
-from dpcore.ui.core import chart
+from dpcore.ui.core import chart, markdown
 
 _SHORT = {  # beside the picture
     ingredients.RUN_STEP: N_("Step (run)"),
@@ -31,7 +29,6 @@ _SCOPES = {attacks.RUN: N_("the whole run"), attacks.ROUND: N_("one round")}
 
 def verdict(shown: Result) -> None:
     """Shows what may be said: three numbers under different names, and a sentence."""
-    most = max((bound.epsilon for bound in shown.bounds if bound.scope == attacks.RUN), default=0.0)
     with st.container(key="audit_verdict"):
         claimed, measured, attacked = st.columns(3)
     claimed.metric(
@@ -51,7 +48,7 @@ def verdict(shown: Result) -> None:
     )
     attacked.metric(
         _("Most that an attack shows"),
-        rounding.up(most),
+        rounding.up(shown.most),
         border=True,
         help=_(
             "The largest of the lower bounds on the run's epsilon, below. A low one says that these attacks found "
@@ -90,7 +87,7 @@ def ingredients_table(shown: Result, *, key: str) -> None:
         _("p"),
     )
     with st.container(key=f"audit_table_{key}"):
-        table(heads, "llrrrr", [_cells(row) for row in shown.ingredients])
+        st.markdown(markdown.table(heads, "llrrrr", [_cells(row) for row in shown.ingredients]))
     st.caption(
         _(
             "In the picture planned is 1, the dashed line; a correlation is planned to be 0, and is shown plus 1. A "
@@ -123,7 +120,7 @@ def bounds(shown: Result) -> None:
         for bound in shown.bounds
     ]
     with st.container(key="audit_table_bounds"):
-        table(heads, "lrrlrr", lines)
+        st.markdown(markdown.table(heads, "lrrlrr", lines))
     st.caption(
         _(
             "What one round tells somebody who knows who took part in it says nothing of the whole run: there, nobody is "
@@ -185,9 +182,3 @@ def verdict_of(*, alarms: bool) -> str:
 def short(name: str) -> str:
     """Returns what an alarm is called in a word or two."""
     return _(_SHORT[name]) if name in _SHORT else _("Attacks")  # those that refute the claim
-
-
-def table(heads: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -> None:
-    """Shows a table of texts; `sides` says of each column where it is set, "l" or "r"."""
-    ruled = tuple("--:" if side == "r" else "---" for side in sides)
-    st.markdown("\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruled, *rows)))

@@ -1,6 +1,7 @@
-"""Other people's words in Markdown: a run's name, a part of a link, a person's name."""
+"""Markdown: a table of texts; and other people's words, a run's name, a part of a link, a person's name."""
 
 import re
+from collections.abc import Sequence
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -12,3 +13,15 @@ def plain(text: str) -> str:
     '\\\\[more\\\\]\\\\(https\\\\:\\\\/\\\\/evil\\\\.example\\\\)'
     """
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+
+
+def table(heads: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table of texts; `sides` says of each column where it is set, "l" or "r".
+
+    >>> print(table(("Noise", "Epsilon"), "lr", [("tree", "2.0")]))
+    | Noise | Epsilon |
+    | --- | --: |
+    | tree | 2.0 |
+    """
+    ruled = ["--:" if side == "r" else "---" for side in sides]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruled, *rows))
