@@ -1,6 +1,5 @@
 """The command that shows what an audited run measured of its own guarantee; and what an audit sees of a broken one."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 from rich import progress
 from rich.table import Column, Table
 
-from dpcore import datasets, home, limits, rounding
+from dpcore import home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json
 from dpcore.cli.runs import open_store
@@ -49,11 +48,11 @@ def audit(
             )
     store = open_store(home_folder)
     run = supervisor.current(store, run_id)
-    found, seeded = recorded.analysis(store, run), run.plan.training.seed is not None
+    found = recorded.analysis(store, run)
     if as_json:
-        print_json(run_id=run_id, canaries=run.audit, **report.values(found, seeded=seeded))
+        print_json(**report.of_run(run, found))
         return
-    _print(found, seeded=seeded)
+    _print(found, seeded=run.plan.training.seed is not None)
     out.print(result.place_sentence(run.audit or 0), soft_wrap=True)
 
 
@@ -65,21 +64,18 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
     broken.check(name)
     plan = demo.plan(folder, int(limits.ROUNDS.default) if rounds is None else rounds)
     count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     err.print(
         f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
     )
     with progress.Progress(console=err) as bar:
         task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
-        dataset = datasets.load(demo.DATASET, folder)
-        from dpcore.learning.broken import engine  # TensorFlow: seconds, and nothing else here needs it
-
-        trace = engine.trace(
-            *(name, plan, dataset),
+        found = demo.measure(
+            folder,
+            name,
+            plan,
             canaries=count,
             tell=lambda number: bar.update(task, completed=number, description=f"Round {number}"),
         )
-    found = result.of(trace, plan.privacy)
     if as_json:
         print_json(broken=name, canaries=count, **report.values(found, seeded=True))
         return

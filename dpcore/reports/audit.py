@@ -18,7 +18,12 @@ def values(shown: Result, *, seeded: bool) -> dict[str, Any]:
         }
 
 
+def of_run(run: Run, shown: Result) -> dict[str, Any]:
+    """Returns the same of a run, with which it is."""
+    told = values(shown, seeded=run.plan.training.seed is not None)
+    return {"run_id": run.run_id, "canaries": run.audit, **told}
+
+
 def as_json(run: Run, shown: Result) -> str:
     """Returns the audit of a run; infinity is the string "inf"."""
-    told = values(shown, seeded=run.plan.training.seed is not None)
-    return strict_json.dumps({"run_id": run.run_id, "canaries": run.audit, **told}, indent=1)
+    return strict_json.dumps(of_run(run, shown), indent=1)

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from dpcore.language import _
 from dpcore.learning import broken
 from dpcore.locks import is_held, take
 from dpcore.plan import Plan, PrivacyPlan
+from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.attacks import Bound
 from dpcore.privacy.auditing.ingredients import Ingredient
 from dpcore.privacy.auditing.plug_in import PlugIn
@@ -79,6 +81,15 @@ def start(home: Path, name: str) -> None:
     finally:
         os.close(held)
     threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie stays
+
+
+def measure(home: Path, name: str, plan: Plan, *, canaries: int, tell: Callable[[int], None]) -> Result:
+    """Returns what an audit shows of an engine that is broken so. Loads TensorFlow: not in the dashboard's process."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    dataset = datasets.load(DATASET, home)
+    from dpcore.learning.broken import engine  # seconds, and nothing else here needs it
+
+    return result.of(engine.trace(name, plan, dataset, canaries=canaries, tell=tell), plan.privacy)
 
 
 def going(home: Path) -> str:

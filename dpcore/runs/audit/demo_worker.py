@@ -4,15 +4,13 @@ It is started with the demonstration's lock held, and holds it as long as it liv
 has seen.
 """
 
-import os
 import sys
 import traceback
 from pathlib import Path
 
-from dpcore import datasets, limits
+from dpcore import limits
 from dpcore.errors import EpsilonLabError
 from dpcore.language import N_
-from dpcore.privacy.auditing import result
 from dpcore.runs.audit import demo
 from dpcore.runs.audit.demo import Demo
 
@@ -20,7 +18,13 @@ from dpcore.runs.audit.demo import Demo
 def main(home: Path, name: str) -> None:
     """Trains, and writes how far it is and what came of it."""
     try:
-        shown = _result(home, name)
+        shown = demo.measure(
+            home,
+            name,
+            demo.plan(home),
+            canaries=int(limits.CANARIES.default),
+            tell=lambda number: demo.write(home, Demo(name=name, round=number)),
+        )
     except EpsilonLabError as err:
         demo.write(home, Demo(name=name, message=err.message))
     except Exception as err:
@@ -29,19 +33,6 @@ def main(home: Path, name: str) -> None:
         demo.write(home, Demo(name=name, message=message))
     else:
         demo.write(home, Demo(name=name, round=shown.rounds, result=shown))
-
-
-def _result(home: Path, name: str) -> result.Result:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    plan, dataset = demo.plan(home), datasets.load(demo.DATASET, home)
-    from dpcore.learning.broken import engine  # TensorFlow
-
-    trace = engine.trace(
-        *(name, plan, dataset),
-        canaries=int(limits.CANARIES.default),
-        tell=lambda number: demo.write(home, Demo(name=name, round=number)),
-    )
-    return result.of(trace, plan.privacy)
 
 
 if __name__ == "__main__":
