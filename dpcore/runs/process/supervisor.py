@@ -93,10 +93,8 @@ def check_audit(store: StoreAccess, plan: Plan, audit: Any, engine: str) -> int:
     Raises:
         InvalidValueError: If it cannot.
     """
-    count, manifest = (
-        canaries.check(plan, audit, engine),
-        datasets.entry(plan.training.dataset, store.home).manifest,
-    )
+    count = canaries.check(plan, audit, engine)
+    manifest = datasets.entry(plan.training.dataset, store.home).manifest
     if manifest is not None:  # else its run finds out
         shape, name = manifest.description.image_shape, plan.training.model
         size = canaries.coordinates_of(name, manifest.num_features, manifest.num_classes, shape)

@@ -198,15 +198,14 @@ class Study:
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
-        values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": 2}
+        # As before there was a choice, where none was made: the same study stays the same text.
+        version = _VERSION if self.audit is not None else 2 if self.mechanisms else 1
+        values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": version}
         values["mechanisms"] = [one.to_values() for one in self.mechanisms]
-        if not self.mechanisms:  # as before there was a choice: the same study stays the same text
+        if not self.mechanisms:
             del values["mechanisms"]
-            values["version"] = 1
         if self.audit is None:
             del values["audit"]
-        else:
-            values["version"] = 3
         if self.baseline == OWN:
             del values["baseline"]
         return json.dumps(values, sort_keys=True)
