@@ -118,14 +118,19 @@ def test_charges_never_fall_and_budgets_never_vanish(homes, group, tmp_path):
         assert said or after == before, done
         assert is_refused(store, plan("writers")), done
         assert is_refused(store, plan("mine")), done
-        if not GROUPS[group].keys() & {A_FOLDER, A_NOTE}:
-            assert after.spent == before.spent, done  # the folders know it to the last run
+        # Folders know it to the last run; but a row that ends within its id may be that of a run whose folder is lost.
+        if not GROUPS[group].keys() & {A_FOLDER, A_NOTE} and not any(map(is_nameless, after.unreadable)):
+            assert after.spent == before.spent, done
         if not {BUDGETS, COPY} <= GROUPS[group].keys() or MAIN not in GROUPS[group]:
             assert after.policies == before.policies, done
         store.forget_recovered()
         again = Store(home)
         assert (again.recovered(), state(again)) == ("", after), done
         shutil.rmtree(home)
+
+
+def is_nameless(run_id):
+    return run_id.startswith("damaged-")
 
 
 def lose_all(home):
