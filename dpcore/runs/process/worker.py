@@ -1,8 +1,8 @@
 """The process that trains runs: `python -m dpcore.runs.process.worker HOME RUN_ID LOCK`.
 
-No page's process loads TensorFlow; this one does. It is started with its run's lock held (the descriptor LOCK), and
-holds it as long as it trains. When the run has ended it takes the next one in the queue: loading TensorFlow takes longer
-than many runs. Everything it has to say goes into the store; its output is a log.
+No page's process trains; this one does. It is started with its run's lock held (the descriptor LOCK), and holds it as
+long as it trains. When the run has ended it takes the next one in the queue: to begin takes longer than many rounds.
+Everything it has to say goes into the store; its output is a log.
 """
 
 import gc
