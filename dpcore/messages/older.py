@@ -21,7 +21,6 @@ _OF_RUNS = (  # how runs ended, and what they were about
     N_("The worker was asked to end, as when the machine shuts down. Nothing is lost."),
     N_("Reading the data"),
     N_("Starting TensorFlow (some seconds)"),
-    N_("Waiting for workers to load the data and TensorFlow."),
     N_("Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it."),
     N_("Expected a run that is {states}, found {run} {status}. It cannot be resumed."),
     N_(
