@@ -84,7 +84,7 @@ def start(home: Path, name: str) -> None:
 
 
 def measure(home: Path, name: str, plan: Plan, *, canaries: int, tell: Callable[[int], None]) -> Result:
-    """Returns what an audit shows of an engine that is broken so. Loads TensorFlow: not in the dashboard's process."""
+    """Returns what an audit shows of an engine that is broken so. It trains: not in the dashboard's process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     dataset = datasets.load(DATASET, home)
     from dpcore.learning.broken import engine  # seconds, and nothing else here needs it
