@@ -234,6 +234,7 @@ def test_what_rang_is_shown_and_what_did_not(home, of_breaks):
     tried(home, of_breaks)
     test = pages.page("audit", **{"break": "noise-half"})
     texts = "\n".join(said(test))
+    assert "| < 1e-300 |" in texts  # and never 0
     assert "**BROKEN ON PURPOSE: The noise is half of what it should be.**" in texts
     assert any("ALARM: what ran is not what the plan says." in one.value for one in test.error)
     assert re.search(r"\| The noise is half of what it should be\. \| ✕ Noise, directions, ", texts)
