@@ -22,7 +22,12 @@ from dpcore.runs.process import supervisor
 _DEMO = "demo"
 Run = Annotated[str, typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break.")]
 Break = Annotated[
-    str | None, typer.Option("--break", help=f"What is broken on purpose. One of: {', '.join(broken.BREAKS)}.")
+    str | None,
+    typer.Option(
+        "--break",
+        help="What is broken on purpose, with demo. "
+        + "".join(f"\n\n{name}: {words}" for name, words in broken.CHOICES.items()),
+    ),
 ]
 
 
@@ -36,7 +41,7 @@ def audit(
 ) -> None:
     """Show what the canaries of a run measured: step, noise, sampling, and what attacks find.
 
-    With demo, train on the Writers with one thing broken: nothing of it is kept, released or charged.
+    With demo, train on the Writers with one thing broken, or with none: nothing of it is kept, released or charged.
     """
     if run_id == _DEMO:
         _demo(break_name, canaries, rounds, home.folder(home_folder), as_json)
@@ -59,14 +64,15 @@ def audit(
 def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Path, as_json: bool) -> None:
     if name is None:
         raise InvalidValueError(
-            "break", f"Expected break to be one of {', '.join(broken.BREAKS)}, found none. Give it with --break."
+            "break",
+            f"Expected break to be one of {', '.join(broken.CHOICES)}, found nothing. Give it with --break.",
         )
     broken.check(name)
     plan = demo.plan(folder, int(limits.ROUNDS.default) if rounds is None else rounds)
     count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
-    err.print(
-        f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
-    )
+    is_broken, words = name in broken.BREAKS, broken.CHOICES[name]
+    what = f"BROKEN ON PURPOSE: {words}" if is_broken else words
+    err.print(f"{what} Nothing of this is kept, released or charged.", style="red" if is_broken else "")
     with progress.Progress(console=err) as bar:
         task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
         found = demo.measure(
@@ -81,7 +87,8 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
         return
     _print(found, seeded=True)
     if not found.alarms:
-        out.print(f"No alarm rang. The run was broken all the same: {broken.BREAKS[name]}", soft_wrap=True)
+        no_alarm = f"The run was broken all the same: {words}" if is_broken else "Nothing was broken."
+        out.print(f"No alarm rang. {no_alarm}", soft_wrap=True)
 
 
 def _print(found: Result, *, seeded: bool) -> None:
@@ -93,7 +100,7 @@ def _print(found: Result, *, seeded: bool) -> None:
             result.INGREDIENTS[row.name],
             *(f"{number}" for number in rounding.short([row.planned, row.measured], 4)),
             f"{rounding.down(row.low, 4)} to {rounding.up(row.high, 4)}",
-            rounding.up(row.p, 2),
+            rounding.p_value(row.p),
             "ALARM" if row.alarms else "",
         )
     out.print(measured)

@@ -250,7 +250,7 @@ def test_the_command_prints_all_of_it(store, audited, monkeypatch):
     ("arguments", "words"),
     [
         (["audit", "nothing"], "Error: No run has the id 'nothing'"),
-        (["audit", "demo"], "Error: Expected break to be one of clip-off, "),
+        (["audit", "demo"], "Error: Expected break to be one of none, clip-off, "),
         (["audit", "demo", "--break", "clip"], "found 'clip'"),
         (
             ["audit", "demo", "--break", "clip-off", "--canaries", "3"],
