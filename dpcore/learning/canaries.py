@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore import limits
+from dpcore.datasets.federated import Manifest
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.learning import engines
@@ -124,6 +125,12 @@ def coordinates_of(name: str, width: int, classes: int, image_shape: tuple[int, 
     return convolutions + sum((before + 1) * after for before, after in itertools.pairwise(sizes))
 
 
+def model_size(plan: Plan, manifest: Manifest) -> int:
+    """Returns how many numbers a plan's model has on the data set that a manifest is of, without TensorFlow."""
+    shape = manifest.description.image_shape
+    return coordinates_of(plan.training.model, manifest.num_features, manifest.num_classes, shape)
+
+
 class Directions:
     """Orthonormal directions in a model's space: the first rows of a Hadamard matrix, on coordinates drawn at random.
 
@@ -172,6 +179,16 @@ class Directions:
         return found
 
 
+def directions(streams: Streams, size: int) -> Directions:
+    """Returns a run's directions; of a model with so many coordinates."""
+    return Directions(streams("canary_directions", 0), size)
+
+
+def run_coins(streams: Streams, count: int) -> NDArray[np.bool_]:
+    """Returns which canaries of a run are in, bool [count]."""
+    return streams("canary_coins", 0).random(count) < 0.5
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoundTrace:
     """What an audit keeps of a round: a function of what the round released and of the canaries' coins, and no more.
@@ -209,8 +226,8 @@ class Canaries:
         self._ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
         check_model(count, self._ends[-1])
         self._count, self._streams = count, streams
-        self.directions = Directions(streams("canary_directions", 0), self._ends[-1])
-        self.run_coins = streams("canary_coins", 0).random(count) < 0.5
+        self.directions = directions(streams, self._ends[-1])
+        self.run_coins = run_coins(streams, count)
         units = np.eye(ROWS, self.directions.count, dtype=np.float32) * np.float32(LENGTH)
         whole = np.array([self.directions.sum(unit) for unit in units])
         self.rows = [np.ascontiguousarray(part) for part in np.split(whole, self._ends[:-1], axis=1)]

@@ -96,9 +96,7 @@ def check_audit(store: StoreAccess, plan: Plan, audit: Any, engine: str) -> int:
     count = canaries.check(plan, audit, engine)
     manifest = datasets.entry(plan.training.dataset, store.home).manifest
     if manifest is not None:  # else its run finds out
-        shape, name = manifest.description.image_shape, plan.training.model
-        size = canaries.coordinates_of(name, manifest.num_features, manifest.num_classes, shape)
-        canaries.check_model(count, size)
+        canaries.check_model(count, canaries.model_size(plan, manifest))
     return count
 
 
