@@ -28,7 +28,7 @@ from dpcore.privacy.auditing.result import Result
 from dpcore.runs.process import processes
 
 DATASET = "writers"
-BREAKS, NONE = broken.BREAKS, broken.NONE
+BREAKS, CHOICES, NONE = broken.BREAKS, broken.CHOICES, broken.NONE
 _FOLDER, _LOCK = "audit_demo", "lock"
 
 
@@ -65,7 +65,7 @@ def start(home: Path, name: str) -> None:
     Raises:
         InvalidValueError: If there is no such break, or another demonstration goes on.
     """
-    limits.check_choice("break", name, (NONE, *BREAKS))
+    broken.check(name)
     held = take(_lock(home))
     if held is None:
         message = _(

@@ -148,7 +148,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
     dataset = _dataset(store, run_id, plan)
     store.say(run_id, isolated.problem() or N_("Starting (some seconds)"), dataset.fingerprint)
-    from dpcore.learning import checkpoints, engines, model, training  # a second: not before there is a use
+    from dpcore.learning import checkpoints, engines, evaluation, training  # a second: not before there is a use
 
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
@@ -163,7 +163,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         plan,
         dataset,
         engine,
-        model.Evaluation(plan, dataset),
+        evaluation.Evaluation(plan, dataset),
         eval_every=run.eval_every,
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
