@@ -11,6 +11,7 @@ from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 
 ENGINE = "vectorized"  # TFF's runtime takes one plan per process, in a network of its own
+_MODULE = "dpcore.runs.process.waiting"
 READY, TAKEN = b"ready", b"taken"
 LEAST_FREE_BYTES = 4 << 30
 _ANSWER_SECONDS = 2.0
@@ -54,7 +55,7 @@ class Spare:
         log.unlink(missing_ok=True)  # of the one before
         with theirs:
             self._process = processes.launch(
-                "dpcore.runs.process.waiting", str(home), str(theirs.fileno()), log=log, keep=[theirs.fileno()]
+                _MODULE, str(home), str(theirs.fileno()), log=log, keep=[theirs.fileno()]
             )
         self._began, self._ready = time.monotonic(), False
 
