@@ -236,7 +236,7 @@ def training(plan: Plan, dataset, connect, only: First, folder: Path, workers: i
             if time.monotonic() > give_up:
                 sys.exit((folder / "dask.log").read_text())
             time.sleep(0.5)
-        yield sums, Threads(clients), model.initial_weights(clients.model, 0), seen
+        yield sums, Threads(clients), model.initial_weights(clients.shapes, 0), seen
 
 
 def medians(plan: Plan, dataset, rounds: int, sums, threads, weights, seen: list) -> dict:

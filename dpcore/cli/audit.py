@@ -68,7 +68,7 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
         f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
     )
     with progress.Progress(console=err) as bar:
-        task = bar.add_task("Starting TensorFlow (some seconds)", total=plan.privacy.rounds)
+        task = bar.add_task("Starting (some seconds)", total=plan.privacy.rounds)
         found = demo.measure(
             folder,
             name,

@@ -295,11 +295,11 @@ def export_run(
         rounds.to_parquet(folder / "rounds.parquet", index=False)
     except OSError as error:
         raise StoreError(f"Expected to write to {folder}: {error}. Choose another folder.") from error
-    from dpcore.learning import model  # TensorFlow: seconds
+    from dpcore.learning.models import graphs  # TensorFlow: seconds
 
     dataset = datasets.load(run.plan.training.dataset, store.home)
     with np.load(weights) as kept:
-        model.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
+        graphs.save(run.plan, dataset, [kept[name] for name in kept.files], folder / "model")
     data = datasets.entry(run.plan.training.dataset, store.home).folder
     warn(refusal)
     out.print(f"Written to {folder}." + ("" if refusal else f" run_on_tff.py takes the data from {data}"))

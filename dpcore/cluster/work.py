@@ -130,8 +130,8 @@ def prepare(job: Job) -> WorkerReport:
             return known
         clients = _used(job.key)
         if clients is None:
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-            from dpcore.learning.clients import Clients  # seconds
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # a model with convolutions loads TensorFlow
+            from dpcore.learning.clients import Clients
 
             clients = _used(job.key, Clients(Plan.from_json(job.plan), dataset))
         return replace(known, data=dataset.fingerprint, probe=clients.bits_digest())
@@ -163,7 +163,7 @@ def compute(key: str, broadcast: Broadcast, batch: list[Shard]) -> tuple[list[Sh
     if clients is None:
         raise NotPreparedError("Expected a worker that was prepared for this run, found a new process.")
     started = time.perf_counter()
-    sums = list(clients.shard_sums(broadcast, batch))
+    sums = [clients.shard_sum(broadcast, shard) for shard in batch]
     return sums, time.perf_counter() - started
 
 

@@ -9,7 +9,6 @@ Directions are rows of a Hadamard matrix with random signs on random coordinates
 any number of canaries, are one transform. No TensorFlow here: whoever reads an audit has no use for it.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,23 +104,6 @@ def check_model(canaries: int, coordinates: int) -> None:
                 most=usable // _PER_CANARY,
             ),
         )
-
-
-def coordinates_of(name: str, width: int, classes: int, image_shape: tuple[int, ...] | None) -> int:
-    """Returns how many numbers a model of `layers.keras_model` has, without TensorFlow; arguments as there.
-
-    >>> coordinates_of("mlp", 784, 10, None), coordinates_of("cnn", 784, 10, (28, 28))
-    (199210, 184586)
-    """
-    hidden, convolutions = {"mlp": (200, 200), "linear": (), "cnn": (128,)}[name], 0
-    if name == "cnn" and image_shape is not None:
-        height, width, channels = (*image_shape, 1)[:3]
-        for filters in (32, 64):
-            convolutions += (25 * channels + 1) * filters
-            height, width, channels = (height - 4) // 2, (width - 4) // 2, filters
-        width *= height * channels
-    sizes = (width, *hidden, classes)
-    return convolutions + sum((before + 1) * after for before, after in itertools.pairwise(sizes))
 
 
 class Directions:

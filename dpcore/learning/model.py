@@ -1,19 +1,22 @@
-"""The tutorial's model, its initial weights and its evaluation."""
+"""The tutorial's model: its shapes, its initial weights and its evaluation."""
 
+import itertools
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
+from scipy import special
 
 from dpcore import rng
-from dpcore.datasets.federated import FederatedDataset
+from dpcore.datasets.federated import FederatedDataset, scale
 from dpcore.datasets.importing import images
-from dpcore.learning import layers
 from dpcore.learning.engine import Weights
-from dpcore.learning.loading import tf
+from dpcore.learning.models import dense
 from dpcore.plan import Plan
+
+Shapes = list[tuple[int, ...]]
 
 
 def is_dense(plan: Plan) -> bool:
@@ -21,96 +24,75 @@ def is_dense(plan: Plan) -> bool:
     return plan.training.model != "cnn"
 
 
-def build(plan: Plan, dataset: FederatedDataset) -> tf.keras.Model:
-    """Returns the plan's model for a data set, untrained.
+def shapes(plan: Plan, dataset: FederatedDataset) -> Shapes:
+    """Returns the shapes of the weights of the plan's model for a data set.
 
     Raises:
         InvalidValueError: If the model takes images and the data are none.
     """
     name, shape = plan.training.model, dataset.image_shape
     images.check_model(name, shape, dataset.name)
-    return layers.keras_model(name, dataset.num_features, dataset.num_classes, shape)
+    return shapes_of(name, dataset.num_features, dataset.num_classes, shape)
 
 
-def scale_features(features):
-    """Returns features as models see them, float32 [examples, num_features], as by `federated.scale`, in a graph."""
-    return tf.cast(features, tf.float32) * (1 / 255) if features.dtype == tf.uint8 else features
+def shapes_of(name: str, width: int, classes: int, image_shape: tuple[int, ...] | None) -> Shapes:
+    """Returns those of `layers.keras_model`, without TensorFlow; arguments as there.
+
+    >>> shapes_of("linear", 784, 10, None)
+    [(784, 10), (10,)]
+    """
+    found: Shapes = []
+    if name == "cnn" and image_shape is not None:
+        height, side, channels = (*image_shape, 1)[:3]
+        for filters in (32, 64):
+            found += [(5, 5, channels, filters), (filters,)]
+            height, side, channels = (height - 4) // 2, (side - 4) // 2, filters
+        width = height * side * channels
+    hidden = {"mlp": (200, 200), "linear": (), "cnn": (128,)}[name]
+    for before, after in itertools.pairwise((width, *hidden, classes)):
+        found += [(before, after), (after,)]
+    return found
 
 
-def logits(plan: Plan, weights, features, image_shape):
-    """Returns logits, float32 [examples, num_classes], of scaled features [examples, num_features] by `build`'s model."""
-    weights, x = list(weights), features
-    if plan.training.model == "cnn":
-        height, width = image_shape[:2]
-        x = tf.reshape(x, [-1, height, width, weights[0].shape[2]])
-        while len(weights[0].shape) == 4:
-            kernel, bias, *weights = weights
-            x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "VALID") + bias), 2, 2, "VALID")
-        x = tf.reshape(x, [-1, math.prod(x.shape[1:])])
-    while len(weights) > 2:
-        kernel, bias, *weights = weights
-        x = tf.nn.relu(x @ kernel + bias)
-    return x @ weights[0] + weights[1]
-
-
-def initial_weights(model: tf.keras.Model, seed: int | None) -> Weights:
+def initial_weights(shapes: Shapes, seed: int | None) -> Weights:
     """Returns Glorot-uniform kernels [..., inputs, outputs] and zero biases [outputs], the same whenever the seed is.
 
     Source: Glorot and Bengio (2010) <https://proceedings.mlr.press/v9/glorot10a.html>, equation 16.
     """
     draw = rng.stream(seed, "initialisation")
     weights = []
-    for variable in model.trainable_variables:
-        shape = tuple(variable.shape)
+    for shape in shapes:
         receptive_field = math.prod(shape[:-2])  # 1 for dense layers
         bound = math.sqrt(6 / (receptive_field * sum(shape[-2:]))) if len(shape) > 1 else 0.0
         weights.append(draw.uniform(-bound, bound, shape).astype(np.float32))
     return weights
 
 
-def save(plan: Plan, dataset: FederatedDataset, weights: Weights, path: Path) -> None:
-    """Writes a model as a Keras SavedModel: from features [examples, num_features] as in the data set to logits."""
-    trained = build(plan, dataset)
-    for variable, value in zip(trained.trainable_variables, weights, strict=True):
-        variable.assign(value)
-    kind = dataset.train.features.dtype
-    features = tf.keras.Input(shape=(dataset.num_features,), dtype=kind)
-    whole = tf.keras.Model(features, trained(tf.keras.layers.Lambda(scale_features)(features)))
-    whole.save(path, save_format="tf")
-
-
 class Evaluation:
     """Accuracy and loss of weights on a data set's whole test split."""
 
-    _PART = 2048  # examples that one thread takes at a time: their hidden layers stay in its cache
+    _PART = 512  # examples that one thread takes at a time: their layers stay in its cache
 
     def __init__(self, plan: Plan, dataset: FederatedDataset):
-        self._plan = plan
-        self._split, self._image_shape = dataset.test, dataset.image_shape
-        self._labels = np.asarray(dataset.test.labels, np.int32)
-        shapes = [tf.TensorSpec(variable.shape) for variable in build(plan, dataset).trainable_variables]
-        features = tf.TensorSpec((None, dataset.num_features), dataset.test.features.dtype)
-        self._measure = tf.function(
-            self._measure_part, input_signature=[shapes, features, tf.TensorSpec((None,), tf.int32)]
-        )
+        self._split = dataset.test
+        self._logits: Callable[[Weights, np.ndarray], np.ndarray] = dense.logits
+        if not is_dense(plan):
+            from dpcore.learning.models import convolutional  # TensorFlow
+
+            self._logits = convolutional.logits_of(dataset.image_shape)
         self._pool = ThreadPoolExecutor(os.cpu_count())
 
     def __call__(self, weights: Weights) -> tuple[float, float]:
         """Returns accuracy in [0, 1], and the mean cross-entropy (infinite where it is not a number)."""
-        constants = [tf.constant(part) for part in weights]
 
         def measure(start: int) -> tuple[float, float]:
             rows = slice(start, start + self._PART)
-            features, labels = tf.constant(self._split.features[rows]), tf.constant(self._labels[rows])
-            right, loss = self._measure(constants, features, labels)
-            return float(right), float(loss)
+            labels = self._split.labels[rows]
+            with np.errstate(all="ignore"):  # of a model that diverges
+                said = self._logits(weights, scale(self._split.features[rows]))
+                loss = special.logsumexp(said, axis=1) - said[np.arange(len(labels)), labels]
+            return float((said.argmax(1) == labels).sum()), float(loss.sum(dtype=np.float64))
 
-        parts = list(self._pool.map(measure, range(0, len(self._labels), self._PART)))
-        right, loss = (sum(values) / len(self._labels) for values in zip(*parts, strict=True))
+        parts = list(self._pool.map(measure, range(0, len(self._split.labels), self._PART)))
+        right, loss = (sum(values) / len(self._split.labels) for values in zip(*parts, strict=True))
         return right, loss if math.isfinite(loss) else math.inf
-
-    def _measure_part(self, weights, features, labels):
-        said = logits(self._plan, weights, scale_features(features), self._image_shape)
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, said)
-        right = tf.argmax(said, axis=1, output_type=tf.int32) == labels
-        return tf.reduce_sum(tf.cast(right, tf.float32)), tf.reduce_sum(loss)

@@ -1,4 +1,4 @@
-"""The default engine: many clients train at once, in TensorFlow.
+"""The default engine: many clients train at once.
 
 Clients are sorted by their number of examples and cut into shards (`dpcore.learning.shards`), which are computed
 by whoever there is: a thread a core, or the workers of a cluster. Every shard's clipped sum is added to one running
@@ -33,7 +33,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(os.cpu_count())
 
     def __call__(self, broadcast: Broadcast, shards: Sequence[Shard]) -> Iterable[ShardSum]:
-        return self._clients.shard_sums(broadcast, shards, self._pool.map)
+        return self._pool.map(functools.partial(self._clients.shard_sum, broadcast), shards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +82,15 @@ class VectorizedEngine:
         self._streams = streams or sampling.streams_of(plan, canaries)
         self._counts = np.diff(dataset.train.offsets)
         self._clients = self._make_clients(plan, dataset)
-        self._model = self._clients.model
         self._computer = make_computer(self._clients)
-        shapes = [tuple(part.shape) for part in self._model.trainable_variables]
+        shapes = self._clients.shapes
         self._noise = plan.privacy.noise.source(
             functools.partial(self._streams, "update_noise"), plan.privacy.rounds, shapes
         )
         self.canaries = None if canaries is None else Canaries(canaries, shapes, self._streams)
 
     def initialize(self) -> State:
-        weights = model.initial_weights(self._model, self._streams.seed)
+        weights = model.initial_weights(self._clients.shapes, self._streams.seed)
         return State(
             weights=weights,
             momentum=[np.zeros_like(part) for part in weights],

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dpcore.datasets.federated import FederatedDataset, Split
-from dpcore.learning import checkpoints, engines, model, training  # noqa: F401  # what a run imports
+from dpcore.learning import checkpoints, engines, model, training  # noqa: F401  (what a run imports)
 from dpcore.learning.shards import GROUP
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy import accounting

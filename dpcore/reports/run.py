@@ -123,7 +123,7 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
         "@SENTENCE@": sentence,
         "@PLAN@": plan.to_json(),
         "@QUERIES@": _after_imports("tff/bounded_query"),
-        "@LAYERS@": _after_imports("layers"),
+        "@LAYERS@": _after_imports("models/layers"),
         "@QUERY@": _call(*privacy.query),
         "@CLIENTS@": repr(float(privacy.clients_per_round)),
         "@ZEROING@": _zeroing() if privacy.zeroing else "",

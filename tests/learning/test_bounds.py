@@ -83,27 +83,22 @@ def of_shapes(update: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndar
 def test_no_clipped_update_is_longer_than_the_clip_norm_in_vectorized(
     small_plan, few_writers, monkeypatch, model_name
 ):
-    """Through the graph that trains, with updates put in the place of what was learnt."""
-    import tensorflow as tf
-
-    from dpcore.learning import local_sgd
+    """Through what trains, with updates put in the place of what was learnt."""
     from dpcore.learning.clients import Clients
-    from dpcore.learning.shards import GROUP, Broadcast
+    from dpcore.learning.models import dense
+    from dpcore.learning.shards import Broadcast
 
     plan = dataclasses.replace(small_plan, training=dataclasses.replace(small_plan.training, model=model_name))
+    learnt = []
+    monkeypatch.setattr(dense, "updates", lambda *given, **named: iter([[part.copy() for part in learnt]]))
     clients = Clients(plan, few_writers)
-    shapes = [tuple(variable.shape) for variable in clients.model.trainable_variables]
-    learnt = [tf.Variable(tf.zeros((GROUP, *shape))) for shape in shapes]
-    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [part.read_value() for part in learnt])
-    weights = [np.zeros(shape, np.float32) for shape in shapes]
-    tensors = [tf.constant(part) for part in weights]
-    size = sum(map(math.prod, shapes))
+    weights = [np.zeros(shape, np.float32) for shape in clients.shapes]
+    size = sum(map(math.prod, clients.shapes))
     for clip_norm in CLIP_NORMS if model_name == "linear" else CLIP_NORMS[2:3]:
         told = Broadcast(weights=weights, clip_norm=clip_norm, ceiling=np.inf, estimate=np.inf, round_num=1)
         for name, update in updates(size, clip_norm).items():
-            for variable, part in zip(learnt, of_shapes(update, shapes), strict=True):
-                variable.assign(np.concatenate([part[None], np.zeros((GROUP - 1, *part.shape), np.float32)]))
-            summed = clients.shard_sum(told, tensors, [np.array([3])])
+            learnt[:] = of_shapes(update, clients.shapes)
+            summed = clients.shard_sum(told, [np.array([3])])
             clipped = np.concatenate([part.ravel() for part in summed.total])
             check(update, clipped, None, clip_norm, name)
             true = square_norm(update)

@@ -206,20 +206,21 @@ class TestOnTheEngine:
         from dpcore.learning.vectorized import VectorizedEngine
 
         passed = []
-        clip = Clients._clipping_factors
+        clip = Clients._clipping_factor
 
-        def watched(self, norms, clip_norm):
-            passed.append(None)
-            return clip(self, norms, clip_norm)
+        def watched(self, norm, clip_norm):
+            passed.append(float(norm / clip_norm))
+            return clip(self, norm, clip_norm)
 
-        monkeypatch.setattr(Clients, "_clipping_factors", watched)
+        monkeypatch.setattr(Clients, "_clipping_factor", watched)
         engine = VectorizedEngine(small_plan, few_writers, canaries=COUNT)
         engine.next(engine.initialize(), np.array([3, 7]), 1)
-        assert len(passed) == 2  # in the graph of users, and in that of canaries
+        assert len(passed) == 2 + canaries.ROWS  # the users', and those canaries'
+        assert passed[2:] == pytest.approx([canaries.LENGTH] * canaries.ROWS, rel=1e-6)
         factors = engine._clients.clip_factors(engine.canaries.rows, 0.2)
         assert factors == pytest.approx((1 - MARGIN) / canaries.LENGTH, rel=1e-6)
         beyond = [part * np.float32(1e20) for part in engine.canaries.rows]
-        assert engine._clients.clip_factors(beyond, 0.2).tolist() == [1.0] * 8  # as those of users: they are zero
+        assert engine._clients.clip_factors(beyond, 0.2).tolist() == [0.0] * canaries.ROWS  # as those of users
 
     def test_they_change_nothing_that_users_are_counted_by(self, plan, few_writers):
         from dpcore.learning.vectorized import VectorizedEngine
@@ -280,17 +281,6 @@ class TestOnTheEngine:
         assert not [row for row in found if row.alarms]
         (step,) = [row for row in found if row.name == "step_of_round_canaries"]
         assert step.low < 1 < step.high
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["mlp", "linear", "cnn"])
-@pytest.mark.parametrize("shape", [(28, 28), (32, 30, 3)])
-def test_coordinates_are_counted_as_keras_does(name, shape):
-    from dpcore.learning import layers
-
-    width = int(np.prod(shape))
-    built = layers.keras_model(name, width, 7, shape)
-    assert canaries.coordinates_of(name, width, 7, shape) == built.count_params()
 
 
 def test_the_record_of_the_first_rounds_is_undone_by_the_first_part_of_the_matrix():

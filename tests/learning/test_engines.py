@@ -124,7 +124,7 @@ def test_evaluation_is_that_of_numpy(noise_free, dataset, request):
     from dpcore.learning import model
 
     dataset = request.getfixturevalue(dataset)
-    weights = model.initial_weights(model.build(noise_free, dataset), seed=3)
+    weights = model.initial_weights(model.shapes(noise_free, dataset), seed=3)
     accuracy, loss = model.Evaluation(noise_free, dataset)(weights)
     hidden = scale(dataset.test.features)
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
@@ -201,10 +201,15 @@ def test_a_finite_update_whose_norm_overflows_becomes_zero_in_tff(noise_free):
 
 
 def test_a_finite_update_whose_norm_overflows_becomes_zero_in_vectorized(noise_free, few_writers, monkeypatch):
-    from dpcore.learning import engines, local_sgd
+    from dpcore.learning import engines
+    from dpcore.learning.models import dense
 
-    learnt = local_sgd.group_updates
-    monkeypatch.setattr(local_sgd, "group_updates", lambda *given: [1e25 * part for part in learnt(*given)])
+    learnt = dense.updates
+
+    def huge(*given, **named):
+        return ([np.float32(1e25) * part for part in update] for update in learnt(*given, **named))
+
+    monkeypatch.setattr(dense, "updates", huge)
     engine = engines.create("vectorized", noise_free, few_writers)
     before = engine.initialize()
     after, metrics = engine.next(before, np.array([1, 2, 3]), 1)
@@ -219,11 +224,11 @@ def test_a_cnn_takes_images_only(noise_free, few_writers, float_table):
 
     plan = dataclasses.replace(noise_free, training=dataclasses.replace(noise_free.training, model="cnn"))
     with pytest.raises(InvalidValueError, match="found no images in table") as refused:
-        model.build(plan, float_table)
+        model.shapes(plan, float_table)
     assert refused.value.field == "model"
     small = dataclasses.replace(few_writers.description, image_shape=(56, 14))
     with pytest.raises(InvalidValueError, match="found 56 x 14 pixels"):
-        model.build(plan, dataclasses.replace(few_writers, description=small))
+        model.shapes(plan, dataclasses.replace(few_writers, description=small))
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (16, 49), (16, 16, 3)])
@@ -233,6 +238,7 @@ def test_a_cnn_follows_the_shape_of_its_images(noise_free, few_writers, shape):
 
     from dpcore.datasets.federated import scale
     from dpcore.learning import model
+    from dpcore.learning.models import graphs
 
     plan = dataclasses.replace(noise_free, training=dataclasses.replace(noise_free.training, model="cnn"))
     width = int(np.prod(shape))
@@ -241,11 +247,11 @@ def test_a_cnn_follows_the_shape_of_its_images(noise_free, few_writers, shape):
         description=dataclasses.replace(few_writers.description, image_shape=shape),
         train=dataclasses.replace(few_writers.train, features=few_writers.train.features[:20, :width]),
     )
-    keras = model.build(plan, images)
-    weights = model.initial_weights(keras, seed=1)
+    keras = graphs.build(plan, images)
+    weights = model.initial_weights(model.shapes(plan, images), seed=1)
     keras.set_weights(weights)
     features = scale(images.train.features)
-    said = model.logits(plan, [tf.constant(w) for w in weights], tf.constant(features), shape)
+    said = graphs.logits("cnn", [tf.constant(w) for w in weights], tf.constant(features), shape)
     np.testing.assert_allclose(said, keras(features), atol=1e-5)
 
 

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys
-from dpcore.learning import model
+from dpcore.learning.models import graphs
 assert not {"jax", "pandas"} & set(sys.modules)
 import jax, pandas
 """

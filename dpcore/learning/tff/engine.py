@@ -15,6 +15,7 @@ from dpcore.datasets.federated import FederatedDataset
 from dpcore.learning import model, sampling
 from dpcore.learning.engine import RoundMetrics, Weights, l2_norm
 from dpcore.learning.loading import tf
+from dpcore.learning.models import graphs
 from dpcore.learning.tff import bounded_query, correlated_query, process
 from dpcore.learning.tff.bounded_query import averaged
 from dpcore.mechanisms import zeroing
@@ -57,7 +58,7 @@ class TffEngine:
         self._process = _learning_process(plan, dataset)
 
     def initialize(self) -> Any:
-        weights = model.initial_weights(model.build(self._plan, self._dataset), self._streams.seed)
+        weights = model.initial_weights(model.shapes(self._plan, self._dataset), self._streams.seed)
         return self._process.set_model_weights(
             self._process.initialize(), tff.learning.models.ModelWeights(trainable=weights, non_trainable=[])
         )
@@ -108,10 +109,10 @@ def _learning_process(plan: Plan, dataset: FederatedDataset) -> tff.learning.tem
 
     @tff.tensorflow.computation
     def initial_model_weights_fn():
-        return tff.learning.models.ModelWeights.from_model(model.build(plan, dataset))
+        return tff.learning.models.ModelWeights.from_model(graphs.build(plan, dataset))
 
     weights_type = initial_model_weights_fn.type_signature.result
-    specs = [tf.TensorSpec(part.shape) for part in model.build(plan, dataset).trainable_variables]
+    specs = [tf.TensorSpec(shape) for shape in model.shapes(plan, dataset)]
     finalizer = tff.learning.templates.build_apply_optimizer_finalizer(
         tff.learning.optimizers.build_sgdm(training.server_learning_rate, momentum=training.server_momentum),
         weights_type,
@@ -174,7 +175,9 @@ def _local_epoch(plan: Plan, weights, features, labels, order, image_shape):
         rows = order[start : start + plan.training.batch_size]
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            said = model.logits(plan, weights, model.scale_features(tf.gather(features, rows)), image_shape)
+            said = graphs.logits(
+                plan.training.model, weights, graphs.scale_features(tf.gather(features, rows)), image_shape
+            )
             expected = tf.cast(tf.gather(labels, rows), tf.int32)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(expected, said))
         steps = tape.gradient(loss, weights)

@@ -146,13 +146,8 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         return "finished", ""  # it was lost just before it could say so
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
     dataset = _dataset(store, run_id, plan)
-    store.say(run_id, isolated.problem() or N_("Starting TensorFlow (some seconds)"), dataset.fingerprint)
-    from dpcore.learning import (  # seconds, a gigabyte: not before there is a use
-        checkpoints,
-        engines,
-        model,
-        training,
-    )
+    store.say(run_id, isolated.problem() or N_("Starting (some seconds)"), dataset.fingerprint)
+    from dpcore.learning import checkpoints, engines, model, training  # a second: not before there is a use
 
     planned = _beside(
         lambda: training.planned_epsilon(plan, run.redrawn), lambda: store.say(run_id, isolated.problem())

@@ -83,7 +83,7 @@ def _buttons(home: Path, name: str, going: str) -> None:
 def _progress(one: Demo) -> None:
     words = _("Round {number} of {total}").format(number=one.round, total=one.rounds)
     if not one.round:
-        words = _("Starting TensorFlow (some seconds)")
+        words = _("Starting (some seconds)")
     elif one.round == one.rounds:
         words = _("Measuring what came of it")
     st.progress(one.round / one.rounds, text=f"{_(_CHOICES[one.name])} {words}")

@@ -1,0 +1,41 @@
+"""The models' shapes, without TensorFlow, and what trains without it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dpcore.learning import model
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+from dpcore.datasets import federated
+from dpcore.learning import engines, model, training
+from dpcore.plan import Plan, PrivacyPlan
+dataset = federated.open_folder(Path(sys.argv[1]))
+plan = Plan(privacy=PrivacyPlan(population=60, clients_per_round=10, rounds=2, noise_multiplier=0.5))
+engine = engines.create("vectorized", plan, dataset)
+*_, last = training.run(plan, dataset, engine, model.Evaluation(plan, dataset), eval_every=1)
+assert last.round == 2 and last.accuracy > 0
+assert not {"tensorflow", "pandas"} & set(sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", ["mlp", "linear", "cnn"])
+@pytest.mark.parametrize("shape", [(28, 28), (32, 30, 3)])
+def test_shapes_are_those_of_keras(name, shape):
+    from dpcore.learning.models import layers
+
+    width = int(np.prod(shape))
+    built = layers.keras_model(name, width, 7, shape)
+    assert model.shapes_of(name, width, 7, shape) == [tuple(part.shape) for part in built.trainable_variables]
+
+
+def test_dense_layers_train_without_tensorflow(few_writers):
+    folder = few_writers.train.features.filename
+    subprocess.run([sys.executable, "-c", PROGRAM, folder.parent], check=True, timeout=400)
