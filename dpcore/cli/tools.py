@@ -72,7 +72,7 @@ def serve(
         bool,
         typer.Option(
             "--no-spare",
-            help="Have no worker wait for the next run, with TensorFlow loaded: its first round then comes some "
+            help="Have no worker wait for the next run with all loaded that it needs: its first round then comes "
             "seconds later. None waits either where less than 4 GiB of memory are free.",
         ),
     ] = False,

@@ -14,7 +14,7 @@ from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import DivergedError
 from dpcore.learning import sampling
 from dpcore.learning.engine import Engine, Weights
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import Plan
 from dpcore.privacy import accounting, curves
 from dpcore.rng import Streams
 from dpcore.rounds import Round
@@ -54,7 +54,6 @@ def run(
     redrawn: int = 0,
     streams: Streams | None = None,
     canaries: int | None = None,
-    planned: Callable[[], float] | None = None,
 ) -> Iterator[RoundReport]:
     """Yields a report for round 0 (the untrained model) and for every round of the plan, or until stopped.
 
@@ -73,7 +72,6 @@ def run(
         redrawn: Rounds that were drawn a second time; epsilon counts them from the start.
         streams: The run's random numbers; `None` for the plan's own.
         canaries: How many the engine is audited with, if it is.
-        planned: Waits for `planned_epsilon`, where that is computed beside; asked when there is a round to account for.
 
     Raises:
         InvalidValueError: If the plan accounts for another population than the data set has.
@@ -88,8 +86,7 @@ def run(
         fresh_coins=fresh_coins,
         canaries=canaries or 0,
     )
-    planned = planned or functools.cache(functools.partial(planned_epsilon, plan, redrawn))
-    spent = _epsilon_spent(plan, redrawn, planned)
+    spent = _epsilon_spent(plan, redrawn)
     for report in _trained(plan, dataset, engine, draw, before_round, resume):
         started = time.perf_counter()
         last = report.round == rounds or stop_requested()
@@ -150,26 +147,14 @@ def _trained(
         )
 
 
-def planned_epsilon(plan: Plan, redrawn: int) -> float:
-    """Returns the epsilon of all rounds, those that were drawn a second time with them."""
-    return accounting.epsilon(_charged(plan, redrawn)).value
-
-
-def _charged(plan: Plan, redrawn: int) -> PrivacyPlan:
-    return replace(plan.privacy, rounds=plan.privacy.rounds + redrawn)
-
-
-def _epsilon_spent(plan: Plan, redrawn: int, planned: Callable[[], float]) -> Callable[[int], float]:
+def _epsilon_spent(plan: Plan, redrawn: int) -> Callable[[int], float]:
     """Returns what tells the epsilon after a round, the rounds that were drawn a second time with it."""
-
-    def spent(number: int) -> float:
-        if number + redrawn == 0:  # nothing was released; the accountant may still be at it
-            return 0.0
-        if number == plan.privacy.rounds:
-            return planned()
-        return curves.epsilon_spent(_charged(plan, redrawn), number + redrawn, planned=planned())
-
-    return spent
+    rounds = plan.privacy.rounds
+    charged = replace(plan.privacy, rounds=rounds + redrawn)
+    planned = accounting.epsilon(charged).value
+    return lambda number: (
+        planned if number == rounds else curves.epsilon_spent(charged, number + redrawn, planned=planned)
+    )
 
 
 def _noise_norm(plan: Plan, clip_norm: float, weights: Weights, variance: float) -> float:

@@ -57,10 +57,9 @@ def _die_with_parent(how: int) -> None:
 
 
 def _prepare(home: Path) -> None:
-    """Loads TensorFlow and the accountant, checks the data of the last run, and trains made-up users as it did."""
+    """Loads what runs use, checks the data of the last run, and trains made-up users as that did."""
     from dpcore.learning import warm_up
 
-    warm_up.load()
     plan = next((run.plan for run in Store(home).runs() if run.engine == ENGINE), Plan())
     name = plan.training.dataset
     if (

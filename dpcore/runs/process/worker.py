@@ -14,7 +14,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -40,7 +39,6 @@ from dpcore.runs.studies import schedule
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
-_WAITING_SECONDS = 10.0  # so often a run that waits for the accountant says that it lives
 _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard: {minutes}")
 _PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
 
@@ -149,9 +147,6 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     store.say(run_id, isolated.problem() or N_("Starting (some seconds)"), dataset.fingerprint)
     from dpcore.learning import checkpoints, engines, model, training  # a second: not before there is a use
 
-    planned = _beside(
-        lambda: training.planned_epsilon(plan, run.redrawn), lambda: store.say(run_id, isolated.problem())
-    )
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
     streams = Streams(secrets.randbits(128) if key is None else key, run.identity)
@@ -174,7 +169,6 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         redrawn=run.redrawn,
         streams=streams,
         canaries=run.audit,
-        planned=planned,
     )
     evaluated = [one for one in store.rounds(run_id) if one.loss is not None]
     diverged, why = "", ""
@@ -197,26 +191,6 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     kept.save(row, state)
     return "stopped", why
-
-
-def _beside(compute: Callable[[], float], waits: Callable[[], None]) -> Callable[[], float]:
-    """Returns what waits for a number that another thread computes meanwhile, and says `waits` now and then."""
-    found: Future[float] = Future()
-
-    def work() -> None:
-        try:
-            found.set_result(compute())
-        except Exception as err:
-            found.set_exception(err)
-
-    def result() -> float:
-        while True:
-            with suppress(TimeoutError):
-                return found.result(_WAITING_SECONDS)
-            waits()
-
-    threading.Thread(target=work, daemon=True).start()  # nobody waits for it who stops before
-    return result
 
 
 def _key(store: Store, run: Run) -> int | None:

@@ -72,7 +72,7 @@ def run(port: int, home: Path, address: str = "localhost", *, spare: bool = True
         port: Where it listens.
         home: Whose runs.
         address: Where it listens.
-        spare: Whether a worker waits for the next run, with TensorFlow loaded.
+        spare: Whether a worker waits for the next run, with all loaded that it needs.
         settings: Streamlit's.
     """
     gc.disable()  # importing makes no garbage, and looking for some takes a fifth of a second
