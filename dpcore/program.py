@@ -10,7 +10,16 @@ _PACKAGE = Path(__file__).parent
 
 @functools.cache
 def code_digest() -> str:
-    """Returns a digest of all Python files of this program."""
+    """Returns a digest of all Python files of this program, as they were when it was first asked for."""
+    return _digest_of_code()
+
+
+def installed() -> tuple[str, int]:
+    """Returns what is another one once this program, or any package beside NumPy, is another one than now."""
+    return _digest_of_code(), folder_of("numpy").parent.stat().st_mtime_ns
+
+
+def _digest_of_code() -> str:
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")

@@ -68,6 +68,14 @@ def serve(
     most_queued: Annotated[int, option(limits.MOST_QUEUED)] = int(limits.MOST_QUEUED.default),
     most_minutes: Annotated[int, option(limits.MOST_MINUTES)] = int(limits.MOST_MINUTES.default),
     most_sessions: Annotated[int, option(limits.MOST_SESSIONS)] = int(limits.MOST_SESSIONS.default),
+    no_spare: Annotated[
+        bool,
+        typer.Option(
+            "--no-spare",
+            help="Have no worker wait for the next run with all loaded that it needs: its first round then comes "
+            "seconds later. None waits either where less than 4 GiB of memory are free.",
+        ),
+    ] = False,
     home_folder: HomeFolder = None,
 ) -> None:
     """Start the dashboard: for this machine alone, or with an address of its network for a class.
@@ -93,13 +101,15 @@ def serve(
     from dpcore.ui.server import serve as server  # Streamlit: not needed by any other command
 
     if not (shared or login) and is_loopback(address):
-        server.run(port, given, address)
+        server.run(port, given, address, spare=not no_spare)
         return
     if login is None:
         warn(
             "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
         )
-    server.run_shared(port, given, address, rules=rules, login=login, most_sessions=most_sessions)
+    server.run_shared(
+        port, given, address, rules=rules, login=login, most_sessions=most_sessions, spare=not no_spare
+    )
 
 
 def _check_login(file: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -163,9 +164,20 @@ def label_dtype(num_classes: int) -> type:
     return np.uint8 if num_classes <= 256 else np.uint16
 
 
+_SETTLED_SECONDS = 2.0  # the clock of a file system may stand still for some milliseconds; a network's may be off
+_digests: dict[tuple[int, ...], str] = {}
+
+
 def _digest(path: Path) -> str:
+    """Returns the SHA-256 of a file; of one that has not changed since this process last read it, without reading."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = os.fstat(file.fileno())
+        # Nothing writes to a file and leaves all of these; but what was written just now may be written to once more in
+        # the same instant.
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if state not in _digests or time.time_ns() - found.st_ctime_ns < 1e9 * _SETTLED_SECONDS:
+            _digests[state] = hashlib.file_digest(file, "sha256").hexdigest()
+        return _digests[state]
 
 
 @contextlib.contextmanager

@@ -27,9 +27,10 @@ expect.set_options(timeout=_PATIENCE)
 
 
 @contextmanager
-def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = None):
-    """The dashboard as `make run` starts it."""
+def serving(home: Path, port: int, *options: str, env: dict[str, str] | None = None, spare: bool = False):
+    """The dashboard as `make run` starts it; but no worker waits where none is asked for: others use the cores."""
     command = [sys.executable, "-m", "dpcore", "serve", "--port", str(port), "--home", str(home), *options]
+    command += [] if spare else ["--no-spare"]
     with answering(command, port, env) as server:
         yield server
 

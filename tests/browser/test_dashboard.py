@@ -202,7 +202,7 @@ def test_what_a_button_of_a_run_does_is_seen_all_over_the_page(tab, url, home):
 def test_a_run_grows_outlives_page_and_server_and_stops(browser, tab, home):
     port = free_port()
     address = f"http://localhost:{port}/train?noise_multiplier=0.5&clients_per_round=50&rounds=5000&eval_every=1"
-    with serving(home, port):
+    with serving(home, port, spare=True):
         tab.goto(address)
         expect(metric(tab, "Epsilon of the plan")).to_have_text("43.7")
         settled(tab)

@@ -17,6 +17,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import plotly
+import psutil
 import pytest
 from playwright.sync_api import expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -102,6 +103,32 @@ def test_a_class_that_never_rests_does_not_keep_interrupted_runs_from_going_on(t
     serve._prepare(store, None)
     assert woken == [store]
     assert next(now) < 200  # half a minute, and not for ever
+
+
+def test_a_worker_waits_where_it_is_to_and_goes_with_its_server_however_that_ends(tmp_path, monkeypatch):
+    with conftest.serving(tmp_path, free_port(), spare=True):
+        until = time.monotonic() + 120
+        while len(there := processes_of(tmp_path)) < 3:  # the server, the runner that stays, and what waits
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    _, alive = psutil.wait_procs(there, timeout=60)  # the server was killed
+    assert alive == []
+    kept = []
+    monkeypatch.setattr(supervisor, "keep_spare", kept.append)
+    monkeypatch.setattr(serve, "gc", types.SimpleNamespace(collect=lambda: None, freeze=lambda: None))
+    for spare in (False, True):
+        serve._prepare(Store(tmp_path), None, spare)
+        assert len(kept) == spare
+
+
+def processes_of(home):
+    """All processes that have a home in their command."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(home) in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_a_dashboard_leaves_nothing_in_the_log_alone_and_reads_back_what_the_file_lacks(tmp_path, monkeypatch):

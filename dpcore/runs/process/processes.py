@@ -34,6 +34,16 @@ def runner_lock(store: StoreAccess) -> Path:
     return store.home / "runner.lock"
 
 
+def resident_lock(store: StoreAccess) -> Path:
+    """The file that the runner that stays while a dashboard is open holds locked while it lives."""
+    return store.home / "resident.lock"
+
+
+def dashboards_lock(store: StoreAccess) -> Path:
+    """The file whose lock is shared by all open dashboards for which a worker is to wait."""
+    return store.home / "dashboards.lock"
+
+
 def worker_log(store: StoreAccess, run_id: str) -> Path:
     """What a run's worker printed."""
     return store.folder(run_id) / "worker.log"

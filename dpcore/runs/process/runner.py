@@ -18,6 +18,7 @@ from dpcore.errors import StoreError
 from dpcore.language import N_, sentences
 from dpcore.locks import lock
 from dpcore.runs.process import processes
+from dpcore.runs.process.spare import Spare
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
 
@@ -35,22 +36,28 @@ _MODULE_FOR = {
 def main(home: Path) -> None:
     """Starts runs until none is queued or running."""
     store, started = Store(home), StartedWorkers()
-    while True:
-        with lock(processes.runner_lock(store), wait=False) as ours:
-            if not ours:
-                return
-            while home.exists():
-                try:
-                    if not step(store, started):
-                        break
-                    time.sleep(_POLL_SECONDS)
-                except (StoreError, OSError):  # a full disk, say: it may have room again soon
-                    traceback.print_exc()
-                    time.sleep(_TROUBLE_SECONDS)
-        # Who queued a run while we still had the lock saw a living runner, and started none.
-        if not home.exists() or not store.queue():
-            started.await_exits()
-            return
+    # Who queued a run while we still had the lock saw a living runner, and started none.
+    while serve(store, started) and home.exists() and store.queue():
+        pass
+    started.await_exits()
+
+
+def serve(store: Store, started: "StartedWorkers", spare: Spare | None = None) -> bool:
+    """Starts runs until none is queued or running; `False` if another runner does that."""
+    with lock(processes.runner_lock(store), wait=False) as ours:
+        if not ours:
+            return False
+        while store.home.exists():
+            try:
+                if not step(store, started, spare):
+                    break
+                if spare is not None:
+                    spare.keep()
+                time.sleep(_POLL_SECONDS)
+            except (StoreError, OSError):  # a full disk, say: it may have room again soon
+                traceback.print_exc()
+                time.sleep(_TROUBLE_SECONDS)
+    return True
 
 
 class StartedWorkers(dict[int, subprocess.Popen[bytes]]):
@@ -80,7 +87,7 @@ class StartedWorkers(dict[int, subprocess.Popen[bytes]]):
         return N_("The worker ended with exit code {code}.").format(code=code) if code else _GONE
 
 
-def step(store: Store, started: StartedWorkers) -> bool:
+def step(store: Store, started: StartedWorkers, spare: Spare | None = None) -> bool:
     """Looks at the running runs and starts as many queued ones as there is room for; whether to go on."""
     started.reap()
     alive = 0
@@ -93,7 +100,7 @@ def step(store: Store, started: StartedWorkers) -> bool:
             alive += 1
     queue = store.queue()
     for run in queue[: max(0, store.parallel_runs() - alive)]:
-        if not _start(store, run, started):
+        if not _start(store, run, started, spare):
             break  # in order: nobody overtakes it
         alive += 1
     return alive > 0 or bool(queue)
@@ -109,27 +116,31 @@ def _interrupted(store: Store, run: Run, started: StartedWorkers) -> None:
         store.end(run.run_id, "interrupted", sentences(how, kept))
 
 
-def _start(store: Store, run: Run, started: StartedWorkers) -> bool:
-    """Starts a worker for a queued run; whether the next one may be looked at."""
+def _start(store: Store, run: Run, started: StartedWorkers, spare: Spare | None) -> bool:
+    """Gives a queued run to the worker that waits, or starts one for it; whether the next one may be looked at."""
+    if spare is not None and spare.is_awaited(run):
+        return False
     held = processes.claim(store, run)
     if held is None:
         return store.run(run.run_id).status != "queued"  # cancelled just now, or taken by a worker that was free
     try:
-        module, *arguments = _MODULE_FOR.get(run.engine, ["dpcore.runs.process.worker"])
-        log = processes.worker_log(store, run.run_id)
         # The worker inherits the lock: there is no moment at which the run is running and nobody has it.
-        try:
-            worker = processes.launch(
-                module, *arguments, str(store.home), run.run_id, str(held), log=log, keep=[held]
-            )
-        except OSError:
-            store.unbegin(run.run_id)
-            raise
+        worker = (spare and spare.take(run, held)) or _launch(store, run, held)
         processes.write_worker_pid(store, run.run_id, worker.pid)
         started[worker.pid] = worker
         return True
     finally:
         os.close(held)
+
+
+def _launch(store: Store, run: Run, held: int) -> subprocess.Popen[bytes]:
+    module, *arguments = _MODULE_FOR.get(run.engine, ["dpcore.runs.process.worker"])
+    log = processes.worker_log(store, run.run_id)
+    try:
+        return processes.launch(module, *arguments, str(store.home), run.run_id, str(held), log=log, keep=[held])
+    except OSError:
+        store.unbegin(run.run_id)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a person asks of runs: to queue one, to look, to stop it, to go on, to throw it away."""
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -12,15 +13,17 @@ from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
 from dpcore.learning import canaries, engines
-from dpcore.locks import is_held, lock
+from dpcore.locks import is_held, lock, share
 from dpcore.plan import Plan
 from dpcore.rounds import Round
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
-from dpcore.runs.process import processes
+from dpcore.runs.process import memory, processes
+from dpcore.runs.process.spare import LEAST_FREE_BYTES
 from dpcore.runs.store.run_rows import RESUMABLE, Run
 
 _LOST = N_("Its worker is gone (killed, or the machine restarted). What it has done is kept: resume it.")
+_SPARE_SECONDS = 2.0
 _MOST_ATTEMPTS = 3  # a run that comes no further is not begun again by itself
 
 
@@ -34,10 +37,23 @@ def log_tail(store: StoreAccess, run_id: str) -> str:
 
 def wake(store: StoreAccess) -> None:
     """Sees to it that a runner looks after the store, if there is anything to start."""
-    if store.queue() and not is_held(processes.runner_lock(store)):
+    looked_after = is_held(processes.runner_lock(store)) or is_held(processes.resident_lock(store))
+    if store.queue() and not looked_after:
         runner = processes.launch("dpcore.runs.process.runner", str(store.home), log=store.home / "runner.log")
         # Waits for it, so that no zombie stays; as a daemon, so that it never holds this process back.
         threading.Thread(target=runner.wait, daemon=True).start()
+
+
+def keep_spare(store: StoreAccess) -> None:
+    """Has a worker waiting for as long as this process lives and there is memory; does not come back."""
+    with suppress(OSError):  # a home that nobody can write to
+        descriptor = share(processes.dashboards_lock(store))
+        while store.home.exists():
+            if memory.free_bytes() >= LEAST_FREE_BYTES and not is_held(processes.resident_lock(store)):
+                log = store.home / "runner.log"
+                processes.launch("dpcore.runs.process.resident", str(store.home), log=log).wait()
+            time.sleep(_SPARE_SECONDS)
+        os.close(descriptor)
 
 
 def start(

@@ -1,4 +1,4 @@
-"""The process that trains runs: `python -m dpcore.runs.process.worker HOME RUN_ID LOCK`.
+"""The process that trains runs: `python -m dpcore.runs.process.worker HOME RUN_ID LOCK`; or `spare`, which calls this.
 
 No page's process trains; this one does. It is started with its run's lock held (the descriptor LOCK), and holds it as
 long as it trains. When the run has ended it takes the next one in the queue: to begin takes longer than many rounds.
@@ -32,14 +32,13 @@ from dpcore.rng import Streams
 from dpcore.rounds import divergence
 from dpcore.runs.process import clusters, processes
 from dpcore.runs.process.kept import Kept
+from dpcore.runs.process.spare import ENGINE
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 from dpcore.runs.studies import schedule
 
 # A round that replays exactly costs only time to do again; any other one is saved before anybody sees it.
 _SAVE_SECONDS = 5.0
-# TFF's runtime takes one plan per process, in a network of its own.
-_MAY_FOLLOW = "vectorized"
 _OUT_OF_TIME = N_("Stopped after the minutes that a visitor's run may train on this dashboard: {minutes}")
 _PROGRESS = Message("{what}: {share:.0%}", "{what}: {share:.0%}", {})
 
@@ -123,7 +122,7 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
     """Begins the run that is first in the queue, if it can follow on one of ours; returns its id and its lock."""
     try:
         queue = store.queue()
-        if not queue or {engine, queue[0].engine} != {_MAY_FOLLOW}:
+        if not queue or {engine, queue[0].engine} != {ENGINE}:
             return None
         if len(store.runs(status=["running"], deleted=None)) >= room:
             return None
@@ -131,9 +130,7 @@ def _next(store: Store, engine: str, *, room: int) -> tuple[str, int] | None:
         if held is None:
             return None
         processes.write_worker_pid(store, run_id, os.getpid())
-        with processes.worker_log(store, run_id).open("ab") as log:
-            os.dup2(log.fileno(), sys.stdout.fileno())
-            os.dup2(log.fileno(), sys.stderr.fileno())
+        log_to(store, run_id)
         return run_id, held
     except (StoreError, OSError):  # a full disk: the run that has just ended must still be said to have
         traceback.print_exc()
@@ -242,8 +239,20 @@ def _dataset(store: Store, run_id: str, plan: Plan) -> FederatedDataset:
     return dataset
 
 
-if __name__ == "__main__":
+def log_to(store: Store, run_id: str) -> None:
+    """Lets all that this process prints from here on go into a run's log."""
+    with processes.worker_log(store, run_id).open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+def set_up(home: str) -> None:
+    """Makes of this process one that trains: before TensorFlow is loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what this program says
-    os.environ["EPSILON_LAB_HOME"] = sys.argv[1]  # for the processes of a cluster that this one starts
+    os.environ["EPSILON_LAB_HOME"] = home  # for the processes of a cluster that this one starts
     os.nice(10)  # who waits for a page goes first; where nobody does, it costs nothing
+
+
+if __name__ == "__main__":
+    set_up(sys.argv[1])
     main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

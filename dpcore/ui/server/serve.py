@@ -31,7 +31,14 @@ _FOR_VISITORS = {
 
 
 def run_shared(
-    port: int, home: Path, address: str, *, rules: Rules, login: Path | None, most_sessions: int
+    port: int,
+    home: Path,
+    address: str,
+    *,
+    rules: Rules,
+    login: Path | None,
+    most_sessions: int,
+    spare: bool = True,
 ) -> None:
     """Serves the pages to visitors, who may do what the rules say, until interrupted."""
     from dpcore.runs.store import Store
@@ -43,7 +50,7 @@ def run_shared(
         os.environ["EPSILON_LAB_LOGIN"] = "on"
         settings["secrets.files"] = [str(login.resolve())]
     Store(home).set_rules(rules)
-    run(port, home, address, **settings)
+    run(port, home, address, spare=spare, **settings)
 
 
 def _check_port(address: str, port: int) -> None:
@@ -58,8 +65,16 @@ def _check_port(address: str, port: int) -> None:
         ) from err
 
 
-def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> None:
-    """Serves the pages until interrupted; `settings` are Streamlit's."""
+def run(port: int, home: Path, address: str = "localhost", *, spare: bool = True, **settings: Any) -> None:
+    """Serves the pages until interrupted.
+
+    Args:
+        port: Where it listens.
+        home: Whose runs.
+        address: Where it listens.
+        spare: Whether a worker waits for the next run, with all loaded that it needs.
+        settings: Streamlit's.
+    """
     gc.disable()  # importing makes no garbage, and looking for some takes a fifth of a second
     os.environ["EPSILON_LAB_HOME"] = str(home)
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
@@ -70,7 +85,7 @@ def run(port: int, home: Path, address: str = "localhost", **settings: Any) -> N
     from dpcore.ui.server import plotly_js
 
     store = Store(home)
-    threading.Thread(target=_prepare, args=(store, beside), daemon=True).start()
+    threading.Thread(target=_prepare, args=(store, beside, spare), daemon=True).start()
     threading.Thread(target=_look_now_and_then, args=(store,), daemon=True).start()
     told = {"server.port": port, "server.address": address, **settings}
     # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
@@ -91,7 +106,7 @@ def _look_now_and_then(store) -> None:
             store.look_again()
 
 
-def _prepare(store, beside: subprocess.Popen | None) -> None:
+def _prepare(store, beside: subprocess.Popen | None, spare: bool = False) -> None:
     """Goes on with what was interrupted, and imports what pages import, should nobody have come first."""
     opening.load_answers(store.home, beside)
     used, until = -_QUIET_SECONDS, time.monotonic() + _LONGEST_SECONDS
@@ -115,3 +130,5 @@ def _prepare(store, beside: subprocess.Popen | None) -> None:
     # that cost six times the work itself. What is here now stays, so leave it out.
     gc.collect()
     gc.freeze()
+    if spare:
+        supervisor.keep_spare(store)
