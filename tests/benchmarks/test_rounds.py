@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 def test_every_contender_is_timed(smallest, tmp_path):
     file = tmp_path / "rounds.json"
-    said = smallest("rounds", "--json", str(file))
+    said = smallest("rounds", "--write", str(file))
     results = json.loads(file.read_text())["results"]
     assert [result["contender"] for result in results] == ["tutorial", "tff", "vectorized"]
     for result in results:
