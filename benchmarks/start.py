@@ -1,8 +1,8 @@
 """Seconds from Train to the first trained round, while a dashboard is open: `python -m benchmarks.start --against PATH`.
 
 From when a run is queued to when the row of its round 1 is in the store, as the command line and the page queue and look;
-each run with another noise, after the processes of the home have come to rest. "Another model" than the last run had is
-what a worker that waits has not prepared for.
+each run with another noise, whose epsilon was shown before, after the processes of the home have come to rest. "Another
+model" than the last run had is what a worker that waits has not prepared for.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import dpcore
 from benchmarks.rounds import machine
 from dpcore import datasets, home
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.privacy import accounting
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 
@@ -75,6 +76,7 @@ def _processor_seconds(folder: Path) -> float:
 
 def seconds_to_first_round(store: Store, plan: Plan) -> float:
     """Returns how long a run of a plan took from being queued to its first trained round; waits for its end."""
+    accounting.epsilon(plan.privacy)  # the page has shown it
     began = time.perf_counter()
     run_id = supervisor.start(store, plan, engine="vectorized", eval_every=5)
     while not store.rounds(run_id, after=0):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dpcore import limits
 from dpcore.errors import InvalidValueError, StoreError
 from dpcore.hosting import Rules
 from dpcore.privacy import opening
@@ -18,6 +19,7 @@ from dpcore.privacy import opening
 APP = Path(__file__).parents[3] / "app.py"
 _QUIET_SECONDS, _QUIET_LOAD, _LONGEST_SECONDS = 1.0, 0.1, 30.0
 _LOOK_SECONDS = 60.0
+_CONNECTIONS_A_TAB = 6  # as many as browsers open
 
 
 # By whatever name they reach it, visitors send no files and no message larger than a page's controls (in megabytes), and
@@ -50,7 +52,7 @@ def run_shared(
         os.environ["EPSILON_LAB_LOGIN"] = "on"
         settings["secrets.files"] = [str(login.resolve())]
     Store(home).set_rules(rules)
-    run(port, home, address, spare=spare, **settings)
+    run(port, home, address, spare=spare, places=most_sessions, **settings)
 
 
 def _check_port(address: str, port: int) -> None:
@@ -65,13 +67,22 @@ def _check_port(address: str, port: int) -> None:
         ) from err
 
 
-def run(port: int, home: Path, address: str = "localhost", *, spare: bool = True, **settings: Any) -> None:
+def run(
+    port: int,
+    home: Path,
+    address: str = "localhost",
+    *,
+    spare: bool = True,
+    places: int = int(limits.MOST_SESSIONS.default),
+    **settings: Any,
+) -> None:
     """Serves the pages until interrupted.
 
     Args:
         port: Where it listens.
         home: Whose runs.
         address: Where it listens.
+        places: How many tabs are let in.
         spare: Whether a worker waits for the next run, with all loaded that it needs.
         settings: Streamlit's.
     """
@@ -79,10 +90,11 @@ def run(port: int, home: Path, address: str = "localhost", *, spare: bool = True
     os.environ["EPSILON_LAB_HOME"] = str(home)
     os.chdir(APP.parent)  # where Streamlit looks for .streamlit/
     beside = opening.start_computing(home)
+    from starlette.middleware import Middleware
     from streamlit.web.server.starlette import App
 
     from dpcore.runs.store import Store
-    from dpcore.ui.server import plotly_js
+    from dpcore.ui.server import connections, plotly_js
 
     store = Store(home)
     threading.Thread(target=_prepare, args=(store, beside, spare), daemon=True).start()
@@ -91,7 +103,9 @@ def run(port: int, home: Path, address: str = "localhost", *, spare: bool = True
     # What Streamlit takes for its script: by the one that runs, dpcore's modules would stand first on the path.
     sys.argv = [str(APP)]
     plotly_js.prepare()
-    app = App(APP, routes=[plotly_js.ROUTE])
+    most = connections.most_tabs(places)
+    connections.bound_requests(_CONNECTIONS_A_TAB * most)
+    app = App(APP, routes=[plotly_js.ROUTE], middleware=[Middleware(connections.Door, most, places)])
     gc.freeze()
     gc.enable()
     with suppress(KeyboardInterrupt):
