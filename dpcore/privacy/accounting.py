@@ -313,7 +313,7 @@ def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Acco
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
-    if all(one.sampling_prob == 1 for one, _rounds in items):  # in a millisecond
+    if not kept.anywhere() or all(one.sampling_prob == 1 for one, _rounds in items):  # the latter in a millisecond
         return _composed(items, delta, precision)
     name = _name(items, delta, precision)
     account = _read(kept.find(name))
