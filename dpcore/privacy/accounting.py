@@ -242,14 +242,14 @@ def _pld(one: SampledGaussian, rounds: int, grid: float) -> PrivacyLossDistribut
 
     Source: Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, "connect the dots".
     """
-    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
-
     noise, sampling_prob, _replaces = one
     if sampling_prob == 1:  # rounds of plain Gaussians are one Gaussian
+        from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+
         return from_gaussian_mechanism(noise / math.sqrt(rounds), value_discretization_interval=grid)
-    return from_gaussian_mechanism(
-        noise, value_discretization_interval=grid, sampling_prob=sampling_prob
-    ).self_compose(rounds)
+    from dpcore.privacy.many import points
+
+    return points.of_a_round(noise, sampling_prob, grid).self_compose(rounds)
 
 
 def _pld_grid(runs: Mapping[SampledGaussian, int], by_rdp: float, grid: float) -> float:
@@ -313,14 +313,18 @@ def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Acco
 
 @functools.lru_cache(maxsize=4096)
 def _compose(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> Account:
-    if all(one.sampling_prob == 1 for one, _rounds in items):  # in a millisecond
+    if not kept.anywhere() or all(one.sampling_prob == 1 for one, _rounds in items):  # the latter in a millisecond
         return _composed(items, delta, precision)
-    name = kept.name(b"account", repr((items, delta, precision.name)).encode())
+    name = _name(items, delta, precision)
     account = _read(kept.find(name))
     if account is None:
         account = _composed(items, delta, precision)
         kept.keep({name: json.dumps(asdict(account)).encode()})
     return account
+
+
+def _name(items: tuple[tuple[SampledGaussian, int], ...], delta: float, precision: Precision) -> bytes:
+    return kept.name(b"account", repr((items, delta, precision.name)).encode())
 
 
 def _read(content: bytes | None) -> Account | None:
@@ -428,6 +432,16 @@ def account(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Acc
 def epsilon(plan: PrivacyPlan, precision: Precision = Precision.REPORTED) -> Epsilon:
     """Returns the headline of `account`."""
     return account(plan, precision).headline
+
+
+def known_epsilon(plan: PrivacyPlan) -> float:
+    """Returns the headline of `account` where it is known already, else that of a preview: an upper bound too.
+
+    For lists of many plans, of which each takes a second otherwise.
+    """
+    asked = _asked([plan.event], plan.delta, Precision.REPORTED)
+    known = _remembered.get(asked) or _read(kept.find(_name(*asked)))
+    return (known or account(plan, Precision.PREVIEW)).headline.value
 
 
 def without_amplification(plan: PrivacyPlan) -> float:

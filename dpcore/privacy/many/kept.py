@@ -45,6 +45,11 @@ def keep_in(keeper: Keeper | None) -> None:
     _keeper = _Nowhere() if keeper is None else keeper
 
 
+def anywhere() -> bool:
+    """Whether anything is kept: who only accounts need not ask for names."""
+    return not isinstance(_keeper, _Nowhere)
+
+
 def find(name: bytes) -> bytes | None:
     """Returns what was kept under a name, if it was."""
     return _keeper.find(name)
