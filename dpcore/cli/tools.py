@@ -72,8 +72,7 @@ def serve(
         bool,
         typer.Option(
             "--no-spare",
-            help="Have no worker wait for the next run with all loaded that it needs: its first round then comes "
-            "seconds later. None waits either where less than 4 GiB of memory are free.",
+            help="Have no worker wait for the next run with all that it needs. None waits below 4 GiB of free memory.",
         ),
     ] = False,
     home_folder: HomeFolder = None,
@@ -83,11 +82,7 @@ def serve(
     Visitors look at all runs and queue their own, within the limits below; they change nothing that is another's.
     """
     given = home.folder(home_folder)
-    if data:
-        from dpcore import datasets  # SciPy: an eighth of a second, while somebody waits
-
-        for name in data:
-            datasets.check_name(name, given)
+    _check_data(data or [], given)
     rules = Rules(
         most_rounds=most_rounds,
         most_clients=most_clients,
@@ -96,24 +91,31 @@ def serve(
         data=tuple(data or ()),
     )
     limits.MOST_SESSIONS.check(most_sessions)
-    if login is not None:
-        _check_login(login)
+    _check_login(login)
     from dpcore.ui.server import serve as server  # Streamlit: not needed by any other command
 
     if not (shared or login) and is_loopback(address):
         server.run(port, given, address, spare=not no_spare)
         return
     if login is None:
-        warn(
-            "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
-        )
+        warn(_NO_LOGIN)
     server.run_shared(
         port, given, address, rules=rules, login=login, most_sessions=most_sessions, spare=not no_spare
     )
 
 
-def _check_login(file: Path) -> None:
+def _check_data(names: list[str], folder: Path) -> None:
+    if names:
+        from dpcore import datasets  # SciPy: an eighth of a second, while somebody waits
+
+        for name in names:
+            datasets.check_name(name, folder)
+
+
+def _check_login(file: Path | None) -> None:
     """Says what a file of `--login` lacks, before anybody finds that they cannot sign in."""
+    if file is None:
+        return
     try:
         settings = tomllib.loads(file.read_text()).get("auth", {})
     except (OSError, ValueError) as problem:

@@ -318,7 +318,7 @@ def test_a_home_of_an_older_version_is_taken_as_it_is(store):
         for table in ("runs", "datasets"):
             for column in ("seal", "revision"):
                 db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        for column in ("identity", "audit"):
+        for column in ("identity", "audit", "accounted"):
             db.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         db.execute("PRAGMA user_version = 5")
         db.commit()

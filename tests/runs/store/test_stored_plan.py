@@ -126,7 +126,8 @@ def test_wherever_a_run_that_nothing_bounded_is_shown_it_is_said_why(store, lowe
     """Its last round has a finite epsilon in the file of runs, and its plan a clip norm that bounds."""
     run = store.run(stored(store, Plan().to_json(), clip_norms=(0.1, lowest, *[0.1] * 99), status="finished"))
     assert run.complete
-    row, facts = run_list._row(run, []), compare._facts(run)
+    (cost,) = budget.epsilons_alone([run])
+    row, facts = run_list._row(run, cost, []), compare._facts(run)
     assert (row["epsilon"] != "∞") == (facts["epsilon"] != "∞") == bounded
     told = [row["no guarantee because"], facts["no guarantee because"]]
     told += list(rounds_table(store, [run])["no guarantee because"])
