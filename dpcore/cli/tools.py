@@ -16,7 +16,9 @@ from dpcore.hosting import Rules, is_loopback
 
 # What Streamlit needs to sign somebody in by the provider that it calls the default.
 _LOGIN = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
-_NO_LOGIN = "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
+_NO_LOGIN = (
+    "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
+)
 
 
 def verify(as_json: AsJson = False) -> None:
