@@ -3,14 +3,13 @@
 No clipped update is longer than the clip norm C, in exact arithmetic, whatever float32 numbers it has. The engines take
 norms of float32 entries and scale by min(1, C (1 - MARGIN) / norm). With u = 2^-24, the rounding of float32:
 
-- Sums of `BLOCK` squares or fewer, in any order, are too small by at most 16 u of their size; and their roots, which may
-  be off by two units in the last place, by 4 u more. The squares of those are added in float64. So a norm is at least
-  1 - 12 u times the true one.
+- Sums of `BLOCK` squares or fewer, in any order, are too small by at most 16 u of their size. Those are added in float64.
+  So a norm is at least 1 - 8 u times the true one.
 - The rounding of C, of 1 - MARGIN, their product, the norm, the quotient and the product with an entry: 6 u.
 - Squares and products below float32's 2^-126 may count as nothing. Of a billion entries that hides a norm of
   1e9^0.5 * 2^-63 < 4e-15, which adds (4e-15 / C)^2 / 2 of itself to a norm of C: 1e-17 at the lowest clip norm.
 
-Together less than 20 u, and MARGIN is 32 u: what is left also covers the rounding of the noise's scale.
+Together less than 15 u, and MARGIN is 32 u: what is left also covers the rounding of the noise's scale.
 """
 
 import math
