@@ -4,6 +4,7 @@ dp-accounting, one setting after another as its users call it, and `dpcore.priva
 """
 
 import functools
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from dp_accounting.rdp import RdpAccountant
 
 import benchmarks
 from benchmarks.rounds import machine
-from dpcore.privacy import curves
+from dpcore.plan import PrivacyPlan
+from dpcore.privacy import accounting, calibration, curves
 from dpcore.privacy.accounting import RDP_ORDERS
 from dpcore.privacy.precision import Precision
 
@@ -53,8 +55,40 @@ def milliseconds(run: Callable[[], object], points: int, repeats: int) -> float:
     return 1e3 * statistics.median(seconds[1:] or seconds) / points
 
 
+HARD = {
+    "2,000,000 users": {"population": 2_000_000, "clients_per_round": 5000, "rounds": 2000, "delta": 1e-8},
+    "a billion users": {"population": 10**9, "clients_per_round": 5000, "rounds": 2000, "delta": 1e-9},
+    "a million rounds": {"population": 2_000_000, "clients_per_round": 5000, "rounds": 10**6, "delta": 1e-8},
+}
+EASY = {"the tutorial's users": {"clients_per_round": 120}}
+
+
+def solving(plans: dict[str, dict]) -> dict[str, list[float]]:
+    """Returns the noise that epsilon 4 needs, by the plan, and the seconds of processor time of that and of the floor."""
+    found = {}
+    accounting.epsilon(PrivacyPlan(noise_multiplier=1.1))  # loads the libraries
+    for name, numbers in plans.items():
+        plan, started = PrivacyPlan(noise_multiplier=0.0, **numbers), time.process_time()
+        noise = calibration.solve(plan, "noise", target_epsilon=4.0).noise_multiplier
+        calibration.lowest_epsilon(plan, "noise")
+        found[name] = [noise, time.process_time() - started]
+    return found
+
+
 def main() -> None:
-    repeats = 1 if benchmarks.options(__doc__).parse_args().smallest else REPEATS
+    given = benchmarks.options(__doc__, compared=True).parse_args()
+    repeats = 1 if given.smallest else REPEATS
+    solved = solving(EASY if given.smallest else HARD)
+    if given.json:
+        print(json.dumps(solved))
+        return
+    before = {}
+    if given.against:
+        smallest = ["--smallest"] if given.smallest else []
+        before = benchmarks.against(given.against, ["accounting", *smallest])
+    print("noise for epsilon 4, seconds of processor time" + (", and before" if before else ""))
+    for name, (noise, spent) in solved.items():
+        print(f"{name:<22}{noise:>9}" + "".join(f"{one:>9.2f}" for one in [spent, *before.get(name, [])[1:]]))
     accountants = {"RDP": {"dp-accounting": lambda: RdpAccountant(RDP_ORDERS)}, "PLD": {}}
     for grid in (Precision.REPORTED.step, Precision.PREVIEW.step):
         accountants["PLD"][f"dp-accounting, {grid:g}"] = functools.partial(

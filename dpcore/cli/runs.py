@@ -30,6 +30,10 @@ from dpcore.runs.studies import outlook
 
 app = typer.Typer(no_args_is_help=True, help="The runs that were trained here.")
 
+_HEADS = ("run", "status", "noise", "clients", "rounds", "epsilon", "accuracy")
+_MOST_RICH = 50
+_ZEROING = "* Adaptive zeroing is not covered by the guarantee: its threshold follows the updates without noise."
+
 
 def rounds_table(rounds: list[Round]) -> Table:
     """Returns the evaluated rounds as a table."""
@@ -105,35 +109,60 @@ def list_runs(
         for row in rows:
             print_json(**row)
         return
-    out.print(runs_table(rows))
+    print_runs(rows)
 
 
-def runs_table(rows: list[dict]) -> Table:
-    """Returns runs, as `run_values` gives them, as a table that fits a narrow terminal."""
+def print_runs(rows: list[dict]) -> None:
+    """Prints runs, as `run_values` gives them, as a table; a long one plainly: `rich` takes milliseconds a row."""
+    cells = [_cells(row) for row in rows]
+    note = _ZEROING if any(row["zeroing"] for row in rows) else ""
+    if len(rows) <= _MOST_RICH:
+        out.print(_table(cells, note))
+        return
+    lines = [line for first, *others in cells for line in _two_lines(first, others)]
+    widths = [max(len(line[column]) for line in [_HEADS, *lines]) for column in range(len(_HEADS))]
+    for line in [_HEADS, *lines]:
+        print(" ".join(_justified(cell, widths[at], right=at > 1) for at, cell in enumerate(line)).rstrip())
+    if note:
+        print(note)
+
+
+def _two_lines(first: str, others: list[str]) -> list[tuple[str, ...]]:
+    one, two = first.split("\n")
+    return [(one, *others), (two, *("" for _cell in others))]
+
+
+def _justified(cell: str, width: int, *, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)
+
+
+def _table(cells: list[tuple[str, ...]], note: str) -> Table:
+    """Runs as a table that fits a narrow terminal."""
     table = Table(
-        Column("run", no_wrap=True),
-        "status",
-        *(Column(name, justify="right") for name in ("noise", "clients", "rounds", "epsilon", "accuracy")),
+        Column(_HEADS[0], no_wrap=True),
+        _HEADS[1],
+        *(Column(name, justify="right") for name in _HEADS[2:]),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
-    for row in rows:
-        words = [row["name"], row["dataset"], row["engine"]]
-        table.add_row(
-            f"{row['run_id']}\n{', '.join(filter(None, words))}",
-            row["status"],
-            rounding.noise(row["noise_multiplier"]),
-            str(row["clients_per_round"]),
-            str(row["rounds"]),
-            rounding.epsilon(row["epsilon"]) + ("*" if row["zeroing"] else ""),
-            "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
-        )
-    if any(row["zeroing"] for row in rows):
-        table.caption = (
-            "* Adaptive zeroing is not covered by the guarantee: its threshold follows the updates without noise."
-        )
+    for row in cells:
+        table.add_row(*row)
+    table.caption = note or None
     return table
+
+
+def _cells(row: dict) -> tuple[str, ...]:
+    words = [row["name"], row["dataset"], row["engine"]]
+    return (
+        f"{row['run_id']}\n{', '.join(filter(None, words))}",
+        row["status"],
+        rounding.noise(row["noise_multiplier"]),
+        str(row["clients_per_round"]),
+        str(row["rounds"]),
+        rounding.epsilon(row["epsilon"]) + ("*" if row["zeroing"] else ""),
+        "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
+    )
 
 
 @app.command("show")
@@ -257,7 +286,7 @@ def show_queue(
         print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
     out.print(f"Parallel runs: {store.parallel_runs()}")
-    out.print(runs_table(rows))
+    print_runs(rows)
 
 
 @app.command("log")

@@ -474,7 +474,7 @@ def _first_below(last: int, falling: Callable[[int], float], bound: float, known
         middle = low + width // 2
         if not halve and low in known and high in known:
             above, below = excess(low), excess(high)
-            middle = min(max(low + round(width * above / (above - below)), low + 1), high - 1)
+            middle = min(max(low + int(width * above / (above - below)), low + 1), high - 1)
         if excess(middle) <= 0:
             high = middle
         else:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
 
 
 def test_each_benchmark_has_its_tests():
@@ -14,3 +15,12 @@ def test_it_prints_its_figures(smallest, figures):
     lines = [line for line in said.splitlines() if line.startswith(("along", "surface", "dp-accounting"))]
     assert len(lines) == 13
     assert all(figures(line)[-1] > 0 for line in lines)
+
+
+def test_solving_is_timed_beside_another_checkouts(smallest, figures):
+    (line,) = [
+        one for one in smallest("accounting", "--against", str(ROOT)).splitlines() if "tutorial's users" in one
+    ]
+    noise, now, before = figures(line)
+    assert 0.5 < noise < 2
+    assert min(now, before) > 0

@@ -14,6 +14,12 @@ from typing import Protocol
 
 _LIBRARIES = ("dp-accounting", "numpy", "scipy")
 _HERE = Path(__file__).parent
+# All of this program that an answer depends on, beside this folder. What only asks, or words an answer, is not among it.
+ANSWERING = (
+    "mechanisms/events",
+    *(f"privacy/{name}" for name in ("accounting", "bounds", "composition", "curves", "gaussian", "ledger")),
+    *(f"privacy/{name}" for name in ("losses", "precision", "replacement")),
+)
 
 
 class Keeper(Protocol):
@@ -75,8 +81,7 @@ def name(*parts: bytes) -> bytes:
 def accountants() -> str:
     """Returns a digest of the code that answers, and of what it stands on."""
     digest = hashlib.sha256(" ".join([sys.version, *map(version, _LIBRARIES)]).encode())
-    files = [*_HERE.glob("*.py"), *_HERE.parent.glob("*.py"), _HERE.parents[1] / "mechanisms" / "events.py"]
-    for path in sorted(files):
+    for path in sorted([*_HERE.glob("*.py"), *(_HERE.parents[1] / f"{name}.py" for name in ANSWERING)]):
         content = path.read_bytes()
         digest.update(f" {path.name} {len(content)} ".encode() + content)
     return digest.hexdigest()

@@ -67,7 +67,7 @@ def epsilon(runs: Sequence[Run], delta: float) -> tuple[float, float]:
         delta: Above 0.
 
     >>> round(epsilon([(0.5, 50 / 3383, 100), (1.2, 120 / 3383, 100)], 1e-5)[0], 3)
-    7.054
+    8.215
     """
     made: dict[bytes, bytes] = {}
     with np.errstate(all="ignore"):

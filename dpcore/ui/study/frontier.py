@@ -24,6 +24,9 @@ from dpcore.ui.server import turns
 from dpcore.ui.train import live, run_list
 
 _noise_for = st.cache_data(max_entries=200, show_spinner=False)(forecast.noise_for)
+_forecast = st.cache_data(max_entries=50, show_spinner=False)(
+    forecast.forecast
+)  # a fit for each ratio that is left out
 _solve = st.cache_data(max_entries=200, show_spinner=False)(calibration.solve)
 
 
@@ -224,7 +227,7 @@ def _predicted(wanted: PrivacyPlan, known: pd.DataFrame, epsilon: float) -> pd.D
     noise = _noise_for(wanted, clients, epsilon)
     possible = np.isfinite(noise)
     factor = replace(wanted, noise_multiplier=1.0).path_noise  # what a multiplier comes to on the model's path
-    found = forecast.forecast(
+    found = _forecast(
         known["ratio"].to_numpy(), known["accuracy"].to_numpy(), factor * noise[possible] / clients[possible]
     )
     if found is None or not found.inside.any():
@@ -336,7 +339,7 @@ def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int,
     if not one.button(label, key="try", help=tip, disabled=not allowed):
         return
     with controls.explain():
-        expected = forecast.forecast(
+        expected = _forecast(
             known["ratio"].to_numpy(), known["accuracy"].to_numpy(), np.array([forecast.ratio(privacy)])
         )
         assert expected is not None  # with too few runs nothing is asked here

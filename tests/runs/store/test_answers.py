@@ -113,8 +113,3 @@ def test_another_programs_answers_have_other_names(tmp_path, anew, monkeypatch):
     assert (
         sqlite3.connect(tmp_path / answers.FILE).execute("SELECT count(*) FROM answers").fetchone()[0] == 2 * count
     )
-
-
-def test_names_are_of_all_that_an_answer_depends_on():
-    asked = [(b"ab", b"c"), (b"a", b"bc"), (b"abc",)]
-    assert len({kept.name(*parts) for parts in asked}) == 3
