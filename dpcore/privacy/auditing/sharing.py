@@ -129,7 +129,8 @@ def sentence(found: Sharing, *, by_design: bool = False) -> str:
             "Whether the two runs share noise cannot be told: too few rounds are there, or what users send hides it."
         )
     measured = _(
-        "Correlation of the noise, round by round over {rounds:,} rounds: {correlation} ({low} to {high}), p {p}."
+        "Correlation of the noise, which users' updates can only lower, round by round over {rounds:,} rounds: "
+        "{correlation} ({low} to {high}), p {p}."
     ).format(
         rounds=found.rounds,
         correlation=_signed(found.correlation),
