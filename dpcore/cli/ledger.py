@@ -8,7 +8,7 @@ import typer
 from dpcore import datasets, limits
 from dpcore.cli import options
 from dpcore.cli.options import out, print_json
-from dpcore.cli.runs import open_store, run_values, runs_table
+from dpcore.cli.runs import open_store, runs_table, runs_values
 from dpcore.runs.access import budget
 
 
@@ -61,4 +61,4 @@ def ledger(
         return
     out.print(budget.sentence(now))
     if now.runs:
-        out.print(runs_table([run_values(run) for run in now.runs]))
+        out.print(runs_table(runs_values(now.runs)))

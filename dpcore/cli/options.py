@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dpcore import datasets, limits, strict_json
+from dpcore import limits, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.mechanisms import choices
 from dpcore.mechanisms import clipping as clippings
@@ -194,6 +194,8 @@ def check_data(plan: Plan, home_folder: Path) -> None:
     Raises:
         InvalidValueError: If there is no such data set, or it has other users or another content.
     """
+    from dpcore import datasets  # not for those who only account
+
     name, population = plan.training.dataset, plan.privacy.population
     users = datasets.num_users(name, home_folder)
     if population != users:

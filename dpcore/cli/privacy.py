@@ -16,8 +16,6 @@ from dpcore.privacy import accounting, assumptions, calibration
 from dpcore.privacy import statement as words
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.risk import rate_from_pair, risk, why_unbounded
-from dpcore.runs import reporting
-from dpcore.runs.store import Store
 
 _UNKNOWNS = {name: name.replace("_", "-") for name in calibration.UNKNOWNS if name != "clients_at_noise"}
 Unknown = StrEnum("Unknown", _UNKNOWNS)  # type: ignore[misc]  # not written out
@@ -249,6 +247,9 @@ def statement(
     """The guarantee as Markdown, with all that should be reported beside it."""
     rate = limits.FALSE_POSITIVE_RATE.check(false_positive_rate)
     if run:
+        from dpcore.runs import reporting
+        from dpcore.runs.store import Store
+
         store = Store(home.folder(home_folder))
         text = reporting.markdown(store, store.run(run), false_positive_rate=rate)
     else:

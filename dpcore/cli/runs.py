@@ -19,10 +19,9 @@ from dpcore.cli.options import err, out, print_json, warn
 from dpcore.errors import StoreError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
-from dpcore.reports import run as report
-from dpcore.reports.study import rounds_table as rounds_table_of
 from dpcore.rounds import Round
 from dpcore.runs import reporting
+from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, folders
@@ -49,8 +48,13 @@ def rounds_table(rounds: list[Round]) -> Table:
     return table
 
 
-def run_values(run: Run) -> dict:
-    """Returns what there is to know about a run, as JSON has it."""
+def runs_values(runs: list[Run]) -> list[dict]:
+    """Returns `run_values` of many runs, with the epsilons that are known or found at once."""
+    return [run_values(run, epsilon) for run, epsilon in zip(runs, budget.epsilons_alone(runs), strict=True)]
+
+
+def run_values(run: Run, epsilon: float | None = None) -> dict:
+    """Returns what there is to know about a run, as JSON has it; its epsilon is the one to keep, or the one given."""
     privacy = run.plan.privacy
     return {
         "run_id": run.run_id,
@@ -75,7 +79,7 @@ def run_values(run: Run) -> dict:
         "zeroing": privacy.zeroing,
         "redrawn": run.redrawn,
         "audit": run.audit,
-        "epsilon": accounting.epsilon(run.charged).value,
+        "epsilon": accounting.epsilon(run.charged).value if epsilon is None else epsilon,
         "warnings": reporting.warnings(run),
         "last_round": run.last_round,
         "accuracy": run.accuracy,
@@ -96,7 +100,7 @@ def list_runs(
     for state in status or ():
         limits.check_choice("status", state, (*ACTIVE, *ENDED))
     found = [run for run in supervisor.runs(store, deleted=deleted) if not status or run.status in status]
-    rows = [run_values(run) for run in found]
+    rows = runs_values(found)
     if as_json:
         for row in rows:
             print_json(**row)
@@ -248,7 +252,7 @@ def show_queue(
     if move is not None:
         supervisor.move(store, move, before=before)
     supervisor.wake(store)
-    rows = [run_values(run) for run in store.queue()]
+    rows = runs_values(store.queue())
     if as_json:
         print_json(parallel_runs=store.parallel_runs(), queue=[row["run_id"] for row in rows])
         return
@@ -271,6 +275,9 @@ def export_run(
     home_folder: options.HomeFolder = None,
 ) -> None:
     """Write a run's model (Keras SavedModel) with its statement, plan, numbers, report and script on TFF beside it."""
+    from dpcore.reports import run as report  # pandas and plotly: a second
+    from dpcore.reports.study import rounds_table as rounds_table_of
+
     store = open_store(home_folder)
     run = supervisor.current(store, run_id)
     weights = store.folder(run_id) / "weights.npz"

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from dpcore import program, rng
 from dpcore.datasets import federated
@@ -64,6 +63,8 @@ def _load_scans() -> _Scans:
     padded = np.pad(digits[:, :-1].reshape(-1, 8, 8).astype(np.float32) / 16, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]
     # Cubic interpolation is linear in the pixels: done once to a basis, it is two matrix products for all.
+    from scipy import ndimage  # not for those who only ask which data there are
+
     basis = ndimage.zoom(np.eye(side, dtype=np.float32), (_FINE / side, 1), grid_mode=True, mode="grid-constant")
     fine = basis @ padded @ basis.T
     return _Scans(

@@ -1,5 +1,6 @@
 """The search for the one number of a plan that is not given, so that it reaches a target."""
 
+import functools
 import math
 from bisect import bisect_left
 from collections.abc import Callable
@@ -269,7 +270,13 @@ def solution(
     def measure(candidate: PrivacyPlan) -> float:
         return _epsilon(candidate, accountant, precision)
 
-    lowest = measure(axis.at(axis.steps))
+    def estimate(step: int) -> float:
+        return _estimate(axis.at(step), accountant)
+
+    # Where what is never below the accountant's reaches the target, it does too, and need not be asked.
+    lowest = estimate(axis.steps)
+    if not lowest <= target:
+        lowest = measure(axis.at(axis.steps))
     if not lowest <= target:
         advice = axis.advice
         if plan.delta == 0 and unknown != "delta":
@@ -280,7 +287,7 @@ def solution(
                 lowest=rounding.epsilon(lowest), target=rounding.given(target), advice=advice
             ),
         )
-    step = _search(axis, measure, lambda candidate: _estimate(candidate, accountant), target)
+    step = _search(axis, measure, functools.cache(estimate), target)
     return axis.at(step), _shortfall(axis, step, measure, target, accountant)
 
 
@@ -417,19 +424,20 @@ def _estimate(plan: PrivacyPlan, accountant: str) -> float:
     return found
 
 
-def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> int:
+def _search(axis: _Axis, measure: Measure, estimate: Callable[[int], float], target: float) -> int:
     """Returns the step of the least private plan whose measure, by the accountant itself, is at most the target.
 
     The estimate takes milliseconds and finds the place; what it is off by there is measured and taken off, again where
     that leads elsewhere, so that one or two steps are left to the accountant.
     """
     off, near = 1.0, -1
+    ends: dict[int, float] = {}
     for _try in range(_CORRECTIONS):
         before = near
-        near = _first(0, axis.steps, lambda step: estimate(axis.at(step)) * off <= target)  # noqa: B023  # called at once
+        near = _first_below(axis.steps, estimate, target / off, ends)
         if near == before:
             break
-        measured, estimated = measure(axis.at(near)), estimate(axis.at(near))
+        measured, estimated = measure(axis.at(near)), estimate(near)
         if not 0 < estimated < math.inf:
             break
         off = measured / estimated
@@ -439,6 +447,40 @@ def _search(axis: _Axis, measure: Measure, estimate: Measure, target: float) -> 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """The first number of low..high where `holds`, which then stays true; `high` if it is nowhere before."""
     return low + bisect_left(range(low, high), True, key=holds)
+
+
+def _first_below(last: int, falling: Callable[[int], float], bound: float, known: dict[int, float]) -> int:
+    """The first step of 0..last at which what falls from step to step is at most a bound; the last, if there is none.
+
+    By regula falsi on logarithms, and by bisection where that has not halved what is left: in half as many calls.
+
+    Args:
+        last: The last step.
+        falling: What falls.
+        bound: Above 0.
+        known: Its values at some steps, where to begin; those that are asked for are added.
+    """
+
+    def excess(step: int) -> float:
+        if step not in known:
+            known[step] = falling(step)
+        return math.log(known[step] / bound) if 0 < known[step] < math.inf else math.copysign(50, known[step] - 1)
+
+    low = max((step for step, value in known.items() if not value <= bound), default=-1)  # above the bound
+    high = min((step for step, value in known.items() if value <= bound and step > low), default=last)
+    halve = low < 0
+    while high - low > 1:
+        width = high - low
+        middle = low + width // 2
+        if not halve and low in known and high in known:
+            above, below = excess(low), excess(high)
+            middle = min(max(low + round(width * above / (above - below)), low + 1), high - 1)
+        if excess(middle) <= 0:
+            high = middle
+        else:
+            low = middle
+        halve = not halve and high - low > width // 2
+    return high
 
 
 def _first_near(near: int, high: int, holds: Callable[[int], bool]) -> int:

@@ -86,6 +86,17 @@ def _round_rdp(settings: NDArray[np.float64], replaces: bool) -> NDArray[np.floa
     return np.where(np.isfinite(rdp), rdp * (1 + 1e-9) + 1.5 * LOG_A_ERROR / (_ORDERS - 1), np.inf)
 
 
+def rounds_rdp(settings: NDArray[np.float64], replaces: bool) -> NDArray[np.float64]:
+    """Returns Renyi divergences of a round, float64 [num_settings, num_orders], never below the true ones.
+
+    Args:
+        settings: Noise multipliers and sampling probabilities, float64 [num_settings, 2].
+        replaces: As in `rdp_epsilons`.
+    """
+    parts = [_round_rdp(settings[start : start + 64], replaces) for start in range(0, len(settings) or 1, 64)]
+    return np.concatenate(parts)
+
+
 def rdp_epsilons(
     *,
     noise_multiplier: ArrayLike,
@@ -114,8 +125,7 @@ def rdp_epsilons(
     settings, which = np.unique(np.stack([noise, prob], axis=1), axis=0, return_inverse=True)
     best = np.full(len(noise), np.inf)
     with np.errstate(all="ignore"):
-        parts = [_round_rdp(settings[start : start + 64], replaces) for start in range(0, len(settings) or 1, 64)]
-        for order, rdp in zip(_ORDERS, np.concatenate(parts).T, strict=True):
+        for order, rdp in zip(_ORDERS, rounds_rdp(settings, replaces).T, strict=True):
             rdp = counts * rdp[which]
             epsilon = rdp + np.log1p(-1 / order) - np.log(deltas * order) / (order - 1)
             epsilon = np.where(deltas**2 + np.expm1(-rdp) > 0, 0, np.maximum(epsilon, 0))
@@ -132,13 +142,13 @@ def _groups(*columns: NDArray[np.float64]) -> Iterator[tuple[list[float], NDArra
 _Side = tuple[float, int, NDArray[np.float64], float, NDArray[np.float64]]
 
 
-def _sides(noise: float, prob: float, tail: float, step: float) -> Iterator[_Side]:
+def _sides(noise: float, prob: float, tail: float, step: float, finest: float = _FINEST) -> Iterator[_Side]:
     """Yields the losses of a round that a user is removed from, then of one that a user is added to.
 
     "Connect the dots", Doroshenko et al. (2022) <https://arxiv.org/abs/2207.04380>, algorithm 1: a step, the lowest
     loss in steps, the probabilities of it and those that follow, and of infinity; then log E[exp(-tilt * place)] of
     the place among them, from either end, float64 [num_tilts, 2]. `tail` is cut off at each end; `step` is one of
-    `CHART` and `NUMBER`.
+    `CHART` and `NUMBER`, and the grid's a multiple of `finest`.
     """
     reach, half = -special.ndtri(tail) / noise, 0.5 / noise**2
     # The dots move the mean loss up by step^2 / 12: a tenth of the spread sqrt(2 KL) costs a sixth of a percent. Where
@@ -146,7 +156,9 @@ def _sides(noise: float, prob: float, tail: float, step: float) -> Iterator[_Sid
     x = np.linspace(-9, 9, 145)
     divergence = -np.log1p(prob * np.expm1(x / noise - half)) @ np.exp(-(x**2) / 2) / np.exp(-(x**2) / 2).sum()
     largest = half + 8 / noise + math.log(prob)
-    step = _FINEST * max(1, int(step * math.sqrt(2 * max(divergence, 0)) / _FINEST), math.ceil(largest / 20))
+    step = finest * max(
+        1, int(step * math.sqrt(2 * max(divergence, 0)) / finest), math.ceil(largest / 20 * _FINEST / finest)
+    )
     for side, ratios in ((1, (-reach - half, reach + half)), (-1, (reach - half, -reach - half))):
         lowest, highest = (side * math.log1p(prob * math.expm1(ratio)) / step for ratio in ratios)
         losses = np.arange(math.floor(lowest), math.ceil(highest) + 1) * step
@@ -160,7 +172,8 @@ def _sides(noise: float, prob: float, tail: float, step: float) -> Iterator[_Sid
         masses = np.maximum(np.append(slopes, 0) - np.append(deltas[0] - 1, math.exp(step) * slopes), 0)
         powers, sums = np.exp(-_TILTS[0] * np.arange(len(masses))), []
         for _ in _TILTS:
-            sums.append((masses @ powers, masses[::-1] @ powers))
+            # No products of BLAS: at this length it would wake threads, for longer than the sum takes.
+            sums.append(((masses * powers).sum(), (masses[::-1] * powers).sum()))
             powers *= powers  # each tilt is twice the one before
         yield step, math.floor(lowest), masses, deltas[-1], np.log(np.maximum(sums, 1e-290))
 
@@ -194,7 +207,41 @@ class _Profile(NamedTuple):
         return found
 
 
+class Composed(NamedTuple):
+    """One of `_sides` after some rounds.
+
+    Attributes:
+        step: That of the grid.
+        lowest: The lowest loss, in steps.
+        masses: The probabilities of it and of those that follow, float64 [num_losses]; rounding may make some negative.
+        infinity: That of an infinite loss.
+    """
+
+    step: float
+    lowest: int
+    masses: NDArray[np.float64]
+    infinity: float
+
+    @property
+    def profile(self) -> _Profile:
+        """Its deltas."""
+        # The delta at a loss is infinity + sum of mass_i (1 - exp(loss - loss_i)) over the losses above it. It grows
+        # from loss to lower loss by 1 - exp(-step) times `lower`, the sum of mass_i exp(loss - loss_i).
+        above_zero = self.masses[max(0, -self.lowest) :][::-1]
+        lower = signal.lfilter([1], [1, -math.exp(-self.step)], above_zero)
+        deltas = self.infinity - math.expm1(-self.step) * np.append(0, np.cumsum(lower[:-1]))
+        highest = (self.lowest + len(self.masses) - 1) * self.step
+        return _Profile(
+            self.step, highest, np.maximum.accumulate(deltas), lower
+        )  # rounding must not hide a crossing
+
+
 def _composed(side: _Side, rounds: int, tail: float) -> _Profile:
+    """The deltas of one of `_sides` after so many rounds; `tail` is cut off at each end."""
+    return _after(side, rounds, tail).profile
+
+
+def _after(side: _Side, rounds: int, tail: float) -> Composed:
     """One of `_sides` after so many rounds; `tail` is cut off at each end."""
     step, lowest, masses, infinity, log_mgf = side
     # Chernoff: less than `tail` lies beyond either of these places. Above, it counts as infinite. Below, the Fourier
@@ -208,12 +255,16 @@ def _composed(side: _Side, rounds: int, tail: float) -> _Profile:
     powers[kept] = np.exp(rounds * np.log(spectrum[kept]))
     masses = np.roll(fft.irfft(powers, length), -first)[: last - first + 1]
     infinity = tail - math.expm1(rounds * math.log1p(-infinity))
-    # The delta at a loss is infinity + sum of mass_i (1 - exp(loss - loss_i)) over the losses above it. It grows
-    # from loss to lower loss by 1 - exp(-step) times `lower`, the sum of mass_i exp(loss - loss_i).
-    lowest, highest = lowest * rounds + first, lowest * rounds + last
-    lower = signal.lfilter([1], [1, -math.exp(-step)], masses[max(0, -lowest) :][::-1])
-    deltas = infinity - math.expm1(-step) * np.append(0, np.cumsum(lower[:-1]))
-    return _Profile(step, highest * step, np.maximum.accumulate(deltas), lower)  # rounding must not hide a crossing
+    return Composed(step, lowest * rounds + first, masses, infinity)
+
+
+def composed_sides(noise: float, prob: float, rounds: int, tail: float, finest: float = _FINEST) -> list[Composed]:
+    """Returns the losses of so many rounds that a user is removed from, then of as many that one is added to.
+
+    On the grid of `NUMBER`; `tail` is cut off at each end. See `_sides`.
+    """
+    with np.errstate(all="ignore"):
+        return [_after(side, rounds, tail) for side in _sides(noise, prob, tail / rounds, NUMBER, finest)]
 
 
 def pld_epsilons(
@@ -288,8 +339,8 @@ def pld_deltas(
         return np.clip(gaussian.deltas(noise_multiplier / math.sqrt(rounds), epsilons), 0, 1)
     tail = 1e-6 * PLD_LEAST_DELTA
     with np.errstate(all="ignore"):
-        sides = _sides(noise_multiplier, sampling_prob, tail / rounds, NUMBER)
-        found = np.maximum(*(_composed(side, rounds, tail).deltas_at(epsilons) for side in sides))
+        sides = composed_sides(noise_multiplier, sampling_prob, rounds, tail)
+        found = np.maximum(*(side.profile.deltas_at(epsilons) for side in sides))
     return np.clip(found * (1 + 1e-10 * rounds) + 2 * FFT_ERROR * (rounds + 1), 0, 1)
 
 

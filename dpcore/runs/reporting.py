@@ -10,7 +10,6 @@ from dpcore.privacy.conduct import Conduct
 from dpcore.privacy.risk import risk
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
-from dpcore.runs.audit import recorded
 from dpcore.runs.store.run_rows import Run
 
 
@@ -29,6 +28,8 @@ def rows(
         ledger=budget.sentence(budget.balance(store, training.dataset)),
         data=_data(store, run),
     )
+    from dpcore.runs.audit import recorded  # SciPy: half a second, which a list of runs does not wait for
+
     audit = recorded.sentence(store, run)
     return [*rows, (_("Audit"), audit)] if audit else rows
 

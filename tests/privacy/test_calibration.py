@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -258,3 +259,25 @@ def test_a_search_at_a_small_epsilon_asks_the_accountant_a_few_times(monkeypatch
     monkeypatch.setattr(accounting, "epsilon", lambda *plan: asked.append(plan) or epsilon(*plan))
     calibration.solve(PrivacyPlan(clipping=FixedClipping(), **given), unknown, target_epsilon=0.001)
     assert len(asked) <= 8  # and 29 by an estimate that is mostly the rounding of its grid
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 37, 2_000_000])
+@pytest.mark.parametrize("power", [0.3, 1.0, 4.0])
+def test_the_step_that_is_looked_for_is_found_in_few_calls(last, power):
+    asked = []
+
+    def falling(step):
+        asked.append(step)
+        return (1e3 / (step + 1)) ** power
+
+    known = {}
+    for bound in (1e-3, 2.0, 2.0001, 1e30, 1e-30):
+        expected = calibration._first(0, last, lambda step, bound=bound: (1e3 / (step + 1)) ** power <= bound)
+        assert calibration._first_below(last, falling, bound, known) == expected
+    assert len(asked) == len(set(asked)) < 150
+
+
+def test_the_step_that_is_looked_for_is_found_beside_jumps_to_infinity_and_nothing():
+    for jump in (0, 1, 500, 999, 1000):
+        heights = [math.inf] * jump + [0.01] * 5 + [0.0] * (1001 - jump)
+        assert calibration._first_below(1000, heights.__getitem__, 0.1, {}) == min(jump, 1000)

@@ -13,7 +13,7 @@ from dpcore import datasets, rounding
 from dpcore.errors import BudgetExceededError
 from dpcore.language import _, sentences
 from dpcore.plan import Plan, PrivacyPlan
-from dpcore.privacy import ledger
+from dpcore.privacy import accounting, ledger
 from dpcore.privacy.accounting import Account
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access.protocol import StoreAccess
@@ -49,6 +49,19 @@ def charged_runs(store: StoreAccess, dataset: str) -> list[Run]:
     return [
         run for run in store.runs(deleted=None) if run.plan.training.dataset == dataset and run.may_have_released
     ]
+
+
+def epsilons_alone(runs: Sequence[Run]) -> list[float]:
+    """Returns what each run costs on its own, with all rounds of its plan and those that were drawn again.
+
+    Of a run that has done them all it is what was recorded then, where that is by the accountants of this version; else
+    what is known, or an upper bound that is found at once, at most some 1e-5 of it above.
+    """
+    found: dict[PrivacyPlan, float] = {}
+    for run in runs:
+        if not (run.complete and run.accounted) and run.charged not in found:
+            found[run.charged] = accounting.known_epsilon(run.charged)
+    return [run.epsilon if run.complete and run.accounted else found[run.charged] for run in runs]
 
 
 def dataset_names(store: StoreAccess) -> tuple[str, ...]:

@@ -65,6 +65,9 @@ class Visited:
     def curves(self, metric: str) -> dict[str, list[float]]:
         return self._store.curves(metric)
 
+    def evaluations(self) -> dict[str, list[tuple[int, float]]]:
+        return self._store.evaluations()
+
     def studies(self, study_id: str | None = None) -> list[StudyRow]:
         return self._store.studies(study_id)
 

@@ -15,7 +15,7 @@ from dpcore.rounds import Round, second_release
 from dpcore.runs.store import folders, order
 from dpcore.runs.store.database import not_found
 from dpcore.runs.store.decisions import Decisions
-from dpcore.runs.store.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run
+from dpcore.runs.store.run_rows import ROUND_COLUMNS, RUN_COLUMNS, Run, read_plan, read_run, seal_of_epsilon
 from dpcore.runs.store.study_rows import StudyRows
 
 
@@ -128,6 +128,16 @@ class Store(Decisions, StudyRows):
                 found.setdefault(run_id, []).append(value)
         return found
 
+    def evaluations(self) -> dict[str, list[tuple[int, float]]]:
+        """Returns the accuracies of every run, each with its round, in order."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        with self._connection() as db:
+            for run_id, number, value in db.execute(
+                "SELECT run_id, round, accuracy FROM rounds WHERE accuracy IS NOT NULL ORDER BY run_id, round"
+            ):
+                found.setdefault(run_id, []).append((number, value))
+        return found
+
     def append(self, run_id: str, row: Round) -> None:
         """Adds a round; one that is there already must be the same release, and stays as it is.
 
@@ -145,6 +155,10 @@ class Store(Decisions, StudyRows):
                 "attempts = CASE WHEN ? THEN 0 ELSE attempts END WHERE run_id = ?",
                 (time.monotonic(), row.round, added.rowcount, run_id),
             )
+            if added.rowcount:
+                plan, redrawn = db.execute("SELECT plan, redrawn FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+                seal = seal_of_epsilon(plan, redrawn, row.epsilon)
+                db.execute("UPDATE runs SET accounted = ? WHERE run_id = ?", (seal, run_id))
             there = db.execute(
                 f"SELECT {ROUND_COLUMNS} FROM rounds WHERE run_id = ? AND round = ?", (run_id, row.round)
             ).fetchone()

@@ -10,7 +10,9 @@ from dpcore import files
 from dpcore.errors import RunNotFoundError, StoreError
 from dpcore.language import _
 from dpcore.locks import lock
+from dpcore.privacy.many import kept
 from dpcore.runs.store import folders, recovery, schema
+from dpcore.runs.store.answers import Answers
 
 # A run that is known to train, and to have shown a round: no other round changes what its folder says of it.
 _IS_TRAINING = (
@@ -24,7 +26,8 @@ class Database:
 
     Each method opens its own connection, so a store may be shared between threads and forked processes. A damaged
     file is set aside when a store is opened, and what can be read of it is kept. What is written beside it is held
-    against it then, and whenever another file is found in its place.
+    against it then, and whenever another file is found in its place. Accountants keep their answers in the home that was
+    opened last.
 
     Args:
         home: The folder (`dpcore.home.folder`); made if it is missing.
@@ -42,6 +45,7 @@ class Database:
         with self._explaining():
             home.mkdir(parents=True, exist_ok=True)
             self._prepare()
+        kept.keep_in(Answers(home))
 
     def _prepare(self) -> None:
         """Opens the file that is there now, or makes one."""

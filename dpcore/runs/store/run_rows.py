@@ -10,6 +10,7 @@ from typing import Any
 from dpcore import messages
 from dpcore.language import N_
 from dpcore.plan import LEAST_BOUND, Plan, PrivacyPlan, identity
+from dpcore.privacy.many import kept
 from dpcore.rounds import Round
 from dpcore.runs.store import stored_plan
 
@@ -40,6 +41,7 @@ class Run:
         last_round: The last round that is known; `None` before the first.
         accuracy: Of the last evaluated round.
         epsilon: Spent up to the last round.
+        accounted: Whether that is what the accountants of this version said, and not of another one, or nobody knows.
         seconds: Spent on its rounds.
         least_clip_norm: The lowest that its clip norm came to.
     """
@@ -73,6 +75,7 @@ class Run:
     epsilon: float = 0.0
     seconds: float = 0.0
     least_clip_norm: float | None = None
+    accounted: bool = False
 
     @property
     def active(self) -> bool:
@@ -109,6 +112,8 @@ class Run:
     def charged(self) -> PrivacyPlan:
         """The plan of all rounds that were drawn: planned, and drawn again; and clipped as low as they were."""
         privacy, least = self.plan.privacy, self.least_clip_norm
+        if not self.redrawn and self.bounded:
+            return privacy
         clipping = privacy.clipping
         if privacy.bounds_updates and not self.bounded and least is not None:
             clipping = stored_plan.lowered_clipping(clipping, least)
@@ -141,6 +146,17 @@ read_plan = functools.lru_cache(maxsize=4096)(stored_plan.read)
 _identity_of_before = functools.lru_cache(maxsize=4096)(identity.of_format_2)
 
 
+def seal_of_epsilon(plan: str, redrawn: int, epsilon: float) -> str:
+    """Returns what is noted beside an epsilon, which tells of another version's accountants, and of damage.
+
+    Args:
+        plan: The run's, as text.
+        redrawn: Rounds that it had drawn again.
+        epsilon: That of its last round.
+    """
+    return kept.name(b"epsilon", plan.encode(), repr((redrawn, float(epsilon))).encode()).hex()
+
+
 def read_run(row: sqlite3.Row) -> Run:
     """Returns what a row of `RUN_COLUMNS` says."""
     values = dict(row)
@@ -148,6 +164,8 @@ def read_run(row: sqlite3.Row) -> Run:
     values["plan"] = read_plan(text)
     values["message"] = messages.from_json(values["message"])
     values["identity"] = values["identity"] or _identity_of_before(text)
+    sealed = values["accounted"]
+    values["accounted"] = bool(sealed) and sealed == seal_of_epsilon(text, values["redrawn"], values["epsilon"])
     for name in ("stop_requested", "stop_when_diverging"):
         values[name] = bool(values[name])
     run = Run(**values)

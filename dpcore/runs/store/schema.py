@@ -101,6 +101,10 @@ ALTER TABLE runs ADD COLUMN identity TEXT;
     """
 ALTER TABLE runs ADD COLUMN audit INTEGER;
 """,
+    # Who computed the epsilon of the last round: see `run_rows.seal_of_epsilon`.
+    """
+ALTER TABLE runs ADD COLUMN accounted TEXT;
+""",
 ]
 VERSION = len(_MIGRATIONS)
 MADE = ""  # what `prepare` says of a file that was not there

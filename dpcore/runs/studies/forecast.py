@@ -47,7 +47,11 @@ class Forecast:
 
 def accuracy_after(rows: Sequence[Round], rounds: int) -> float | None:
     """Returns a run's accuracy after so many rounds, between its evaluations; `None` if it did not get there."""
-    known = [(row.round, row.accuracy) for row in rows if row.accuracy is not None]
+    return accuracy_between([(row.round, row.accuracy) for row in rows if row.accuracy is not None], rounds)
+
+
+def accuracy_between(known: Sequence[tuple[int, float]], rounds: int) -> float | None:
+    """Returns the same, from the rounds that were evaluated and their accuracies."""
     if not known or known[-1][0] < rounds:
         return None
     numbers, accuracies = zip(*known, strict=True)

@@ -151,11 +151,12 @@ def runs(store: StoreAccess, balance: Balance) -> None:
         states.link("train")
         return
     now = {run.run_id: run.status for run in supervisor.runs(store, deleted=None)}
+    costs = budget.epsilons_alone(balance.runs)
     table = pd.DataFrame(
         [
             {
                 "run": run.run_id,
-                "epsilon alone": rounding.epsilon(accounting.epsilon(run.charged, Precision.PREVIEW).value),
+                "epsilon alone": rounding.epsilon(cost),
                 "no guarantee because": ledger.why_uncovered(run.charged),
                 "status": states.sign(now[run.run_id]),
                 "rounds charged": run.charged.rounds,
@@ -163,7 +164,7 @@ def runs(store: StoreAccess, balance: Balance) -> None:
                 "clients": run.plan.privacy.clients_per_round,
                 "mechanism": plans.mechanism(run.plan.privacy),
             }
-            for run in balance.runs
+            for run, cost in zip(balance.runs, costs, strict=True)
         ]
     )
     if not table["no guarantee because"].any():

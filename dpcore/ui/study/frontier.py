@@ -13,6 +13,7 @@ from dpcore.language import _
 from dpcore.plan import ADD_OR_REMOVE, PrivacyPlan, codec
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
+from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
@@ -112,7 +113,7 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
     """Returns one row per run."""
     families = list(dict.fromkeys(map(forecast.family, runs)))
     rows = []
-    for run in runs:
+    for run, epsilon in zip(runs, _epsilons(runs, delta), strict=True):
         privacy, seed = run.plan.privacy, run.plan.training.seed
         rows.append(
             {
@@ -127,7 +128,7 @@ def _table(runs: list[Run], delta: float) -> pd.DataFrame:
                 "ratio": forecast.ratio(privacy),
                 # Without a seed, each run draws what no other does.
                 "seed": _("none ({run})").format(run=run.run_id) if seed is None else str(seed),
-                "epsilon": _as_read(_epsilon(run, delta)),
+                "epsilon": _as_read(epsilon),
                 "minutes": run.seconds / 60,
                 "accuracy": run.accuracy,
             }
@@ -271,11 +272,13 @@ def _answer(dataset: str, table: pd.DataFrame, known: pd.DataFrame, *, populatio
     return int(top["clients"])
 
 
-def _epsilon(run: Run, delta: float) -> float:
-    """What a run has spent, at one delta for all, by the coarser grid where that is not the run's own."""
-    if delta == run.plan.privacy.delta and run.complete:
-        return run.epsilon
-    return accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
+def _epsilons(runs: list[Run], delta: float) -> list[float]:
+    """What runs have spent, at one delta for all, by the coarser grid where that is not the run's own."""
+    own, others = ([run for run in runs if (run.plan.privacy.delta == delta) is same] for same in (True, False))
+    found = dict(zip((run.run_id for run in own), budget.epsilons_alone(own), strict=True))
+    for run in others:
+        found[run.run_id] = accounting.epsilon(replace(run.charged, delta=delta), Precision.PREVIEW).value
+    return [found[run.run_id] for run in runs]
 
 
 def _as_read(epsilon: float) -> float:
@@ -284,9 +287,9 @@ def _as_read(epsilon: float) -> float:
 
 
 def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> pd.DataFrame:
-    rows = []
-    for run in runs:
-        accuracy = forecast.accuracy_after(store.rounds(run.run_id), rounds)
+    rows, evaluated = [], store.evaluations()
+    for run, epsilon in zip(runs, _epsilons(runs, delta), strict=True):
+        accuracy = forecast.accuracy_between(evaluated.get(run.run_id, []), rounds)
         if accuracy is not None:
             privacy = run.plan.privacy
             rows.append(
@@ -295,7 +298,7 @@ def _reached(store: StoreAccess, runs: list[Run], rounds: int, delta: float) -> 
                     "ratio": forecast.ratio(privacy, rounds),
                     "clients": privacy.clients_per_round,
                     "rounds": privacy.rounds,
-                    "epsilon": _epsilon(run, delta),
+                    "epsilon": epsilon,
                     "accuracy": accuracy,
                 }
             )

@@ -7,8 +7,8 @@ import streamlit as st
 
 from dpcore import rounding
 from dpcore.language import _
-from dpcore.privacy import accounting, ledger
-from dpcore.privacy.precision import Precision
+from dpcore.privacy import ledger
+from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
@@ -74,7 +74,10 @@ def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
         st.info(_("No run matches these filters."), icon=":material/filter_alt_off:")
         return chosen
     curves = store.curves("accuracy")
-    table = pd.DataFrame([_row(run, curves.get(run.run_id, [])) for run in runs])
+    costs = budget.epsilons_alone(runs)
+    table = pd.DataFrame(
+        [_row(run, cost, curves.get(run.run_id, [])) for run, cost in zip(runs, costs, strict=True)]
+    )
     table = table.drop(columns=[name for name in ("no guarantee because", "tags") if not table[name].any()])
     if not any(plans.unusual_mechanism(run.plan.privacy) for run in runs):
         table = table.drop(columns="mechanism")
@@ -102,10 +105,8 @@ def _table(store: StoreAccess, runs: list[Run], chosen: list[str]) -> list[str]:
     return hidden + [ids[row] for row in marked.selection.rows]
 
 
-def _row(run: Run, curve: list[float]) -> dict:
+def _row(run: Run, epsilon: float, curve: list[float]) -> dict:
     privacy = run.plan.privacy
-    # What a whole run has recorded is the fine number; a coarse one is shown until then, and is never below it.
-    epsilon = run.epsilon if run.complete else accounting.epsilon(run.charged, Precision.PREVIEW).value
     return {
         "status": states.sign(run.status),
         "run": run.title,
