@@ -41,7 +41,7 @@ verify: $(VENV)/.run ## Prove on this machine that the fast engine is TFF's algo
 
 benchmark: $(VENV)/.run ## Seconds a round of every engine, against the tutorial's loop and the floor
 	@$(VENV)/bin/python -m benchmarks.accounting
-	@$(VENV)/bin/python -m benchmarks.rounds --json benchmarks/rounds.json
+	@$(VENV)/bin/python -m benchmarks.rounds --write benchmarks/rounds.json
 
 lesson: $(VENV)/.run ## Train the tutorial's study that the lesson ships, if it is not there yet, and write it down
 	@$(VENV)/bin/python -m dpcore study run --seeds 3 --yes

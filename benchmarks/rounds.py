@@ -1,11 +1,10 @@
 """Seconds a round, side by side in one run: `make benchmark`.
 
-The tutorial's loop on TFF, the `tff` engine, the `vectorized` engine, and the floor: the useful
-multiplications of the examples that are really there, over the rate of matrix products that this machine
-reaches in the same minutes. Each contender runs in a process of its own, on the same cohorts.
+The tutorial's loop on TFF, the `tff` engine, the `vectorized` engine, that of another checkout (`--against PATH`), and
+the floor: the useful multiplications of the examples that are really there, over the rate of matrix products that this
+machine reaches in the same minutes. Each contender runs in a process of its own, on the same cohorts.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from threadpoolctl import threadpool_limits
 
 import benchmarks
 from dpcore import datasets, home
@@ -26,6 +26,7 @@ from dpcore.learning import sampling
 from dpcore.plan import Plan, PrivacyPlan
 
 CONTENDERS = ("tutorial", "tff", "vectorized")
+BEFORE = "before"  # the `vectorized` engine of another checkout
 CLIENTS, FEWEST = (50, 120, 500, 3383), (10,)
 
 
@@ -45,19 +46,16 @@ def useful_flop(dataset, cohort: np.ndarray) -> float:
 
 
 def matmul_rate(repeats: int) -> float:
-    """Best FLOP a second of float32 matrix products, one thread per core, as TensorFlow does them."""
-    import tensorflow as tf
-
+    """Best FLOP a second of float32 matrix products, one thread per core, as NumPy does them."""
     cores, side, times = os.cpu_count() or 1, 1024, 12
-    matrix = tf.random.normal((1, side, side))
-    product = tf.function(lambda x: tf.matmul(x, x))
+    one, other = np.random.default_rng(0).standard_normal((2, side, side), np.float32)
 
     def work(_) -> None:
         for _ in range(times):
-            product(matrix)
+            np.matmul(one, other)
 
     best = 0.0
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(cores) as pool, threadpool_limits(1, user_api="blas"):
         for _ in range(repeats):
             started = time.perf_counter()
             list(pool.map(work, range(cores)))
@@ -67,7 +65,7 @@ def matmul_rate(repeats: int) -> float:
 
 def contend(contender: str, clients: int, folder: Path) -> dict:
     """Times one contender at one cohort size in this process."""
-    from dpcore.learning import engines, model  # noqa: F401  (before TensorFlow starts: sets one thread per product)
+    from dpcore.learning import engines
 
     dataset = datasets.load("writers", folder)
     privacy = PrivacyPlan(noise_multiplier=0.5, clients_per_round=clients, population=dataset.num_users)
@@ -100,6 +98,25 @@ def contend(contender: str, clients: int, folder: Path) -> dict:
     }
 
 
+def measured(contender: str, clients: int, folder: Path, other: Path | None) -> dict:
+    """Times one contender in a process of its own; `other` is the checkout that has the one before."""
+    told = ["--clients", str(clients), "--home", str(folder)]
+    if other and contender == BEFORE:
+        return benchmarks.against(other, ["rounds", "--contenders", CONTENDERS[-1], *told]) | {"contender": BEFORE}
+    command = [
+        sys.executable,
+        "-m",
+        "dpcore.isolated",
+        "benchmarks.rounds",
+        "--contenders",
+        contender,
+        *told,
+        "--json",
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def memory() -> int:
     """Resident bytes of this process and its children."""
     process = psutil.Process()
@@ -113,15 +130,14 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = benchmarks.options(__doc__)
+    parser = benchmarks.options(__doc__, compared=True)
     parser.add_argument("--clients", type=int, nargs="+")
     parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=CONTENDERS)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--write", type=Path, help="also write the figures there")
     parser.add_argument("--home", type=Path, default=None)
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = home.folder(options.home)
-    if options.one:
+    if options.json:  # of one contender, for the process that compares
         print(json.dumps(contend(options.contenders[0], options.clients[0], folder)))
         return
     datasets.load("writers", folder)
@@ -129,16 +145,8 @@ def main() -> None:
     print("clients   contender  s a round  of floor  speed-up     MB  GFLOP/s")
     results = []
     for clients in options.clients or (FEWEST if options.smallest else CLIENTS):
-        for contender in options.contenders:
-            command = [sys.executable, "-m", "dpcore.isolated", "benchmarks.rounds", "--one", "--home", str(folder)]
-            done = subprocess.run(
-                [*command, "--contenders", contender, "--clients", str(clients)],
-                stdout=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                check=True,
-            )
-            result = json.loads(done.stdout.splitlines()[-1])
+        for contender in [*([BEFORE] if options.against else []), *options.contenders]:
+            result = measured(contender, clients, folder, options.against)
             results.append(result)
             same = [r["seconds"] for r in results if r["clients"] == clients]
             print(
@@ -147,8 +155,8 @@ def main() -> None:
                 f"{result['memory_mb']:>6.0f} {result['gflop_per_second']:>8.0f}",
                 flush=True,
             )
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
+    if options.write:
+        options.write.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 UNKNOWN = "–"
 # Room for every product here to be exact; a quotient or a difference that is not is rounded the safe way.
 _UP, _DOWN = (Context(prec=60, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
+LEAST_P = 1e-300  # of a p-value that is told: smaller ones are said to be at most that, and never to be nothing
 _NO_GUARANTEE = 1e15  # an epsilon above is none to anybody
 
 
@@ -134,6 +135,15 @@ def down(value: float, digits: int = 3) -> str:
     ('0.0309', '12')
     """
     return _computed(value, digits, ROUND_FLOOR)
+
+
+def p_value(value: float) -> str:
+    """Returns how probable something is at most, never nothing.
+
+    >>> p_value(0.01234), p_value(1e-300), p_value(0.0)
+    ('0.013', '< 1e-300', '< 1e-300')
+    """
+    return up(value, 2) if value > LEAST_P else f"< {given(LEAST_P)}"
 
 
 def short(values: Iterable[float], digits: int = 3) -> list[float]:

@@ -16,18 +16,29 @@ from dpcore.learning import broken
 from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.result import Result
 from dpcore.reports import audit as report
-from dpcore.runs.audit import demo, recorded
+from dpcore.runs.audit import compared, demo, recorded
 from dpcore.runs.process import supervisor
+from dpcore.runs.store import Store
 
-_DEMO = "demo"
-Run = Annotated[str, typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break.")]
+_DEMO, _COMPARE = "demo", "compare"
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break; or {_COMPARE}, with two runs' ids."),
+]
+Others = Annotated[list[str] | None, typer.Argument(metavar="RUN", help=f"The two runs, with {_COMPARE}.")]
 Break = Annotated[
-    str | None, typer.Option("--break", help=f"What is broken on purpose. One of: {', '.join(broken.BREAKS)}.")
+    str | None,
+    typer.Option(
+        "--break",
+        help="What is broken on purpose, with demo. "
+        + "".join(f"\n\n{name}: {words}" for name, words in broken.CHOICES.items()),
+    ),
 ]
 
 
 def audit(
     run_id: Run,
+    others: Others = None,
     break_name: Break = None,
     canaries: options.Canaries = None,
     rounds: Annotated[int | None, options.option(limits.ROUNDS)] = None,
@@ -36,17 +47,21 @@ def audit(
 ) -> None:
     """Show what the canaries of a run measured: step, noise, sampling, and what attacks find.
 
-    With demo, train on the Writers with one thing broken: nothing of it is kept, released or charged.
+    With demo, train on the Writers with one thing broken, or with none: nothing of it is kept, released or charged.
+
+    With compare, say whether the noise of two audited runs is the same, which neither shows alone.
     """
+    _check_others(run_id, others or [])
     if run_id == _DEMO:
         _demo(break_name, canaries, rounds, home.folder(home_folder), as_json)
         return
     for name, value in {"break": break_name, "canaries": canaries, "rounds": rounds}.items():
         if value is not None:
-            raise InvalidValueError(
-                name, f"Expected {name} with {_DEMO} alone, found {value} with the run {run_id}."
-            )
+            raise InvalidValueError(name, f"Expected {name} with {_DEMO} alone, found {value} with {run_id}.")
     store = open_store(home_folder)
+    if run_id == _COMPARE:
+        _compare(store, others or [], as_json)
+        return
     run = supervisor.current(store, run_id)
     found = recorded.analysis(store, run)
     if as_json:
@@ -56,17 +71,39 @@ def audit(
     out.print(result.place_sentence(run.audit or 0), soft_wrap=True)
 
 
+def _check_others(run_id: str, others: list[str]) -> None:
+    wanted = 2 if run_id == _COMPARE else 0
+    if len(others) != wanted:
+        found = " ".join(others) or "none"
+        raise InvalidValueError(
+            "run",
+            f"Expected two runs with {_COMPARE}, as in: audit {_COMPARE} RUN RUN. Found {found}."
+            if wanted
+            else f"Expected nothing after {run_id}, found {found}. To compare two runs: audit {_COMPARE} RUN RUN.",
+        )
+
+
+def _compare(store: Store, run_ids: list[str], as_json: bool) -> None:
+    first, second = (supervisor.current(store, run_id) for run_id in run_ids)
+    found = compared.compare(store, first, second)
+    if as_json:
+        print_json(**report.of_two(found))
+        return
+    out.print(found.sentence, soft_wrap=True)
+
+
 def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Path, as_json: bool) -> None:
     if name is None:
         raise InvalidValueError(
-            "break", f"Expected break to be one of {', '.join(broken.BREAKS)}, found none. Give it with --break."
+            "break",
+            f"Expected break to be one of {', '.join(broken.CHOICES)}, found nothing. Give it with --break.",
         )
     broken.check(name)
     plan = demo.plan(folder, int(limits.ROUNDS.default) if rounds is None else rounds)
     count = int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
-    err.print(
-        f"BROKEN ON PURPOSE: {broken.BREAKS[name]} Nothing of this is kept, released or charged.", style="red"
-    )
+    is_broken, words = name in broken.BREAKS, broken.CHOICES[name]
+    what = f"BROKEN ON PURPOSE: {words}" if is_broken else words
+    err.print(f"{what} Nothing of this is kept, released or charged.", style="red" if is_broken else "")
     with progress.Progress(console=err) as bar:
         task = bar.add_task("Starting (some seconds)", total=plan.privacy.rounds)
         found = demo.measure(
@@ -81,7 +118,8 @@ def _demo(name: str | None, canaries: int | None, rounds: int | None, folder: Pa
         return
     _print(found, seeded=True)
     if not found.alarms:
-        out.print(f"No alarm rang. The run was broken all the same: {broken.BREAKS[name]}", soft_wrap=True)
+        no_alarm = f"The run was broken all the same: {words}" if is_broken else "Nothing was broken."
+        out.print(f"No alarm rang. {no_alarm}", soft_wrap=True)
 
 
 def _print(found: Result, *, seeded: bool) -> None:
@@ -93,7 +131,7 @@ def _print(found: Result, *, seeded: bool) -> None:
             result.INGREDIENTS[row.name],
             *(f"{number}" for number in rounding.short([row.planned, row.measured], 4)),
             f"{rounding.down(row.low, 4)} to {rounding.up(row.high, 4)}",
-            rounding.up(row.p, 2),
+            rounding.p_value(row.p),
             "ALARM" if row.alarms else "",
         )
     out.print(measured)

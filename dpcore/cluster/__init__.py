@@ -1,5 +1,5 @@
 """Past one machine: shards of a cohort are computed by the workers of a Dask cluster. `docs/CLUSTER.md` says how.
 
 `configuration` and `status` are light, for pages and commands; `distributed` is loaded where a cluster is used, and
-TensorFlow on its workers alone.
+what trains on its workers alone.
 """

@@ -292,7 +292,7 @@ class ClusterCohorts:
             why = self._members.problem or self._problem or gone
             return N_("Waiting: {reason} The run goes on when it can.").format(reason=why)
         elif any(one.state == "preparing" for one in statuses):
-            waiting = N_("Waiting for workers to load the data and TensorFlow.")
+            waiting = N_("Waiting for workers to load the data.")
         else:
             words = N_("Waiting: no worker at {where} can compute. The run goes on when one comes.")
             waiting = words.format(where=where)

@@ -19,7 +19,7 @@ class WorkerStatus:
     Attributes:
         name: What Dask calls it.
         address: Where it is.
-        state: preparing (it loads data and TensorFlow), ready, computing, refused, gone, or elsewhere (it works for
+        state: preparing (it loads the data), ready, computing, refused, gone, or elsewhere (it works for
             another run of this store).
         reason: Why it is refused.
         shards: How many it has computed.

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpcore import limits
+from dpcore.datasets.federated import Manifest
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
-from dpcore.learning import engines
+from dpcore.learning import engines, model
 from dpcore.learning.engine import Weights
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy.auditing.trace import Trace
@@ -28,7 +29,7 @@ from dpcore.rng import Streams
 
 # In clip norms: at exactly one, the last bit of a float32 would decide whether an update is clipped.
 LENGTH = 3.0
-ROWS = 8  # written out in full each round, for the clipping of users to take their norms: a group of its graph
+ROWS = 8  # written out in full each round, for the clipping of users to take their norms
 MOST_DIRECTIONS = 8192  # as many float32 are kept of every round
 _MOST_COORDINATES = 1 << 20
 _MOST_ROUNDS = 5_000
@@ -106,6 +107,13 @@ def check_model(canaries: int, coordinates: int) -> None:
         )
 
 
+def model_size(plan: Plan, manifest: Manifest) -> int:
+    """Returns how many numbers a plan's model has on the data set that a manifest is of, without TensorFlow."""
+    shape = manifest.description.image_shape
+    shapes = model.shapes_of(plan.training.model, manifest.num_features, manifest.num_classes, shape)
+    return sum(map(math.prod, shapes))
+
+
 class Directions:
     """Orthonormal directions in a model's space: the first rows of a Hadamard matrix, on coordinates drawn at random.
 
@@ -154,6 +162,16 @@ class Directions:
         return found
 
 
+def directions(streams: Streams, size: int) -> Directions:
+    """Returns a run's directions; of a model with so many coordinates."""
+    return Directions(streams("canary_directions", 0), size)
+
+
+def run_coins(streams: Streams, count: int) -> NDArray[np.bool_]:
+    """Returns which canaries of a run are in, bool [count]."""
+    return streams("canary_coins", 0).random(count) < 0.5
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoundTrace:
     """What an audit keeps of a round: a function of what the round released and of the canaries' coins, and no more.
@@ -191,8 +209,8 @@ class Canaries:
         self._ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
         check_model(count, self._ends[-1])
         self._count, self._streams = count, streams
-        self.directions = Directions(streams("canary_directions", 0), self._ends[-1])
-        self.run_coins = streams("canary_coins", 0).random(count) < 0.5
+        self.directions = directions(streams, self._ends[-1])
+        self.run_coins = run_coins(streams, count)
         units = np.eye(ROWS, self.directions.count, dtype=np.float32) * np.float32(LENGTH)
         whole = np.array([self.directions.sum(unit) for unit in units])
         self.rows = [np.ascontiguousarray(part) for part in np.split(whole, self._ends[:-1], axis=1)]

@@ -35,7 +35,7 @@ class Clients:
     @np.errstate(all="ignore")  # what is not finite becomes zero
     def shard_sum(self, broadcast: Broadcast, shard: Shard) -> ShardSum:
         """Returns the sum of a shard's clipped updates."""
-        total = [np.zeros_like(part) for part in broadcast.weights]
+        total = [np.zeros_like(part, order="F") for part in broadcast.weights]  # as updates are
         unclipped = below = 0
         for users in shard:
             orders = [
@@ -139,5 +139,5 @@ def _squares(part: np.ndarray) -> np.float64:
     Only sums of at most `BLOCK` squares are float32's: in float64 from the beginning, it takes twice as long.
     """
     width = max(width for width in range(1, BLOCK + 1) if part.size % width == 0)
-    rows = part.reshape(width, -1)
+    rows = part.ravel(order="K").reshape(width, -1)
     return np.einsum("ij,ij->j", rows, rows).sum(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Engines by name. An engine's module is imported when it is asked for: TensorFlow takes seconds."""
+"""Engines by name. An engine's module is imported when it is asked for: TFF takes seconds."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,19 +1,14 @@
-"""The tutorial's model: its shapes, its initial weights and its evaluation."""
+"""The tutorial's model: its shapes, and its initial weights."""
 
 import itertools
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from scipy import special
 
 from dpcore import rng
-from dpcore.datasets.federated import FederatedDataset, scale
+from dpcore.datasets.federated import FederatedDataset
 from dpcore.datasets.importing import images
 from dpcore.learning.engine import Weights
-from dpcore.learning.models import dense
 from dpcore.plan import Plan
 
 Shapes = list[tuple[int, ...]]
@@ -66,33 +61,3 @@ def initial_weights(shapes: Shapes, seed: int | None) -> Weights:
         bound = math.sqrt(6 / (receptive_field * sum(shape[-2:]))) if len(shape) > 1 else 0.0
         weights.append(draw.uniform(-bound, bound, shape).astype(np.float32))
     return weights
-
-
-class Evaluation:
-    """Accuracy and loss of weights on a data set's whole test split."""
-
-    _PART = 512  # examples that one thread takes at a time: their layers stay in its cache
-
-    def __init__(self, plan: Plan, dataset: FederatedDataset):
-        self._split = dataset.test
-        self._logits: Callable[[Weights, np.ndarray], np.ndarray] = dense.logits
-        if not is_dense(plan):
-            from dpcore.learning.models import convolutional  # TensorFlow
-
-            self._logits = convolutional.logits_of(dataset.image_shape)
-        self._pool = ThreadPoolExecutor(os.cpu_count())
-
-    def __call__(self, weights: Weights) -> tuple[float, float]:
-        """Returns accuracy in [0, 1], and the mean cross-entropy (infinite where it is not a number)."""
-
-        def measure(start: int) -> tuple[float, float]:
-            rows = slice(start, start + self._PART)
-            labels = self._split.labels[rows]
-            with np.errstate(all="ignore"):  # of a model that diverges
-                said = self._logits(weights, scale(self._split.features[rows]))
-                loss = special.logsumexp(said, axis=1) - said[np.arange(len(labels)), labels]
-            return float((said.argmax(1) == labels).sum()), float(loss.sum(dtype=np.float64))
-
-        parts = list(self._pool.map(measure, range(0, len(self._split.labels), self._PART)))
-        right, loss = (sum(values) / len(self._split.labels) for values in zip(*parts, strict=True))
-        return right, loss if math.isfinite(loss) else math.inf

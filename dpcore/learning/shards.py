@@ -84,11 +84,12 @@ def cut(cohort: np.ndarray, counts: np.ndarray) -> list[Shard]:
 
 def sum_of_shards(sums: Iterable[ShardSum], weights: Weights) -> ShardSum:
     """Returns the sum over all shards, added in their order; each array float32 [of the shape of its weights]."""
-    total, came, unclipped, below = [np.zeros_like(part) for part in weights], 0, 0, 0
+    total, came, unclipped, below = [np.zeros_like(part, order="F") for part in weights], 0, 0, 0
     for one in sums:
         for whole, part in zip(total, one.total, strict=True):
             whole += part
         came, unclipped, below = came + one.num_clients, unclipped + one.num_unclipped, below + one.num_below
+    total = [np.ascontiguousarray(part) for part in total]
     return ShardSum(total=total, num_clients=came, num_unclipped=unclipped, num_below=below)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dp_accounting.pld import privacy_loss_distribution  # noqa: F401
 
 from dpcore.datasets.federated import FederatedDataset, Split
-from dpcore.learning import checkpoints, engines, model, training, vectorized  # noqa: F401  (what a run imports)
+from dpcore.learning import checkpoints, engines, evaluation, training, vectorized  # noqa: F401  (what a run imports)
 from dpcore.learning.shards import GROUP
 from dpcore.plan import Plan, PrivacyPlan
 
@@ -25,7 +25,7 @@ def train(plan: Plan, dataset: FederatedDataset) -> None:
     )
     once = Plan(privacy=privacy, training=replace(plan.training, seed=0, dataset_fingerprint=None))
     engine = engines.create("vectorized", once, made_up)
-    for _report in training.run(once, made_up, engine, model.Evaluation(once, made_up), eval_every=1):
+    for _report in training.run(once, made_up, engine, evaluation.Evaluation(once, made_up), eval_every=1):
         pass
 
 

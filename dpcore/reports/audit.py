@@ -1,4 +1,4 @@
-"""The audit of a run, or of a demonstration, as JSON."""
+"""The audit of a run, of a demonstration or of two runs together, as JSON."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from dpcore import strict_json
 from dpcore.language import speaking
 from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.result import Result
+from dpcore.runs.audit.compared import Comparison
 from dpcore.runs.store.run_rows import Run
 
 
@@ -22,6 +23,14 @@ def of_run(run: Run, shown: Result) -> dict[str, Any]:
     """Returns the same of a run, with which it is."""
     told = values(shown, seeded=run.plan.training.seed is not None)
     return {"run_id": run.run_id, "canaries": run.audit, **told}
+
+
+def of_two(found: Comparison) -> dict[str, Any]:
+    """Returns what the noises of two runs have in common."""
+    with speaking("en"):
+        return {"runs": list(found.runs), "by_design": found.by_design, **found.sharing.to_values()} | {
+            "sentence": found.sentence
+        }
 
 
 def as_json(run: Run, shown: Result) -> str:

@@ -138,8 +138,8 @@ def jobs(monkeypatch):
         def bits_digest(self):
             return "p"
 
-        def shard_sums(self, broadcast, batch):
-            return batch
+        def shard_sum(self, broadcast, shard):
+            return shard
 
     monkeypatch.setitem(sys.modules, "dpcore.learning.clients", SimpleNamespace(Clients=Clients))
     monkeypatch.setattr(work, "Plan", SimpleNamespace(from_json=lambda text: text))

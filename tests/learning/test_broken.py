@@ -4,11 +4,12 @@ import pytest
 
 from dpcore.errors import InvalidValueError
 from dpcore.learning import broken, canaries
-from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy.auditing.ingredients import (
     ACROSS_DIRECTIONS,
     CORRELATION,
     NOISE_OF_A_LAYER,
+    RATE,
     ROUND_STEP,
     RUN_STEP,
     STEP_BY_ROUND,
@@ -23,20 +24,24 @@ RINGS = {
     "noise-reused": CORRELATION,
     "value-noise-not-split": ACROSS_DIRECTIONS,
     "user-twice": RUN_STEP,
+    "with-replacement": RATE,  # who is in a round twice is in no other: seen where users are in many rounds, as here
     "divided-by-who-came": STEP_BY_ROUND,
     "no-noise-on-biases": NOISE_OF_A_LAYER,
 }
 SILENT = ("no-noise-on-count", "clip-off-for-users")  # what an audit says that it cannot see
 
 
-def plan() -> Plan:
-    privacy = PrivacyPlan(population=60, clients_per_round=12, rounds=24, noise_multiplier=1.0)
+def plan(clients_per_round=12, **privacy) -> Plan:
+    privacy = PrivacyPlan(
+        population=60, clients_per_round=clients_per_round, rounds=24, noise_multiplier=1.0, **privacy
+    )
     return Plan(privacy=privacy, training=TrainingPlan(model="linear"))
 
 
 def test_every_break_has_words_and_a_name():
     assert {*RINGS, *SILENT} == set(broken.BREAKS)
-    with pytest.raises(InvalidValueError, match=r"Expected break to be one of clip-off, .*, found 'clip'"):
+    assert set(broken.CHOICES) == {broken.NONE, *broken.BREAKS}
+    with pytest.raises(InvalidValueError, match=r"Expected break to be one of none, clip-off, .*, found 'clip'"):
         broken.check("clip")
 
 
@@ -71,6 +76,17 @@ class TestRounds:
         from dpcore.learning.broken import engine
 
         assert alarms(engine.trace(name, plan(), few_writers, canaries=1000)) == set()
+
+    def test_few_that_are_drawn_with_replacement_do_not_ring(self, few_writers):
+        """As those of the demonstration, who are in one round of seventy; here in one of sixty."""
+        from dpcore.learning.broken import engine
+
+        few = plan(clients_per_round=1, clipping=FixedClipping())
+        record = engine.trace("with-replacement", few, few_writers, canaries=1000)
+        assert {row.name for row in ingredients(record, few.privacy) if row.alarms} == set()
+        assert (
+            record.joined[:, :1000].sum(axis=1) < 30
+        ).all()  # so many in each round, of a thousand, one in sixty
 
     def test_the_engine_as_it_is_can_be_shown_beside(self, few_writers):
         from dpcore.learning.broken import engine

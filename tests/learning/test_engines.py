@@ -121,11 +121,11 @@ def test_the_same_seed_starts_from_the_same_model(make_engine, noise_free, few_w
 @pytest.mark.parametrize("dataset", ["few_writers", "float_table"])
 def test_evaluation_is_that_of_numpy(noise_free, dataset, request):
     from dpcore.datasets.federated import scale
-    from dpcore.learning import model
+    from dpcore.learning import evaluation, model
 
     dataset = request.getfixturevalue(dataset)
     weights = model.initial_weights(model.shapes(noise_free, dataset), seed=3)
-    accuracy, loss = model.Evaluation(noise_free, dataset)(weights)
+    accuracy, loss = evaluation.Evaluation(noise_free, dataset)(weights)
     hidden = scale(dataset.test.features)
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         hidden = np.maximum(hidden @ kernel + bias, 0)

@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 import numpy as np
 from dpcore.datasets import federated
-from dpcore.learning import engines, model, training
+from dpcore.learning import engines, evaluation, training
 from dpcore.plan import Plan, PrivacyPlan
 dataset = federated.open_folder(Path(sys.argv[1]))
 plan = Plan(privacy=PrivacyPlan(population=60, clients_per_round=10, rounds=2, noise_multiplier=0.5))
 engine = engines.create("vectorized", plan, dataset)
-*_, last = training.run(plan, dataset, engine, model.Evaluation(plan, dataset), eval_every=1)
+*_, last = training.run(plan, dataset, engine, evaluation.Evaluation(plan, dataset), eval_every=1)
 assert last.round == 2 and last.accuracy > 0
 assert not {"tensorflow", "pandas"} & set(sys.modules)
 """

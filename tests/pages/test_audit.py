@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -234,6 +235,7 @@ def test_what_rang_is_shown_and_what_did_not(home, of_breaks):
     tried(home, of_breaks)
     test = pages.page("audit", **{"break": "noise-half"})
     texts = "\n".join(said(test))
+    assert "| < 1e-300 |" in texts  # and never 0
     assert "**BROKEN ON PURPOSE: The noise is half of what it should be.**" in texts
     assert any("ALARM: what ran is not what the plan says." in one.value for one in test.error)
     assert re.search(r"\| The noise is half of what it should be\. \| ✕ Noise, directions, ", texts)
@@ -258,6 +260,36 @@ def test_visitors_look_and_do_not_start_it(home, of_breaks, monkeypatch):
     assert not {"demo_start", "demo_stop"} & {button.key for button in test.button}
     assert any("python -m dpcore audit demo --break noise-half" in one.value for one in test.info)
     assert any("ALARM: what ran is not what the plan says." in one.value for one in test.error)
+
+
+def test_two_runs_are_compared_where_a_second_one_is_chosen(audited, store):
+    alone = pages.page("audit")
+    assert "beside" not in {one.key for one in alone.selectbox}  # there is no other
+    other = store.create(recorded.PLAN, engine="vectorized", eval_every=5, audit=recorded.CANARIES)
+    recorded.train(store, other)
+    test = pages.page("audit", audited=audited)
+    assert test.selectbox(key="beside").value == "none"
+    assert not any("two runs" in one for one in said(test))
+    test.selectbox(key="beside").set_value(other).run()
+    assert any(
+        "is the same, as it must be: both follow from one plan and one seed" in one.value for one in test.warning
+    )
+    assert test.query_params["beside"] in (other, [other])
+    same = pages.page("audit", audited=audited, beside=audited)
+    assert any(f"Expected two runs, found {audited} twice" in one.value for one in same.error)
+    unseeded = replace(recorded.PLAN, training=replace(recorded.PLAN.training, seed=None))
+    first, second = (
+        store.create(unseeded, engine="vectorized", eval_every=5, audit=recorded.CANARIES) for _time in range(2)
+    )
+    for run_id in (first, second):  # what one key has drawn twice
+        recorded.train(store, run_id)
+    alarm = pages.page("audit", audited=first, beside=second)
+    assert any("ALARM: the two runs share noise." in one.value for one in alarm.error)
+    refused = pages.page("audit", audited=first, beside=audited)
+    assert any(f"found {first} without a seed" in one.value for one in refused.error)
+    japanese = pages.page("audit", audited=first, beside=second, lang="ja")
+    assert english(japanese) == []
+    assert unexplained(japanese) == []
 
 
 def test_all_of_it_is_in_japanese_and_explains_its_controls(home, audited, of_breaks):

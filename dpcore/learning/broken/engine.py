@@ -58,6 +58,16 @@ class _UserTwice(VectorizedEngine):
         return super().next(state, np.repeat(cohort, 2), round_num)
 
 
+class _WithReplacement(VectorizedEngine):
+    def next(self, state, cohort, round_num):
+        privacy = self._plan.privacy
+        canaries = len(self._counts) + np.arange(len(self.canaries.run_coins))
+        everybody = np.concatenate([np.flatnonzero(self._counts), canaries])
+        size = privacy.clients_per_round * len(everybody) // privacy.population
+        drawn = self._streams("client_sampling", round_num).choice(everybody, size)
+        return super().next(state, drawn, round_num)
+
+
 class _DividedByWhoCame(VectorizedEngine):
     def _release(self, summed: ShardSum, clip_norm: float, round_num: int) -> None:
         ratio = np.float32(self._plan.privacy.clients_per_round / max(summed.num_clients, 1))
@@ -95,6 +105,7 @@ _ENGINES: dict[str, type[VectorizedEngine]] = {
     "noise-reused": _NoiseReused,
     "value-noise-not-split": _ValueNoiseNotSplit,
     "user-twice": _UserTwice,
+    "with-replacement": _WithReplacement,
     "divided-by-who-came": _DividedByWhoCame,
     "no-noise-on-biases": _NoNoiseOnBiases,
     "no-noise-on-count": _NoNoiseOnCount,
@@ -113,7 +124,7 @@ def trace(
     """Returns the record of an audited run on a broken engine; nothing else of it is kept, released or charged.
 
     Args:
-        name: One of `broken.BREAKS`; `broken.NONE` for the engine as it is.
+        name: One of `broken.CHOICES`.
         plan: What is trained.
         dataset: On which data: such as are nobody's.
         canaries: How many of each kind.
@@ -123,7 +134,7 @@ def trace(
         InvalidValueError: If there is no such break, or the plan cannot be audited.
     """
     canaries_of.check(plan, canaries, engines.NAMES[0])
-    engine = _ENGINES[name if name == broken.NONE else broken.check(name)](plan, dataset, canaries=canaries)
+    engine = _ENGINES[broken.check(name)](plan, dataset, canaries=canaries)
     assert engine.canaries is not None
     # Nobody looks at its model.
     reports = training.run(

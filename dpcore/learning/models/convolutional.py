@@ -20,7 +20,7 @@ def updates(
     batch_size: int,
     image_shape: tuple[int, ...] | None,
 ) -> Iterator[Weights]:
-    """Yields each client's update, as `dense.updates` does; images have this shape."""
+    """Yields each client's update, float32 [shape of its weights], as `dense.updates` does; images have this shape."""
     train = _graph(tuple(part.shape for part in weights), features.shape[-1], image_shape)
     constants = [tf.constant(part) for part in weights]
     rate, batch = tf.constant(learning_rate, tf.float32), tf.constant(batch_size, tf.int32)
@@ -31,7 +31,7 @@ def updates(
 
 @functools.cache
 def logits_of(image_shape: tuple[int, ...] | None) -> Callable[[Weights, np.ndarray], np.ndarray]:
-    """Returns what is `dense.logits` for these models, on images of this shape."""
+    """Returns what gives float32 [examples, num_classes] as `dense.logits` does, for images of this shape."""
     graph = tf.function(
         lambda weights, features: graphs.logits("cnn", weights, features, image_shape), reduce_retracing=True
     )

@@ -53,10 +53,10 @@ def updates(
             steps = [part for x, error in zip(inputs, errors, strict=True) for part in _products(x, error)]
             moved = [before + step for before, step in zip(moved, steps, strict=True)]
             own = [weight + part for weight, part in zip(weights, moved, strict=True)]
-    update = [np.empty_like(part) for part in weights]
+    update = [np.empty_like(part, order="F") for part in weights]  # the product below is a third faster so
     for client in range(len(counts)):
         for x, error, kernel, bias in zip(inputs, errors, update[::2], update[1::2], strict=True):
-            np.matmul(x[client].T, error[client], out=kernel)
+            np.matmul(error[client].T, x[client], out=kernel.T)
             error[client].sum(0, out=bias)
         if own is not weights:
             for part, before in zip(update, moved, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from dpcore import rounding
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
 from dpcore.privacy import gaussian
@@ -149,14 +150,14 @@ def rules_out(
 def claim_p_value(trade_off: TradeOff, *, num_canaries: int, num_guesses: int, num_right: int) -> float:
     """Returns the most probability that a mechanism with this trade-off lets so many guesses be right.
 
-    Source, assumptions and arguments: `rules_out`.
+    `rounding.LEAST_P` for that or less. Source, assumptions and arguments: `rules_out`.
     """
 
     def at(folds: float) -> bool:  # e-folds below 1
         counts = {"num_canaries": num_canaries, "num_guesses": num_guesses, "num_right": num_right}
         return rules_out(trade_off, **counts, significance=math.exp(-folds))
 
-    return math.exp(-_last(at))
+    return max(math.exp(-_last(at)), rounding.LEAST_P)
 
 
 def gaussian_f_dp(*, num_canaries: int, num_guesses: int, num_right: int, confidence: float = CONFIDENCE) -> float:

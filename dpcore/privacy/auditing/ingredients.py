@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from dpcore import rounding
 from dpcore.mechanisms.clipping import MARGIN
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.auditing.dispersion import Dispersion
@@ -27,6 +28,7 @@ RATE, RATE_BY_ROUND, RATE_BY_CANARY = "participation_rate", "participation_by_ro
 _ALIKE = 0.1
 # By how many of its standard deviations the planned noise is taken for less, where users may be the rest.
 _SURE = 4.0
+_FLOAT32 = 1e-6  # of the noise, what rounding makes of it: where rounds have the same noise, nothing else is left
 _FEWEST_JOINED = 100  # expected in all, for their dispersion to be judged
 
 
@@ -41,7 +43,7 @@ class Ingredient:
         low: Where its 95% interval begins; of several, so that all of them are in theirs together.
         high: Where it ends.
         p: How often an honest run shows something at least as far out, times the number of ingredients: so 0.001 is
-            for all of them together.
+            for all of them together. `rounding.LEAST_P` for that or less.
         unsafe: On which side of the plan it weakens the guarantee: "above" or "below". Noise rings on that side alone,
             since users' updates along a direction look like more noise.
     """
@@ -68,7 +70,7 @@ def ingredients(trace: Trace, plan: PrivacyPlan) -> tuple[Ingredient, ...]:
     takes out what two neighbouring rounds have in common. Neither sees what lies outside the canaries' coordinates.
     """
     rows = [*_noises(trace), *_layers(trace), *_correlation(trace), *_steps(trace), *_sampling(trace, plan)]
-    return tuple(replace(row, p=min(1.0, row.p * len(rows))) for row in rows)
+    return tuple(replace(row, p=min(1.0, max(row.p * len(rows), rounding.LEAST_P))) for row in rows)
 
 
 def _noise(name: str, trace: Trace, squares: float, count: int, looks: int = 1) -> Ingredient:
@@ -164,15 +166,22 @@ def _p_value_of_dependence(trace: Trace) -> float:
 
 
 def _steps(trace: Trace) -> Iterator[Ingredient]:
-    """How far one canary moves the sum, by what differs within each of them between rounds, and from round to round."""
-    split = trace.run_canaries
+    """How far one canary moves the sum, by what differs within each of them between rounds, and from round to round.
+
+    What else moves along a canary's direction moves along those of bystanders alike, noise and users. Of a known schedule
+    the same users come every so many rounds, and the same canaries with them; so it is the bystanders' second moments
+    between all rounds that say how an estimate spreads, along what each canary has sent.
+    """
+    split, (rounds, directions) = trace.run_canaries, trace.bystanders.shape
+    moments = trace.bystanders @ trace.bystanders.T / directions
+    moments += np.eye(rounds) * (_FLOAT32 * trace.noise) ** 2
     for name, which in ((RUN_STEP, slice(split)), (ROUND_STEP, slice(split, trace.num_canaries))):
         sent = trace.sent[:, which] - trace.sent[:, which].mean(axis=0)
         weight = float(np.vdot(sent, sent))
         if weight < 1:
             continue
         measured = float(np.vdot(sent, trace.released[:, which])) / weight
-        spread = math.sqrt(float(np.mean(trace.bystanders**2)) / weight)
+        spread = math.sqrt(float(np.vdot(sent, moments @ sent))) / weight
         reach = -float(special.ndtri((1 - CONFIDENCE) / 2)) * spread
         yield Ingredient(
             name=name,

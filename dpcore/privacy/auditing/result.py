@@ -48,7 +48,7 @@ CANNOT_SEE = (
     N_("what is wrong outside the coordinates that canaries use"),
     N_("the noise on the count of unclipped updates"),
     N_("zeroing of outlying updates"),
-    N_("noise that is shared with another run"),
+    N_("noise that is shared with another run: two audits beside each other can show that"),
     N_("whatever leaks beside the model: timing, memory, logs"),
 )
 

@@ -28,7 +28,7 @@ from dpcore.privacy.auditing.result import Result
 from dpcore.runs.process import processes
 
 DATASET = "writers"
-BREAKS, NONE = broken.BREAKS, broken.NONE
+BREAKS, CHOICES, NONE = broken.BREAKS, broken.CHOICES, broken.NONE
 _FOLDER, _LOCK = "audit_demo", "lock"
 
 
@@ -65,7 +65,7 @@ def start(home: Path, name: str) -> None:
     Raises:
         InvalidValueError: If there is no such break, or another demonstration goes on.
     """
-    limits.check_choice("break", name, (NONE, *BREAKS))
+    broken.check(name)
     held = take(_lock(home))
     if held is None:
         message = _(
@@ -84,7 +84,7 @@ def start(home: Path, name: str) -> None:
 
 
 def measure(home: Path, name: str, plan: Plan, *, canaries: int, tell: Callable[[int], None]) -> Result:
-    """Returns what an audit shows of an engine that is broken so. Loads TensorFlow: not in the dashboard's process."""
+    """Returns what an audit shows of an engine that is broken so. It trains: not in the dashboard's process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     dataset = datasets.load(DATASET, home)
     from dpcore.learning.broken import engine  # seconds, and nothing else here needs it

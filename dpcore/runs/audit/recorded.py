@@ -24,7 +24,7 @@ def trace(store: StoreAccess, run: Run) -> Trace:
         InvalidValueError: If it is not audited, or has no round yet.
         StoreError: If what was kept is not there any more, or damaged.
     """
-    return _trace(_file(store, run), run.last_round or 0, run.plan.privacy)
+    return read(path(store, run), run.last_round or 0, run.plan.privacy)
 
 
 def analysis(store: StoreAccess, run: Run) -> Result:
@@ -33,7 +33,7 @@ def analysis(store: StoreAccess, run: Run) -> Result:
     Raises:
         InvalidValueError, StoreError: As `trace`.
     """
-    return _analysis(_file(store, run), run.last_round or 0, run.plan.privacy)
+    return _analysis(path(store, run), run.last_round or 0, run.plan.privacy)
 
 
 def sentence(store: StoreAccess, run: Run) -> str:
@@ -48,7 +48,12 @@ def sentence(store: StoreAccess, run: Run) -> str:
     return " ".join([*told, result.limits_sentence(seeded=run.plan.training.seed is not None)])
 
 
-def _file(store: StoreAccess, run: Run) -> Path:
+def path(store: StoreAccess, run: Run) -> Path:
+    """Returns where the record of a run is.
+
+    Raises:
+        InvalidValueError: If it is not audited, or has no round yet.
+    """
     if run.audit is None:
         message = _(
             "Expected a run that is audited, found {run} without an audit. Train its plan with train --audit."
@@ -60,11 +65,16 @@ def _file(store: StoreAccess, run: Run) -> Path:
     return store.folder(run.run_id) / trace_file.FILE
 
 
-def _trace(path: Path, rounds: int, plan: PrivacyPlan) -> Trace:
+def read(path: Path, rounds: int, plan: PrivacyPlan) -> Trace:
+    """Returns the record of the first so many rounds.
+
+    Raises:
+        StoreError: If it is not there, or damaged.
+    """
     header, kept = trace_file.read(path, rounds)
     return canaries.trace_of(plan, np.array(header.run_coins), header.layer_sizes, kept)
 
 
 @functools.lru_cache(maxsize=16)
 def _analysis(path: Path, rounds: int, plan: PrivacyPlan) -> Result:
-    return result.of(_trace(path, rounds, plan), plan)
+    return result.of(read(path, rounds, plan), plan)

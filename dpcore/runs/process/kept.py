@@ -14,7 +14,7 @@ from dpcore.runs.store.run_rows import Run
 
 
 class Kept:
-    """What is kept of a run while it trains, in its folder. In the process that trains it: TensorFlow is loaded.
+    """What is kept of a run while it trains, in its folder, by the process that trains it.
 
     Args:
         store: Where the run is.

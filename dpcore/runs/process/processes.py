@@ -19,7 +19,7 @@ from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import Run
 
 _ROOT = Path(__file__).parents[3]
-_STARTING_SECONDS = 1800.0  # a worker may read its data, load TensorFlow and do its first round for so long
+_STARTING_SECONDS = 1800.0  # a worker may read its data, load what trains and do its first round for so long
 _ROUND_SECONDS = 120.0  # and work on a round for so long, or for so many times as long as its longest:
 _TIMES_LONGEST = 20.0
 

@@ -1,6 +1,5 @@
 """What a person asks of runs: to queue one, to look, to stop it, to go on, to throw it away."""
 
-import math
 import os
 import threading
 import time
@@ -13,7 +12,7 @@ from dpcore import datasets
 from dpcore.cluster.configuration import ClusterConfiguration
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import N_, _
-from dpcore.learning import canaries, engines, model
+from dpcore.learning import canaries, engines
 from dpcore.locks import is_held, lock, share
 from dpcore.plan import Plan
 from dpcore.rounds import Round
@@ -113,9 +112,7 @@ def check_audit(store: StoreAccess, plan: Plan, audit: Any, engine: str) -> int:
     count = canaries.check(plan, audit, engine)
     manifest = datasets.entry(plan.training.dataset, store.home).manifest
     if manifest is not None:  # else its run finds out
-        shape, name = manifest.description.image_shape, plan.training.model
-        shapes = model.shapes_of(name, manifest.num_features, manifest.num_classes, shape)
-        canaries.check_model(count, sum(map(math.prod, shapes)))
+        canaries.check_model(count, canaries.model_size(plan, manifest))
     return count
 
 

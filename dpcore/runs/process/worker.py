@@ -1,8 +1,8 @@
 """The process that trains runs: `python -m dpcore.runs.process.worker HOME RUN_ID LOCK`; or `spare`, which calls this.
 
-No page's process loads TensorFlow; this one does. It is started with its run's lock held (the descriptor LOCK), and
-holds it as long as it trains. When the run has ended it takes the next one in the queue: loading TensorFlow takes longer
-than many runs. Everything it has to say goes into the store; its output is a log.
+No page's process trains; this one does. It is started with its run's lock held (the descriptor LOCK), and holds it as
+long as it trains. When the run has ended it takes the next one in the queue: to begin takes longer than many rounds.
+Everything it has to say goes into the store; its output is a log.
 """
 
 import gc
@@ -145,7 +145,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     plan = Plan.from_json(run.plan.to_json())  # an older version may have queued what this one refuses
     dataset = _dataset(store, run_id, plan)
     store.say(run_id, isolated.problem() or N_("Starting (some seconds)"), dataset.fingerprint)
-    from dpcore.learning import checkpoints, engines, model, training  # a second: not before there is a use
+    from dpcore.learning import checkpoints, engines, evaluation, training  # a second: not before there is a use
 
     computes = clusters.shard_computer(store, run, dataset, stop_requested, held)
     key = _key(store, run)
@@ -160,7 +160,7 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         plan,
         dataset,
         engine,
-        model.Evaluation(plan, dataset),
+        evaluation.Evaluation(plan, dataset),
         eval_every=run.eval_every,
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),

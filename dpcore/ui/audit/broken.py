@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dpcore.language import N_, _, translated
+from dpcore.language import _, translated
 from dpcore.privacy.auditing import result
 from dpcore.privacy.auditing.result import Result
 from dpcore.runs.access.protocol import StoreAccess
@@ -15,7 +15,6 @@ from dpcore.ui.core import actions, choices, frame, markdown
 from dpcore.ui.server import visitors
 
 POLL_SECONDS = 1.0
-_CHOICES = {demo.NONE: N_("Nothing is broken, to compare with."), **demo.BREAKS}
 
 
 def show(store: StoreAccess) -> None:
@@ -32,8 +31,8 @@ def show(store: StoreAccess) -> None:
     name = choices.linked(
         st.selectbox,
         _("What is broken"),
-        list(_CHOICES),
-        format_func=lambda one: _(_CHOICES[one]),
+        list(demo.CHOICES),
+        format_func=lambda one: _(demo.CHOICES[one]),
         key="break",
         help=_("50 clients per round, noise 1.0, 100 rounds and 1,000 canaries, each time from the same seed."),
     )
@@ -86,12 +85,12 @@ def _progress(one: Demo) -> None:
         words = _("Starting (some seconds)")
     elif one.round == one.rounds:
         words = _("Measuring what came of it")
-    st.progress(one.round / one.rounds, text=f"{_(_CHOICES[one.name])} {words}")
+    st.progress(one.round / one.rounds, text=f"{_(demo.CHOICES[one.name])} {words}")
 
 
 def _answer(name: str, shown: Result) -> None:
     words = _("BROKEN ON PURPOSE: {what}") if name in demo.BREAKS else "{what}"
-    st.markdown("**" + words.format(what=_(_CHOICES[name])) + "**")
+    st.markdown("**" + words.format(what=_(demo.CHOICES[name])) + "**")
     if shown.alarms:
         st.error(result.sentence(shown), icon=":material/notifications_active:")
     elif name in demo.BREAKS:
@@ -109,12 +108,12 @@ def _answer(name: str, shown: Result) -> None:
 
 def _overview(home: Path) -> None:
     """Shows what rang for each break that was tried here."""
-    tried = {name: one.result for name in _CHOICES if (one := demo.current(home, name)) and one.result}
+    tried = {name: one.result for name in demo.CHOICES if (one := demo.current(home, name)) and one.result}
     if not tried:
         return
     st.markdown(_("**What was tried here, and what rang**"))
     heads = (_("What is broken"), _("Alarms"))
-    lines = [(_(_CHOICES[name]), _alarms(shown)) for name, shown in tried.items()]
+    lines = [(_(demo.CHOICES[name]), _alarms(shown)) for name, shown in tried.items()]
     with st.container(key="audit_table_tried"):
         st.markdown(markdown.table(heads, "ll", lines))
 

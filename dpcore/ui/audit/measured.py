@@ -170,7 +170,7 @@ def _cells(row: Ingredient) -> tuple[str, ...]:
         planned,
         measured,
         f"{rounding.down(row.low, 4)} – {rounding.up(row.high, 4)}",
-        rounding.up(row.p, 2),
+        rounding.p_value(row.p),
     )
 
 

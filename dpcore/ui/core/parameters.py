@@ -381,6 +381,7 @@ for _parameter in (
     _knob(limits.CANARIES, "train"),
     _text("run", "train"),
     _text("audited", "audit"),
+    _text("beside", "audit"),
     _choice("break", "audit", options=_breaks, default="none"),
     _text("study", "study"),
     _choice("ready_made", "study", options=lambda: ready_made.STUDIES),

@@ -17,7 +17,7 @@ from dpcore.ui.server import visitors
 _POLL_SECONDS = 2.0
 _OLD_SECONDS = 30.0
 _STATES = {
-    "preparing": N_("preparing: loads data and TensorFlow"),
+    "preparing": N_("preparing: loads the data"),
     "ready": N_("ready"),
     "computing": N_("computing"),
     "refused": N_("refused"),

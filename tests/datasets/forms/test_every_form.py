@@ -73,7 +73,7 @@ def test_the_same_images_come_out_of_every_form(tmp_path, form):
 @pytest.mark.slow
 def test_every_form_is_trained_on(tmp_path):
     """A round of each, in this process; once where it is the same data set to the last bit as that of another form."""
-    from dpcore.learning import engines, model, training
+    from dpcore.learning import engines, evaluation, training
 
     tables = [(form, write, options, "linear") for form, (write, options, _split) in small_files.FORMS.items()]
     images = [(f"images, {form}", *known, "linear") for form, known in small_files.IMAGE_FORMS.items()]
@@ -89,7 +89,7 @@ def test_every_form_is_trained_on(tmp_path):
             training=TrainingPlan(model=architecture),
         )
         engine = engines.create("vectorized", plan, dataset)
-        *_, last = training.run(plan, dataset, engine, model.Evaluation(plan, dataset), eval_every=1)
+        *_, last = training.run(plan, dataset, engine, evaluation.Evaluation(plan, dataset), eval_every=1)
         assert 0 <= last.accuracy <= 1, form
         assert np.isfinite(last.loss), form
 

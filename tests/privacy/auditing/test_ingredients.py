@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dpcore import rounding
 from dpcore.mechanisms import matrices
+from dpcore.mechanisms.clipping import MARGIN
 from dpcore.mechanisms.noise import Banded
 from dpcore.mechanisms.participation import Schedule
 from dpcore.plan import FixedClipping, PrivacyPlan
@@ -82,6 +84,14 @@ def test_what_is_broken_rings(breaks):
     assert RINGS[breaks] <= alarms(0, breaks=breaks)
 
 
+@pytest.mark.parametrize("breaks", ["noise half", "noise reused", "clip off", "drawn together"])
+def test_no_p_value_is_nothing(breaks):
+    """What is less than floats can say is at most the least that is told, in JSON a positive number."""
+    found = {name: row.p for name, row in table(0, breaks=breaks).items() if row.alarms}
+    assert min(found.values()) == 1e-300
+    assert {rounding.p_value(p) for p in found.values() if p < 1e-290} == {"< 1e-300"}
+
+
 def test_half_of_the_breaks_leave_the_rest_alone():
     assert alarms(0, breaks="noise of two rounds") == {CORRELATION}
     assert alarms(0, breaks="noise of one round") == {NOISE_OF_A_ROUND}
@@ -151,6 +161,39 @@ def test_one_noise_in_all_rounds_is_seen_to_the_last_bit():
     across = next(row for row in rows if row.name == ACROSS_ROUNDS)
     assert across.measured == 0
     assert across.alarms
+
+
+def scheduled(seed, *, rounds=60, separation=10, leak=3.0, run_canaries=500, directions=2_048):
+    """An honest run of a known schedule: a group's users are alike whenever its turn comes, and so are its canaries."""
+    plan = dataclasses.replace(
+        PLAN, rounds=rounds, clipping=FixedClipping(), participation=Schedule(min_separation=separation)
+    )
+    honest, draw = (
+        trace(seed, plan=plan, directions=directions, run_canaries=0, leak=0),
+        np.random.default_rng([seed]),
+    )
+    turns = np.arange(rounds) % separation
+    coins, groups = draw.random(run_canaries) < 0.5, draw.integers(0, separation, run_canaries)
+    came = (turns[:, None] == groups) & coins
+    sent = np.concatenate([came, honest.joined], axis=1)
+    projections = honest.projections - np.pad(honest.joined, ((0, 0), (0, directions - honest.joined.shape[1])))
+    projections += leak * draw.standard_normal((separation, directions))[turns]
+    projections[:, : sent.shape[1]] += (1 - MARGIN) * sent
+    honest = dataclasses.replace(
+        honest, run_canaries=run_canaries, run_coins=coins, joined=sent, projections=projections.astype(np.float32)
+    )
+    return {row.name: row for row in ingredients(honest, plan)}
+
+
+def test_users_who_come_again_with_the_canaries_of_their_group_ring_no_alarm():
+    """Along a canary's direction they move all rounds of its group alike, which is no noise that averages out."""
+    runs, level, planned = 60, 0.05, 1 - MARGIN
+    rows = [scheduled(seed) for seed in range(runs)]
+    assert not [name for one in rows for name, row in one.items() if row.alarms and name in {*STEPS, STEP_BY_ROUND}]
+    small = sum(one[RUN_STEP].p <= level * len(one) for one in rows)
+    assert 0 < small <= stats.binom.ppf(1 - 1e-4, runs, level)
+    inside = sum(one[RUN_STEP].low <= planned <= one[RUN_STEP].high for one in rows)
+    assert inside >= stats.binom.ppf(1e-4, runs, 0.95)
 
 
 BANDS = 16

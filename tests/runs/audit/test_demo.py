@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from dpcore.cli import app
 from dpcore.errors import InvalidValueError
 from dpcore.learning import broken
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
@@ -79,15 +81,16 @@ def test_what_came_of_it_is_read_as_it_was_written(tmp_path):
         assert demo.current(tmp_path, "noise-half") is None
 
 
+def small(rounds=24):
+    privacy = PrivacyPlan(population=60, clients_per_round=12, rounds=rounds, noise_multiplier=1.0)
+    return Plan(privacy=privacy, training=TrainingPlan(model="linear"))
+
+
 @pytest.mark.slow
 def test_the_process_writes_what_the_audit_saw_and_no_run(home_of_few, monkeypatch):
     from dpcore.runs.audit import demo_worker
 
-    small = Plan(
-        privacy=PrivacyPlan(population=60, clients_per_round=12, rounds=24, noise_multiplier=1.0),
-        training=TrainingPlan(model="linear"),
-    )
-    monkeypatch.setattr(demo, "plan", lambda home: small)
+    monkeypatch.setattr(demo, "plan", lambda home: small())
     (home_of_few / "audit_demo").mkdir(exist_ok=True)
     demo_worker.main(home_of_few, "clip-off")
     shown = demo.current(home_of_few, "clip-off")
@@ -97,3 +100,33 @@ def test_the_process_writes_what_the_audit_saw_and_no_run(home_of_few, monkeypat
     monkeypatch.setattr(broken, "check", lambda name: 1 / 0)
     demo_worker.main(home_of_few, "clip-off")
     assert demo.current(home_of_few, "clip-off").message == "It has failed: ZeroDivisionError: division by zero."
+
+
+@pytest.mark.slow
+def test_an_honest_one_can_be_had_on_the_command_line(home_of_few, monkeypatch):
+    """To see that no alarm rings; as the page has it."""
+    monkeypatch.setattr(demo, "plan", lambda home, rounds: small(rounds))
+    arguments = [
+        "audit",
+        "demo",
+        "--break",
+        "none",
+        "--rounds",
+        "3",
+        "--canaries",
+        "100",
+        "--home",
+        str(home_of_few),
+    ]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "BROKEN" not in done.output
+    assert done.stdout.endswith("No alarm rang. Nothing was broken.\n")
+    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert (told["broken"], told["alarms"], told["rounds"]) == ("none", [], 3)
+
+
+def test_the_command_tells_what_each_break_is():
+    said = CliRunner().invoke(app, ["audit", "--help"], env={"COLUMNS": "300"}).stdout
+    for name, words in broken.CHOICES.items():
+        assert f"{name}: {words}" in said

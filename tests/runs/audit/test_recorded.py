@@ -36,18 +36,18 @@ PLAN = Plan(
 SHAPES = [(784, 10), (10,)]
 
 
-def train(store, run_id, rounds=ROUNDS, *, step=1.0):
-    """Rounds of noise and canaries, as an engine whose users send nothing leaves them."""
+def train(store, run_id, rounds=ROUNDS, *, step=1.0, noise=0):
+    """Rounds of noise and canaries, as an engine whose users send nothing leaves them; runs of one `noise` share it."""
     run = store.run(run_id)
     store.begin(run_id)
-    of_run = Canaries(run.audit, SHAPES, Streams(0, run.identity))
+    of_run = Canaries(run.audit, SHAPES, Streams(run.plan.training.seed or 0, run.identity))
     store.folder(run_id).mkdir(parents=True, exist_ok=True)
     writer, privacy = TraceWriter(store.folder(run_id) / trace_file.FILE, Header.of(of_run)), run.plan.privacy
     for number in range(1, rounds + 1):
         sending = of_run.sending(
             np.flatnonzero(stream(0, "drawn", number).random(run.audit) < privacy.sampling_prob), number
         )
-        draw, scale = stream(0, "noise", number), np.float32(0.1 / 50)
+        draw, scale = stream(noise, "noise", number), np.float32(0.1 / 50)
         average = [
             np.float32(privacy.value_noise_multiplier) * scale * draw.standard_normal(s, np.float32) for s in SHAPES
         ]
@@ -250,7 +250,7 @@ def test_the_command_prints_all_of_it(store, audited, monkeypatch):
     ("arguments", "words"),
     [
         (["audit", "nothing"], "Error: No run has the id 'nothing'"),
-        (["audit", "demo"], "Error: Expected break to be one of clip-off, "),
+        (["audit", "demo"], "Error: Expected break to be one of none, clip-off, "),
         (["audit", "demo", "--break", "clip"], "found 'clip'"),
         (
             ["audit", "demo", "--break", "clip-off", "--canaries", "3"],

@@ -122,7 +122,7 @@ def test_a_run_whose_port_is_open_to_all_says_so_while_it_trains(store, few_writ
     monkeypatch.setenv("EPSILON_LAB_NOT_ISOLATED", "Operation not permitted")
     monkeypatch.setattr(worker.datasets, "load", lambda *_: few_writers)
     monkeypatch.setattr(engines, "create", lambda *_: None)
-    monkeypatch.setattr(learning, "model", SimpleNamespace(Evaluation=lambda *_: None), raising=False)
+    monkeypatch.setattr(learning, "evaluation", SimpleNamespace(Evaluation=lambda *_: None), raising=False)
     monkeypatch.setattr(learning, "training", SimpleNamespace(run=rounds), raising=False)
     said = []
     monkeypatch.setattr(Store, "say", lambda self, run_id, message, *_: said.append(message))
