@@ -20,6 +20,19 @@ _NO_LOGIN = (
     "Without --login a visitor is a browser's cookie: whoever deletes it is new, with the full limits again."
 )
 
+Login = Annotated[
+    Path | None,
+    typer.Option(help="Visitors sign in first: a file with Streamlit's [auth] settings (OpenID Connect)."),
+]
+NoSpare = Annotated[
+    bool,
+    typer.Option(
+        "--no-spare",
+        help="Have no worker wait for the next run with all loaded that it needs: its first round then comes seconds "
+        "later. None waits either where less than 4 GiB of memory are free.",
+    ),
+]
+
 
 def verify(as_json: AsJson = False) -> None:
     """Prove on this machine that the default engine is TFF's algorithm (about a minute). Exit code 1 if not."""
@@ -56,10 +69,7 @@ def serve(
             "--shared", help="Treat who comes as a visitor on this machine's own address too: behind a proxy."
         ),
     ] = False,
-    login: Annotated[
-        Path | None,
-        typer.Option(help="Visitors sign in first: a file with Streamlit's [auth] settings (OpenID Connect)."),
-    ] = None,
+    login: Login = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,13 +81,7 @@ def serve(
     most_queued: Annotated[int, option(limits.MOST_QUEUED)] = int(limits.MOST_QUEUED.default),
     most_minutes: Annotated[int, option(limits.MOST_MINUTES)] = int(limits.MOST_MINUTES.default),
     most_sessions: Annotated[int, option(limits.MOST_SESSIONS)] = int(limits.MOST_SESSIONS.default),
-    no_spare: Annotated[
-        bool,
-        typer.Option(
-            "--no-spare",
-            help="Have no worker wait for the next run with all that it needs. None waits below 4 GiB of free memory.",
-        ),
-    ] = False,
+    no_spare: NoSpare = False,
     home_folder: HomeFolder = None,
 ) -> None:
     """Start the dashboard: for this machine alone, or with an address of its network for a class.

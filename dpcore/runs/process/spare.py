@@ -105,4 +105,4 @@ class Spare:
             self._process.wait()
         if self._connection is not None:
             self._connection.close()
-        self._process = self._connection = None
+        self._process, self._connection, self._ready = None, None, False

@@ -315,6 +315,7 @@ def test_a_run_is_the_same_to_the_last_bit_whether_its_worker_has_waited(home_of
         assert found[0] == found[1]
         monkeypatch.setattr(spare, "_BEGINNING_SECONDS", 0.0)
         ready(kept)
+        assert "Traceback" not in (store.home / "spare.log").read_text()  # all that it prepares could be
         datasets.remove("few", home_of_few)
     finally:
         kept.end()
