@@ -104,7 +104,7 @@ def main() -> None:
             times[label] = milliseconds(functools.partial(bound, **setting), points[label], repeats)
         print(f"\n{name:<22}points   ms a point   times as fast as {' and '.join(accountants[name])}")
         for label, spent in times.items():
-            ratios = "".join(f"{times[slow] / spent:>10.1f}" for slow in accountants[name])
+            ratios = "".join(f"{times[slow] / spent:>10.2f}" for slow in accountants[name])
             print(f"{label:<22}{points[label]:>6}{spent:>13.3f}{ratios}")
 
 
