@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import special
 
 from dpcore.learning.engine import Weights
 from dpcore.learning.models import blas  # noqa: F401  (a thread a product)
@@ -50,7 +51,8 @@ def updates(
         block = np.s_[:, start : start + span]
         inputs, errors = _train(own, features[block], labels[block], rates[block], batch_size)
         if start + span < labels.shape[1]:
-            steps = [part for x, error in zip(inputs, errors, strict=True) for part in _products(x, error)]
+            factors = zip(inputs, errors, strict=True)
+            steps = [part for x, error in factors for part in (x.swapaxes(1, 2) @ error, error.sum(1))]
             moved = [before + step for before, step in zip(moved, steps, strict=True)]
             own = [weight + part for weight, part in zip(weights, moved, strict=True)]
     update = [np.empty_like(part, order="F") for part in weights]  # the product below is a third faster so
@@ -69,11 +71,6 @@ def _shares(counts: np.ndarray, examples: int, batch_size: int) -> np.ndarray:
     position = np.arange(examples)
     in_batch = np.clip(counts[:, None] - position // batch_size * batch_size, 1, batch_size)
     return np.where(position < counts[:, None], 1 / in_batch, 0).astype(np.float32)
-
-
-def _products(x: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the steps of a layer's kernels and biases, [clients, inputs, outputs] and [clients, outputs]."""
-    return x.swapaxes(1, 2) @ error, error.sum(1)
 
 
 def _train(
@@ -104,7 +101,7 @@ def _train(
                 overlap = hidden @ inputs[layer][past].swapaxes(1, 2) + np.float32(1)
             if start:  # + 1: the bias has moved too, as a weight whose input is always 1
                 out += overlap @ errors[layer][past]
-        error = _softmax(out)
+        error = special.softmax(out, axis=-1)
         error[np.arange(clients)[:, None], np.arange(out.shape[1]), labels[now]] -= 1
         error *= rates[now][:, :, None]
         errors[last][now] = error
@@ -114,11 +111,6 @@ def _train(
                 back += (error @ errors[layer][past].swapaxes(1, 2)) @ inputs[layer][past]
             error = errors[layer - 1][now] = back * (inputs[layer][now] > 0)
     return inputs, errors
-
-
-def _softmax(out: np.ndarray) -> np.ndarray:
-    powers = np.exp(out - out.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def _times(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
