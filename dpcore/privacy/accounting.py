@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
 _MOST_REPLACED_NOISE = 1e3  # beyond, the library's sums have hardly a digit
-_FEW_KINDS = 8  # of more, the library's RDP takes too long: that of `curves`, at most a millionth above, is taken
+_FEW_KINDS = (
+    8  # of more, and at once, the library's RDP takes too long: that of `curves` is at most a millionth above
+)
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
 
@@ -185,7 +187,9 @@ def _replaced_rdp(one: SampledGaussian) -> NDArray[np.float64]:
     return rdp
 
 
-def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
+def _by_rdp(
+    runs: Mapping[SampledGaussian, int], delta: float, precision: Precision = Precision.REPORTED
+) -> Epsilon:
     """The epsilon of mechanisms that ran so many rounds each.
 
     Renyi divergences add up (Mironov 2017 <https://arxiv.org/abs/1702.07476>, proposition 1). Source of the
@@ -193,7 +197,7 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
     """
     if not runs:
         return Epsilon(value=0.0, accountant="rdp")
-    rdp = _whole_rdp(runs)
+    rdp = _whole_rdp(runs, precision)
     if delta == 0 or np.isinf(rdp).all():
         return Epsilon(value=math.inf, accountant="rdp")
     from dp_accounting.rdp import compute_epsilon
@@ -202,9 +206,9 @@ def _by_rdp(runs: Mapping[SampledGaussian, int], delta: float) -> Epsilon:
     return Epsilon(value=float(value), accountant="rdp", order=order if value > 0 else None)
 
 
-def _whole_rdp(runs: Mapping[SampledGaussian, int]) -> NDArray[np.float64]:
+def _whole_rdp(runs: Mapping[SampledGaussian, int], precision: Precision) -> NDArray[np.float64]:
     """Renyi divergences of all rounds, float64 [num_orders], never below the true ones."""
-    if len(runs) <= _FEW_KINDS:
+    if len(runs) <= _FEW_KINDS and precision is Precision.REPORTED:
         return sum((rounds * round_rdp(one) for one, rounds in runs.items()), np.zeros(len(RDP_ORDERS)))
     from dpcore.privacy import curves
 
@@ -352,7 +356,7 @@ def _composed(items: tuple[tuple[SampledGaussian, int], ...], delta: float, prec
 
 
 def _by_both(runs: Mapping[SampledGaussian, int], delta: float, precision: Precision) -> Account:
-    rdp = _by_rdp(runs, delta)
+    rdp = _by_rdp(runs, delta, precision)
     if rdp.value in (0, math.inf):  # there is nothing to compute, and PLD would not add to it
         return Account(rdp=rdp, pld=Epsilon(value=rdp.value, accountant="pld"))
     if noise := _one_gaussian(runs):
@@ -406,8 +410,10 @@ def _by_library(runs: Mapping[SampledGaussian, int], delta: float, precision: Pr
         value = float(curves.pld_epsilons(**Event(one, rounds).arguments(), delta=delta, step=curves.NUMBER))
         return Epsilon(value=value, accountant="pld")
     grid = _pld_grid(runs, by_rdp, precision.step)
-    value = _whole_pld(runs, grid).get_epsilon_for_delta(delta - FFT_ERROR * sum(runs.values()))
-    return Epsilon(value=float(value), accountant="pld", grid=grid)
+    from dpcore.privacy.many import points
+
+    value = points.epsilon(_whole_pld(runs, grid), delta - FFT_ERROR * sum(runs.values()))
+    return Epsilon(value=value, accountant="pld", grid=grid)
 
 
 def _runs(events: Iterable[Event]) -> Counter[SampledGaussian]:

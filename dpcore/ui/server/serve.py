@@ -113,9 +113,13 @@ def run(
 
 
 def _look_now_and_then(store) -> None:
-    """Sees to it that the log of the file of runs is not the only place of anything for long, nor the file behind."""
+    """Sees to it that the log of the file of runs is not the only place of anything for long, nor the file behind.
+
+    And that garbage does not wait for as many objects as Python waits for.
+    """
     while True:
         time.sleep(_LOOK_SECONDS)
+        gc.collect()
         with suppress(StoreError):  # whoever asks for a page is told
             store.look_again()
 
@@ -140,8 +144,7 @@ def _prepare(store, beside: subprocess.Popen | None, spare: bool = False) -> Non
         print(sentence)
     for run_id in supervisor.resume_interrupted(store):
         print(f"Run {run_id} was interrupted; it goes on.")
-    # Streamlit collects garbage after every script run, over every object ever imported: on a polled page
-    # that cost six times the work itself. What is here now stays, so leave it out.
+    # What is here now stays: no search for garbage need go over every object ever imported.
     gc.collect()
     gc.freeze()
     if spare:

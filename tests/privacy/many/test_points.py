@@ -26,3 +26,10 @@ def test_it_is_not_below_another_composition(noise, prob, rounds):
     found = points.of_a_round(noise, prob, 1e-4).self_compose(rounds).get_epsilon_for_delta(1e-7)
     # That one is an upper bound as well: near the true one by its closeness.
     assert found > composition.epsilon([(noise, prob, rounds)], 1e-7, closeness=1e-6)[0] * (1 - 3e-6)
+
+
+@pytest.mark.parametrize("delta", [1e-12, 1e-5, 0.2, 0.9])
+@pytest.mark.parametrize(("noise", "prob", "rounds"), [*SETTINGS, (0.3, 0.9, 2000), (0.2, 1e-5, 1)])
+def test_its_epsilon_is_the_librarys(noise, prob, rounds, delta):
+    found = points.of_a_round(noise, prob, 1e-3).self_compose(rounds)
+    assert points.epsilon(found, delta) == pytest.approx(found.get_epsilon_for_delta(delta), rel=1e-8, abs=1e-12)
