@@ -2,12 +2,13 @@
 
 Each visitor is a connection of its own that speaks Streamlit's protocol as a browser does: it opens the page, and then
 moves one control every two seconds (later, if the new number is not there yet); at the
-end all of them stay. The wait is from the move to the new
-epsilon, which is an upper bound by the coarse grid; the fine number follows. Only on the loopback, for a bounded time.
+end all of them stay. The wait is from the move to the new epsilon, which is an upper bound by the coarse grid, and where
+they stay to the number to keep, which takes its place. Only on the loopback, for a bounded time.
 """
 
 import asyncio
 import contextlib
+import json
 import random
 import signal
 import socket
@@ -18,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -34,7 +36,8 @@ from dpcore.runs.store import Store
 
 MOST_VISITORS, MOST_SECONDS = 100, 300
 EVERY_SECONDS = 2.0
-STAY_SECONDS, LATE_SECONDS = 30.0, 30.0
+STAY_SECONDS, LATE_SECONDS = 120.0, 30.0
+FIRST, TO_KEEP = "to the new epsilon", "to the number to keep, where they stayed"
 # What a visitor moves, and where to: the stops of the sliders.
 MOVES = {
     limits.NOISE_MULTIPLIER: [round(0.6 + step / 100, 2) for step in range(200)],
@@ -95,11 +98,11 @@ class Visitor:
         asked.rerun_script.widget_states.widgets.extend(self.widgets.values())
         began = time.monotonic()
         await self.stream.send(asked.SerializeToString())
-        self.begun = False  # what still comes may be of the run before
+        self.begun, self.place = False, None  # what still comes may be of the run before
         return began
 
     async def _listen(self, *, until_fine: bool) -> float:
-        """Returns when the first epsilon of this run of the page came; or when the page was finished."""
+        """Returns when the first epsilon of this run of the page came; or the second, at the latest with its end."""
         while True:
             said = ForwardMsg.FromString(await self.stream.recv())
             self.begun = self.begun or said.HasField("new_session")
@@ -108,8 +111,10 @@ class Visitor:
                 return time.monotonic()
             element = said.delta.new_element
             is_epsilon = element.HasField("metric") and element.metric.label.startswith("Epsilon by")
-            if is_epsilon and self.begun and not until_fine:
-                return time.monotonic()
+            if is_epsilon and self.begun:
+                place, self.place = self.place, self.place or said.metadata.delta_path[:]
+                if not until_fine or place == said.metadata.delta_path:
+                    return time.monotonic()
             if element.HasField("number_input"):
                 self._know(element.number_input)
 
@@ -171,8 +176,31 @@ async def _visits(visitors: list[Visitor], port: int, seconds: float) -> None:
             visitor.waits.append(time.monotonic() - visitor.asked)
 
 
+def measured(visitors: int, runs: int, seconds: int) -> dict[str, Any]:
+    """Returns the figures: seconds waited to each epsilon, to each number to keep; and what it took."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        writers, store = datasets.load("writers", home.folder()), Store(Path(folder))
+        (store.home / "datasets").symlink_to(home.folder() / "datasets")  # not generated once more
+        with training(store, runs, writers.num_users) as ids, serving(store.home) as (server, port):
+            asyncio.run(_visits([Visitor(MOST_VISITORS)], port, 1))  # nobody counts a new server's first visitor
+            present = [Visitor(number) for number in range(visitors)]
+            before, rounds = server.cpu_times(), sum(store.run(run_id).last_round for run_id in ids)
+            began = time.monotonic()
+            asyncio.run(_visits(present, port, seconds))
+            spent, after = time.monotonic() - began, server.cpu_times()
+            rounds = sum(store.run(run_id).last_round for run_id in ids) - rounds
+            return {
+                FIRST: sorted(wait for visitor in present for wait in visitor.waits),
+                TO_KEEP: sorted(wait for visitor in present for wait in visitor.until_fine),
+                "seconds": spent,
+                "busy": (after.user + after.system - before.user - before.system) / spent,
+                "megabytes": server.memory_info().rss / 1e6,
+                "rounds": rounds / spent,
+            }
+
+
 def main() -> None:
-    asked = benchmarks.options(__doc__)
+    asked = benchmarks.options(__doc__, compared=True)
     asked.add_argument("--visitors", type=int, default=30, choices=range(1, MOST_VISITORS + 1), metavar="COUNT")
     asked.add_argument("--seconds", type=int, default=60, choices=range(1, MOST_SECONDS + 1), metavar="SECONDS")
     asked.add_argument("--runs", type=int, default=2, choices=range(0, 9), metavar="COUNT")
@@ -180,33 +208,34 @@ def main() -> None:
     if given.smallest:
         given.visitors, given.seconds, given.runs = 1, 6, 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended, whatever ends this
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        writers, store = datasets.load("writers", home.folder()), Store(Path(folder))
-        (store.home / "datasets").symlink_to(home.folder() / "datasets")  # not generated once more
-        with training(store, given.runs, writers.num_users) as ids, serving(store.home) as (server, port):
-            asyncio.run(_visits([Visitor(MOST_VISITORS)], port, 1))  # nobody counts a new server's first visitor
-            visitors = [Visitor(number) for number in range(given.visitors)]
-            before, rounds = server.cpu_times(), sum(store.run(run_id).last_round for run_id in ids)
-            began = time.monotonic()
-            asyncio.run(_visits(visitors, port, given.seconds))
-            spent, after = time.monotonic() - began, server.cpu_times()
-            rounds = sum(store.run(run_id).last_round for run_id in ids) - rounds
-            print(f"{given.visitors} visitors, {given.runs} runs, {spent:.0f} s")
-            for what, waits in (
-                ("to the new epsilon", [wait for visitor in visitors for wait in visitor.waits]),
-                (
-                    "to the fine one, where they stayed",
-                    [wait for visitor in visitors for wait in visitor.until_fine],
-                ),
-            ):
-                ordered = sorted(waits) or [float("nan")]
-                print(
-                    f"{what}: {len(waits)} moves, median {statistics.median(ordered):.2f} s, "
-                    f"95% {ordered[int(0.95 * (len(ordered) - 1))]:.2f} s, worst {ordered[-1]:.2f} s"
-                )
-            busy = (after.user + after.system - before.user - before.system) / spent
-            print(f"server: {busy:.0%} of a core, {server.memory_info().rss / 1e6:.0f} MB")
-            print(f"training: {rounds / spent:.2g} rounds a second in all")
+    numbers = {"visitors": given.visitors, "runs": given.runs, "seconds": given.seconds}
+    found = measured(**numbers)
+    if given.json:
+        print(json.dumps(found))
+        return
+    _tell(f"{given.visitors} visitors, {given.runs} runs, {found['seconds']:.0f} s", found)
+    if given.against:
+        told = [f"--{name}={number}" for name, number in numbers.items()]
+        before = benchmarks.against(given.against, ["visitors", *told])
+        _tell("The other program:", before)
+        for what in (FIRST, TO_KEEP):
+            print(f"{what}: {_median(found[what]) / _median(before[what]):.2f} of it")
+
+
+def _tell(title: str, found: dict[str, Any]) -> None:
+    print(title)
+    for what in (FIRST, TO_KEEP):
+        waits = found[what] or [float("nan")]
+        print(
+            f"{what}: {len(found[what])} moves, median {_median(waits):.2f} s, "
+            f"95% {waits[int(0.95 * (len(waits) - 1))]:.2f} s, worst {waits[-1]:.2f} s"
+        )
+    print(f"server: {found['busy']:.0%} of a core, {found['megabytes']:.0f} MB")
+    print(f"training: {found['rounds']:.2g} rounds a second in all")
+
+
+def _median(waits: list[float]) -> float:
+    return statistics.median(waits or [float("nan")])
 
 
 if __name__ == "__main__":

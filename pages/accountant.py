@@ -6,7 +6,7 @@ from dpcore.language import N_, _
 from dpcore.privacy.precision import Precision
 from dpcore.ui.accountant import answer, plan
 from dpcore.ui.core import controls, frame
-from dpcore.ui.server import turns
+from dpcore.ui.server import keeping, turns
 
 frame.page(N_("Accountant"), N_("How private is this plan?"))
 top = st.container()
@@ -25,42 +25,50 @@ with turns.turn(turns.AT_ONCE):
         answer.show(found, Precision.PREVIEW, short)
     question.show(found)
 
-with turns.turn(turns.SOON):
-    from dpcore.ui.accountant import (
-        assumptions,
-        curves,
-        risk,
-    )  # pandas and plotly: the number does not wait for them
 
-    with right:
-        compared = st.container(key="assumptions").empty()
+def keep() -> None:
+    """Shows the number to keep in the place of the first one."""
+    with controls.explain():
+        kept, why = question.answer(Precision.REPORTED)
+    question.show(kept)
+    with answers.container():
+        answer.show(kept, Precision.REPORTED, why)
+
+
+with keeping.number(question.asked, keep) as number:
+    with turns.turn(turns.SOON, number):
+        from dpcore.ui.accountant import (
+            assumptions,
+            curves,
+            risk,
+        )  # pandas and plotly: the number does not wait for them
+
+        with right:
+            compared = st.container(key="assumptions").empty()
+            with compared.container():
+                assumptions.table(found, Precision.PREVIEW)
+            curves.show(found)
+            assumptions.picture(found, Precision.PREVIEW)
+        st.header(_("What does that mean for a user?"))
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            attack = risk.ask()
+            noise = st.container()
+        with right:
+            meaning = st.empty()
+            with meaning.container():
+                risk.show(found, attack)
+            risk.curve(found, attack)
+    report = st.container()
+
+    with turns.turn(turns.TO_KEEP, number):
+        number.show()
+        found, _short = question.answer(Precision.REPORTED)
         with compared.container():
-            assumptions.table(found, Precision.PREVIEW)
-        curves.show(found)
-        assumptions.picture(found, Precision.PREVIEW)
-    st.header(_("What does that mean for a user?"))
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        attack = risk.ask()
-        noise = st.container()
-    with right:
-        meaning = st.empty()
+            assumptions.table(found, Precision.REPORTED)
         with meaning.container():
             risk.show(found, attack)
-        risk.curve(found, attack)
-report = st.container()
-
-with turns.turn(turns.TO_KEEP):
-    with controls.explain():
-        found, short = question.answer(Precision.REPORTED)
-    question.show(found)
-    with answers.container():
-        answer.show(found, Precision.REPORTED, short)
-    with compared.container():
-        assumptions.table(found, Precision.REPORTED)
-    with meaning.container():
-        risk.show(found, attack)
-with noise:
-    risk.noise(found, attack)
-with report:
-    answer.report(found, attack.false_positive_rate)
+    with noise:
+        risk.noise(found, attack)
+    with report:
+        answer.report(found, attack.false_positive_rate)

@@ -16,6 +16,7 @@ from dpcore.plan import PrivacyPlan
 from dpcore.privacy import accounting, calibration
 from dpcore.privacy.precision import Precision
 from dpcore.privacy.shortfall import Shortfall
+from dpcore.runs.process import accountants
 from dpcore.ui.accountant import cohorts
 from dpcore.ui.core import choices, controls
 from dpcore.ui.core.parameters import EPSILON
@@ -72,6 +73,12 @@ class Question:
         if self.unknown == EPSILON:
             return self.given, None
         return _answer(self.given, self.unknown, precision=precision, **self.target)
+
+    @property
+    def asked(self) -> accountants.Question:
+        """The same for accountants in a process of their own."""
+        unknown = None if self.unknown == EPSILON else self.unknown
+        return accountants.Question(self.given, unknown, tuple(self.target.items()))
 
     def show(self, plan: PrivacyPlan) -> None:
         """Puts the answer's numbers where their sliders would be."""

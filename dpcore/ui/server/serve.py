@@ -110,6 +110,9 @@ def run(
     gc.enable()
     with suppress(KeyboardInterrupt):
         app.run(config=told)
+    from dpcore.ui.server import keeping  # loaded by the first page
+
+    keeping.pool().close()
 
 
 def _look_now_and_then(store) -> None:

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 import streamlit as st
 
 from dpcore.privacy.precision import Precision
-from dpcore.ui.server import visitors
+from dpcore.ui.server import keeping, visitors
+from dpcore.ui.server.keeping import Number
 
-_LET_BE_SECONDS = 1.5
 _LOOK_SECONDS = 0.1
 _GIVE_WAY_SECONDS = 5.0
 _PAINT_SECONDS = 0.3
@@ -35,14 +35,14 @@ class _Line:
         self._moved = threading.Condition()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, number: Number | None) -> Iterator[None]:
         me = object()
         with self._moved:
             self._waiting.append(me)
         until = time.monotonic() + _GIVE_WAY_SECONDS
         try:
             while not self._first(me) or (self._gives_way() and time.monotonic() < until):
-                _look_for_a_move()
+                _look_for_a_move(number)
             yield
         finally:
             with self._moved:
@@ -68,22 +68,30 @@ PRECISIONS = ((Precision.PREVIEW, SOON), (Precision.REPORTED, TO_KEEP))
 
 
 @contextmanager
-def turn(line: _Line) -> Iterator[None]:
-    """Waits, on a shared dashboard, until this session may compute; a move of a control ends the wait."""
+def turn(line: _Line, number: Number | None = None) -> Iterator[None]:
+    """Waits, on a shared dashboard, until this session may compute; a move of a control ends the wait.
+
+    Args:
+        line: That of what is computed.
+        number: What accountants are asked meanwhile. It is shown as soon as it is there, and what is computed `TO_KEEP`
+            waits for it.
+    """
     if line is SOON and "plotly.graph_objects" not in sys.modules:
         # The very first page: what draws pictures is imported now, on the cores on which a browser paints the number.
         time.sleep(_PAINT_SECONDS)
     if not visitors.hosted():
         yield
         return
-    until = time.monotonic() + _LET_BE_SECONDS * (line is TO_KEEP)
-    while time.monotonic() < until:
+    until = time.monotonic() + keeping.LET_BE_SECONDS
+    while line is TO_KEEP and not (number.look() if number else time.monotonic() >= until):
         time.sleep(_LOOK_SECONDS)
-        _look_for_a_move()
-    with line.place():
+        _look_for_a_move(number)
+    with line.place(number):
         yield
 
 
-def _look_for_a_move() -> None:
+def _look_for_a_move(number: Number | None) -> None:
     # Where a page touches its state, Streamlit looks whether to begin it anew; and nothing is sent, as by an element.
     _ = "turn" in st.session_state
+    if number:
+        number.look()

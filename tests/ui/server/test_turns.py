@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from dpcore.ui.server import turns, visitors
+from dpcore.ui.server import keeping, turns, visitors
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setenv(visitors.HOSTED, "on")
-    monkeypatch.setattr(turns, "_LET_BE_SECONDS", 0.2)
+    monkeypatch.setattr(keeping, "LET_BE_SECONDS", 0.2)
 
 
 @pytest.mark.parametrize("line", [turns.AT_ONCE, turns.SOON, turns.TO_KEEP])
@@ -77,7 +77,7 @@ def test_what_takes_long_lets_the_first_number_go_first_but_not_for_ever(monkeyp
 
 def test_on_ones_own_machine_nobody_waits(monkeypatch):
     monkeypatch.delenv(visitors.HOSTED)
-    monkeypatch.setattr(turns, "_LET_BE_SECONDS", 30.0)
+    monkeypatch.setattr(keeping, "LET_BE_SECONDS", 30.0)
     began = time.monotonic()
     with turns.turn(turns.TO_KEEP), turns.turn(turns.TO_KEEP):
         assert time.monotonic() - began < 20
