@@ -23,6 +23,7 @@ from dpcore.rounds import Round
 from dpcore.runs import reporting
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.audit import alone
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
@@ -329,6 +330,7 @@ def export_run(
         for name, text in texts.items():
             (folder / name).write_text(text)
         rounds.to_parquet(folder / "rounds.parquet", index=False)
+        audited = alone.export(run, store.folder(run_id), folder / "audit")
     except OSError as error:
         raise StoreError(f"Expected to write to {folder}: {error}. Choose another folder.") from error
     from dpcore.learning.models import graphs  # TensorFlow: seconds
@@ -339,6 +341,12 @@ def export_run(
     data = datasets.entry(run.plan.training.dataset, store.home).folder
     warn(refusal)
     out.print(f"Written to {folder}." + ("" if refusal else f" run_on_tff.py takes the data from {data}"))
+    if audited:
+        files = " ".join(
+            f"{option}{folder / 'audit' / name}"
+            for option, name in (("", alone.MANIFEST), ("--initial ", alone.INITIAL), ("--final ", alone.FINAL))
+        )
+        out.print(f"The final model alone is audited by: audit model {files}", soft_wrap=True)
 
 
 def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:

@@ -272,7 +272,13 @@ def cosine_estimate(trace: Trace, delta: float) -> float:
 
 
 def cosine_of(inside: NDArray[np.float64], outside: NDArray[np.float64], delta: float) -> float:
-    """Returns `cosine_estimate` of cosines, on any scale, of canaries that are in and of directions that nobody sends."""
+    """Returns `cosine_estimate` of cosines, on any scale.
+
+    Args:
+        inside: Of canaries that are in, float64 [num_canaries_in].
+        outside: Of directions that nobody sends, float64 [num_bystanders].
+        delta: In (0, 1).
+    """
     if len(inside) < 2 or len(outside) < 2 or not inside.std() or not outside.std():
         return 0.0
     return bounds.two_gaussians(
