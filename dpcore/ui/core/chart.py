@@ -8,7 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from dpcore import language
+from dpcore.charts import printed
 from dpcore.language import _
+from dpcore.reports import typeset
 from dpcore.ui import assets
 from dpcore.ui.core import columns, player
 from dpcore.ui.server import plotly_js
@@ -17,7 +20,7 @@ plotly_js.prepare()
 _component = st.components.v2.component(
     "epsilon_lab.chart",
     html=assets.text("chart.html") + assets.text("player.html"),
-    css=assets.text("player.css"),
+    css=assets.text("player.css") + assets.text("chart.css"),
     js=assets.text("player.js") + assets.text("chart.js"),
     isolate_styles=False,
 )
@@ -46,6 +49,15 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
             "words": player.labels(),
             "problem": _("The chart could not be drawn:"),
             "waiting": _("Drawing …"),
+            "print": printed.for_browsers(),
+            "name": key,
+            "downloads": {
+                f"{format}_{width}": _("{format} for print, {inches} inches wide").format(
+                    format=format.upper(), inches=printed.INCHES[width]
+                )
+                for format in ("svg", "png")
+                for width in printed.INCHES
+            },
         },
         on_clicked_change=lambda: None,
     )
@@ -68,5 +80,20 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
                     f"{key}.parquet",
                     key=f"{key}_parquet",
                     help=_("All rows with their types, for pandas and other programs."),
+                )
+                st.download_button(
+                    "LaTeX",
+                    language.in_current_language(lambda: typeset.latex(*columns.texts(table))),
+                    f"{key}.tex",
+                    key=f"{key}_latex",
+                    help=_("All rows as a table for a paper, with the package booktabs, rounded as shown here."),
+                )
+                st.download_button(
+                    "Markdown",
+                    language.in_current_language(lambda: typeset.markdown(*columns.texts(table))),
+                    f"{key}.md",
+                    "text/markdown",
+                    key=f"{key}_markdown",
+                    help=_("All rows as a table of text, rounded as shown here."),
                 )
     return said.clicked
