@@ -1,7 +1,7 @@
 """How a figure looks in print: black on white, in a journal's one or two columns, with letters of 8 points.
 
 A page's colours are the browser's; so this says what a printed figure has instead, for Python and for the script that
-draws in the page (`ui/assets/chart.js`). A figure is laid out as on the screen and then made smaller, letters, lines and all.
+draws in the page (`ui/assets/chart.js`). A figure is laid out as on the screen, and then made smaller as a whole.
 """
 
 import copy
@@ -34,13 +34,13 @@ def for_browsers() -> dict[str, Any]:
     }
 
 
-def size(inches: float) -> int:
+def size(inches: float) -> float:
     """Returns the width, in pixels, in which a figure is laid out that is so wide in print.
 
-    >>> size(3.3), size(7.0)
-    (416, 882)
+    >>> size(1.0)
+    126.0
     """
-    return round(inches * _PIXELS_PER_INCH / SCALE)
+    return inches * _PIXELS_PER_INCH / SCALE
 
 
 def printed(figure: go.Figure, inches: float) -> go.Figure:

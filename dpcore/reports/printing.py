@@ -36,13 +36,13 @@ def chromium() -> str:
     return found
 
 
-def write(figures: Mapping[str, go.Figure], folder: Path, *, inches: float) -> list[Path]:
+def write(figures: Mapping[str, go.Figure], folder: Path, *, width: str) -> list[Path]:
     """Writes figures in their print form, each into a PDF of its size; returns the files.
 
     Args:
         figures: By the name of the file, without its ending.
         folder: Where to; it is there.
-        inches: How wide they are.
+        width: How wide they are: one of `printed.INCHES`.
 
     Raises:
         StoreError: If there is no Chromium, or it draws nothing.
@@ -52,7 +52,7 @@ def write(figures: Mapping[str, go.Figure], folder: Path, *, inches: float) -> l
         (Path(scratch) / "plotly.js").write_text(get_plotlyjs())
         for name, figure in figures.items():
             page = Path(scratch) / "figure.html"
-            page.write_text(_page(printed.printed(figure, inches), name))
+            page.write_text(_page(printed.printed(figure, printed.INCHES[width]), name))
             target = folder / f"{name}.pdf"
             _print(program, page, target, Path(scratch) / "profile")
             written.append(target)
@@ -77,13 +77,15 @@ def _print(program: str, page: Path, target: Path, profile: Path) -> None:
 
 def _page(figure: go.Figure, title: str) -> str:
     """Returns a page that is as large as the figure is in print, and has nothing else."""
-    width, height = (round(side * printed.SCALE, 2) for side in (figure.layout.width, figure.layout.height))
-    # In a script element, `</` would end it.
-    drawn = figure.to_json().replace("</", "<\\/")
-    return (
-        f"<!doctype html><html><head><meta charset='utf-8'><title>{html.escape(title)}</title><style>"
-        f"@page {{ size: {width}px {height}px; margin: 0 }} html, body {{ margin: 0; overflow: hidden; "
-        f"height: {height - 1}px }} #figure {{ zoom: {printed.SCALE} }}</style><script src='plotly.js'></script></head>"
-        f"<body><div id='figure'></div><script>const figure = {drawn};"
-        "Plotly.newPlot('figure', figure.data, figure.layout, { staticPlot: true });</script></body></html>"
-    )
+    width, height = (side * printed.SCALE for side in (figure.layout.width, figure.layout.height))
+    values = {
+        "@TITLE@": html.escape(title),
+        "@WIDTH@": f"{width}px",
+        "@HEIGHT@": f"{height}px",
+        "@SCALE@": f"{printed.SCALE}",
+        "@FIGURE@": figure.to_json().replace("</", "<\\/"),  # in a script element, `</` would end it
+    }
+    page = Path(__file__).with_name("figure.html.in").read_text()
+    for name, value in values.items():
+        page = page.replace(name, value)
+    return page

@@ -51,13 +51,7 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
             "waiting": _("Drawing …"),
             "print": printed.for_browsers(),
             "name": key,
-            "downloads": {
-                f"{format}_{width}": _("{format} for print, {inches} inches wide").format(
-                    format=format.upper(), inches=printed.INCHES[width]
-                )
-                for format in ("svg", "png")
-                for width in printed.INCHES
-            },
+            "downloads": _for_print(),
         },
         on_clicked_change=lambda: None,
     )
@@ -65,35 +59,50 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
         if numbers.open:
             shown = columns.rounded(table)
             st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
-            with st.container(horizontal=True):
-                st.download_button(
-                    "CSV",
-                    lambda: table.to_csv(index=False),
-                    f"{key}.csv",
-                    "text/csv",
-                    key=f"{key}_csv",
-                    help=_("All rows as text, with a comma between columns; the names of columns are English."),
-                )
-                st.download_button(
-                    "Parquet",
-                    lambda: table.to_parquet(index=False),
-                    f"{key}.parquet",
-                    key=f"{key}_parquet",
-                    help=_("All rows with their types, for pandas and other programs."),
-                )
-                st.download_button(
-                    "LaTeX",
-                    language.in_current_language(lambda: typeset.latex(*columns.texts(table))),
-                    f"{key}.tex",
-                    key=f"{key}_latex",
-                    help=_("All rows as a table for a paper, with the package booktabs, rounded as shown here."),
-                )
-                st.download_button(
-                    "Markdown",
-                    language.in_current_language(lambda: typeset.markdown(*columns.texts(table))),
-                    f"{key}.md",
-                    "text/markdown",
-                    key=f"{key}_markdown",
-                    help=_("All rows as a table of text, rounded as shown here."),
-                )
+            _downloads(table, key)
     return said.clicked
+
+
+def _downloads(table: pd.DataFrame, key: str) -> None:
+    """Offers a table in the forms of programs, as it is, and in those of papers, as it is read."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            lambda: table.to_csv(index=False),
+            f"{key}.csv",
+            "text/csv",
+            key=f"{key}_csv",
+            help=_("All rows as text, with a comma between columns; the names of columns are English."),
+        )
+        st.download_button(
+            "Parquet",
+            lambda: table.to_parquet(index=False),
+            f"{key}.parquet",
+            key=f"{key}_parquet",
+            help=_("All rows with their types, for pandas and other programs."),
+        )
+        st.download_button(
+            "LaTeX",
+            language.in_current_language(lambda: typeset.latex(*columns.texts(table))),
+            f"{key}.tex",
+            key=f"{key}_latex",
+            help=_("All rows as a table for a paper, with the package booktabs, rounded as shown here."),
+        )
+        st.download_button(
+            "Markdown",
+            language.in_current_language(lambda: typeset.markdown(*columns.texts(table))),
+            f"{key}.md",
+            "text/markdown",
+            key=f"{key}_markdown",
+            help=_("All rows as a table of text, rounded as shown here."),
+        )
+
+
+def _for_print() -> dict[str, str]:
+    """Returns what the buttons are called that hand out a figure: by form and width, as `assets/chart.js` has them."""
+    words = _("{format} for print, {inches} inches wide")
+    return {
+        f"{form}_{width}": words.format(format=form.upper(), inches=inches)
+        for form in ("svg", "png")
+        for width, inches in printed.INCHES.items()
+    }

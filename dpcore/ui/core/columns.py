@@ -193,7 +193,7 @@ def _text(name: str, value: Any) -> str:
     if name in _ROUNDED:
         return _ROUNDED[name](value)
     form = _FORMATS.get(name, "%g")
-    return f"{100 * value:.1f}%" if form == "percent" else form % value
+    return rounding.percent(value) if form == "percent" else form % value
 
 
 def _as_read(write: Callable[[float], str]) -> Callable[[float], float]:
