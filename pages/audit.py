@@ -7,7 +7,7 @@ from dpcore.privacy.auditing import result
 from dpcore.reports import audit as report
 from dpcore.runs.audit import recorded
 from dpcore.runs.process import supervisor
-from dpcore.ui.audit import broken, measured, side_by_side
+from dpcore.ui.audit import broken, from_elsewhere, measured, side_by_side
 from dpcore.ui.core import actions, choices, controls, frame, states
 from dpcore.ui.server import services, turns
 from dpcore.ui.train import live
@@ -59,4 +59,5 @@ else:
             help=_("All of these numbers, as `audit RUN --json` prints them."),
         )
     side_by_side.show(store, chosen, audited)
+from_elsewhere.show()
 broken.show(store)

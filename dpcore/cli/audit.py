@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.core
 from rich import progress
 from rich.table import Column, Table
 
 from dpcore import home, limits, rounding
-from dpcore.cli import options
+from dpcore.cli import audit_alone, options
 from dpcore.cli.options import err, out, print_json
 from dpcore.cli.runs import open_store
 from dpcore.errors import InvalidValueError
@@ -20,7 +21,19 @@ from dpcore.runs.audit import compared, demo, recorded
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 
-_DEMO, _COMPARE = "demo", "compare"
+_DEMO, _COMPARE, _SHOW = "demo", "compare", "run"
+
+
+class _RunOrCommand(typer.core.TyperGroup):
+    """A group whose first word is one of its commands, or else belongs to the command that shows a run."""
+
+    def parse_args(self, ctx, args):
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [_SHOW, *args])
+
+
+app = typer.Typer(cls=_RunOrCommand, add_completion=False)
+app.command("manifest")(audit_alone.write_manifest)
+app.command("model")(audit_alone.audit_model)
 Run = Annotated[
     str,
     typer.Argument(metavar="RUN", help=f"A run's id; or {_DEMO}, with --break; or {_COMPARE}, with two runs' ids."),
@@ -36,6 +49,7 @@ Break = Annotated[
 ]
 
 
+@app.command(_SHOW)
 def audit(
     run_id: Run,
     others: Others = None,
@@ -50,6 +64,8 @@ def audit(
     With demo, train on the Writers with one thing broken, or with none: nothing of it is kept, released or charged.
 
     With compare, say whether the noise of two audited runs is the same, which neither shows alone.
+
+    A model that was trained elsewhere: see audit manifest --help, and audit model --help.
     """
     _check_others(run_id, others or [])
     if run_id == _DEMO:

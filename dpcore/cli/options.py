@@ -51,6 +51,18 @@ Audit = Annotated[
     ),
 ]
 Canaries = Annotated[int | None, option(limits.CANARIES)]
+FiguresFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures",
+        help="Write figures (PDF, by Chromium), their tables (LaTeX, Markdown, CSV, Parquet) and a notebook into this "
+        "folder.",
+    ),
+]
+FiguresWidth = StrEnum("FiguresWidth", ["page", "column"])
+FiguresWidthChoice = Annotated[
+    FiguresWidth, typer.Option("--width", help="Of figures: page (7 inches) or column (3.3 inches).")
+]
 FalsePositiveRate = Annotated[float, option(limits.FALSE_POSITIVE_RATE)]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before a run that leaves its data without a guarantee.")

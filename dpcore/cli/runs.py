@@ -16,13 +16,14 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.errors import StoreError
+from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
 from dpcore.runs import reporting
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
+from dpcore.runs.audit import alone
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store, folders
 from dpcore.runs.store.run_rows import ACTIVE, ENDED, Run
@@ -300,15 +301,45 @@ def show_log(run_id: str, home_folder: options.HomeFolder = None) -> None:
 @app.command("export")
 def export_run(
     run_id: str,
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is missing.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to; made if it is missing. None with figures alone.")
+    ] = None,
+    figures_folder: options.FiguresFolder = None,
+    width: options.FiguresWidthChoice = options.FiguresWidth("page"),  # noqa: B008  # a member
     home_folder: options.HomeFolder = None,
 ) -> None:
-    """Write a run's model (Keras SavedModel) with its statement, plan, numbers, report and script on TFF beside it."""
+    """Write a run's model (Keras SavedModel) with its statement, plan, numbers, report and script on TFF beside it.
+
+    With figures, write what a paper shows of it into a folder, also while it trains.
+    """
+    if folder is None and figures_folder is None:
+        raise InvalidValueError("folder", "Expected a folder to write to, or --figures FOLDER, found neither.")
+    store = open_store(home_folder)
+    run = supervisor.current(store, run_id)
+    if figures_folder is not None:
+        _write_figures(store, run, figures_folder, width)
+    if folder is not None:
+        _write_model(store, run, folder)
+
+
+def _write_figures(store: StoreAccess, run: Run, folder: Path, width: str) -> None:
+    from dpcore.cli import figures  # pandas, plotly and Streamlit: a second
+    from dpcore.reports import figures as figures_of
+    from dpcore.reports import notebook as notebooks
+
+    notebook = ""
+    try:
+        notebook = notebooks.of_run(store, run, with_paths=True)
+    except EpsilonLabError as error:  # there is no script of it, or its data are gone
+        warn(error.message)
+    figures.write(figures_of.of_run(store, run), notebook, folder, width=width)
+
+
+def _write_model(store: StoreAccess, run: Run, folder: Path) -> None:
     from dpcore.reports import run as report  # pandas and plotly: a second
     from dpcore.reports.study import rounds_table as rounds_table_of
 
-    store = open_store(home_folder)
-    run = supervisor.current(store, run_id)
+    run_id = run.run_id
     weights = store.folder(run_id) / "weights.npz"
     if not weights.exists():
         raise StoreError(
@@ -329,6 +360,7 @@ def export_run(
         for name, text in texts.items():
             (folder / name).write_text(text)
         rounds.to_parquet(folder / "rounds.parquet", index=False)
+        audited = alone.export(run, store.folder(run_id), folder / "audit")
     except OSError as error:
         raise StoreError(f"Expected to write to {folder}: {error}. Choose another folder.") from error
     from dpcore.learning.models import graphs  # TensorFlow: seconds
@@ -339,6 +371,12 @@ def export_run(
     data = datasets.entry(run.plan.training.dataset, store.home).folder
     warn(refusal)
     out.print(f"Written to {folder}." + ("" if refusal else f" run_on_tff.py takes the data from {data}"))
+    if audited:
+        files = " ".join(
+            f"{option}{folder / 'audit' / name}"
+            for option, name in (("", alone.MANIFEST), ("--initial ", alone.INITIAL), ("--final ", alone.FINAL))
+        )
+        out.print(f"The final model alone is audited by: audit model {files}", soft_wrap=True)
 
 
 def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:

@@ -19,14 +19,14 @@ from dpcore.cli import cluster, options
 from dpcore.cli.data import fetch
 from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
-from dpcore.errors import InvalidValueError
+from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.learning import engines
 from dpcore.plan import MODELS, Plan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.studies import duration, findings, mechanisms, outlook, ready_made, schedule
-from dpcore.runs.studies.progress import rounds_done
+from dpcore.runs.studies.progress import Progress, rounds_done
 from dpcore.runs.studies.study import BASELINES, NONE, OWN, WRITERS, Study
 
 ReadyMadeName = StrEnum("ReadyMadeName", list(ready_made.STUDIES))  # type: ignore[misc]  # not written out
@@ -330,13 +330,38 @@ def show_study(study_id: str, home_folder: options.HomeFolder = None, as_json: o
 
 @app.command("export")
 def export_study(
-    file: Path,
+    file: Annotated[Path | None, typer.Argument(help="The file to write; none with figures alone.")] = None,
+    figures_folder: options.FiguresFolder = None,
+    width: options.FiguresWidthChoice = options.FiguresWidth("page"),  # noqa: B008  # a member
     study_id: Annotated[str, typer.Option(help="Which; else the newest.")] = "",
     home_folder: options.HomeFolder = None,
 ) -> None:
-    """Write a finished study with all its evaluated rounds into one gzipped JSON file, as the lesson ships one."""
+    """Write a finished study with all its evaluated rounds into one gzipped JSON file, as the lesson ships one.
+
+    With figures, write what a paper shows of it into a folder, also while it goes on.
+    """
+    if file is None and figures_folder is None:
+        raise InvalidValueError("file", "Expected a file to write, or --figures FOLDER, found neither.")
     store = open_store(home_folder)
     known = [row.study_id for row in store.studies()]
-    content = shipped.export(store, study_id or next(iter(known), "(none)"))
+    study_id = study_id or next(iter(known), "(none)")
+    if figures_folder is not None:
+        _write_figures(store, schedule.current(store, study_id), figures_folder, width)
+    if file is None:
+        return
+    content = shipped.export(store, study_id)
     files.write(file, content)
     out.print(f"{file}: {len(content):,} bytes")
+
+
+def _write_figures(store: StoreAccess, now: Progress, folder: Path, width: str) -> None:
+    from dpcore.cli import figures  # Streamlit: a second
+    from dpcore.reports import figures as figures_of
+    from dpcore.reports import notebook as notebooks
+
+    notebook = ""
+    try:
+        notebook = notebooks.of_study(store, now, with_paths=True)
+    except EpsilonLabError as err:  # no script of any of its runs, or its data are gone
+        warn(err.message)
+    figures.write(figures_of.of_study(store, now), notebook, folder, width=width)

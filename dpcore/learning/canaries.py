@@ -5,8 +5,7 @@ canary of the rounds has a fresh fair coin in every round. What they send is add
 them counts: they are in no divisor, no count and no statistic. Directions that nobody sends along, the bystanders, show
 what noise alone does there.
 
-Directions are rows of a Hadamard matrix with random signs on random coordinates, so that all projections, and the sum of
-any number of canaries, are one transform. No TensorFlow here: whoever reads an audit has no use for it.
+No TensorFlow here: whoever reads an audit has no use for it.
 """
 
 import math
@@ -21,7 +20,7 @@ from dpcore import limits
 from dpcore.datasets.federated import Manifest
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
-from dpcore.learning import engines, model
+from dpcore.learning import directions, engines, model
 from dpcore.learning.engine import Weights
 from dpcore.plan import Plan, PrivacyPlan
 from dpcore.privacy.auditing.trace import Trace
@@ -30,8 +29,6 @@ from dpcore.rng import Streams
 # In clip norms: at exactly one, the last bit of a float32 would decide whether an update is clipped.
 LENGTH = 3.0
 ROWS = 8  # written out in full each round, for the clipping of users to take their norms
-MOST_DIRECTIONS = 8192  # as many float32 are kept of every round
-_MOST_COORDINATES = 1 << 20
 _MOST_ROUNDS = 5_000
 _PER_CANARY = 4  # directions: one of the run, one of the rounds, and as many bystanders
 
@@ -44,11 +41,32 @@ def check(plan: Plan, canaries: Any, engine: str) -> int:
     """
     count = int(limits.CANARIES.check(canaries))
     privacy = plan.privacy
+    check_claim(privacy)
     for refused, reason in (
         (
             not engines.replays_exactly(engine),
             _("Expected the engine vectorized for an audit, found {engine}: canaries go through our own clipping."),
         ),
+        (
+            privacy.rounds > _MOST_ROUNDS,
+            _(
+                "Expected at most {most:,} rounds for an audit, found {rounds:,}: what it keeps of each takes 33 KB. "
+                "Train fewer rounds, or without an audit."
+            ),
+        ),
+    ):
+        if refused:
+            raise InvalidValueError("audit", reason.format(engine=engine, most=_MOST_ROUNDS, rounds=privacy.rounds))
+    return count
+
+
+def check_claim(privacy: PrivacyPlan) -> None:
+    """Refuses a plan that canaries cannot be held against, whoever trains it.
+
+    Raises:
+        InvalidValueError: If they cannot.
+    """
+    for refused, reason in (
         (
             not privacy.cohorts.draws_alone,
             _(
@@ -70,18 +88,9 @@ def check(plan: Plan, canaries: Any, engine: str) -> int:
                 "against. Add noise, and raise delta above 0."
             ),
         ),
-        (
-            privacy.rounds > _MOST_ROUNDS,
-            _(
-                "Expected at most {most:,} rounds for an audit, found {rounds:,}: what it keeps of each takes 33 KB. "
-                "Train fewer rounds, or without an audit."
-            ),
-        ),
     ):
         if refused:
-            words = {"engine": engine, "participation": privacy.cohorts.kind}
-            raise InvalidValueError("audit", reason.format(most=_MOST_ROUNDS, rounds=privacy.rounds, **words))
-    return count
+            raise InvalidValueError("audit", reason.format(participation=privacy.cohorts.kind))
 
 
 def check_model(canaries: int, coordinates: int) -> None:
@@ -90,7 +99,7 @@ def check_model(canaries: int, coordinates: int) -> None:
     Raises:
         InvalidValueError: If there are not enough directions.
     """
-    usable = 1 << coordinates.bit_length() - 1
+    usable = directions.usable(coordinates)
     if usable < _PER_CANARY * canaries:
         raise InvalidValueError(
             "canaries",
@@ -112,59 +121,6 @@ def model_size(plan: Plan, manifest: Manifest) -> int:
     shape = manifest.description.image_shape
     shapes = model.shapes_of(plan.training.model, manifest.num_features, manifest.num_classes, shape)
     return sum(map(math.prod, shapes))
-
-
-class Directions:
-    """Orthonormal directions in a model's space: the first rows of a Hadamard matrix, on coordinates drawn at random.
-
-    Row i of the matrix H of order n has entries 1 and -1 with H H^T = n. Its first `count` rows repeat after `count`
-    columns, and are the Kronecker product of two small matrices; so all projections are a sum over the repetitions and
-    two small products.
-
-    Args:
-        draw: What coordinates and signs are drawn from.
-        size: How many coordinates the model has.
-
-    Attributes:
-        count: How many directions there are, a power of two.
-    """
-
-    def __init__(self, draw: np.random.Generator, size: int):
-        from scipy import linalg  # not needed by who only refuses
-
-        used = min(1 << size.bit_length() - 1, _MOST_COORDINATES)
-        self.count = min(used, MOST_DIRECTIONS)
-        self._size = size
-        # In random order: neighbours in a layer are alike, and would be told from others by the rows' own pattern.
-        self._places = draw.choice(size, used, replace=False)
-        signs = draw.integers(0, 2, used).astype(np.float32) * 2 - 1
-        self._signs = signs / np.float32(math.sqrt(used))
-        wide = 1 << (self.count.bit_length() - 1) // 2
-        self._left = linalg.hadamard(self.count // wide).astype(np.float32)
-        self._right = linalg.hadamard(wide).astype(np.float32)
-
-    def projections(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns a vector's projection on each direction, float32 [count]; the vector is float32 [size]."""
-        folded = (flat[self._places] * self._signs).reshape(-1, self.count).sum(axis=0)
-        return self._transformed(folded)
-
-    def sum(self, amounts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the sum of all directions, each times its amount: float32 [size], of amounts float32 [count]."""
-        flat = np.zeros(self._size, np.float32)
-        # The matrices are symmetric: the way back is the same.
-        repeated = np.broadcast_to(self._transformed(amounts), (len(self._places) // self.count, self.count))
-        flat[self._places] = repeated.ravel() * self._signs
-        return flat
-
-    def _transformed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        grid = values.reshape(len(self._left), len(self._right))
-        found: NDArray[np.float32] = (self._left @ grid @ self._right).ravel()
-        return found
-
-
-def directions(streams: Streams, size: int) -> Directions:
-    """Returns a run's directions; of a model with so many coordinates."""
-    return Directions(streams("canary_directions", 0), size)
 
 
 def run_coins(streams: Streams, count: int) -> NDArray[np.bool_]:
@@ -209,7 +165,7 @@ class Canaries:
         self._ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
         check_model(count, self._ends[-1])
         self._count, self._streams = count, streams
-        self.directions = directions(streams, self._ends[-1])
+        self.directions = directions.of_run(streams, self._ends[-1])
         self.run_coins = run_coins(streams, count)
         units = np.eye(ROWS, self.directions.count, dtype=np.float32) * np.float32(LENGTH)
         whole = np.array([self.directions.sum(unit) for unit in units])

@@ -1,10 +1,11 @@
-"""The audit of a run, of a demonstration or of two runs together, as JSON."""
+"""The audit of a run, of a demonstration, of two runs together or of a final model alone, as JSON."""
 
 from typing import Any
 
 from dpcore import strict_json
 from dpcore.language import speaking
-from dpcore.privacy.auditing import result
+from dpcore.privacy.auditing import final_model, result
+from dpcore.privacy.auditing.final_model import FinalModel
 from dpcore.privacy.auditing.result import Result
 from dpcore.runs.audit.compared import Comparison
 from dpcore.runs.store.run_rows import Run
@@ -16,6 +17,15 @@ def values(shown: Result, *, seeded: bool) -> dict[str, Any]:
         return shown.to_values() | {
             "sentence": result.sentence(shown),
             "cannot_see": result.limits_sentence(seeded=seeded),
+        }
+
+
+def final_values(shown: FinalModel) -> dict[str, Any]:
+    """Returns the same of a final model alone."""
+    with speaking("en"):
+        return shown.to_values() | {
+            "sentence": final_model.sentence(shown),
+            "cannot_see": final_model.limits_sentence(),
         }
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dpcore.errors import InvalidValueError
-from dpcore.learning import canaries, sampling
-from dpcore.learning.canaries import Canaries, Directions
+from dpcore.learning import canaries, directions, sampling
+from dpcore.learning.canaries import Canaries
 from dpcore.mechanisms.clipping import MARGIN
 from dpcore.mechanisms.noise import Banded, SquareRoot, Tree
 from dpcore.mechanisms.participation import CyclicPoisson, FixedSize, Full, Poisson, Schedule
@@ -18,24 +18,24 @@ STREAMS = Streams(0, "a run")
 
 @pytest.mark.parametrize("size", [64, 7850, 199_210])
 def test_directions_are_orthonormal(size):
-    directions = Directions(stream(0, "directions"), size)
-    assert directions.count == min(1 << size.bit_length() - 1, 8192)
-    looked_at = sorted({0, 1, 2, 7, 63, directions.count // 2, directions.count - 1} & set(range(directions.count)))
-    units = np.eye(directions.count, dtype=np.float32)[looked_at]
-    rows = np.array([directions.sum(unit) for unit in units], np.float64)
+    ways = directions.drawn(stream(0, "directions"), size)
+    assert ways.count == min(1 << size.bit_length() - 1, 8192)
+    looked_at = sorted({0, 1, 2, 7, 63, ways.count // 2, ways.count - 1} & set(range(ways.count)))
+    units = np.eye(ways.count, dtype=np.float32)[looked_at]
+    rows = np.array([ways.sum(unit) for unit in units], np.float64)
     assert np.abs(rows @ rows.T - np.eye(len(rows))).max() < 1e-6
     assert (
         np.abs(
-            [directions.projections(row.astype(np.float32)) - unit for row, unit in zip(rows, units, strict=True)]
+            [ways.projections(row.astype(np.float32)) - unit for row, unit in zip(rows, units, strict=True)]
         ).max()
         < 1e-6
     )
     vector = stream(0, "vector").standard_normal(size, np.float32)
-    assert directions.projections(vector)[looked_at] == pytest.approx(rows @ vector, abs=1e-4)
+    assert ways.projections(vector)[looked_at] == pytest.approx(rows @ vector, abs=1e-4)
 
 
 def test_directions_reach_every_layer_and_differ_from_run_to_run():
-    few, others = (Directions(stream(seed, "directions"), 7850) for seed in (0, 1))
+    few, others = (directions.drawn(stream(seed, "directions"), 7850) for seed in (0, 1))
     unit = np.eye(1, few.count, 5, dtype=np.float32)[0]
     assert np.count_nonzero(few.sum(unit)) == 4096
     assert abs(float(few.sum(unit) @ others.sum(unit))) < 0.1

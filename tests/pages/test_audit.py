@@ -4,13 +4,14 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dpcore.language import speaking
 from dpcore.locks import take
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import FixedClipping, Plan, PrivacyPlan
 from dpcore.privacy.auditing import result
-from dpcore.runs.audit import demo, trace_file
+from dpcore.runs.audit import alone, demo, trace_file
 from dpcore.runs.audit.demo import Demo
 from dpcore.runs.store import Store
 from dpcore.ui.server import visitors
@@ -307,3 +308,48 @@ def test_the_lesson_leads_to_it():
     test = pages.page("learn", screen="game")
     links = [link.proto for link in test.main if link.type == "page_link"]
     assert "audit" in {link.page for link in links}
+
+
+class TestAModelFromElsewhere:
+    @pytest.fixture
+    def files(self, tmp_path):
+        """A training of one round in which everybody takes part, without noise where the plan says 4."""
+        plan = PrivacyPlan(
+            population=100, clients_per_round=100, rounds=1, noise_multiplier=4.0, clipping=FixedClipping()
+        )
+        manifest = alone.drawn({"kernel": (70, 30)}, plan, count=400)
+        sent = manifest.directions.sum(
+            np.pad(manifest.coins, (0, manifest.directions.count - 400)).astype(np.float32)
+        )
+        parts = {}
+        for name, flat in (("initial", np.zeros_like(sent)), ("final", sent)):
+            np.savez(tmp_path / name, kernel=flat.reshape(70, 30))
+            parts[name] = (tmp_path / f"{name}.npz").read_bytes()
+        return {"manifest": manifest.to_json().encode(), **parts}
+
+    def sent(self, files):
+        test = pages.page("audit")
+        for name, content in files.items():
+            ending = "json" if name == "manifest" else "npz"
+            test.file_uploader(key=f"audit_file_{name}").set_value((f"{name}.{ending}", content, ""))
+        return test.run()
+
+    def test_three_files_give_figures_and_what_they_are_worth(self, home, files):
+        test = self.sent(files)
+        assert not test.exception
+        assert "By the final model alone, no attack that was tried shows more than" in test.error[0].value
+        assert "ALARM: attacks were right more often" in test.error[0].value
+        assert "If the run is one Gaussian for each user" in " ".join(said(test))
+        assert any("whoever sees every round may find out more" in one.value for one in test.caption)
+
+    def test_what_is_wrong_with_a_file_is_a_sentence(self, home, files):
+        for name, content in (("manifest", b"{}"), ("final", b"nothing"), ("initial", files["manifest"])):
+            test = self.sent(files | {name: content})
+            assert not test.exception
+            assert test.error[0].value.startswith("Expected ")
+
+    def test_visitors_send_nothing(self, home, monkeypatch):
+        monkeypatch.setenv(visitors.HOSTED, "on")
+        test = pages.page("audit")
+        assert not test.get("file_uploader")
+        assert any("audit model MANIFEST" in info.value for info in test.info)

@@ -3,6 +3,7 @@
 `EPSILON_LAB_KILLS=100` kills so many workers instead of a few.
 """
 
+import io
 import itertools
 import os
 import sqlite3
@@ -21,7 +22,7 @@ from dpcore.mechanisms.noise import Banded, SquareRoot, Tree
 from dpcore.mechanisms.participation import CyclicPoisson, FixedSize, Schedule
 from dpcore.plan import FixedClipping, Plan, PrivacyPlan, TrainingPlan, identity
 from dpcore.privacy import accounting
-from dpcore.runs.audit import recorded, trace_file
+from dpcore.runs.audit import alone, recorded, trace_file
 from dpcore.runs.process import processes, runner, supervisor
 from dpcore.runs.store import Store, folders
 
@@ -140,6 +141,14 @@ def test_an_audited_run_that_was_killed_keeps_the_same_record(home, store, monke
     first, second = ((store.folder(run.run_id) / trace_file.FILE).read_bytes() for run in runs)
     assert first == second
     assert {recorded.trace(store, run).rounds for run in runs} == {40}
+    for name in (alone.MANIFEST, alone.INITIAL):
+        assert len({(store.folder(run.run_id) / name).read_bytes() for run in runs}) == 1
+    assert alone.export(runs[0], store.folder(ids[0]), home / "out")
+    manifest, *weights = (
+        io.BytesIO((home / "out" / name).read_bytes()) for name in (alone.MANIFEST, alone.INITIAL, alone.FINAL)
+    )
+    shown = alone.analysis(alone.read_manifest(manifest), *weights)
+    assert (shown.canaries, shown.alarms, shown.rounds) == (64, (), 40)
     assert runs[0].identity == identity.of_run(runs[0].plan.fingerprint, 64) != runs[0].plan.fingerprint
 
 

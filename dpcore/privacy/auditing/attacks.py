@@ -71,9 +71,14 @@ def log_likelihood_ratios(trace: Trace, plan: PrivacyPlan, which: slice = slice(
     return ratios
 
 
-def _guesses(trace: Trace, scores: NDArray[np.float64]) -> list[dict[str, int]]:
-    """The counts of each of `GUESSED`, by the scores of the run canaries."""
-    number, ranked = trace.run_canaries, trace.run_coins[np.argsort(-scores, kind="stable")]
+def guesses(coins: NDArray[np.bool_], scores: NDArray[np.float64]) -> list[dict[str, int]]:
+    """Returns the counts of each of `GUESSED`, by the scores of canaries, the higher the likelier in.
+
+    Args:
+        coins: Which of them are in, bool [num_canaries].
+        scores: float64 [num_canaries].
+    """
+    number, ranked = len(coins), coins[np.argsort(-scores, kind="stable")]
     found = []
     for inside, outside in GUESSED:
         top, bottom = round(inside * number), round(outside * number)
@@ -86,8 +91,22 @@ def _shared(confidence: float, among: int) -> float:
     return 1 - (1 - confidence) / among
 
 
-def _one_run(counts: dict[str, int], delta: float, confidence: float) -> float:
-    return bounds.one_run(**counts, delta=delta, confidence=_shared(confidence, len(GUESSED)))
+def one_run(counts: Sequence[dict[str, int]], delta: float, confidence: float = bounds.CONFIDENCE) -> Bound:
+    """Returns the best bound of several `guesses`, which share the confidence; assumed: as `bounds.one_run`."""
+    level = _shared(confidence, len(counts))
+    epsilons = [bounds.one_run(**one, delta=delta, confidence=level) for one in counts]
+    return _of_guesses(ONE_RUN, max(epsilons), counts[int(np.argmax(epsilons))], confidence)
+
+
+def gaussian_f_dp(counts: Sequence[dict[str, int]], delta: float, confidence: float = bounds.CONFIDENCE) -> Bound:
+    """Returns the best bound of several `guesses` on a run that is one Gaussian; assumed: as `bounds.gaussian_f_dp`."""
+    level = _shared(confidence, len(counts))
+    mus = [bounds.gaussian_f_dp(**one, confidence=level) for one in counts]
+    return _of_guesses(GAUSSIAN_F_DP, _of_mu(max(mus), delta), counts[int(np.argmax(mus))], confidence)
+
+
+def _of_mu(mu: float, delta: float) -> float:
+    return float(gaussian.epsilons(1 / mu, delta)) if mu and delta else 0.0
 
 
 def epsilon_by_round(
@@ -109,7 +128,8 @@ def epsilon_by_round(
     """
     scores = np.cumsum(log_likelihood_ratios(trace, plan, slice(trace.run_canaries)), axis=0)
     rows = scores if rounds is None else scores[np.array(rounds, int) - 1]
-    return np.array([max(_one_run(one, plan.delta, confidence) for one in _guesses(trace, row)) for row in rows])
+    found = (one_run(guesses(trace.run_coins, row), plan.delta, confidence) for row in rows)
+    return np.array([bound.epsilon for bound in found])
 
 
 def attack(trace: Trace, plan: PrivacyPlan, *, confidence: float = bounds.CONFIDENCE) -> tuple[Bound, ...]:
@@ -117,11 +137,10 @@ def attack(trace: Trace, plan: PrivacyPlan, *, confidence: float = bounds.CONFID
     found = []
     if trace.run_canaries:
         scores = log_likelihood_ratios(trace, plan).sum(axis=0)
-        guesses = _guesses(trace, scores[: trace.run_canaries])
-        epsilons = [_one_run(one, plan.delta, confidence) for one in guesses]
-        found.append(_of_guesses(ONE_RUN, max(epsilons), guesses[int(np.argmax(epsilons))], confidence))
+        counts = guesses(trace.run_coins, scores[: trace.run_canaries])
+        found.append(one_run(counts, plan.delta, confidence))
         if trace.rounds == plan.rounds:  # the plan's claim is of all its rounds
-            found.append(_plan_f_dp(plan, guesses, confidence))
+            found.append(plan_f_dp(plan, counts, confidence))
         found += _by_rates(trace, plan, scores, confidence)
     if trace.round_canaries:
         found.append(_of_round(trace, plan, confidence))
@@ -148,34 +167,39 @@ def plan_trade_off(plan: PrivacyPlan) -> bounds.TradeOff:
 
 
 def claim_p_value(trace: Trace, plan: PrivacyPlan) -> float:
-    """Returns how probable it is, at most, that the attacks on a run are as right as they were if the plan's claim holds.
+    """Returns `refutation` of a plan by the attacks on a run of it."""
+    scores = log_likelihood_ratios(trace, plan, slice(trace.run_canaries)).sum(axis=0)
+    return refutation(plan, guesses(trace.run_coins, scores))
+
+
+def refutation(plan: PrivacyPlan, counts: Sequence[dict[str, int]]) -> float:
+    """Returns how probable it is, at most, that several `guesses` are as right as they were if the plan's claim holds.
 
     A small one refutes the claim. A large one confirms nothing.
     """
-    scores = log_likelihood_ratios(trace, plan, slice(trace.run_canaries)).sum(axis=0)
     trade_off = plan_trade_off(plan)
-    found = [bounds.claim_p_value(trade_off, **one) for one in _guesses(trace, scores)]
+    found = [bounds.claim_p_value(trade_off, **one) for one in counts]
     return min(1.0, len(found) * min(found))
 
 
-def _plan_f_dp(plan: PrivacyPlan, guesses: list[dict[str, int]], confidence: float) -> Bound:
-    """The epsilon of the plan with the least noise that the guesses rule out; 0 where they rule out none.
+def plan_f_dp(plan: PrivacyPlan, counts: Sequence[dict[str, int]], confidence: float = bounds.CONFIDENCE) -> Bound:
+    """Returns the epsilon of the plan with the least noise that several `guesses` rule out; 0 where they rule out none.
 
     Source: as `bounds.rules_out`; what is claimed is the trade-off of the plan with other noise.
     """
-    significance = (1 - confidence) / len(guesses)
+    significance = (1 - confidence) / len(counts)
 
     def with_noise(noise: float) -> PrivacyPlan:  # the same event, whatever part of it is the count's
         return dataclasses.replace(plan, noise_multiplier=noise, clipping=FixedClipping())
 
     def ruled_out(noise: float) -> list[dict[str, int]]:
         trade_off = plan_trade_off(with_noise(noise))
-        return [one for one in guesses if bounds.rules_out(trade_off, **one, significance=significance)]
+        return [one for one in counts if bounds.rules_out(trade_off, **one, significance=significance)]
 
     low, high = max(plan.noise_multiplier / 4, limits.LEAST_NOISE), plan.noise_multiplier * 16
     best = ruled_out(high) if plan.noise_multiplier and plan.delta else []
     if not best:
-        return _of_guesses(PLAN_F_DP, 0.0, guesses[0], confidence)
+        return _of_guesses(PLAN_F_DP, 0.0, counts[0], confidence)
     while high / low > 1 + _NOISE_CLOSE:
         middle = math.sqrt(low * high)
         if found := ruled_out(middle):
@@ -207,8 +231,8 @@ def _by_rates(trace: Trace, plan: PrivacyPlan, scores: NDArray[np.float64], conf
             delta=plan.delta,
             confidence=_shared(confidence, len(_ACCUSED)),
         )
-        counts = {"num_guesses": true + false, "num_right": true}
-        found.append(_of_guesses(CLOPPER_PEARSON, epsilon, counts, None))
+        accused = {"num_guesses": true + false, "num_right": true}
+        found.append(_of_guesses(CLOPPER_PEARSON, epsilon, accused, None))
     return [max(found, key=lambda bound: bound.epsilon)]
 
 
@@ -224,13 +248,12 @@ def _of_round(trace: Trace, plan: PrivacyPlan, confidence: float) -> Bound:
         released, weights = trace.innovations.T @ released, np.square(trace.innovations).sum(axis=0)
     evidence = (released - weights[:, None] / 2).ravel()
     number = evidence.size
-    guesses = min(number, max(round(_ROUND_GUESSED * number), _FEWEST_GUESSES))
-    surest = np.argsort(-np.abs(evidence), kind="stable")[:guesses]
+    guessed = min(number, max(round(_ROUND_GUESSED * number), _FEWEST_GUESSES))
+    surest = np.argsort(-np.abs(evidence), kind="stable")[:guessed]
     right = int(np.count_nonzero((evidence[surest] > 0) == trace.joined[:, which].ravel()[surest]))
-    mu = bounds.gaussian_f_dp(num_canaries=number, num_guesses=guesses, num_right=right, confidence=confidence)
-    epsilon = float(gaussian.epsilons(1 / mu, plan.delta)) if mu and plan.delta else 0.0
-    counts = {"num_guesses": guesses, "num_right": right}
-    return _of_guesses(GAUSSIAN_F_DP, epsilon, counts, confidence, ROUND)
+    counts = {"num_canaries": number, "num_guesses": guessed, "num_right": right}
+    mu = bounds.gaussian_f_dp(**counts, confidence=confidence)
+    return _of_guesses(GAUSSIAN_F_DP, _of_mu(mu, plan.delta), counts, confidence, ROUND)
 
 
 def cosine_estimate(trace: Trace, delta: float) -> float:
@@ -245,8 +268,18 @@ def cosine_estimate(trace: Trace, delta: float) -> float:
         delta: In (0, 1).
     """
     path = trace.clip_norms @ trace.projections.astype(float)
-    inside, outside = path[: trace.run_canaries][trace.run_coins], path[trace.num_canaries :]
-    if len(inside) < 2:
+    return cosine_of(path[: trace.run_canaries][trace.run_coins], path[trace.num_canaries :], delta)
+
+
+def cosine_of(inside: NDArray[np.float64], outside: NDArray[np.float64], delta: float) -> float:
+    """Returns `cosine_estimate` of cosines, on any scale.
+
+    Args:
+        inside: Of canaries that are in, float64 [num_canaries_in].
+        outside: Of directions that nobody sends, float64 [num_bystanders].
+        delta: In (0, 1).
+    """
+    if len(inside) < 2 or len(outside) < 2 or not inside.std() or not outside.std():
         return 0.0
     return bounds.two_gaussians(
         means=(float(inside.mean()), float(outside.mean())),

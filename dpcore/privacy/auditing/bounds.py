@@ -254,7 +254,8 @@ def _hockey_stick(mean: float, stddev: float, epsilon: float) -> float:
         return float(special.ndtr(high) - special.ndtr(low))
 
     mass = outside if square > 0 else inside
-    return mass(mean, stddev) - math.exp(epsilon) * mass(0.0, 1.0)
+    other = mass(0.0, 1.0)
+    return mass(mean, stddev) - (math.exp(min(epsilon + math.log(other), 700.0)) if other > 0 else 0.0)
 
 
 def known_schedule(*, noise_multiplier: float, sampling_prob: float, rounds: int, delta: float) -> float:

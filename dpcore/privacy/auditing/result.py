@@ -41,15 +41,17 @@ METHODS = {
     ),
 }
 CLAIM = "claim"
+OUTSIDE_COORDINATES = N_("what is wrong outside the coordinates that canaries use")
+BESIDE_MODEL = N_("whatever leaks beside the model: timing, memory, logs")
 CANNOT_SEE = (
     N_(
         "clipping that is wrong for users alone, or on the workers of a cluster: canaries are clipped on the server"
     ),
-    N_("what is wrong outside the coordinates that canaries use"),
+    OUTSIDE_COORDINATES,
     N_("the noise on the count of unclipped updates"),
     N_("zeroing of outlying updates"),
     N_("noise that is shared with another run: two audits beside each other can show that"),
-    N_("whatever leaks beside the model: timing, memory, logs"),
+    BESIDE_MODEL,
 )
 
 

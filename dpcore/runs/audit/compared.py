@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dpcore import datasets
 from dpcore.errors import InvalidValueError
 from dpcore.language import _
-from dpcore.learning import canaries
-from dpcore.learning.canaries import Directions
+from dpcore.learning import canaries, directions
+from dpcore.learning.directions import Directions
 from dpcore.plan import PrivacyPlan
 from dpcore.privacy.auditing import sharing
 from dpcore.privacy.auditing.sharing import Sharing
@@ -101,7 +101,7 @@ def _compared(first: _Look, second: _Look) -> Sharing:
     seen, other = (_noise(look) for look in (first, second))
     if first.streams is None or second.streams is None:
         return sharing.compare(seen, other)
-    ways = (canaries.directions(look.streams, look.size) for look in (first, second) if look.streams)
+    ways = (directions.of_run(look.streams, look.size) for look in (first, second) if look.streams)
     return sharing.compare(_carried(seen, other.shape[1], *ways), other, overlap=seen.shape[1] / first.size)
 
 

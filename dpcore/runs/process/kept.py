@@ -7,7 +7,7 @@ from typing import Any
 from dpcore.errors import DamagedCheckpointError
 from dpcore.language import _
 from dpcore.rounds import Round
-from dpcore.runs.audit import trace_file
+from dpcore.runs.audit import alone, trace_file
 from dpcore.runs.audit.trace_file import TraceWriter
 from dpcore.runs.store import Store
 from dpcore.runs.store.run_rows import Run
@@ -36,6 +36,7 @@ class Kept:
         if run.audit is not None:
             path = store.folder(run.run_id) / trace_file.FILE
             self._traces = TraceWriter(path, trace_file.Header.of(engine.canaries))
+            alone.keep(engine, run.plan.privacy, path.parent)
 
     def load(self) -> tuple[Round, Any] | None:
         """Returns the round to go on from and the state after it; `None` to begin with round 0."""

@@ -12,6 +12,26 @@ function plotly(address) {
   return window.epsilonLabPlotly;
 }
 
+// Buttons that hand out what is shown, for print: `print` is what `dpcore/charts/printed.py` says.
+function printing(graph, { print, name, downloads }) {
+  const icon = (format, width) => ({ svg: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 34 22"><text x="17" y="10"
+    font-size="10.5" font-family="sans-serif" text-anchor="middle" class="icon">${format.toUpperCase()}</text><rect
+    x="${width === "page" ? 4 : 11}" y="14" width="${width === "page" ? 26 : 12}" height="5" class="icon"/></svg>` });
+  const layout = () => {
+    const axes = Object.keys(graph.layout).filter((key) => /^[xy]axis/.test(key));
+    const coloured = Object.fromEntries(axes.map((key) => [key, { ...graph.layout[key], ...print.axis }]));
+    return { ...graph.layout, ...coloured, ...print.layout };
+  };
+  const save = (format, width) => window.Plotly.downloadImage(
+    { data: graph.data, layout: layout() },
+    { format, filename: name, width: print.widths[width], height: graph.layout.height ?? graph.clientHeight, scale: print.scales[format] },
+  );
+  return Object.keys(downloads).map((key) => {
+    const [format, width] = key.split("_");
+    return { name: key, title: downloads[key], icon: icon(format, width), click: () => save(format, width) };
+  });
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const graph = parentElement.querySelector(".epsilon-lab-chart");
   graph.setAttribute("aria-label", data.label);
@@ -44,7 +64,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return height;
   };
   layout.height = graph.fit();
-  const config = { displayModeBar: false, responsive: true };
+  const config = { displaylogo: false, modeBarButtons: [printing(graph, data)], responsive: true };
   const draw = (frame) => plotly(data.library).then((library) => library.react(graph, ...atFrame(figure, frame), config));
   draw(play(graph, parentElement.querySelector(".epsilon-lab-player"), figure.frames, data.words, draw))
     .then(() => {

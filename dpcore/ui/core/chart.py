@@ -8,7 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from dpcore import language
+from dpcore.charts import printed
 from dpcore.language import _
+from dpcore.reports import typeset
 from dpcore.ui import assets
 from dpcore.ui.core import columns, player
 from dpcore.ui.server import plotly_js
@@ -17,7 +20,7 @@ plotly_js.prepare()
 _component = st.components.v2.component(
     "epsilon_lab.chart",
     html=assets.text("chart.html") + assets.text("player.html"),
-    css=assets.text("player.css"),
+    css=assets.text("player.css") + assets.text("chart.css"),
     js=assets.text("player.js") + assets.text("chart.js"),
     isolate_styles=False,
 )
@@ -46,6 +49,9 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
             "words": player.labels(),
             "problem": _("The chart could not be drawn:"),
             "waiting": _("Drawing …"),
+            "print": printed.for_browsers(),
+            "name": key,
+            "downloads": _for_print(),
         },
         on_clicked_change=lambda: None,
     )
@@ -53,20 +59,50 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
         if numbers.open:
             shown = columns.rounded(table)
             st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
-            with st.container(horizontal=True):
-                st.download_button(
-                    "CSV",
-                    lambda: table.to_csv(index=False),
-                    f"{key}.csv",
-                    "text/csv",
-                    key=f"{key}_csv",
-                    help=_("All rows as text, with a comma between columns; the names of columns are English."),
-                )
-                st.download_button(
-                    "Parquet",
-                    lambda: table.to_parquet(index=False),
-                    f"{key}.parquet",
-                    key=f"{key}_parquet",
-                    help=_("All rows with their types, for pandas and other programs."),
-                )
+            _downloads(table, key)
     return said.clicked
+
+
+def _downloads(table: pd.DataFrame, key: str) -> None:
+    """Offers a table in the forms of programs, as it is, and in those of papers, as it is read."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            lambda: table.to_csv(index=False),
+            f"{key}.csv",
+            "text/csv",
+            key=f"{key}_csv",
+            help=_("All rows as text, with a comma between columns; the names of columns are English."),
+        )
+        st.download_button(
+            "Parquet",
+            lambda: table.to_parquet(index=False),
+            f"{key}.parquet",
+            key=f"{key}_parquet",
+            help=_("All rows with their types, for pandas and other programs."),
+        )
+        st.download_button(
+            "LaTeX",
+            language.in_current_language(lambda: typeset.latex(*columns.texts(table))),
+            f"{key}.tex",
+            key=f"{key}_latex",
+            help=_("All rows as a table for a paper, with the package booktabs, rounded as shown here."),
+        )
+        st.download_button(
+            "Markdown",
+            language.in_current_language(lambda: typeset.markdown(*columns.texts(table))),
+            f"{key}.md",
+            "text/markdown",
+            key=f"{key}_markdown",
+            help=_("All rows as a table of text, rounded as shown here."),
+        )
+
+
+def _for_print() -> dict[str, str]:
+    """Returns what the buttons are called that hand out a figure: by form and width, as `assets/chart.js` has them."""
+    words = _("{format} for print, {inches} inches wide")
+    return {
+        f"{form}_{width}": words.format(format=form.upper(), inches=inches)
+        for form in ("svg", "png")
+        for width, inches in printed.INCHES.items()
+    }

@@ -3,12 +3,13 @@
 In the tables themselves the names stay English: they head the CSV files, and code asks for them.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
-from pandas.api.types import is_float_dtype
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from dpcore import rounding
 from dpcore.language import N_, _
@@ -172,6 +173,27 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
     """Returns a table with its numbers of privacy as people may read them: still numbers, each on its safe side."""
     numbers = [name for name in table if name in _ROUNDED and is_float_dtype(table[name])]
     return table.assign(**{name: table[name].map(_as_read(_ROUNDED[name]), na_action="ignore") for name in numbers})
+
+
+def texts(table: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """Returns a table as it is read, every cell a text under its column's heading; and which columns are numbers."""
+    headings = {name: heading(str(name)) for name in table}
+    numbers = {headings[name] for name in table if is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])}
+    told = {headings[name]: [_text(str(name), value) for value in table[name]] for name in table}
+    return pd.DataFrame(told, columns=list(headings.values())), numbers
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if name in _ROUNDED:
+        return _ROUNDED[name](value)
+    form = _FORMATS.get(name, "%g")
+    return rounding.percent(value) if form == "percent" else form % value
 
 
 def _as_read(write: Callable[[float], str]) -> Callable[[float], float]:

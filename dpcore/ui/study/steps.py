@@ -11,6 +11,7 @@ from dpcore.charts import studies as charts
 from dpcore.errors import EpsilonLabError
 from dpcore.language import N_, _
 from dpcore.privacy import accounting, statement
+from dpcore.reports import notebook
 from dpcore.reports import study as report
 from dpcore.runs.access import visiting
 from dpcore.runs.access.protocol import StoreAccess
@@ -60,6 +61,21 @@ def show(store: StoreAccess, study_id: str) -> None:
             f"{study_id}.html",
             "text/html",
             help=_("The plan of the study, its results, and how to reproduce them, in one self-contained file."),
+        )
+        refusal = notebook.study_refusal(now)
+        st.download_button(
+            _("A notebook that uses TFF only"),
+            lambda: notebook.of_study(store, now, with_paths=not visitors.hosted()),
+            f"{study_id}.ipynb",
+            "application/x-ipynb+json",
+            disabled=bool(refusal),
+            help=refusal
+            or _("A Jupyter notebook that trains its runs with TensorFlow Federated, without Epsilon Lab."),
+        )
+        st.caption(
+            _("Figures as PDF and tables as LaTeX: `{command}`").format(
+                command=f"python -m dpcore study export --study-id {study_id} --figures FOLDER"
+            )
         )
 
 

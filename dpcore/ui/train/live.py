@@ -11,6 +11,7 @@ from dpcore import language, limits, rounding
 from dpcore.charts import lines
 from dpcore.language import N_, _
 from dpcore.privacy import accounting, ledger, statement
+from dpcore.reports import notebook
 from dpcore.reports import run as report
 from dpcore.rounds import Round, divergence, fraction_clipped
 from dpcore.runs import reporting
@@ -95,6 +96,14 @@ def _take_along(store: StoreAccess, run: Run) -> None:
             disabled=bool(refusal),
             help=refusal
             or _("A Python program that trains this plan with TensorFlow Federated, without Epsilon Lab."),
+        )
+        st.download_button(
+            _("A notebook that uses TFF only"),
+            lambda: notebook.of_run(store, run, with_paths=not visitors.hosted()),
+            "train_on_tff.ipynb",
+            "application/x-ipynb+json",
+            disabled=bool(refusal),
+            help=refusal or _("The same as a Jupyter notebook, with what this run reached."),
         )
         st.caption(
             _("The model itself, with all of these: `{command}`").format(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dpcore.learning.canaries import Directions
+from dpcore.learning import directions
 from dpcore.privacy.auditing import sharing
 from dpcore.privacy.auditing.sharing import CANNOT_TELL, NO_SIGN, SHARED, compare, sentence
 from dpcore.rng import stream
@@ -91,7 +91,7 @@ class TestOtherDirections:
     SIZE, FIRST, SECOND = 5_000, 1_500, 2_000  # coordinates, and bystanders of each run
 
     def looks(self, first, second):
-        one, two = (Directions(stream(seed, "directions"), self.SIZE) for seed in (0, 1))
+        one, two = (directions.drawn(stream(seed, "directions"), self.SIZE) for seed in (0, 1))
         carried = []
         for row in first.astype(np.float32):
             seen = one.projections(row)
