@@ -132,6 +132,7 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
         "@PROBABILITY@": f"{privacy.clients_per_round} / {privacy.population}",
         "@ROUNDS@": repr(privacy.rounds),
         "@BATCH@": repr(training.batch_size),
+        "@EPOCHS@": repr(training.local_epochs),
         "@CLIENT_RATE@": repr(training.client_learning_rate),
         "@SERVER_RATE@": repr(training.server_learning_rate),
         "@MOMENTUM@": repr(training.server_momentum),

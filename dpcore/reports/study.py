@@ -91,13 +91,27 @@ def setting_label(plan: Plan, *, mechanism: bool) -> str:
         _("{clients} clients").format(clients=privacy.clients_per_round),
         _("{rounds} rounds").format(rounds=privacy.rounds),
     ]
-    if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
-        words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
+    words += _unusual_training(plan.training)
     if privacy.clipping != AdaptiveClipping():
         words.append(privacy.clipping.details)
     if mechanism:
         words += mechanisms.parts(privacy)
     return ", ".join(words)
+
+
+def _unusual_training(training: TrainingPlan) -> list[str]:
+    """Returns what a study may vary of training, in words, where it is not the usual."""
+    named = {
+        "client_learning_rate": _("learning rate {rate}"),
+        "server_learning_rate": _("server learning rate {rate}"),
+        "server_momentum": _("momentum {rate}"),
+        "local_epochs": _("{rate} local epochs"),
+    }
+    return [
+        words.format(rate=rounding.given(getattr(training, name)))
+        for name, words in named.items()
+        if getattr(training, name) != getattr(TrainingPlan, name)
+    ]
 
 
 def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:

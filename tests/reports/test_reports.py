@@ -207,7 +207,8 @@ def test_the_scripts_train_on_tff_alone(tmp_path, few_writers, float_table):
     arguments = []
     for name, data, population, shape in (("few", few_writers, 60, (28, 28)), ("table", float_table, 56, None)):
         plan = Plan(
-            privacy=PrivacyPlan(population=population, clients_per_round=10, rounds=2, noise_multiplier=0.9)
+            privacy=PrivacyPlan(population=population, clients_per_round=10, rounds=2, noise_multiplier=0.9),
+            training=TrainingPlan(local_epochs=1 if name == "few" else 2),
         )
         script = tmp_path / f"run_{name}_on_tff.py"
         script.write_text(report.tff_script(plan, num_classes=data.num_classes, image_shape=shape))

@@ -24,6 +24,7 @@ def question(study: Study) -> str:
 def table(now: Progress) -> list[dict[str, Any]]:
     """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and difference to the baseline."""
     rows, named = [], not all(mechanisms.is_usual(run.plan.privacy) for run in now.runs)
+    several_norms = len(now.study.clippings) > 1
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
         for one in found:
@@ -43,7 +44,8 @@ def table(now: Progress) -> list[dict[str, Any]]:
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
                     N_("learning rate"): one.plan.training.client_learning_rate,
-                    N_("clipping"): privacy.clipping.label,
+                    **_varied_training(now.study, one.plan),
+                    N_("clipping"): privacy.clipping.details if several_norms else privacy.clipping.label,
                     N_("epsilon"): accounting.epsilon(one.charged).value,
                     N_("delta"): privacy.delta,
                     N_("accuracy"): one.mean if one.accuracies else None,
@@ -53,6 +55,17 @@ def table(now: Progress) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def _varied_training(study: Study, plan: Plan) -> dict[str, Any]:
+    """Returns what a study varies of the server's steps and the local epochs, as this plan has it."""
+    training = plan.training
+    varied = {
+        N_("server learning rate"): (study.server_learning_rates, training.server_learning_rate),
+        N_("server momentum"): (study.server_momenta, training.server_momentum),
+        N_("local epochs"): (study.local_epochs, training.local_epochs),
+    }
+    return {name: value for name, (values, value) in varied.items() if values}
 
 
 def _but_seed(plan: Plan) -> Plan:

@@ -60,6 +60,7 @@ _HEADINGS = {
     "known": N_("without amplification"),
     "label": N_("label"),
     "learning rate": N_("learning rate"),
+    "local epochs": N_("local epochs"),
     "loss": N_("loss"),
     "low": N_("low"),
     "mean": N_("mean"),

@@ -94,6 +94,7 @@ def _facts(run: Run) -> dict[str, str]:
         "server learning rate": rounding.given(training.server_learning_rate),
         "server momentum": rounding.given(training.server_momentum),
         "batch size": str(training.batch_size),
+        "local epochs": str(training.local_epochs),
         "seed": _("none") if training.seed is None else str(training.seed),
         "engine": run.engine,
         "minutes": f"{run.seconds / 60:.1f}",
