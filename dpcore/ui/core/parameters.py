@@ -336,7 +336,7 @@ for _parameter in (
     _switch("lecture", "learn"),
     replace(_knob(DRAW, "learn"), default=None),  # some screens draw at random
     _knob(limits.WRITER, "learn"),
-    _knob(limits.INITIAL_CLIP_NORM, "learn"),
+    _knob(limits.INITIAL_CLIP_NORM, "learn", "train"),
     _knob(limits.BANDS, "learn"),
     _choice("game_noise", "learn", options=_game_noise, default=1.2),
     _choice("tradeoff_accepted", "learn", options=_accepted, default=2.0),
@@ -361,6 +361,18 @@ for _parameter in (
     _choice("adjacency", "accountant", "train", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
     _choice("clipping", "accountant", "train", "study", options=lambda: clipping.BY_KIND, default="adaptive"),
     _knob(limits.CLIP_NORM, "accountant", "train", "study"),
+    _knob(limits.TARGET_UNCLIPPED_QUANTILE, "train", "study"),
+    _knob(limits.CLIP_LEARNING_RATE, "train", "study"),
+    *(
+        _knob(setting, "train")
+        for setting in (
+            limits.CLIENT_LEARNING_RATE,
+            limits.LOCAL_EPOCHS,
+            limits.SERVER_LEARNING_RATE,
+            limits.SERVER_MOMENTUM,
+        )
+    ),
+    _knob(limits.BATCH_SIZE, "train", "study"),
     _knob(limits.TARGET_EPSILON, "accountant", "study", "frontier"),
     _knob(limits.NOISE_TO_CLIENTS_RATIO, "accountant", "data"),
     _choice("accountant", "accountant", options=lambda: accounting.ACCOUNTANTS, default="pld"),

@@ -114,13 +114,14 @@ def _look(store: StoreAccess, run_id: str) -> str:
     # What comes and goes has a place of its own: else all below it would be built anew, and every chart lose its zoom.
     with st.container():
         _progress(store, run, rows)
-    with st.container():
-        _figures(run, rows, planned)
-    for pair in (("accuracy", "loss"), ("clip_norm", "signal_to_noise")):
+    for number, pair in enumerate((("accuracy", "loss"), ("clip_norm", "signal_to_noise"))):
         for column, metric in zip(st.columns(2), pair, strict=True):
             with column:
                 figure, words, table = drawn[metric]
                 chart.show(figure, key=f"by_round_{metric}", label=words, table=table)
+        if not number:
+            with st.container():
+                _figures(run, rows, planned)
     by_round.show(store, run, rows, planned)
     told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
