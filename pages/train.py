@@ -24,4 +24,4 @@ with place.live:
         )
         st.stop()
     live.show(store, choice.choose(runs))
-    bench.in_sight((actions.selected() or [""])[-1])
+    bench.in_sight()

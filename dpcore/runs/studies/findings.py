@@ -74,6 +74,12 @@ def _but_seed(plan: Plan) -> Plan:
 
 def sentences(now: Progress) -> list[str]:
     """Returns what a study has found, a sentence each; nothing while it cannot be told."""
+    end = of_final(now)
+    return [*of_sweep(now), *end, *([" ".join(caveats(now))] if end else [])]
+
+
+def of_sweep(now: Progress) -> list[str]:
+    """Returns what the sweep of a study has found, without what its final run tells."""
     study, outcome, base = now.study, now.outcome, now.baseline
     if not outcome.complete or base is None:
         return []
@@ -100,25 +106,30 @@ def sentences(now: Progress) -> list[str]:
             ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
         )
     )
-    if (result := now.final_setting) is not None:
-        final = result.plan.privacy
-        words.append(
-            _(
-                "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
-                "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
-            ).format(
-                clients=final.clients_per_round,
-                noise=rounding.noise(final.noise_multiplier),
-                epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
-                delta=rounding.given(final.delta),
-                accuracy=result.mean,
-                difference=result.mean - base.mean,
-                base=baseline_name(now),
-                chance=_chance(result, base),
-            )
-        )
-        words.append(" ".join(caveats(now)))
     return words
+
+
+def of_final(now: Progress) -> list[str]:
+    """Returns what the final run of a study tells; nothing before it has finished."""
+    base, result = now.baseline, now.final_setting
+    if base is None or result is None or now.outcome.tolerable is None or not now.outcome.complete:
+        return []
+    final = result.plan.privacy
+    return [
+        _(
+            "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
+            "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
+        ).format(
+            clients=final.clients_per_round,
+            noise=rounding.noise(final.noise_multiplier),
+            epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
+            delta=rounding.given(final.delta),
+            accuracy=result.mean,
+            difference=result.mean - base.mean,
+            base=baseline_name(now),
+            chance=_chance(result, base),
+        )
+    ]
 
 
 def conditions(now: Progress) -> list[str]:

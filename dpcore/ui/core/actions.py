@@ -14,7 +14,7 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import folders
 from dpcore.runs.store.run_rows import RESUMABLE, Run
-from dpcore.ui.core import address, controls, frame, once_more, states
+from dpcore.ui.core import address, bench, controls, frame, once_more, states
 from dpcore.ui.server import visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
@@ -97,6 +97,7 @@ def select(run_id: str) -> None:
     """
     address.put("run", run_id)
     st.session_state[_SELECTED] = [*selected(), run_id]
+    bench.begun(run_id)
 
 
 def selected() -> list[str]:
@@ -107,7 +108,7 @@ def selected() -> list[str]:
 def show(store: StoreAccess, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
     mine = visiting.owns(store, run.owner)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, width="content"):
         if mine and run.status == "running" and not run.stop_requested:
             tip = _("Ends the run after its current round. Its results so far are kept.")
             button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)

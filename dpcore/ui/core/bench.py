@@ -15,7 +15,7 @@ from dpcore.ui import assets
 from dpcore.ui.core import address
 
 _show = st.components.v2.component("epsilon_lab.in_sight", html="<span></span>", js=assets.text("in_sight.js"))
-_OPENED = "_opened"  # names that begin so outlive a link that sets all controls anew
+_OPENED, _BEGUN = "_opened", "_begun_last"  # names that begin so outlive a link that sets all controls anew
 
 
 class Bench(NamedTuple):
@@ -57,10 +57,11 @@ def fold(label: str, key: str, names: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
-def in_sight(what: str) -> None:
-    """Scrolls a narrow screen, where what comes of it is below the button, to it: once for each `what`.
+def begun(what: str) -> None:
+    """Notes which run or study was begun just now, so that a narrow screen scrolls to what comes of it."""
+    st.session_state[_BEGUN] = what
 
-    Args:
-        what: Which run or study was begun just now; empty for none.
-    """
-    _show(key="in_sight", data={"what": what})
+
+def in_sight() -> None:
+    """Scrolls a narrow screen, where what comes of it is below the button, to what was begun: once for each."""
+    _show(key="in_sight", data={"what": st.session_state.get(_BEGUN, "")})

@@ -336,7 +336,7 @@ for _parameter in (
     _switch("lecture", "learn"),
     replace(_knob(DRAW, "learn"), default=None),  # some screens draw at random
     _knob(limits.WRITER, "learn"),
-    _knob(limits.INITIAL_CLIP_NORM, "learn", "train"),
+    _knob(limits.INITIAL_CLIP_NORM, "learn", "train", "study"),
     _knob(limits.BANDS, "learn"),
     _choice("game_noise", "learn", options=_game_noise, default=1.2),
     _choice("tradeoff_accepted", "learn", options=_accepted, default=2.0),
@@ -407,7 +407,10 @@ for _parameter in (
     _text("mechanism", "frontier"),
     *(
         _text(name, "study", least=0, most=limits.MOST_GRID_TEXT)
-        for name in ("noises", "cohorts", "lengths", "rates")
+        for name in (
+            *("noises", "cohorts", "lengths", "rates"),
+            *("server_rates", "momenta", "epochs", "clip_norms"),
+        )
     ),
     _knob(limits.SEEDS, "study"),
     _choice("baseline", "study", options=lambda: BASELINES, default=BASELINES[0]),

@@ -183,8 +183,9 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
             _("{time} remaining").format(time=_clock((total - done) * pace)),
         ]
     st.progress(done / total, text=" · ".join(words))
-    states.next_step(run.status)
-    actions.show(store, run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        actions.show(store, run)
+        states.next_step(run.status)
     if run.status == "queued":
         waiting = [one.run_id for one in store.queue()]
         place = waiting.index(run.run_id) + 1 if run.run_id in waiting else 1
