@@ -67,6 +67,11 @@ def metric_by_round(
     return drawn
 
 
+def written(metric: str, value: float) -> str:
+    """Returns a number of a metric as people read it: accuracy as a percentage."""
+    return f"{value:.1%}" if metric == "accuracy" else f"{value:.3f}"
+
+
 def plain(words: str) -> str:
     """Returns what a person wrote as a chart shows it as it stands: plotly makes links of tags."""
     return html.escape(words, quote=False)

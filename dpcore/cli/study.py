@@ -356,7 +356,9 @@ def _text(name: str, value) -> str:
         return rounding.epsilon(value)
     if name == "noise":
         return rounding.noise(value)
-    return f"{value:.3f}" if name in ("accuracy", "band", "difference") else str(value)
+    if name == "difference":
+        return f"{value:+.1%}"
+    return f"{value:.1%}" if name in ("accuracy", "band") else str(value)
 
 
 @app.command("list")

@@ -158,7 +158,7 @@ def _show_progress(store: StoreAccess, run_id: str) -> None:
         for run, rows in supervisor.follow(store, run_id):
             for row in rows:
                 if row.accuracy is not None:
-                    shown = f"accuracy {row.accuracy:.3f}, epsilon {rounding.epsilon(row.epsilon)}"
+                    shown = f"accuracy {row.accuracy:.1%}, epsilon {rounding.epsilon(row.epsilon)}"
                 bar.update(task, completed=row.round)
             bar.update(task, description=run.message or shown)
     out.print(f"{run_id} {supervisor.current(store, run_id).status}")

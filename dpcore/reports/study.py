@@ -195,18 +195,20 @@ def _number(name: str, value: Any) -> str:
     if name == "part":
         return _(value)
     return (
-        f"{value:+.3f}" if name == "difference" else f"{value:.3f}" if name in ("accuracy", "band") else f"{value}"
+        f"{value:+.1%}" if name == "difference" else f"{value:.1%}" if name in ("accuracy", "band") else f"{value}"
     )
 
 
-def last_values(table: pd.DataFrame) -> str:
-    """Returns what each line of `by_setting` ends at."""
+def last_values(table: pd.DataFrame, metric: str) -> str:
+    """Returns what each line of `by_setting` of a metric ends at."""
     last = table.groupby(["noise", "setting"]).tail(1)
-    return "; ".join(f"{name}: {mean:.3f}" for name, mean in zip(last["setting"], last["mean"], strict=True))
+    return "; ".join(
+        f"{name}: {lines.written(metric, mean)}" for name, mean in zip(last["setting"], last["mean"], strict=True)
+    )
 
 
 def _figure(rounds: pd.DataFrame, metric: str, title: str, total: int, *, first: bool) -> str:
     table = by_setting(rounds, metric)
     drawn = charts.by_round(table, metric, title=title, total_rounds=total)
-    caption = _("{title}. Last: {values}.").format(title=title, values=last_values(table))
+    caption = _("{title}. Last: {values}.").format(title=title, values=last_values(table, metric))
     return page.figure(drawn, caption, first=first)

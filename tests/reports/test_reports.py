@@ -64,7 +64,7 @@ def test_a_run_as_a_page_needs_nothing_else(store, run):
     assert "(1.708, 1e-05)-differential privacy" in page
     assert "&lt;b&gt;final&lt;/b&gt;" in page
     assert "<b>final" not in page
-    assert "Accuracy on the test set, last 0.786" in page
+    assert "Accuracy on the test set, last 78.6%" in page
     outside = [found for found in re.findall(r'(?:src|href)="([^"]+)"', page) if not found.startswith("data:")]
     assert not [found for found in outside if "cdn" in found or found.endswith((".js", ".css"))]
 

@@ -118,14 +118,14 @@ def of_final(now: Progress) -> list[str]:
     return [
         _(
             "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
-            "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
+            "{epsilon} at delta {delta}: accuracy {accuracy:.1%}, {difference:+.1f} points against {base}{chance}."
         ).format(
             clients=final.clients_per_round,
             noise=rounding.noise(final.noise_multiplier),
             epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
             delta=rounding.given(final.delta),
             accuracy=result.mean,
-            difference=result.mean - base.mean,
+            difference=100 * (result.mean - base.mean),
             base=baseline_name(now),
             chance=_chance(result, base),
         )
@@ -169,11 +169,15 @@ def _comparison(now: Progress, base: Setting) -> list[str]:
             words.append(_("{setting}: accuracy {accuracy}, at epsilon {epsilon}.").format(**shown))
             continue
         lost = base.mean - one.mean
-        sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} below {base}{chance}.")
+        sentence = _(
+            "{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.1f} points below {base}{chance}."
+        )
         if lost < 0:
-            sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} above {base}{chance}.")
+            sentence = _(
+                "{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.1f} points above {base}{chance}."
+            )
         beside = mechanisms.label(base.plan.privacy)
-        words.append(sentence.format(**shown, lost=abs(lost), base=beside, chance=_apart(one, base)))
+        words.append(sentence.format(**shown, lost=100 * abs(lost), base=beside, chance=_apart(one, base)))
     return words
 
 
@@ -186,9 +190,9 @@ def _apart(one: Setting, other: Setting) -> str:
 
 
 def _setting(one: Setting) -> dict[str, Any]:
-    accuracy = _("{mean:.3f} ({low:.3f} to {high:.3f} over {seeds} seeds)")
+    accuracy = _("{mean:.1%} ({low:.1%} to {high:.1%} over {seeds} seeds)")
     if len(one.accuracies) == 1:
-        accuracy = "{mean:.3f}"
+        accuracy = "{mean:.1%}"
     return {
         "setting": _("{mechanism}, noise {noise}").format(
             mechanism=mechanisms.label(one.plan.privacy), noise=rounding.noise(one.plan.privacy.noise_multiplier)
@@ -205,27 +209,30 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
     lost = base.mean - one.mean
     if lost > study.tolerance:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: beyond the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points below {base}: beyond the tolerance of {tolerance} "
+            "points{chance}."
         )
     elif lost >= 0:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: within the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points below {base}: within the tolerance of {tolerance} "
+            "points{chance}."
         )
     else:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points above {base}: within the tolerance of {tolerance} "
+            "points{chance}."
         )
     accuracy = {
-        OWN: _("the non-private baseline ({accuracy:.3f})"),
-        WRITERS: _("the non-private baseline on the Writers ({accuracy:.3f})"),
-        NONE: _("the accuracy at noise {noise} ({accuracy:.3f})"),
+        OWN: _("the non-private baseline ({accuracy:.1%})"),
+        WRITERS: _("the non-private baseline on the Writers ({accuracy:.1%})"),
+        NONE: _("the accuracy at noise {noise} ({accuracy:.1%})"),
     }[study.baseline]
     return words.format(
         noise=rounding.noise(one.plan.privacy.noise_multiplier),
         accuracy=one.mean,
-        lost=abs(lost),
+        lost=100 * abs(lost),
         base=accuracy.format(accuracy=base.mean, noise=rounding.noise(base.plan.privacy.noise_multiplier)),
-        tolerance=rounding.given(study.tolerance),
+        tolerance=rounding.given(round(100 * study.tolerance, 10)),
         chance=_chance(one, base),
     )
 

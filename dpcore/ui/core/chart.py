@@ -23,7 +23,7 @@ _component = st.components.v2.component(
 )
 
 
-def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) -> str | None:
+def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame, **formats: str) -> str | None:
     """Shows a figure, and its numbers as a table for those who cannot or would not look.
 
     Returns the `customdata` of a point that was clicked just now.
@@ -35,6 +35,7 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
         key: Unique in the page; the graph with this key is kept and updated.
         label: One sentence that says what the figure shows, for screen readers.
         table: The numbers of the figure; they are sent only where somebody opens them.
+        formats: How a column's numbers are written, where that differs from the usual.
     """
     drawn = figure if isinstance(figure, str) else figure.to_json()
     said = _component(
@@ -52,7 +53,7 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
     with st.expander(_("The numbers as a table"), key=f"{key}_numbers", on_change="rerun") as numbers:
         if numbers.open:
             shown = columns.rounded(table)
-            st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
+            st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table, **formats))
             with st.container(horizontal=True):
                 st.download_button(
                     "CSV",

@@ -135,10 +135,10 @@ _ROUNDED = {
 }
 _FORMATS = {
     **{name: "%g" for name in _ROUNDED if _ROUNDED[name] is not rounding.epsilon},  # all digits
-    "accuracy": "%.3f",
-    "band": "%.3f",
+    "accuracy": "percent",
+    "band": "percent",
     "clip_norm": "%.3g",
-    "difference": "%+.3f",
+    "difference": "percent",
     "high": "%.3f",
     "loss": "%.3f",
     "low": "%.3f",

@@ -162,9 +162,9 @@ def _outcome(now: Progress) -> None:
     else:
         st.write(
             _(
-                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} points below the "
                 "non-private baseline. With several seeds, the band is the range over them."
-            ).format(tolerance=rounding.given(now.study.tolerance))
+            ).format(tolerance=rounding.given(round(100 * now.study.tolerance, 10)))
         )
     if now.study.baseline == NONE:
         st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
@@ -189,12 +189,13 @@ def _table(now: Progress) -> pd.DataFrame:
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words, title = report.last_values(table), _(lines.METRICS[metric])
+    words, title = report.last_values(table, metric), _(lines.METRICS[metric])
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
         label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("no data yet")),
         table=table,
+        **dict.fromkeys(("mean", "low", "high") if metric == "accuracy" else (), "percent"),
     )
 
 

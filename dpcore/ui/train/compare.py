@@ -28,7 +28,11 @@ def show(store: StoreAccess, run_ids: list[str]) -> None:
             title = _(words)
             st.subheader(title)
             known = {name: table.dropna(subset=[metric]) for name, table in rounds.items()}
-            last = ", ".join(f"{name}: {table[metric].iloc[-1]:.3f}" for name, table in known.items() if len(table))
+            last = ", ".join(
+                f"{name}: {lines.written(metric, table[metric].iloc[-1])}"
+                for name, table in known.items()
+                if len(table)
+            )
             chart.show(
                 lines.metric_by_round(
                     rounds,
@@ -76,7 +80,7 @@ def _facts(run: Run) -> dict[str, str]:
     privacy, training = run.plan.privacy, run.plan.training
     return {
         "status": states.name(run.status),
-        "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.2%}",
+        "accuracy": "–" if run.accuracy is None else f"{run.accuracy:.1%}",
         "epsilon": rounding.epsilon(accounting.epsilon(run.charged).value),
         "no guarantee because": ledger.why_uncovered(run.charged),
         "delta": rounding.given(privacy.delta),

@@ -153,8 +153,12 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
     words = _("{title}: no data yet.").format(title=title)
     if len(shown):
         first, last = shown.iloc[0], shown.iloc[-1]
-        words = _("{title}: from {first:.3f} in round {begin:.0f} to {last:.3f} in round {end:.0f}.").format(
-            title=title, first=first[metric], begin=first["round"], last=last[metric], end=last["round"]
+        words = _("{title}: from {first} in round {begin:.0f} to {last} in round {end:.0f}.").format(
+            title=title,
+            first=lines.written(metric, first[metric]),
+            begin=first["round"],
+            last=lines.written(metric, last[metric]),
+            end=last["round"],
         )
     privacy = run.plan.privacy
     figure = lines.metric_by_round(
