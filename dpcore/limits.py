@@ -441,6 +441,16 @@ TOLERANCE = Knob(
     below_maximum=True,
     help=N_("How far below the non-private baseline the accuracy may lie, as a fraction of all test examples."),
 )
+SMOOTHING = Knob(
+    name="smoothing",
+    label=N_("Smoothing"),
+    minimum=0.0,
+    maximum=1.0,
+    default=0.0,
+    step=0.05,
+    below_maximum=True,
+    help=N_("Weight of the rounds before in a moving average of each curve. 0 shows the numbers as they are."),
+)
 PARALLEL_RUNS = Knob(
     name="parallel_runs",
     label=N_("Parallel runs"),

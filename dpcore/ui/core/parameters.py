@@ -330,6 +330,12 @@ def _axes() -> Iterable[str]:
     return studies.AXES
 
 
+def _run_axes() -> Iterable[str]:
+    from dpcore.charts import compared
+
+    return compared.AXES
+
+
 _PARAMETERS: dict[str, list[Parameter]] = {}
 for _parameter in (
     _choice("screen", "learn", options=_screens, default="update"),
@@ -419,6 +425,9 @@ for _parameter in (
     _text("find", "runs", least=0),
     _choice("status", "runs", options=lambda: (*ACTIVE, *ENDED), several=True),
     _text("runs", "runs", several=True),
+    _text("pinned", "train", "runs"),
+    _choice("x_axis", "runs", options=_run_axes, default="round"),
+    _knob(limits.SMOOTHING, "runs"),
     _choice(LANGUAGE, options=lambda: language.LANGUAGES),
 ):
     _PARAMETERS.setdefault(_parameter.name, []).append(_parameter)
