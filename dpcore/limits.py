@@ -314,19 +314,21 @@ BANDS = Knob(
 )
 TARGET_UNCLIPPED_QUANTILE = Knob(
     name="target_unclipped_quantile",
+    label=N_("Target quantile"),
     minimum=0.0,
     maximum=1.0,
     default=0.5,
     step=0.01,
-    help="The quantile of the update norms that the clip norm follows: the fraction of updates left unclipped.",
+    help=N_("The quantile of the update norms that the clip norm follows: the fraction of updates left unclipped."),
 )
 CLIP_LEARNING_RATE = Knob(
-    name="learning_rate",
+    name="clip_learning_rate",
+    label=N_("Clip learning rate"),
     minimum=0.001,  # below, float32 no longer tells what the count said from a step of the clip norm
     maximum=10.0,
     default=0.2,
     step=0.01,
-    help="The clip norm's geometric step: a round changes it by a factor of at most exp(this).",
+    help=N_("The clip norm's geometric step: a round changes it by a factor of at most exp(this)."),
 )
 CLIPPED_COUNT_STDDEV = Knob(
     name="clipped_count_stddev_per_client",
@@ -341,35 +343,48 @@ CLIPPED_COUNT_STDDEV = Knob(
 # and clip norm 1e6, a million rounds at the largest step and momentum come to 1e30.
 CLIENT_LEARNING_RATE = Knob(
     name="client_learning_rate",
+    label=N_("Client learning rate"),
     minimum=1e-6,
     maximum=1_000.0,
     default=0.01,
     step=0.01,
-    help="Step of a user's own SGD.",
+    help=N_("Step of a user's own SGD."),
 )
 SERVER_LEARNING_RATE = Knob(
     name="server_learning_rate",
+    label=N_("Server learning rate"),
     minimum=1e-6,
     maximum=1_000.0,
     default=1.0,
     step=0.1,
-    help="Step of the server's SGD on the noisy average.",
+    help=N_("Step of the server's SGD on the noisy average."),
 )
 SERVER_MOMENTUM = Knob(
     name="server_momentum",
+    label=N_("Server momentum"),
     minimum=0.0,
     maximum=0.999,
     default=0.9,
     step=0.01,
-    help="Momentum of the server's SGD.",
+    help=N_("Momentum of the server's SGD."),
 )
 BATCH_SIZE = Knob(
     name="batch_size",
+    label=N_("Batch size"),
     minimum=1,
     maximum=1_000_000,
     default=32,
     integer=True,
-    help="Examples in a user's batch; the last may be short.",
+    help=N_("Examples in a user's batch; the last of an epoch may be short."),
+)
+LOCAL_EPOCHS = Knob(
+    name="local_epochs",
+    label=N_("Local epochs"),
+    minimum=1,
+    maximum=5,
+    default=1,
+    integer=True,
+    help=N_("How often a sampled user goes through all their examples in a round, newly shuffled each time."),
 )
 WRITER = Knob(
     name="writer",
@@ -425,6 +440,16 @@ TOLERANCE = Knob(
     above_minimum=True,
     below_maximum=True,
     help=N_("How far below the non-private baseline the accuracy may lie, as a fraction of all test examples."),
+)
+SMOOTHING = Knob(
+    name="smoothing",
+    label=N_("Smoothing"),
+    minimum=0.0,
+    maximum=1.0,
+    default=0.0,
+    step=0.05,
+    below_maximum=True,
+    help=N_("Weight of the rounds before in a moving average of each curve. 0 shows the numbers as they are."),
 )
 PARALLEL_RUNS = Knob(
     name="parallel_runs",

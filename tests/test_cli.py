@@ -411,6 +411,29 @@ def test_a_study_compares_each_participation_with_each_noise_that_goes_with_it(t
     assert asked[2] == ready_made.secrecy()
 
 
+def test_a_study_varies_each_knob_of_the_method(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(study, "_ask", lambda _store, one, **how: asked.append(one) or sys.exit(3))
+
+    def run(*given):
+        done = CliRunner().invoke(app, ["study", "run", "--grid-only", "--home", str(tmp_path), *given])
+        assert done.exit_code == 3, done.output
+        return asked[-1]
+
+    names = ("--server-learning-rate", "--server-momentum", "--local-epochs", "--initial-clip-norm")
+    values = (("0.5", "1"), ("0", "0.9"), ("1", "2"), ("0.1", "0.3"))
+    given = [part for name, both in zip(names, values, strict=True) for one in both for part in (name, one)]
+    one = run(*given, "--batch-size", "16", "--clip-learning-rate", "0.4", "--noise", "0.5")
+    training = [plan.training for plan in one.grid()]
+    assert len(set(training)) == 8
+    assert {t.batch_size for t in training} == {16}
+    clippings = {plan.privacy.clipping for plan in one.grid()}
+    assert {(c.initial_clip_norm, c.learning_rate) for c in clippings} == {(0.1, 0.4), (0.3, 0.4)}
+    fixed = run("--clipping", "fixed", "--clip-norm", "0.2", "--clip-norm", "0.5")
+    assert {plan.privacy.clipping.clip_norm for plan in fixed.grid()} == {0.2, 0.5}
+    assert run() == run("--server-momentum", "0.9", "--local-epochs", "1")
+
+
 def test_a_study_without_room_in_the_budget_is_refused_before_any_of_it_is_run(tmp_path):
     command("ledger", "--budget-epsilon", "8.2", home=tmp_path)
     for grid in (("--noise", "0"), ("--noise", "0.5", "--noise", "0.52")):  # each of the latter has room by itself
@@ -941,6 +964,60 @@ def test_options_keep_to_the_ranges_of_plans(tmp_path, arguments):
     done = command(*arguments, home=tmp_path)
     assert done.returncode == 2
     assert re.search(r"Expected (clip_norm|client_learning_rate) to be a number in \[1e-06, ", done.stderr)
+    assert (Store(tmp_path).runs(), Store(tmp_path).studies()) == ([], [])
+
+
+def test_the_knobs_of_the_method_are_options_of_train(tmp_path):
+    given = {
+        "client_learning_rate": 0.05,
+        "server_learning_rate": 0.5,
+        "server_momentum": 0.0,
+        "batch_size": 16,
+        "local_epochs": 3,
+    }
+    clip = {"initial_clip_norm": 0.3, "target_unclipped_quantile": 0.7, "clip_learning_rate": 0.4}
+    options = [
+        part for name, value in (given | clip).items() for part in (f"--{name.replace('_', '-')}", f"{value}")
+    ]
+    store = Store(tmp_path)
+    with lock(store.home / "runner.lock", wait=True):
+        assert command("train", "--queue", *options, home=tmp_path).returncode == 0
+        (run,) = store.runs()
+        assert {name: getattr(run.plan.training, name) for name in given} == given
+        adaptive = run.plan.privacy.clipping
+        assert (adaptive.initial_clip_norm, adaptive.target_unclipped_quantile, adaptive.learning_rate) == (
+            0.3,
+            0.7,
+            0.4,
+        )
+        command("runs", "stop", run.run_id, home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("train", "--queue", "--local-epochs", "6"),
+            "Expected local_epochs to be a whole number in [1, 5], found 6.",
+        ),
+        (("train", "--queue", "--server-momentum", "1"), "Expected server_momentum to be a number in [0, 0.999]"),
+        (("account", "--clip-learning-rate", "20"), "Expected clip_learning_rate to be a number in [0.001, 10]"),
+        (
+            ("account", "--clipping", "fixed", "--target-unclipped-quantile", "0.6"),
+            "Expected adaptive clipping with target_unclipped_quantile, found fixed and 0.6.",
+        ),
+        (
+            ("study", "run", "--clipping", "fixed", "--initial-clip-norm", "0.6"),
+            "Expected adaptive clipping with initial",
+        ),
+        (("study", "run", "--local-epochs", "1", "--local-epochs", "2"), "which of them should it take?"),
+        (("study", "run", "--server-momentum", "1.5"), "Expected server_momentum to be a number in [0, 0.999]"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_a_knob_of_the_method_out_of_range_is_refused_in_a_sentence(tmp_path, arguments, words):
+    done = command(*arguments, home=tmp_path)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     assert (Store(tmp_path).runs(), Store(tmp_path).studies()) == ([], [])
 
 

@@ -72,7 +72,8 @@ def others():
     yield "adjacency", Plan(privacy=replace(everybody, adjacency=REPLACE))
     for name, value in {
         "dataset": "people", "dataset_fingerprint": "0123", "model": "linear", "client_learning_rate": 0.02,
-        "server_learning_rate": 0.5, "server_momentum": 0.0, "batch_size": 16, "seed": None,
+        "server_learning_rate": 0.5, "server_momentum": 0.0, "batch_size": 16, "local_epochs": 2,
+        "seed": None,
     }.items():  # fmt: skip
         yield name, Plan(training=replace(TrainingPlan(), **{name: value}))
     for field, value in (

@@ -120,6 +120,7 @@ TRAINING = {
     "dataset": [5, "", None, True, ["writers"]],
     "dataset_fingerprint": [5, False],
     "batch_size": [0, 32.5, 0.5, 1e9, True, "32", math.nan, None, [32], 10**400],
+    "local_epochs": [0, 6, 1.5, True, "2", math.nan, None],
     "client_learning_rate": [math.nan, 0, -0.1, 1e-25, 1e-7, 1e38, 1001, True, "0.01", None],
     "server_learning_rate": [math.inf, 0, 1e-25, 1e30, 1001, True, "1", None],
     "server_momentum": [1, 0.9999999, -0.1, math.nan, False, "0.9", None],
@@ -154,7 +155,7 @@ def part_of(data, part):
 
 def plan_with(part, name, value):
     """The JSON of a plan in which one field of a part is another."""
-    data = json.loads(Plan().to_json())
+    data = json.loads(Plan(training=TrainingPlan(local_epochs=2)).to_json())
     assert name in part_of(data, part)
     part_of(data, part)[name] = value
     return json.dumps(data)
@@ -217,6 +218,7 @@ def test_the_ends_of_every_range_are_taken(extreme):
         server_learning_rate=end(limits.SERVER_LEARNING_RATE),
         server_momentum=end(limits.SERVER_MOMENTUM),
         batch_size=end(limits.BATCH_SIZE),
+        local_epochs=end(limits.LOCAL_EPOCHS),
         seed=end(limits.SEED),
     )
     adaptive = AdaptiveClipping(
@@ -240,6 +242,16 @@ def test_a_plan_of_version_1_means_what_it_meant():
     data["version"] = 1
     del data["privacy"]["adjacency"]
     assert Plan.from_json(json.dumps(data)) == Plan()
+
+
+def test_a_plan_of_one_local_epoch_is_the_text_that_it_was():
+    """So that what runs were called by their text is found, and older programs read the plan."""
+    assert "local_epochs" not in Plan().to_json()
+    assert json.loads(Plan().to_json())["version"] == 2
+    three = Plan(training=TrainingPlan(local_epochs=3))
+    assert json.loads(three.to_json())["version"] == 4
+    assert Plan.from_json(three.to_json()) == three
+    assert three.fingerprint != Plan().fingerprint
 
 
 @pytest.mark.parametrize("clipping", [FixedClipping(clip_norm=0.7), AdaptiveClipping(initial_clip_norm=0.2)])

@@ -14,6 +14,7 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")  # so that lines differ without colour
 TITLE_FONT = {"size": 14}  # as all words: plotly's own are longer than a small chart
 METRICS = {"accuracy": N_("Accuracy on the test set"), "loss": N_("Loss on the test set")}
+BASELINE = {"color": "#808080", "dash": "dot", "width": 2}  # of the run that others are held against
 _MOST_POINTS = 800  # of a line: more than a screen has columns for
 
 
@@ -40,7 +41,13 @@ def hover(texts: Iterable[str]) -> dict:
 
 
 def metric_by_round(
-    tables: Mapping[str, pd.DataFrame], metric: str, *, noise: Mapping[str, float], title: str, total_rounds: int
+    tables: Mapping[str, pd.DataFrame],
+    metric: str,
+    *,
+    noise: Mapping[str, float],
+    title: str,
+    total_rounds: int,
+    baseline: pd.DataFrame | None = None,
 ) -> go.Figure:
     """Returns one metric over rounds, one line per run, on an axis as long as the plan, so that it visibly grows.
 
@@ -50,6 +57,7 @@ def metric_by_round(
         noise: The noise multiplier of each run, which gives its colour.
         title: The title of the axis.
         total_rounds: The planned number of rounds.
+        baseline: The rounds of a run that is pinned, drawn in grey.
     """
     drawn = figure(_("Round"), title)
     for number, (name, rounds) in enumerate(tables.items()):
@@ -61,10 +69,27 @@ def metric_by_round(
             name=plain(name),
             line={"dash": DASHES[number % len(DASHES)], "color": colours.of_noise(noise[name])},
         )
+    if baseline is not None:  # last: the first line is the run's
+        known = thinned(baseline.dropna(subset=[metric]))
+        drawn.add_scatter(
+            x=known["round"],
+            y=known[metric],
+            mode="lines",
+            name=_("Pinned baseline"),
+            line=BASELINE,
+            showlegend=True,
+        )
     if len(tables) > 1:
         show_legend(drawn)
+    elif baseline is not None:
+        show_legend(drawn, height=320)
     show_rounds(drawn, metric, total_rounds)
     return drawn
+
+
+def written(metric: str, value: float) -> str:
+    """Returns a number of a metric as people read it: accuracy as a percentage."""
+    return f"{value:.1%}" if metric == "accuracy" else f"{value:.3f}"
 
 
 def plain(words: str) -> str:

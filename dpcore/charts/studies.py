@@ -157,8 +157,8 @@ def _same_effective_noise(drawn: go.Figure, known: pd.DataFrame, axis: str) -> N
 def _accuracy(row: dict) -> str:
     """Says the accuracy of a setting, and over how many seeds it is the mean."""
     if row.get("seeds", 1) == 1:
-        return _("accuracy {accuracy:.3f}").format(accuracy=row["accuracy"])
-    return _("accuracy {accuracy:.3f}, the mean of {seeds} seeds ({low:.3f} to {high:.3f})").format(
+        return _("accuracy {accuracy:.1%}").format(accuracy=row["accuracy"])
+    return _("accuracy {accuracy:.1%}, the mean of {seeds} seeds ({low:.1%} to {high:.1%})").format(
         accuracy=row["accuracy"], seeds=row["seeds"], low=row["low"], high=row["high"]
     )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dpcore import limits, strict_json
+from dpcore import limits, rounding, strict_json
 from dpcore.errors import InvalidValueError
 from dpcore.mechanisms import choices
 from dpcore.mechanisms import clipping as clippings
@@ -23,9 +23,15 @@ out = Console(markup=False, highlight=False)
 err = Console(stderr=True, markup=False, highlight=False)
 
 
-def option(knob: limits.Knob):
-    """A command's option for a knob. Its range is checked by the plan, so that all say the same."""
-    return typer.Option(f"--{knob.name.replace('_', '-')}", help=knob.help)
+def option(knob: limits.Knob, *, default: bool = False):
+    """A command's option for a knob. Its range is checked by the plan, so that all say the same.
+
+    Args:
+        knob: Gives name and help.
+        default: Whether to say what it is where it is not given, although its value is then `None`.
+    """
+    usual = rounding.given(knob.default) if default else True
+    return typer.Option(f"--{knob.name.replace('_', '-')}", help=knob.help, show_default=usual)
 
 
 AccountantName = StrEnum("AccountantName", accounting.ACCOUNTANTS)  # type: ignore[misc]  # not written out
@@ -87,6 +93,16 @@ NoiseChoice = Annotated[
 
 
 Bands = Annotated[int | None, option(limits.BANDS)]
+ClippingChoice = Annotated[
+    Clipping,
+    typer.Option(
+        help="adaptive: the clip norm follows a differentially private quantile estimate. fixed: it stays constant."
+    ),
+]
+# `None` where they are not given: with fixed clipping, they are then not refused.
+InitialClipNorm = Annotated[float | None, option(limits.INITIAL_CLIP_NORM, default=True)]
+TargetUnclippedQuantile = Annotated[float | None, option(limits.TARGET_UNCLIPPED_QUANTILE, default=True)]
+ClipLearningRate = Annotated[float | None, option(limits.CLIP_LEARNING_RATE, default=True)]
 
 
 def forming_cohorts(participation: Participation | None, sampling: Sampling | None) -> str:
@@ -120,6 +136,24 @@ def chosen_audit(audit: bool, canaries: int | None) -> int | None:
     return int(limits.CANARIES.check(limits.CANARIES.default if canaries is None else canaries))
 
 
+def chosen_clipping(kind: Clipping, *, clip_norm: float, **adaptive: float | None) -> clippings.Clipping:
+    """Returns how updates are clipped, by the options of both ways.
+
+    Raises:
+        InvalidValueError: If a number of adaptive clipping is given with another way, or is out of range.
+    """
+    given = {name: number for name, number in adaptive.items() if number is not None}
+    known = {knob.name for knob in clippings.BY_KIND[kind.value].knobs}
+    for name, number in given.items():
+        if name not in known:
+            raise InvalidValueError(
+                name,
+                f"Expected adaptive clipping with {name}, found {kind.value} and {rounding.given(number)}. Leave {name} "
+                "out, or give --clipping adaptive.",
+            )
+    return clippings.chosen(kind.value, clip_norm=clip_norm, **given)
+
+
 def _plan(
     noise_multiplier: Annotated[float, option(limits.NOISE_MULTIPLIER)] = limits.NOISE_MULTIPLIER.default,
     clients_per_round: Annotated[int | None, option(limits.CLIENTS_PER_ROUND)] = None,
@@ -138,13 +172,11 @@ def _plan(
             help="Neighbouring data sets: add or remove one user, or replace one (with full or fixed participation)."
         ),
     ] = Adjacency(ADD_OR_REMOVE),  # noqa: B008  # a member
-    clipping: Annotated[
-        Clipping,
-        typer.Option(
-            help="adaptive: the clip norm follows a differentially private quantile estimate. fixed: it stays constant."
-        ),
-    ] = Clipping("adaptive"),  # noqa: B008  # a member
+    clipping: ClippingChoice = Clipping("adaptive"),  # noqa: B008  # a member
     clip_norm: Annotated[float, option(limits.CLIP_NORM)] = limits.CLIP_NORM.default,
+    initial_clip_norm: InitialClipNorm = None,
+    target_unclipped_quantile: TargetUnclippedQuantile = None,
+    clip_learning_rate: ClipLearningRate = None,
     zeroing: Annotated[
         bool,
         typer.Option(
@@ -170,7 +202,13 @@ def _plan(
         population=population,
         delta=delta,
         adjacency=adjacency.value,
-        clipping=clippings.chosen(clipping.value, clip_norm=clip_norm),
+        clipping=chosen_clipping(
+            clipping,
+            clip_norm=clip_norm,
+            initial_clip_norm=initial_clip_norm,
+            target_unclipped_quantile=target_unclipped_quantile,
+            clip_learning_rate=clip_learning_rate,
+        ),
         zeroing=zeroing,
         participation=cohorts,
         noise=added,

@@ -43,7 +43,7 @@ def rounds_table(rounds: list[Round]) -> Table:
         if row.accuracy is not None:
             table.add_row(
                 str(row.round),
-                f"{row.accuracy:.4f}",
+                f"{row.accuracy:.2%}",
                 f"{row.loss:.4f}",
                 rounding.up(row.clip_norm, 4),
                 "" if row.cohort_size is None else str(row.cohort_size),
@@ -162,7 +162,7 @@ def _cells(row: dict) -> tuple[str, ...]:
         str(row["clients_per_round"]),
         str(row["rounds"]),
         rounding.epsilon(row["epsilon"]) + ("*" if row["zeroing"] else ""),
-        "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
+        "" if row["accuracy"] is None else f"{row['accuracy']:.1%}",
     )
 
 

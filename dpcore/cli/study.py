@@ -1,6 +1,7 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
 import functools
+import itertools
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from dpcore.cli.options import err, out, print_json, takes_plan, warn
 from dpcore.cli.runs import ask_once_more, open_store
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.learning import engines
-from dpcore.plan import MODELS, Plan
+from dpcore.plan import MODELS, Clipping, Plan
 from dpcore.reports import shipped
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
@@ -77,10 +78,20 @@ Specification = Annotated[
 ]
 
 
+def _several(knob: limits.Knob):
+    """An option for a knob that a grid may have several values of."""
+    return typer.Option(
+        f"--{knob.name.replace('_', '-')}",
+        help=f"{knob.help} May be repeated.",
+        show_default=rounding.given(knob.default),
+    )
+
+
 @app.command("run")
 @takes_plan(
     *("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency"),
-    *("participation", "max_participations", "min_separation", "noise", "bands"),
+    *("participation", "max_participations", "min_separation", "noise", "bands", "clipping", "clip_norm"),
+    *("initial_clip_norm", "target_unclipped_quantile", "clip_learning_rate"),
 )
 def run_study(
     make_plan,
@@ -91,7 +102,19 @@ def run_study(
     bands: options.Bands = None,
     clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
     rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
-    learning_rate: Annotated[list[float], typer.Option(help="Client learning rate; may be repeated.")] = [0.01],  # noqa: B006
+    learning_rate: Annotated[
+        list[float],
+        typer.Option("--learning-rate", "--client-learning-rate", help="Client learning rate; may be repeated."),
+    ] = [limits.CLIENT_LEARNING_RATE.default],  # noqa: B006
+    server_learning_rate: Annotated[list[float], _several(limits.SERVER_LEARNING_RATE)] = [],  # noqa: B006
+    server_momentum: Annotated[list[float], _several(limits.SERVER_MOMENTUM)] = [],  # noqa: B006
+    local_epochs: Annotated[list[int], _several(limits.LOCAL_EPOCHS)] = [],  # noqa: B006
+    batch_size: Annotated[int, options.option(limits.BATCH_SIZE)] = int(limits.BATCH_SIZE.default),
+    clipping: options.ClippingChoice = options.Clipping("adaptive"),  # noqa: B008  # a member
+    clip_norm: Annotated[list[float], _several(limits.CLIP_NORM)] = [],  # noqa: B006
+    initial_clip_norm: Annotated[list[float], _several(limits.INITIAL_CLIP_NORM)] = [],  # noqa: B006
+    target_unclipped_quantile: options.TargetUnclippedQuantile = None,
+    clip_learning_rate: options.ClipLearningRate = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds per setting, from 0.")] = 1,
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
@@ -117,13 +140,21 @@ def run_study(
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
     if (study := _set_study(store.home, spec, ready)) is None:
+        clippings = _clippings(
+            clipping, clip_norm, initial_clip_norm, target_unclipped_quantile, clip_learning_rate
+        )
         first = functools.partial(make_plan, noise_multiplier=0.0, clients_per_round=clients[0], rounds=rounds[0])
+        plan = datasets.plan_on(dataset, store.home, first, model=model, batch_size=batch_size)
         study = _study_of(
-            *(datasets.plan_on(dataset, store.home, first, model=model), noise, participation),
+            *(replace(plan, privacy=replace(plan.privacy, clipping=clippings[0])), noise, participation),
             {"max_participations": max_participations, "min_separation": min_separation, "bands": bands},
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
             client_learning_rates=tuple(learning_rate),
+            server_learning_rates=tuple(server_learning_rate),
+            server_momenta=tuple(server_momentum),
+            local_epochs=tuple(local_epochs),
+            clippings=clippings,
             seeds=tuple(range(seeds)),
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
@@ -196,10 +227,32 @@ def _study_of(
     return Study(
         plan=replace(plan, privacy=privacy),
         noise_multipliers=tuple(one for one in multipliers if one or baseline != NONE),
-        clippings=(privacy.clipping,),
         mechanisms=varied,
         baseline=baseline,
         **asked,
+    )
+
+
+def _clippings(
+    kind: options.Clipping,
+    clip_norms: list[float],
+    initial_clip_norms: list[float],
+    quantile: float | None,
+    rate: float | None,
+) -> tuple[Clipping, ...]:
+    """Returns the ways to clip of a grid, one for each clip norm that the kind of clipping has."""
+    return tuple(
+        options.chosen_clipping(
+            kind,
+            clip_norm=norm,
+            initial_clip_norm=initial,
+            target_unclipped_quantile=quantile,
+            clip_learning_rate=rate,
+        )
+        for norm, initial in itertools.product(
+            dict.fromkeys(clip_norms if kind.value == "fixed" and clip_norms else [limits.CLIP_NORM.default]),
+            dict.fromkeys(initial_clip_norms or [None]),
+        )
     )
 
 
@@ -303,7 +356,9 @@ def _text(name: str, value) -> str:
         return rounding.epsilon(value)
     if name == "noise":
         return rounding.noise(value)
-    return f"{value:.3f}" if name in ("accuracy", "band", "difference") else str(value)
+    if name == "difference":
+        return f"{value:+.1%}"
+    return f"{value:.1%}" if name in ("accuracy", "band") else str(value)
 
 
 @app.command("list")

@@ -48,6 +48,15 @@ def train(
     seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
     unseeded: Unseeded = False,
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
+    client_learning_rate: Annotated[
+        float, options.option(limits.CLIENT_LEARNING_RATE)
+    ] = limits.CLIENT_LEARNING_RATE.default,
+    server_learning_rate: Annotated[
+        float, options.option(limits.SERVER_LEARNING_RATE)
+    ] = limits.SERVER_LEARNING_RATE.default,
+    server_momentum: Annotated[float, options.option(limits.SERVER_MOMENTUM)] = limits.SERVER_MOMENTUM.default,
+    batch_size: Annotated[int, options.option(limits.BATCH_SIZE)] = int(limits.BATCH_SIZE.default),
+    local_epochs: Annotated[int, options.option(limits.LOCAL_EPOCHS)] = int(limits.LOCAL_EPOCHS.default),
     stop_when_diverging: StopWhenDiverging = False,
     plan_file: PlanFile = None,
     audit: options.Audit = False,
@@ -67,7 +76,18 @@ def train(
         plan = _plan_in(plan_file, store.home)
         dataset = plan.training.dataset
     else:
-        plan = datasets.plan_on(dataset, store.home, make_plan, model=model, seed=None if unseeded else seed)
+        plan = datasets.plan_on(
+            dataset,
+            store.home,
+            make_plan,
+            model=model,
+            client_learning_rate=client_learning_rate,
+            server_learning_rate=server_learning_rate,
+            server_momentum=server_momentum,
+            batch_size=batch_size,
+            local_epochs=local_epochs,
+            seed=None if unseeded else seed,
+        )
     engines.check_name(engine)
     audited = options.chosen_audit(audit, canaries)
     if audited is not None:
@@ -138,7 +158,7 @@ def _show_progress(store: StoreAccess, run_id: str) -> None:
         for run, rows in supervisor.follow(store, run_id):
             for row in rows:
                 if row.accuracy is not None:
-                    shown = f"accuracy {row.accuracy:.3f}, epsilon {rounding.epsilon(row.epsilon)}"
+                    shown = f"accuracy {row.accuracy:.1%}, epsilon {rounding.epsilon(row.epsilon)}"
                 bar.update(task, completed=row.round)
             bar.update(task, description=run.message or shown)
     out.print(f"{run_id} {supervisor.current(store, run_id).status}")

@@ -72,7 +72,8 @@ class Clients:
         digest = hashlib.sha256()
         for users in (able[:GROUP], able[-GROUP:], able[:3]):
             total = [np.zeros_like(part) for part in weights]
-            norms = [norm for norm, _ in self._add(total, told, users, [np.arange(n) for n in self._counts(users)])]
+            orders = [np.tile(np.arange(count), self._plan.training.local_epochs) for count in self._counts(users)]
+            norms = [norm for norm, _ in self._add(total, told, users, orders)]
             for part in (*total, np.array(norms)):
                 digest.update(part.tobytes())
         return digest.hexdigest()[:16]
@@ -99,12 +100,18 @@ class Clients:
             yield norm, largest
 
     def _trained(self, weights: Weights, users: np.ndarray, orders: list[np.ndarray]) -> Iterator[Weights]:
-        """Yields the update of each client of a group; a client's examples are used in its order."""
+        """Yields the update of each client of a group; a client's examples are used in its order.
+
+        Each epoch begins where a batch does, the same for all: what the one before leaves of its last batch is padding.
+        """
         split, training = self._dataset.train, self._plan.training
         counts = self._counts(users)
-        rows = np.zeros((len(users), counts.max(initial=0)), np.int64)
+        longest, epochs = counts.max(initial=0), training.local_epochs
+        apart = -(-longest // training.batch_size) * training.batch_size
+        rows = np.zeros((len(users), (epochs - 1) * apart + longest), np.int64)
         for client, (user, order) in enumerate(zip(users, orders, strict=True)):
-            rows[client, : len(order)] = split.offsets[user] + order
+            for epoch, part in enumerate(order.reshape(epochs, -1)):
+                rows[client, epoch * apart : epoch * apart + len(part)] = split.offsets[user] + part
         return self._updates(
             weights,
             scale(split.features[rows]),
@@ -112,6 +119,7 @@ class Clients:
             counts,
             learning_rate=training.client_learning_rate,
             batch_size=training.batch_size,
+            epochs=epochs,
         )
 
     def _clip(self, update: Weights, clip_norm: float) -> tuple[np.float32, np.float32]:

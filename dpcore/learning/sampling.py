@@ -52,8 +52,10 @@ def cohort(
 
 
 def shuffled_examples(plan: Plan, round_num: int, user: int, count: int) -> NDArray[np.int64]:
-    """Returns the order in which a user goes through their examples in a round, int64 [count].
+    """Returns the order in which a user goes through their examples in a round, int64 [local_epochs * count].
 
-    It protects nobody, so without a seed it follows from what everybody knows.
+    An epoch after the other, each shuffled anew. It protects nobody, so without a seed it follows from what everybody
+    knows.
     """
-    return rng.stream(plan.training.seed or 0, f"batch_order/{user}", round_num).permutation(count)
+    draw = rng.stream(plan.training.seed or 0, f"batch_order/{user}", round_num)
+    return np.concatenate([draw.permutation(count) for _epoch in range(plan.training.local_epochs)])

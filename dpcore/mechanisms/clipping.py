@@ -13,7 +13,7 @@ Together less than 15 u, and MARGIN is 32 u: what is left also covers the roundi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -69,7 +69,13 @@ class AdaptiveClipping:
     kind: ClassVar[str] = "adaptive"
     title: ClassVar[str] = N_("adaptive")
     begins_at: ClassVar[str] = "initial_clip_norm"  # the field that has the clip norm of round 1
-    knobs: ClassVar[tuple[limits.Knob, ...]] = ()  # what users set of it
+    # What users set of it, by its field.
+    settings: ClassVar[dict[str, limits.Knob]] = {
+        "initial_clip_norm": limits.INITIAL_CLIP_NORM,
+        "target_unclipped_quantile": limits.TARGET_UNCLIPPED_QUANTILE,
+        "learning_rate": limits.CLIP_LEARNING_RATE,
+    }
+    knobs: ClassVar[tuple[limits.Knob, ...]] = tuple(settings.values())
     releases_clip_norm: ClassVar[bool] = True
 
     initial_clip_norm: float = limits.INITIAL_CLIP_NORM.default
@@ -78,13 +84,10 @@ class AdaptiveClipping:
     clipped_count_stddev_per_client: float = limits.CLIPPED_COUNT_STDDEV.default
 
     def __post_init__(self) -> None:
-        for name, knob in {
-            "initial_clip_norm": limits.INITIAL_CLIP_NORM,
-            "target_unclipped_quantile": limits.TARGET_UNCLIPPED_QUANTILE,
-            "learning_rate": limits.CLIP_LEARNING_RATE,
-            "clipped_count_stddev_per_client": limits.CLIPPED_COUNT_STDDEV,
-        }.items():
-            object.__setattr__(self, name, knob.check(getattr(self, name)))
+        for name, knob in (
+            self.settings | {"clipped_count_stddev_per_client": limits.CLIPPED_COUNT_STDDEV}
+        ).items():
+            object.__setattr__(self, name, replace(knob, name=name).check(getattr(self, name)))
 
     def count_stddev(self, clients_per_round: int) -> float:
         """Returns the standard deviation of the noise on the centred count of unclipped updates; 0 where none is made."""
@@ -222,7 +225,8 @@ class FixedClipping:
     kind: ClassVar[str] = "fixed"
     title: ClassVar[str] = N_("fixed")
     begins_at: ClassVar[str] = "clip_norm"
-    knobs: ClassVar[tuple[limits.Knob, ...]] = (limits.CLIP_NORM,)
+    settings: ClassVar[dict[str, limits.Knob]] = {"clip_norm": limits.CLIP_NORM}
+    knobs: ClassVar[tuple[limits.Knob, ...]] = tuple(settings.values())
     releases_clip_norm: ClassVar[bool] = False
 
     clip_norm: float = limits.CLIP_NORM.default
@@ -284,10 +288,11 @@ BY_KIND: dict[str, type[Clipping]] = {clipping.kind: clipping for clipping in CL
 
 
 def chosen(kind: str, **numbers: float) -> Clipping:
-    """Returns a way to clip; of the numbers, a kind takes those that are its own.
+    """Returns a way to clip; of the numbers, by the names of their knobs, a kind takes those that are its own.
 
     >>> chosen("fixed", clip_norm=0.3), chosen("adaptive", clip_norm=0.3) == AdaptiveClipping()
     (FixedClipping(clip_norm=0.3), True)
     """
     clipping = BY_KIND[kind]
-    return clipping(**{knob.name: numbers[knob.name] for knob in clipping.knobs})
+    own = {name: knob for name, knob in clipping.settings.items() if knob.name in numbers}
+    return clipping(**{name: knob.check(numbers[knob.name]) for name, knob in own.items()})

@@ -28,7 +28,8 @@ from dpcore.plan import codec, identity
 
 __all__ = ["ADD_OR_REMOVE", "ADJACENCIES", "REPLACE", "AdaptiveClipping", "Clipping", "FixedClipping"]
 
-PLAN_VERSION = 3  # 1 had neither `adjacency` nor fixed clipping, 2 no other participation and noise: their defaults
+# 1 had neither `adjacency` nor fixed clipping, 2 no other participation and noise, 3 no local epochs: their defaults
+PLAN_VERSION = 4
 MODELS = ("mlp", "linear", "cnn")
 # Of older versions, which had no lowest clip norm: below it they took for 0 the norms of updates that were longer.
 LEAST_BOUND = 1e-12
@@ -261,7 +262,7 @@ class PrivacyPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """All that the model depends on and the guarantee does not. Defaults: the tutorial's, one local epoch.
+    """All that the model depends on and the guarantee does not. Defaults: the tutorial's.
 
     Attributes:
         dataset: The name of a data set in `dpcore.datasets`.
@@ -270,7 +271,8 @@ class TrainingPlan:
         client_learning_rate: Step of a user's own SGD.
         server_learning_rate: Step of the server's SGD on the noisy average.
         server_momentum: Momentum of the server's SGD.
-        batch_size: Examples in a user's batch; the last may be short.
+        batch_size: Examples in a user's batch; the last of an epoch may be short.
+        local_epochs: How often a user goes through their examples in a round, in an order of its own each time.
         seed: Fixes every random draw, so that a run can be repeated; what repeats can be predicted, so a
             model that is to be released is trained with `None`: the operating system's entropy.
     """
@@ -282,6 +284,7 @@ class TrainingPlan:
     server_learning_rate: float = limits.SERVER_LEARNING_RATE.default
     server_momentum: float = limits.SERVER_MOMENTUM.default
     batch_size: int = int(limits.BATCH_SIZE.default)
+    local_epochs: int = int(limits.LOCAL_EPOCHS.default)
     seed: int | None = int(limits.SEED.default)
 
     def __post_init__(self) -> None:
@@ -299,6 +302,7 @@ class TrainingPlan:
             server_learning_rate=limits.SERVER_LEARNING_RATE.check(self.server_learning_rate),
             server_momentum=limits.SERVER_MOMENTUM.check(self.server_momentum),
             batch_size=limits.BATCH_SIZE.check(self.batch_size),
+            local_epochs=limits.LOCAL_EPOCHS.check(self.local_epochs),
             seed=None if self.seed is None else limits.SEED.check(self.seed),
         )
 
@@ -321,15 +325,18 @@ class Plan:
 
     def to_json(self) -> str:
         """The plan as one line of JSON with sorted keys: equal plans give equal text."""
-        privacy, version = asdict(self.privacy), PLAN_VERSION - 1
+        privacy, training, version = asdict(self.privacy), asdict(self.training), 2
+        # As before there was a choice, where the usual is chosen: the same plan stays the same text.
         for name, usual in codec.USUAL.items():
             if (value := getattr(self.privacy, name)) == usual:
-                del privacy[name]  # as before there was a choice: the same plan stays the same text
+                del privacy[name]
             else:
-                privacy[name], version = codec.tagged(value), PLAN_VERSION
-        return json.dumps(
-            {"version": version, "privacy": privacy, "training": asdict(self.training)}, sort_keys=True
-        )
+                privacy[name], version = codec.tagged(value), 3
+        if self.training.local_epochs == limits.LOCAL_EPOCHS.default:
+            del training["local_epochs"]
+        else:
+            version = 4
+        return json.dumps({"version": version, "privacy": privacy, "training": training}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -351,7 +358,7 @@ class Plan:
         older = ("adjacency",) if version == 1 else ()
         privacy = strict_json.fields_of(PrivacyPlan, parts["privacy"], "privacy", may_lack=(*codec.USUAL, *older))
         training = strict_json.fields_of(
-            TrainingPlan, parts["training"], "training", may_lack=("dataset_fingerprint",)
+            TrainingPlan, parts["training"], "training", may_lack=("dataset_fingerprint", "local_epochs")
         )
         return cls(privacy=PrivacyPlan(**privacy | codec.parts(privacy)), training=TrainingPlan(**training))
 

@@ -39,6 +39,7 @@ UNSAID: Mapping[str, Any] = {
         "server_learning_rate": 1.0,
         "server_momentum": 0.9,
         "batch_size": 32,
+        "local_epochs": 1,
         "seed": 0,
     },
 }

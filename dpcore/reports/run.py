@@ -56,7 +56,7 @@ def html(store: StoreAccess, run: Run) -> str:
             title=title,
             total_rounds=total,
         )
-        last = f"{rounds[metric].iloc[-1]:.3f}" if len(rounds) else _("none")
+        last = lines.written(metric, rounds[metric].iloc[-1]) if len(rounds) else _("none")
         caption = _("{title}, last {value}").format(title=title, value=last)
         figures.append(page.figure(drawn, caption, first=not figures))
     about = _("Run {run}, {status}, engine {engine}. Written by Epsilon Lab on {date}; {accountant}.").format(
@@ -132,6 +132,7 @@ def tff_script(plan: Plan, *, num_classes: int, image_shape: tuple[int, ...] | N
         "@PROBABILITY@": f"{privacy.clients_per_round} / {privacy.population}",
         "@ROUNDS@": repr(privacy.rounds),
         "@BATCH@": repr(training.batch_size),
+        "@EPOCHS@": repr(training.local_epochs),
         "@CLIENT_RATE@": repr(training.client_learning_rate),
         "@SERVER_RATE@": repr(training.server_learning_rate),
         "@MOMENTUM@": repr(training.server_momentum),

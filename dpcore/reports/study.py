@@ -91,13 +91,27 @@ def setting_label(plan: Plan, *, mechanism: bool) -> str:
         _("{clients} clients").format(clients=privacy.clients_per_round),
         _("{rounds} rounds").format(rounds=privacy.rounds),
     ]
-    if plan.training.client_learning_rate != TrainingPlan.client_learning_rate:
-        words.append(_("learning rate {rate}").format(rate=rounding.given(plan.training.client_learning_rate)))
+    words += _unusual_training(plan.training)
     if privacy.clipping != AdaptiveClipping():
         words.append(privacy.clipping.details)
     if mechanism:
         words += mechanisms.parts(privacy)
     return ", ".join(words)
+
+
+def _unusual_training(training: TrainingPlan) -> list[str]:
+    """Returns what a study may vary of training, in words, where it is not the usual."""
+    named = {
+        "client_learning_rate": _("learning rate {rate}"),
+        "server_learning_rate": _("server learning rate {rate}"),
+        "server_momentum": _("momentum {rate}"),
+        "local_epochs": _("{rate} local epochs"),
+    }
+    return [
+        words.format(rate=rounding.given(getattr(training, name)))
+        for name, words in named.items()
+        if getattr(training, name) != getattr(TrainingPlan, name)
+    ]
 
 
 def by_setting(rounds: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -181,18 +195,20 @@ def _number(name: str, value: Any) -> str:
     if name == "part":
         return _(value)
     return (
-        f"{value:+.3f}" if name == "difference" else f"{value:.3f}" if name in ("accuracy", "band") else f"{value}"
+        f"{value:+.1%}" if name == "difference" else f"{value:.1%}" if name in ("accuracy", "band") else f"{value}"
     )
 
 
-def last_values(table: pd.DataFrame) -> str:
-    """Returns what each line of `by_setting` ends at."""
+def last_values(table: pd.DataFrame, metric: str) -> str:
+    """Returns what each line of `by_setting` of a metric ends at."""
     last = table.groupby(["noise", "setting"]).tail(1)
-    return "; ".join(f"{name}: {mean:.3f}" for name, mean in zip(last["setting"], last["mean"], strict=True))
+    return "; ".join(
+        f"{name}: {lines.written(metric, mean)}" for name, mean in zip(last["setting"], last["mean"], strict=True)
+    )
 
 
 def _figure(rounds: pd.DataFrame, metric: str, title: str, total: int, *, first: bool) -> str:
     table = by_setting(rounds, metric)
     drawn = charts.by_round(table, metric, title=title, total_rounds=total)
-    caption = _("{title}. Last: {values}.").format(title=title, values=last_values(table))
+    caption = _("{title}. Last: {values}.").format(title=title, values=last_values(table, metric))
     return page.figure(drawn, caption, first=first)

@@ -43,7 +43,7 @@ ROUNDS = pd.DataFrame({"round": [1, 2], "sampled": [0.10001, 0.20001], "known": 
         (mistakes.epsilon_bars(pd.DataFrame({"what": ["claimed"], "epsilon": [1.70741]})), []),
         (
             tradeoff.accuracy_by_epsilon(SETTINGS, accepted=2.0),
-            ["some<br>ε = 1.062<br>Accuracy on the test set: 0.600"],
+            ["some<br>ε = 1.062<br>Accuracy on the test set: 60.0%"],
         ),
     ],
 )
@@ -83,4 +83,4 @@ def test_the_front_says_no_epsilon_that_is_too_small():
     *lines, runs = studies.frontier(pd.DataFrame([row]), "epsilon").data
     assert all(line.hoverinfo == "skip" for line in lines)
     assert runs.hovertemplate.split("%")[1:] == ["{text}<br>", "{hovertext}<extra></extra>"]
-    assert list(runs.text) + list(runs.hovertext) == ["noise 0.5", "accuracy 0.500"]
+    assert list(runs.text) + list(runs.hovertext) == ["noise 0.5", "accuracy 50.0%"]

@@ -99,7 +99,7 @@ def test_runs_of_several_seeds_are_light_behind_their_mean():
     assert (light.opacity, mean.opacity) == (0.5, None)
     assert light.marker.size < mean.marker.size
     assert (light.showlegend, light.legendgroup) == (False, mean.legendgroup)
-    assert mean.hovertext == ("accuracy 0.700, the mean of 3 seeds (0.600 to 0.850)",)
+    assert mean.hovertext == ("accuracy 70.0%, the mean of 3 seeds (60.0% to 85.0%)",)
     assert list(mean.customdata) == ["a,b,c"]  # a click opens them all
 
 

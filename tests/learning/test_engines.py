@@ -13,11 +13,14 @@ pytestmark = pytest.mark.slow
 
 
 def local_update(weights, features, labels, plan):
-    """One user's epoch of SGD by hand: the difference that it returns."""
+    """One user's epochs of SGD by hand, on examples in the order of all epochs: the difference that it returns."""
     kernels, biases = [w.astype(np.float64) for w in weights[::2]], [w.astype(np.float64) for w in weights[1::2]]
     size, rate = plan.training.batch_size, plan.training.client_learning_rate
-    for start in range(0, len(labels), size):
-        x, y = features[start : start + size].astype(np.float64), labels[start : start + size]
+    count = len(labels) // plan.training.local_epochs
+    begins = [e * count + at for e in range(plan.training.local_epochs) for at in range(0, count, size)]
+    for start in begins:  # a batch never goes on into the next epoch
+        rows = slice(start, min(start + size, (start // count + 1) * count))
+        x, y = features[rows].astype(np.float64), labels[rows]
         outputs = [x]
         for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
             outputs.append(np.maximum(outputs[-1] @ kernel + bias, 0))
@@ -72,11 +75,24 @@ def noise_free(small_plan, with_privacy):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "clipping"), [("few_writers", AdaptiveClipping()), ("float_table", FixedClipping(clip_norm=0.05))]
+    ("dataset", "clipping", "epochs", "atol"),
+    [
+        ("few_writers", AdaptiveClipping(), 1, 2e-6),
+        ("float_table", FixedClipping(clip_norm=0.05), 1, 2e-6),
+        ("few_writers", AdaptiveClipping(), 3, 5e-5),
+        ("float_table", FixedClipping(clip_norm=0.05), 2, 2e-6),
+    ],
 )
-def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, clipping, dataset, request):
-    """Ordinary, empty, single and full cohorts; last batches are short, and in the table users have no examples."""
+def test_rounds_are_those_of_the_papers(
+    make_engine, noise_free, with_privacy, clipping, dataset, epochs, atol, request
+):
+    """Ordinary, empty, single and full cohorts; last batches are short, and in the table users have no examples.
+
+    What float32 loses adds up over epochs, and beside a kink of ReLU, a step is another one.
+    """
     noise_free, dataset = with_privacy(noise_free, clipping=clipping), request.getfixturevalue(dataset)
+    training = dataclasses.replace(noise_free.training, local_epochs=epochs)
+    noise_free = dataclasses.replace(noise_free, training=training)
     cohorts = [np.array(c, np.int64) for c in ([3, 7, 11, 40], [], [5], range(60), [1, 2])]
     engine = make_engine(noise_free, dataset)
     state = engine.initialize()
@@ -85,7 +101,32 @@ def test_rounds_are_those_of_the_papers(make_engine, noise_free, with_privacy, c
         state, metrics = engine.next(state, cohort, round_num)
         assert metrics.clip_norm == pytest.approx(clip, rel=1e-5)
         for ours, theirs in zip(engine.model_weights(state), weights, strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=2e-6)
+            np.testing.assert_allclose(ours, theirs, atol=atol)
+
+
+@pytest.mark.parametrize("rate", [0.001, 10.0])
+@pytest.mark.parametrize("quantile", [0.0, 0.9, 1.0])
+def test_any_quantile_and_step_of_the_clip_norm_is_that_of_the_rule(
+    make_engine, noise_free, few_writers, with_privacy, quantile, rate
+):
+    """Also a step of e^10, which ends at the highest and the lowest clip norm, in both engines."""
+    clipping = AdaptiveClipping(initial_clip_norm=0.3, target_unclipped_quantile=quantile, learning_rate=rate)
+    plan = with_privacy(noise_free, clipping=clipping)
+    plan = dataclasses.replace(plan, training=dataclasses.replace(plan.training, model="linear"))
+    engine = make_engine(plan, few_writers)
+    state, clip = engine.initialize(), 0.3
+    for round_num in range(1, 4):  # nobody comes: the count is half of those expected
+        state, metrics = engine.next(state, np.array([], np.int64), round_num)
+        clip = min(max(clip * np.exp(-rate * (0.5 - quantile)), 1e-6), 1e6)
+        assert metrics.clip_norm == pytest.approx(clip, rel=1e-5)
+
+
+def test_a_convolutional_model_takes_its_epochs_as_tff_does(noise_free, few_writers):
+    from dpcore.learning import verification
+
+    plan = dataclasses.replace(noise_free, training=TrainingPlan(model="cnn", local_epochs=2, batch_size=64))
+    for check in verification.engine_differences("cnn, two epochs", plan, few_writers):
+        assert check.passed, check
 
 
 def test_a_fixed_clip_leaves_all_noise_to_the_updates(make_engine, noise_free, few_writers, with_privacy):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dpcore.learning import sampling
-from dpcore.plan import Plan, PrivacyPlan
+from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 
 
 def test_cohorts_are_poisson_samples():
@@ -29,6 +29,15 @@ def test_a_shuffle_is_a_permutation_of_its_own_user_and_round():
     assert sorted(orders[0]) == list(range(50))
     assert orders[0] == orders[3]
     assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_each_epoch_is_shuffled_anew_and_the_first_is_that_of_one_epoch():
+    one, three = (Plan(training=TrainingPlan(local_epochs=epochs)) for epochs in (1, 3))
+    order = sampling.shuffled_examples(three, 2, 7, 40)
+    epochs = order.reshape(3, 40).tolist()
+    assert epochs[0] == sampling.shuffled_examples(one, 2, 7, 40).tolist()
+    assert [sorted(epoch) for epoch in epochs] == 3 * [list(range(40))]
+    assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
 def test_no_two_plans_share_a_cohort_and_without_its_seed_no_two_draws(small_plan, with_privacy):

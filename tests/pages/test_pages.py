@@ -377,6 +377,11 @@ def test_train_starts_empty_and_shows_epsilon_before_anything_runs():
     assert "Nothing has been trained" in test.info[0].value
 
 
+def shown_run(test):
+    """The choice of the run that is shown: after each run that is begun, another control."""
+    return next(box for box in test.selectbox if box.key.split("_")[0] == "run")
+
+
 def test_bad_input_offers_no_training():
     test = page("train")
     number(test, "clients_per_round").set_value(4000).run()
@@ -395,7 +400,7 @@ def test_train_starts_one_worker_for_the_plan(monkeypatch, home):
     (plan,) = started
     assert plan == Plan(privacy=PrivacyPlan(noise_multiplier=0.5, clients_per_round=50, rounds=20))
     (run,) = Store(home).runs()
-    assert test.selectbox(key="run").value == run.run_id
+    assert shown_run(test).value == run.run_id
 
 
 def add_rounds(store, run_id, rounds, epsilon=0.5):
@@ -515,13 +520,34 @@ def test_a_refused_number_hides_no_run(home):
 
 
 def test_what_a_browser_asks_that_does_not_know_of_a_new_run_yet_does_not_hide_it(home):
-    old = recorded(home, "finished")
-    test = page("train")
+    """However late it comes; and who then chooses another run has it at once."""
+    old, other = recorded(home, "finished"), recorded(home, "stopped")
+    test = page("train", run=old)
+    stale = shown_run(test).set_value(other)._widget_state  # as sent before the answer to the press came
     test.button(key="train").click().run()
     (new,) = Store(home).queue()
-    assert test.selectbox(key="run").value == new.run_id
-    test.selectbox(key="run").set_value(old).run()  # as sent before the answer to the press came
-    assert test.selectbox(key="run").value == new.run_id
+    assert shown_run(test).value == new.run_id
+    states = test._tree.get_widget_states()
+    states.widgets.append(stale)
+    test._run(states)
+    assert shown_run(test).value == new.run_id
+    assert test.query_params["run"] == new.run_id
+    shown_run(test).set_value(old).run()
+    assert shown_run(test).value == old
+    assert test.query_params["run"] == old
+
+
+def test_what_a_run_was_called_a_moment_ago_chooses_no_other(home, monkeypatch):
+    """A browser sends the words of the choice, which change with the state of the run."""
+    monkeypatch.setattr(supervisor, "wake", lambda store: None)
+    store = Store(home)
+    first = store.create(Plan(), engine="vectorized", eval_every=5)
+    recorded(home, "finished")
+    test = page("train", run=first)
+    said = test._tree.get_widget_states()
+    store.describe(first, name="another name")
+    test._run(said)
+    assert shown_run(test).value == first
 
 
 def test_where_a_budget_is_spent_a_study_says_so_before_it_is_begun(home):
@@ -1029,7 +1055,7 @@ def test_a_link_to_a_run_shows_that_run_whatever_became_of_it(home, monkeypatch)
     alone = page("train")
     assert alone.selectbox(key="run").value == newest
     alone.button(key="retry").click().run()
-    assert alone.selectbox(key="run").value == store.runs()[0].run_id != newest
+    assert shown_run(alone).value == store.runs()[0].run_id != newest
     link = alone.query_params["run"]  # of what was asked for here, also while it is the newest
     recorded(home, "finished")
     assert page("train", run=link).selectbox(key="run").value in link

@@ -47,7 +47,7 @@ def test_a_finished_comparison_is_told_by_mechanism(home):
     assert test.header[0].value == "1. Train with each way to form cohorts, and each kind of noise"
     words = " ".join(one.value for one in test.markdown)
     assert (
-        "Known schedule (28 apart), 28 bands, noise 3.9877: accuracy 0.772 (0.770 to 0.774 over 3 seeds)" in words
+        "Known schedule (28 apart), 28 bands, noise 3.9877: accuracy 77.2% (77.0% to 77.4% over 3 seeds)" in words
     )
     accuracy = next(figure for label, figure in figures(test).items() if label.startswith("Accuracy"))
     names = [trace["name"] for trace in accuracy["data"] if trace.get("name")]

@@ -64,7 +64,7 @@ def test_a_run_as_a_page_needs_nothing_else(store, run):
     assert "(1.708, 1e-05)-differential privacy" in page
     assert "&lt;b&gt;final&lt;/b&gt;" in page
     assert "<b>final" not in page
-    assert "Accuracy on the test set, last 0.786" in page
+    assert "Accuracy on the test set, last 78.6%" in page
     outside = [found for found in re.findall(r'(?:src|href)="([^"]+)"', page) if not found.startswith("data:")]
     assert not [found for found in outside if "cdn" in found or found.endswith((".js", ".css"))]
 
@@ -207,7 +207,8 @@ def test_the_scripts_train_on_tff_alone(tmp_path, few_writers, float_table):
     arguments = []
     for name, data, population, shape in (("few", few_writers, 60, (28, 28)), ("table", float_table, 56, None)):
         plan = Plan(
-            privacy=PrivacyPlan(population=population, clients_per_round=10, rounds=2, noise_multiplier=0.9)
+            privacy=PrivacyPlan(population=population, clients_per_round=10, rounds=2, noise_multiplier=0.9),
+            training=TrainingPlan(local_epochs=1 if name == "few" else 2),
         )
         script = tmp_path / f"run_{name}_on_tff.py"
         script.write_text(report.tff_script(plan, num_classes=data.num_classes, image_shape=shape))

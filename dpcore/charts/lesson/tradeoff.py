@@ -64,7 +64,7 @@ def accuracy_by_epsilon(table: pd.DataFrame, *, accepted: float) -> go.Figure:
             marker={"size": 12, "symbol": SYMBOLS[number % len(SYMBOLS)], "color": colours.of_noise(row.noise)},
             error_y={"type": "data", "array": [row.band], "thickness": 1.5},
             **hover(
-                [f"{row.setting}<br>ε = {rounding.epsilon(row.epsilon)}<br>{_(_ACCURACY)}: {row.accuracy:.3f}"]
+                [f"{row.setting}<br>ε = {rounding.epsilon(row.epsilon)}<br>{_(_ACCURACY)}: {row.accuracy:.1%}"]
             ),
         )
     # Named in the legend: beside the points, words would lie on lines and on each other where the chart is small.

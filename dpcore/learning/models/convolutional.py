@@ -1,4 +1,4 @@
-"""One local epoch of SGD with the gradients that TensorFlow derives: for models that have convolutions."""
+"""Local SGD with the gradients that TensorFlow derives: for models that have convolutions."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -19,14 +19,19 @@ def updates(
     learning_rate: float,
     batch_size: int,
     image_shape: tuple[int, ...] | None,
+    epochs: int = 1,
 ) -> Iterator[Weights]:
     """Yields each client's update, float32 [shape of its weights], as `dense.updates` does; images have this shape."""
     train = _graph(tuple(part.shape for part in weights), features.shape[-1], image_shape)
     constants = [tf.constant(part) for part in weights]
     rate, batch = tf.constant(learning_rate, tf.float32), tf.constant(batch_size, tf.int32)
+    apart = -(-counts.max(initial=0) // batch_size) * batch_size  # as `dense.updates` has the epochs
     for client, count in enumerate(counts):
-        rows, said = features[client, :count], labels[client, :count].astype(np.int32)
-        yield [part.numpy() for part in train(constants, tf.constant(rows), tf.constant(said), rate, batch)]
+        own = constants
+        for start in range(0, epochs * apart, apart) if apart else ():
+            rows, said = features[client, start:][:count], labels[client, start:][:count].astype(np.int32)
+            own = train(own, tf.constant(rows), tf.constant(said), rate, batch)
+        yield [new.numpy() - old for new, old in zip(own, weights, strict=True)]
 
 
 @functools.cache
@@ -40,7 +45,7 @@ def logits_of(image_shape: tuple[int, ...] | None) -> Callable[[Weights, np.ndar
 
 @functools.cache
 def _graph(shapes, width, image_shape):
-    """What trains one client: traced once for all runs of a process on such a model."""
+    """What trains one client for an epoch: traced once for all runs of a process on such a model."""
 
     def train(weights, features, labels, rate, batch):
         own, start = [tf.identity(weight) for weight in weights], 0
@@ -52,7 +57,7 @@ def _graph(shapes, width, image_shape):
                 loss = tf.reduce_mean(losses)
             own = [weight - rate * step for weight, step in zip(own, tape.gradient(loss, own), strict=True)]
             start += batch
-        return [new - old for new, old in zip(own, weights, strict=True)]
+        return own
 
     signature = [
         [tf.TensorSpec(shape) for shape in shapes],

@@ -1,4 +1,4 @@
-"""Dense ReLU layers: what they say, and one local epoch of SGD for a group of clients at once, in NumPy."""
+"""Dense ReLU layers: what they say, and the local SGD of a group of clients at once, in NumPy."""
 
 from collections.abc import Iterator
 
@@ -28,6 +28,7 @@ def updates(
     *,
     learning_rate: float,
     batch_size: int,
+    epochs: int = 1,
 ) -> Iterator[Weights]:
     """Yields each client's update (trained minus server weights), in arrays that the next one is written into.
 
@@ -38,13 +39,15 @@ def updates(
 
     Args:
         weights: The server's.
-        features: Scaled, float32 [clients, examples, num_features]; those beyond a client's count are padding.
+        features: Scaled, float32 [clients, examples, num_features], of all epochs in turn, each of which begins with a
+            batch; those beyond a client's count are padding.
         labels: int [clients, examples].
-        counts: int [clients].
+        counts: Examples in an epoch, int [clients].
         learning_rate: Of a step.
-        batch_size: Examples in a step; the last of a client may be short.
+        batch_size: Examples in a step; the last of a client's epoch may be short.
+        epochs: How often a client goes through its examples.
     """
-    rates = np.float32(-learning_rate) * _shares(counts, labels.shape[1], batch_size)
+    rates = np.float32(-learning_rate) * _shares(counts, labels.shape[1], batch_size, epochs)
     span = max(1, _EXAMPLES_A_BLOCK // batch_size) * batch_size
     own, moved = weights, [np.zeros((), np.float32)] * len(weights)
     for start in range(0, max(1, labels.shape[1]), span):
@@ -66,9 +69,10 @@ def updates(
         yield update
 
 
-def _shares(counts: np.ndarray, examples: int, batch_size: int) -> np.ndarray:
+def _shares(counts: np.ndarray, examples: int, batch_size: int, epochs: int) -> np.ndarray:
     """Returns by what a batch averages over the examples that are there: float32 [clients, examples], 0 for padding."""
-    position = np.arange(examples)
+    apart = -(-counts.max(initial=1) // batch_size) * batch_size if epochs > 1 else max(1, examples)
+    position = np.arange(examples) % apart
     in_batch = np.clip(counts[:, None] - position // batch_size * batch_size, 1, batch_size)
     return np.where(position < counts[:, None], 1 / in_batch, 0).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """The reference engine, on TensorFlow Federated: its aggregator, server optimiser and runtime as they ship.
 
-Only a client's local epoch is written out here, as a plain loop in a graph; and in `bounded_query`, how an update is
+Only a client's local epochs are written out here, as a plain loop in a graph; and in `bounded_query`, how an update is
 clipped.
 """
 
@@ -97,7 +97,7 @@ class TffEngine:
         return list(state.global_model_weights.trainable)
 
     def _examples(self, user: int, round_num: int) -> list[OrderedDict]:
-        """Where a user's examples begin, and the order in which to take them, int64 [count]."""
+        """Where a user's examples begin, and the order in which to take them, int64 [local_epochs * count]."""
         rows = self._dataset.train.rows(user)
         order = sampling.shuffled_examples(self._plan, round_num, user, rows.stop - rows.start)
         return [OrderedDict(first=np.int64(rows.start), order=order)]
@@ -146,10 +146,13 @@ def _client_work(plan: Plan, dataset: FederatedDataset, weights_type):
     def train(weights, examples):
         element = examples.get_single_element()
         first, order = element["first"], element["order"]
-        features = _mapped_rows(dataset.train.features, first, tf.size(order))
-        labels = _mapped_rows(dataset.train.labels, first, tf.size(order))
-        start = list(weights.trainable)
-        trained = _local_epoch(plan, start, features, labels, order, dataset.image_shape)
+        count = tf.size(order) // plan.training.local_epochs
+        features = _mapped_rows(dataset.train.features, first, count)
+        labels = _mapped_rows(dataset.train.labels, first, count)
+        start = trained = list(weights.trainable)
+        for epoch in range(plan.training.local_epochs):
+            own = order[epoch * count : (epoch + 1) * count]
+            trained = _local_epoch(plan, trained, features, labels, own, dataset.image_shape)
         update = [old - new for old, new in zip(start, trained, strict=True)]
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part)) for part in update])
         update = [tf.where(finite, part, 0.0) for part in update]

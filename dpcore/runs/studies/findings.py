@@ -24,6 +24,7 @@ def question(study: Study) -> str:
 def table(now: Progress) -> list[dict[str, Any]]:
     """Returns one row per setting: its plan's numbers, its guarantee, mean accuracy, and difference to the baseline."""
     rows, named = [], not all(mechanisms.is_usual(run.plan.privacy) for run in now.runs)
+    several_norms = len(now.study.clippings) > 1
     baselines = {_but_seed(one.plan): one for one in settings(now.sweep) if one.accuracies}
     for part, found in ((SWEEP, settings(now.sweep)), (FINAL, settings(now.final))):
         for one in found:
@@ -43,7 +44,8 @@ def table(now: Progress) -> list[dict[str, Any]]:
                     N_("clients"): privacy.clients_per_round,
                     N_("rounds"): privacy.rounds,
                     N_("learning rate"): one.plan.training.client_learning_rate,
-                    N_("clipping"): privacy.clipping.label,
+                    **_varied_training(now.study, one.plan),
+                    N_("clipping"): privacy.clipping.details if several_norms else privacy.clipping.label,
                     N_("epsilon"): accounting.epsilon(one.charged).value,
                     N_("delta"): privacy.delta,
                     N_("accuracy"): one.mean if one.accuracies else None,
@@ -55,12 +57,29 @@ def table(now: Progress) -> list[dict[str, Any]]:
     return rows
 
 
+def _varied_training(study: Study, plan: Plan) -> dict[str, Any]:
+    """Returns what a study varies of the server's steps and the local epochs, as this plan has it."""
+    training = plan.training
+    varied = {
+        N_("server learning rate"): (study.server_learning_rates, training.server_learning_rate),
+        N_("server momentum"): (study.server_momenta, training.server_momentum),
+        N_("local epochs"): (study.local_epochs, training.local_epochs),
+    }
+    return {name: value for name, (values, value) in varied.items() if values}
+
+
 def _but_seed(plan: Plan) -> Plan:
     return replace(plan, training=replace(plan.training, seed=0))
 
 
 def sentences(now: Progress) -> list[str]:
     """Returns what a study has found, a sentence each; nothing while it cannot be told."""
+    end = of_final(now)
+    return [*of_sweep(now), *end, *([" ".join(caveats(now))] if end else [])]
+
+
+def of_sweep(now: Progress) -> list[str]:
+    """Returns what the sweep of a study has found, without what its final run tells."""
     study, outcome, base = now.study, now.outcome, now.baseline
     if not outcome.complete or base is None:
         return []
@@ -87,25 +106,30 @@ def sentences(now: Progress) -> list[str]:
             ratio=rounding.ratio(privacy.noise_multiplier, privacy.clients_per_round),
         )
     )
-    if (result := now.final_setting) is not None:
-        final = result.plan.privacy
-        words.append(
-            _(
-                "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
-                "{epsilon} at delta {delta}: accuracy {accuracy:.3f}, {difference:+.3f} against {base}{chance}."
-            ).format(
-                clients=final.clients_per_round,
-                noise=rounding.noise(final.noise_multiplier),
-                epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
-                delta=rounding.given(final.delta),
-                accuracy=result.mean,
-                difference=result.mean - base.mean,
-                base=baseline_name(now),
-                chance=_chance(result, base),
-            )
-        )
-        words.append(" ".join(caveats(now)))
     return words
+
+
+def of_final(now: Progress) -> list[str]:
+    """Returns what the final run of a study tells; nothing before it has finished."""
+    base, result = now.baseline, now.final_setting
+    if base is None or result is None or now.outcome.tolerable is None or not now.outcome.complete:
+        return []
+    final = result.plan.privacy
+    return [
+        _(
+            "{clients} clients per round with noise multiplier {noise} keep that ratio and reach epsilon "
+            "{epsilon} at delta {delta}: accuracy {accuracy:.1%}, {difference:+.1f} points against {base}{chance}."
+        ).format(
+            clients=final.clients_per_round,
+            noise=rounding.noise(final.noise_multiplier),
+            epsilon=rounding.epsilon(accounting.epsilon(result.charged).value),
+            delta=rounding.given(final.delta),
+            accuracy=result.mean,
+            difference=100 * (result.mean - base.mean),
+            base=baseline_name(now),
+            chance=_chance(result, base),
+        )
+    ]
 
 
 def conditions(now: Progress) -> list[str]:
@@ -145,11 +169,15 @@ def _comparison(now: Progress, base: Setting) -> list[str]:
             words.append(_("{setting}: accuracy {accuracy}, at epsilon {epsilon}.").format(**shown))
             continue
         lost = base.mean - one.mean
-        sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} below {base}{chance}.")
+        sentence = _(
+            "{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.1f} points below {base}{chance}."
+        )
         if lost < 0:
-            sentence = _("{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.3f} above {base}{chance}.")
+            sentence = _(
+                "{setting}: accuracy {accuracy}, at epsilon {epsilon}; {lost:.1f} points above {base}{chance}."
+            )
         beside = mechanisms.label(base.plan.privacy)
-        words.append(sentence.format(**shown, lost=abs(lost), base=beside, chance=_apart(one, base)))
+        words.append(sentence.format(**shown, lost=100 * abs(lost), base=beside, chance=_apart(one, base)))
     return words
 
 
@@ -162,9 +190,9 @@ def _apart(one: Setting, other: Setting) -> str:
 
 
 def _setting(one: Setting) -> dict[str, Any]:
-    accuracy = _("{mean:.3f} ({low:.3f} to {high:.3f} over {seeds} seeds)")
+    accuracy = _("{mean:.1%} ({low:.1%} to {high:.1%} over {seeds} seeds)")
     if len(one.accuracies) == 1:
-        accuracy = "{mean:.3f}"
+        accuracy = "{mean:.1%}"
     return {
         "setting": _("{mechanism}, noise {noise}").format(
             mechanism=mechanisms.label(one.plan.privacy), noise=rounding.noise(one.plan.privacy.noise_multiplier)
@@ -181,27 +209,30 @@ def _verdict(study: Study, one: Setting, base: Setting) -> str:
     lost = base.mean - one.mean
     if lost > study.tolerance:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: beyond the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points below {base}: beyond the tolerance of {tolerance} "
+            "points{chance}."
         )
     elif lost >= 0:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} below {base}: within the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points below {base}: within the tolerance of {tolerance} "
+            "points{chance}."
         )
     else:
         words = _(
-            "Noise {noise}: {accuracy:.3f}, {lost:.3f} above {base}: within the tolerance of {tolerance}{chance}."
+            "Noise {noise}: {accuracy:.1%}, {lost:.1f} points above {base}: within the tolerance of {tolerance} "
+            "points{chance}."
         )
     accuracy = {
-        OWN: _("the non-private baseline ({accuracy:.3f})"),
-        WRITERS: _("the non-private baseline on the Writers ({accuracy:.3f})"),
-        NONE: _("the accuracy at noise {noise} ({accuracy:.3f})"),
+        OWN: _("the non-private baseline ({accuracy:.1%})"),
+        WRITERS: _("the non-private baseline on the Writers ({accuracy:.1%})"),
+        NONE: _("the accuracy at noise {noise} ({accuracy:.1%})"),
     }[study.baseline]
     return words.format(
         noise=rounding.noise(one.plan.privacy.noise_multiplier),
         accuracy=one.mean,
-        lost=abs(lost),
+        lost=100 * abs(lost),
         base=accuracy.format(accuracy=base.mean, noise=rounding.noise(base.plan.privacy.noise_multiplier)),
-        tolerance=rounding.given(study.tolerance),
+        tolerance=rounding.given(round(100 * study.tolerance, 10)),
         chance=_chance(one, base),
     )
 

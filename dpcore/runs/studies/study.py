@@ -18,12 +18,20 @@ from dpcore.runs.studies.mechanisms import Mechanism
 
 SWEEP, FINAL = N_("sweep"), N_("final")  # the parts of a study
 OWN, WRITERS, NONE = BASELINES = ("own", "writers", "none")
-_VERSION = 3  # 1 had no `mechanisms`: those of its plan; 2 no `audit`
+# 1 had no `mechanisms`: those of its plan; 2 no `audit`; 3 none of `_OPTIONAL_AXES`: those of its plan.
+_VERSION = 4
+# What a grid may vary of training, by the field of a plan that each sets.
+_OPTIONAL_AXES = {
+    "server_learning_rates": "server_learning_rate",
+    "server_momenta": "server_momentum",
+    "local_epochs": "local_epochs",
+}
 _AXES = (
     "seeds",
     "clients_per_round",
     "rounds",
     "client_learning_rates",
+    *_OPTIONAL_AXES,
     "clippings",
     "mechanisms",
     "noise_multipliers",
@@ -40,6 +48,9 @@ class Study:
         clients_per_round: Cohort sizes.
         rounds: Numbers of rounds.
         client_learning_rates: Steps of a user's own SGD.
+        server_learning_rates: Steps of the server's SGD; none for that of `plan`.
+        server_momenta: Momenta of the server's SGD; none for that of `plan`.
+        local_epochs: How often users go through their examples in a round; none for that of `plan`.
         clippings: Ways to clip.
         mechanisms: Ways to form cohorts, each with a kind of noise; none for those of `plan`.
         seeds: Each setting is trained once with each.
@@ -62,6 +73,9 @@ class Study:
     clients_per_round: tuple[int, ...] = (50,)
     rounds: tuple[int, ...] = (100,)
     client_learning_rates: tuple[float, ...] = (0.01,)
+    server_learning_rates: tuple[float, ...] = ()
+    server_momenta: tuple[float, ...] = ()
+    local_epochs: tuple[int, ...] = ()
     clippings: tuple[Clipping, ...] = (AdaptiveClipping(),)
     mechanisms: tuple[Mechanism, ...] = ()
     seeds: tuple[int, ...] = (0,)
@@ -74,6 +88,7 @@ class Study:
     audit: int | None = None
 
     def __post_init__(self) -> None:
+        self._hold_single_values()
         limits.TOLERANCE.check(self.tolerance)
         limits.EVAL_EVERY.check(self.eval_every)
         if self.audit is not None:
@@ -113,11 +128,20 @@ class Study:
             raise InvalidValueError(
                 "clients_per_round",
                 _(
-                    "Expected one number of clients and of rounds, one learning rate, one way to clip and one to form "
-                    "cohorts where a final run is wanted, found several: which of them should it take? Leave the target "
-                    "out, or choose one of each."
+                    "Expected one number of clients, of rounds and of local epochs, one of each learning rate and "
+                    "momentum, one way to clip and one to form cohorts where a final run is wanted, found several: which "
+                    "of them should it take? Leave the target out, or choose one of each."
                 ),
             )
+
+    def _hold_single_values(self) -> None:
+        """Moves what does not vary into the plan: the same question is the same study, however it is asked."""
+        for name, field in _OPTIONAL_AXES.items():
+            values = getattr(self, name)
+            if len(values) == 1:
+                training = replace(self.plan.training, **{field: values[0]})
+                object.__setattr__(self, "plan", replace(self.plan, training=training))
+                object.__setattr__(self, name, ())
 
     def _refuse(self, message: str) -> NoReturn:
         found = ", ".join(rounding.noise(noise) for _mechanism, noise in self._added)
@@ -135,11 +159,19 @@ class Study:
                     rounds=rounds,
                     clipping=clipping,
                 ),
-                training=replace(self.plan.training, client_learning_rate=rate, seed=seed),
+                training=replace(
+                    self.plan.training,
+                    client_learning_rate=rate,
+                    server_learning_rate=server_rate,
+                    server_momentum=momentum,
+                    local_epochs=epochs,
+                    seed=seed,
+                ),
             )
-            for seed, clients, rounds, rate, clipping, (mechanism, noise) in itertools.product(
-                *self._axes, self._added
-            )
+            for (
+                *(seed, clients, rounds, rate, server_rate, momentum, epochs, clipping),
+                (mechanism, noise),
+            ) in itertools.product(*self._axes, self._added)
         ]
         return list(dict.fromkeys(map(self._on_its_users, plans)))
 
@@ -160,8 +192,7 @@ class Study:
 
     @property
     def _varies_more(self) -> bool:
-        others = (self.clients_per_round, self.rounds, self.client_learning_rates, self.clippings)
-        return any(len(set(values)) > 1 for values in others)
+        return any(len(set(values)) > 1 for values in self._axes[1:])  # but the seeds
 
     @property
     def _added(self) -> list[tuple[Mechanism, float]]:
@@ -194,16 +225,18 @@ class Study:
     @property
     def _axes(self) -> tuple[tuple[Any, ...], ...]:
         """What the grid varies but for the mechanisms and their noise."""
-        return tuple(getattr(self, name) for name in _AXES[:-2])
+        held = {name: (getattr(self.plan.training, field),) for name, field in _OPTIONAL_AXES.items()}
+        return tuple(getattr(self, name) or held.get(name, ()) for name in _AXES[:-2])
 
     def to_json(self) -> str:
         """The study as one line of JSON: equal studies give equal text."""
         # As before there was a choice, where none was made: the same study stays the same text.
-        version = _VERSION if self.audit is not None else 2 if self.mechanisms else 1
+        given = [name for name in _OPTIONAL_AXES if getattr(self, name)]
+        version = 4 if given else 3 if self.audit is not None else 2 if self.mechanisms else 1
         values = asdict(self) | {"plan": json.loads(self.plan.to_json()), "version": version}
         values["mechanisms"] = [one.to_values() for one in self.mechanisms]
-        if not self.mechanisms:
-            del values["mechanisms"]
+        for name in {"mechanisms", *_OPTIONAL_AXES} - set(given) - ({"mechanisms"} if self.mechanisms else set()):
+            del values[name]
         if self.audit is None:
             del values["audit"]
         if self.baseline == OWN:
@@ -228,8 +261,8 @@ class Study:
     def from_values(cls, values: Any) -> "Study":
         """Reads what `to_json` wrote, as `strict_json.loads` gives it."""
         _version, values = strict_json.versioned(values, "study", _VERSION)
-        values = dict(strict_json.fields_of(cls, values, "study", may_lack=("baseline", "mechanisms", "audit")))
-        values.setdefault("mechanisms", [])
+        empty: dict[str, Any] = {name: [] for name in ("mechanisms", *_OPTIONAL_AXES)}
+        values = empty | strict_json.fields_of(cls, values, "study", may_lack=("baseline", "audit", *empty))
         for name in _AXES:
             if not isinstance(values[name], list):
                 raise limits.refusal(name, _("Expected {name} to be a list, found {value}."), values[name])

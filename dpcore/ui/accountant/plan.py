@@ -1,5 +1,6 @@
 """The controls of a privacy plan, of which one may be the number that is looked for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +49,13 @@ _SLIDERS: dict[limits.Knob, dict[str, Any]] = {
     limits.ROUNDS: {"low": 1, "high": 10_000, "logarithmic": True},
     limits.POPULATION: {"low": 100, "high": 10_000_000, "logarithmic": True},
     limits.CLIP_NORM: {"low": 0.01, "high": 10, "logarithmic": True},
+    limits.INITIAL_CLIP_NORM: {"low": 0.01, "high": 10, "logarithmic": True},
+    limits.TARGET_UNCLIPPED_QUANTILE: {"low": 0.0, "high": 1.0},
+    limits.CLIP_LEARNING_RATE: {"low": 0.01, "high": 1.0},
     limits.DELTA: {"low": 1e-10, "high": 1e-2, "logarithmic": True},
 }
+
+CLIP_KNOBS = tuple(knob for kind in clippings.BY_KIND.values() for knob in kind.knobs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +217,13 @@ def accountant_control(accountants: tuple[str, ...], label: str, tip: str) -> st
     )
 
 
-def clipping_control() -> clippings.Clipping:
-    """Shows how updates are clipped; raises as plans do where the clip norm is none."""
+def clipping_control(shown: Collection[limits.Knob] = (limits.CLIP_NORM,)) -> clippings.Clipping:
+    """Shows how updates are clipped; raises as plans do where the clip norm is none.
+
+    Args:
+        shown: The knobs that can be set, where the chosen way to clip has them: those of adaptive clipping change no
+            epsilon.
+    """
     kind = choices.linked(
         st.radio,
         _("Clipping"),
@@ -225,5 +236,5 @@ def clipping_control() -> clippings.Clipping:
             "of the noise. Fixed: it stays constant."
         ),
     )
-    values = {knob.name: controls.knob(knob, **_SLIDERS[knob]) for knob in clippings.BY_KIND[kind].knobs}
-    return clippings.chosen(kind, **values)
+    knobs = [knob for knob in clippings.BY_KIND[kind].knobs if knob in shown]
+    return clippings.chosen(kind, **{knob.name: controls.knob(knob, **_SLIDERS[knob]) for knob in knobs})

@@ -4,9 +4,22 @@
 export default ({ data }) => {
   document.documentElement.lang = data.language;
   if (Object.hasOwn(history, "pushState")) return;
-  history.pushState = (state, title, url) => {
+  const write = (how, entry) => History.prototype[how].apply(history, entry);
+  let last;  // what was written, while the step that was added is taken back
+  history.pushState = (...entry) => {
     const { pathname } = location;
-    const moved = new URL(url, location.href).pathname !== pathname && !pathname.endsWith("/");
-    History.prototype[moved ? "pushState" : "replaceState"].call(history, state, title, url);
+    const moved = new URL(entry[2], location.href).pathname !== pathname && !pathname.endsWith("/");
+    if (last && !moved) last = entry;
+    else write(moved ? "pushState" : "replaceState", entry);
   };
+  // What was written before this script was there is one step too many: Streamlit gives its steps a state.
+  const [{ name }] = performance.getEntriesByType("navigation");
+  if (history.state === null || name.split("#")[0] === location.href.split("#")[0]) return;
+  last = [history.state, "", location.href];
+  addEventListener("popstate", (event) => {
+    event.stopImmediatePropagation();  // nobody goes back
+    write("replaceState", last);
+    last = undefined;
+  }, { capture: true, once: true });
+  history.back();
 };

@@ -1,8 +1,7 @@
 """What can be done with a run, as buttons."""
 
 import os
-import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -15,11 +14,10 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import folders
 from dpcore.runs.store.run_rows import RESUMABLE, Run
-from dpcore.ui.core import address, controls, frame, once_more, states
+from dpcore.ui.core import address, bench, controls, frame, once_more, states
 from dpcore.ui.server import visitors
 
 _SAID, _DELETED, _SELECTED = "_said", "_deleted", "_selected"
-_STALE_SECONDS = 3.0  # what a browser sends after this, it has sent knowing what was selected
 
 
 def notices(store: StoreAccess) -> None:
@@ -92,24 +90,25 @@ def _delete(store: StoreAccess, run_id: str) -> None:
 
 
 def select(run_id: str) -> None:
-    """Lets Train show this run, and its link name it."""
+    """Lets Train show this run, and its link name it.
+
+    From then on the choice of the run is another control, with an identity of its own: what a browser still sends that
+    has not heard of the new run is about the one before.
+    """
     address.put("run", run_id)
-    st.session_state[_SELECTED] = run_id, None
+    st.session_state[_SELECTED] = [*selected(), run_id]
+    bench.begun(run_id)
 
 
-def keep_selected(there: Container[str]) -> None:
-    """Shows the run that was selected just now, also if a browser that does not know it yet asks for the one before."""
-    run_id, until = st.session_state.get(_SELECTED, ("", 0.0))
-    until = time.monotonic() + _STALE_SECONDS if until is None else until
-    if run_id in there and time.monotonic() < until:
-        st.session_state[_SELECTED] = run_id, until
-        address.put("run", run_id)
+def selected() -> list[str]:
+    """Returns the runs that were begun in this tab, the newest last."""
+    return st.session_state.get(_SELECTED, [])
 
 
 def show(store: StoreAccess, run: Run) -> None:
     """Shows the buttons that a run has in its state."""
     mine = visiting.owns(store, run.owner)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, width="content"):
         if mine and run.status == "running" and not run.stop_requested:
             tip = _("Ends the run after its current round. Its results so far are kept.")
             button(_("Stop"), "stop", supervisor.stop, store, run.run_id, tip=tip)

@@ -26,7 +26,7 @@ _component = st.components.v2.component(
 )
 
 
-def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) -> str | None:
+def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame, **formats: str) -> str | None:
     """Shows a figure, and its numbers as a table for those who cannot or would not look.
 
     Returns the `customdata` of a point that was clicked just now.
@@ -38,6 +38,7 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
         key: Unique in the page; the graph with this key is kept and updated.
         label: One sentence that says what the figure shows, for screen readers.
         table: The numbers of the figure; they are sent only where somebody opens them.
+        formats: How a column's numbers are written, where that differs from the usual.
     """
     drawn = figure if isinstance(figure, str) else figure.to_json()
     said = _component(
@@ -58,12 +59,12 @@ def show(figure: go.Figure | str, *, key: str, label: str, table: pd.DataFrame) 
     with st.expander(_("The numbers as a table"), key=f"{key}_numbers", on_change="rerun") as numbers:
         if numbers.open:
             shown = columns.rounded(table)
-            st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table))
-            _downloads(table, key)
+            st.dataframe(shown, hide_index=True, key=f"{key}_table", column_config=columns.shown(table, **formats))
+            _downloads(table, key, formats)
     return said.clicked
 
 
-def _downloads(table: pd.DataFrame, key: str) -> None:
+def _downloads(table: pd.DataFrame, key: str, formats: dict[str, str]) -> None:
     """Offers a table in the forms of programs, as it is, and in those of papers, as it is read."""
     with st.container(horizontal=True):
         st.download_button(
@@ -83,14 +84,14 @@ def _downloads(table: pd.DataFrame, key: str) -> None:
         )
         st.download_button(
             "LaTeX",
-            language.in_current_language(lambda: typeset.latex(*columns.texts(table))),
+            language.in_current_language(lambda: typeset.latex(*columns.texts(table, **formats))),
             f"{key}.tex",
             key=f"{key}_latex",
             help=_("All rows as a table for a paper, with the package booktabs, rounded as shown here."),
         )
         st.download_button(
             "Markdown",
-            language.in_current_language(lambda: typeset.markdown(*columns.texts(table))),
+            language.in_current_language(lambda: typeset.markdown(*columns.texts(table, **formats))),
             f"{key}.md",
             "text/markdown",
             key=f"{key}_markdown",

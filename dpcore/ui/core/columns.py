@@ -61,6 +61,7 @@ _HEADINGS = {
     "known": N_("without amplification"),
     "label": N_("label"),
     "learning rate": N_("learning rate"),
+    "local epochs": N_("local epochs"),
     "loss": N_("loss"),
     "low": N_("low"),
     "mean": N_("mean"),
@@ -135,10 +136,10 @@ _ROUNDED = {
 }
 _FORMATS = {
     **{name: "%g" for name in _ROUNDED if _ROUNDED[name] is not rounding.epsilon},  # all digits
-    "accuracy": "%.3f",
-    "band": "%.3f",
+    "accuracy": "percent",
+    "band": "percent",
     "clip_norm": "%.3g",
-    "difference": "%+.3f",
+    "difference": "percent",
     "high": "%.3f",
     "loss": "%.3f",
     "low": "%.3f",
@@ -175,15 +176,19 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[name].map(_as_read(_ROUNDED[name]), na_action="ignore") for name in numbers})
 
 
-def texts(table: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
-    """Returns a table as it is read, every cell a text under its column's heading; and which columns are numbers."""
+def texts(table: pd.DataFrame, **formats: str) -> tuple[pd.DataFrame, set[str]]:
+    """Returns a table as it is read, every cell a text under its column's heading; and which columns are numbers.
+
+    `formats` as in `shown`.
+    """
+    written = _FORMATS | formats
     headings = {name: heading(str(name)) for name in table}
     numbers = {headings[name] for name in table if is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])}
-    told = {headings[name]: [_text(str(name), value) for value in table[name]] for name in table}
+    told = {headings[name]: [_text(str(name), value, written) for value in table[name]] for name in table}
     return pd.DataFrame(told, columns=list(headings.values())), numbers
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: Any, written: dict[str, str]) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if not isinstance(value, float):
@@ -192,7 +197,7 @@ def _text(name: str, value: Any) -> str:
         return "∞" if value > 0 else "-∞"
     if name in _ROUNDED:
         return _ROUNDED[name](value)
-    form = _FORMATS.get(name, "%g")
+    form = written.get(name, "%g")
     return rounding.percent(value) if form == "percent" else form % value
 
 

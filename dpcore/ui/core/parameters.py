@@ -330,13 +330,19 @@ def _axes() -> Iterable[str]:
     return studies.AXES
 
 
+def _run_axes() -> Iterable[str]:
+    from dpcore.charts import compared
+
+    return compared.AXES
+
+
 _PARAMETERS: dict[str, list[Parameter]] = {}
 for _parameter in (
     _choice("screen", "learn", options=_screens, default="update"),
     _switch("lecture", "learn"),
     replace(_knob(DRAW, "learn"), default=None),  # some screens draw at random
     _knob(limits.WRITER, "learn"),
-    _knob(limits.INITIAL_CLIP_NORM, "learn"),
+    _knob(limits.INITIAL_CLIP_NORM, "learn", "train", "study"),
     _knob(limits.BANDS, "learn"),
     _choice("game_noise", "learn", options=_game_noise, default=1.2),
     _choice("tradeoff_accepted", "learn", options=_accepted, default=2.0),
@@ -361,6 +367,18 @@ for _parameter in (
     _choice("adjacency", "accountant", "train", options=lambda: ADJACENCIES, default=ADJACENCIES[0]),
     _choice("clipping", "accountant", "train", "study", options=lambda: clipping.BY_KIND, default="adaptive"),
     _knob(limits.CLIP_NORM, "accountant", "train", "study"),
+    _knob(limits.TARGET_UNCLIPPED_QUANTILE, "train", "study"),
+    _knob(limits.CLIP_LEARNING_RATE, "train", "study"),
+    *(
+        _knob(setting, "train")
+        for setting in (
+            limits.CLIENT_LEARNING_RATE,
+            limits.LOCAL_EPOCHS,
+            limits.SERVER_LEARNING_RATE,
+            limits.SERVER_MOMENTUM,
+        )
+    ),
+    _knob(limits.BATCH_SIZE, "train", "study"),
     _knob(limits.TARGET_EPSILON, "accountant", "study", "frontier"),
     _knob(limits.NOISE_TO_CLIENTS_RATIO, "accountant", "data"),
     _choice("accountant", "accountant", options=lambda: accounting.ACCOUNTANTS, default="pld"),
@@ -395,7 +413,10 @@ for _parameter in (
     _text("mechanism", "frontier"),
     *(
         _text(name, "study", least=0, most=limits.MOST_GRID_TEXT)
-        for name in ("noises", "cohorts", "lengths", "rates")
+        for name in (
+            *("noises", "cohorts", "lengths", "rates"),
+            *("server_rates", "momenta", "epochs", "clip_norms"),
+        )
     ),
     _knob(limits.SEEDS, "study"),
     _choice("baseline", "study", options=lambda: BASELINES, default=BASELINES[0]),
@@ -404,6 +425,9 @@ for _parameter in (
     _text("find", "runs", least=0),
     _choice("status", "runs", options=lambda: (*ACTIVE, *ENDED), several=True),
     _text("runs", "runs", several=True),
+    _text("pinned", "train", "runs"),
+    _choice("x_axis", "runs", options=_run_axes, default="round"),
+    _knob(limits.SMOOTHING, "runs"),
     _choice(LANGUAGE, options=lambda: language.LANGUAGES),
 ):
     _PARAMETERS.setdefault(_parameter.name, []).append(_parameter)

@@ -347,7 +347,7 @@ def _try_it(store: StoreAccess, like: Run, wanted, epsilon: float, clients: int,
         store.describe(
             run_id,
             note=_(
-                "Prediction before the run: accuracy {accuracy:.3f} ({low:.3f} to {high:.3f}), epsilon {epsilon}."
+                "Prediction before the run: accuracy {accuracy:.1%} ({low:.1%} to {high:.1%}), epsilon {epsilon}."
             ).format(
                 accuracy=expected.accuracy[0],
                 low=expected.low[0],

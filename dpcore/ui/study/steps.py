@@ -20,24 +20,34 @@ from dpcore.runs.studies.outcome import Setting, SweepOutcome, final_plan
 from dpcore.runs.studies.progress import Progress, rounds_done
 from dpcore.runs.studies.study import FINAL, NONE, OWN, SWEEP, WRITERS, Study
 from dpcore.ui.core import actions, chart, columns, controls, frame, once_more, states
+from dpcore.ui.core.bench import Bench
 from dpcore.ui.core.markdown import plain
 from dpcore.ui.core.parameters import LANGUAGE
 from dpcore.ui.server import visitors
+from dpcore.ui.study import question
 
 _POLL_SECONDS = 2.0
 _WIDTH = 285  # pixels that the longest of the numbers takes: two stand side by side on a small screen
 
 
-def show(store: StoreAccess, study_id: str) -> None:
-    """Shows a study's five steps, looking again every two seconds while it is going."""
+def show(store: StoreAccess, study_id: str, place: Bench) -> None:
+    """Shows what a study asks, and its five steps, looking again every two seconds while it is going."""
     with controls.explain():
         now = schedule.current(store, study_id)
+    with place.ask:
+        question.show(now.study)
 
     def steps() -> None:
         if _steps(store, study_id) != now.status:
             st.rerun()
 
-    frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
+    with place.live:
+        frame.fragment(steps, run_every=_POLL_SECONDS if now.open else None)
+    with place.more:
+        _export(store, study_id, now)
+
+
+def _export(store: StoreAccess, study_id: str, now: Progress) -> None:
     st.subheader(_("Export"))
     # What a button downloads is made in another thread, once somebody presses it.
     with st.container(horizontal=True):
@@ -86,10 +96,14 @@ def _steps(store: StoreAccess, study_id: str) -> str:
         _state(now)
         with st.container(horizontal=True):
             _buttons(store, study_id, now)
+    rounds = report.rounds_table(store, now.sweep)
+    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
+        with column:
+            _curves(rounds, metric, max(now.study.rounds), SWEEP)
     with st.container():
         _sweep(now)
     with st.container():
-        _outcome(store, now)
+        _outcome(now)
     with st.container():
         if now.study.target_epsilon is not None:
             _calibration(now.study, now.outcome)
@@ -157,24 +171,20 @@ def _sweep(now: Progress) -> None:
         st.caption(" ".join(findings.conditions(now)))
 
 
-def _outcome(store: StoreAccess, now: Progress) -> None:
+def _outcome(now: Progress) -> None:
     st.header(_("2. Result"))
     if now.study.varies_mechanism:
         st.write(_("With several seeds, the band is the range over them."))
     else:
         st.write(
             _(
-                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} below the "
+                "A noise multiplier is tolerable if it, and every smaller one, ends at most {tolerance} points below the "
                 "non-private baseline. With several seeds, the band is the range over them."
-            ).format(tolerance=rounding.given(now.study.tolerance))
+            ).format(tolerance=rounding.given(round(100 * now.study.tolerance, 10)))
         )
     if now.study.baseline == NONE:
         st.caption(_("There is no non-private baseline; the run with the least noise is used in its place."))
-    rounds = report.rounds_table(store, now.sweep)
-    for column, metric in zip(st.columns(2), lines.METRICS, strict=True):
-        with column:
-            _curves(rounds, metric, max(now.study.rounds), SWEEP)
-    for sentence in findings.sentences(now):
+    for sentence in findings.of_sweep(now):
         st.write(sentence)
 
 
@@ -195,12 +205,13 @@ def _table(now: Progress) -> pd.DataFrame:
 
 def _curves(rounds: pd.DataFrame, metric: str, total: int, part: str) -> None:
     table = report.by_setting(rounds, metric)
-    words, title = report.last_values(table), _(lines.METRICS[metric])
+    words, title = report.last_values(table, metric), _(lines.METRICS[metric])
     chart.show(
         charts.by_round(_telling_apart(table), metric, title=title, total_rounds=total),
         key=f"{part}_{metric}",
         label=_("{title} by round. Last: {last}.").format(title=title, last=words or _("no data yet")),
         table=table,
+        **dict.fromkeys(("mean", "low", "high") if metric == "accuracy" else (), "percent"),
     )
 
 
@@ -282,6 +293,8 @@ def _result(store: StoreAccess, now: Progress) -> None:
     plan, charged = now.final_setting.plan, now.final_setting.charged
     epsilon = accounting.epsilon(charged).value
     _numbers(now, now.final_setting, now.baseline, epsilon)
+    for sentence in findings.of_final(now):
+        st.write(sentence)
     st.write(" ".join([statement.sentence(charged, epsilon), *findings.caveats(now)]))
     noise = now.baseline.plan.privacy.noise_multiplier
     baseline = [run for run in now.sweep if run.plan.privacy.noise_multiplier == noise]

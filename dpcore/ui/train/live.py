@@ -19,7 +19,7 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.audit import by_round
-from dpcore.ui.core import actions, chart, frame, plans, states, tables
+from dpcore.ui.core import actions, address, chart, frame, pinned, plans, states, tables
 from dpcore.ui.server import visitors
 from dpcore.ui.train import cluster
 
@@ -61,6 +61,7 @@ def show(store: StoreAccess, run_id: str) -> None:
             st.rerun()  # it has just ended, or begun again: once more as a whole
 
     frame.fragment(look, run_every=POLL_SECONDS if run.active else None)
+    _compare(store, run)
     cluster.show(store, run_id)
     actions.describe(store, run)
     if not run.active and run.last_round is not None:
@@ -71,6 +72,20 @@ def show(store: StoreAccess, run_id: str) -> None:
                 rate = limits.FALSE_POSITIVE_RATE.default
                 st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
         _take_along(store, run)
+
+
+def _compare(store: StoreAccess, run: Run) -> None:
+    """Shows the ways to hold a run against others."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        earlier = [one.run_id for one in supervisor.runs(store) if one.run_id != run.run_id and one.last_round]
+        if earlier and run.last_round:
+            st.page_link(
+                "pages/runs.py",
+                label=_("Compare with the run before"),
+                icon=":material/compare_arrows:",
+                query_params=address.query("runs", runs=[run.run_id, earlier[0]]),
+            )
+        pinned.button(run)
 
 
 def _take_along(store: StoreAccess, run: Run) -> None:
@@ -118,18 +133,30 @@ def _look(store: StoreAccess, run_id: str) -> str:
     if run.status == "queued":
         supervisor.wake(store)  # should its runner have been killed
     # All tabs that look at a run share what one of them has drawn.
-    rows, drawn = _drawn(str(store.home), run_id, run.last_round, language.current(), _store=store, _run=run)
+    baseline = pinned.table(store, beside=run_id)
+    held = "" if baseline is None else f"{pinned.run_id()} {len(baseline)}"
+    rows, drawn = _drawn(
+        str(store.home),
+        run_id,
+        run.last_round,
+        language.current(),
+        held,
+        _store=store,
+        _run=run,
+        _baseline=baseline,
+    )
     planned = accounting.epsilon(run.charged).value
     # What comes and goes has a place of its own: else all below it would be built anew, and every chart lose its zoom.
     with st.container():
         _progress(store, run, rows)
-    with st.container():
-        _figures(run, rows, planned)
-    for pair in (("accuracy", "loss"), ("clip_norm", "signal_to_noise")):
+    for number, pair in enumerate((("accuracy", "loss"), ("clip_norm", "signal_to_noise"))):
         for column, metric in zip(st.columns(2), pair, strict=True):
             with column:
                 figure, words, table = drawn[metric]
                 chart.show(figure, key=f"by_round_{metric}", label=words, table=table)
+        if not number:
+            with st.container():
+                _figures(run, rows, planned)
     by_round.show(store, run, rows, planned)
     told = _("Run {run}, engine {engine}, model {model}, data {data}.").format(
         run=run_id,
@@ -145,24 +172,37 @@ def _look(store: StoreAccess, run_id: str) -> str:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _drawn(
-    home: str, run_id: str, last_round: int | None, code: str, _store: StoreAccess, _run: Run
+    home: str,
+    run_id: str,
+    last_round: int | None,
+    code: str,
+    held: str,
+    _store: StoreAccess,
+    _run: Run,
+    _baseline: pd.DataFrame | None,
 ) -> tuple[list[Round], dict[str, tuple[str, str, pd.DataFrame]]]:
     """Returns a run's rounds; and of each curve its figure as JSON, its sentence and its table.
 
-    Cached by the language as well, by its code.
+    Cached by the language as well, by its code, and by the baseline that is pinned.
     """
     rows = [row for row in _store.rounds(run_id) if last_round is not None and row.round <= last_round]
     table = tables.rounds(rows)
-    return rows, {metric: _curve(table, metric, _(title), _run) for metric, title in _CURVES.items()}
+    return rows, {metric: _curve(table, metric, _(title), _run, _baseline) for metric, title in _CURVES.items()}
 
 
-def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str, str, pd.DataFrame]:
+def _curve(
+    table: pd.DataFrame, metric: str, title: str, run: Run, baseline: pd.DataFrame | None
+) -> tuple[str, str, pd.DataFrame]:
     shown = table.dropna(subset=[metric])[["round", metric]]
     words = _("{title}: no data yet.").format(title=title)
     if len(shown):
         first, last = shown.iloc[0], shown.iloc[-1]
-        words = _("{title}: from {first:.3f} in round {begin:.0f} to {last:.3f} in round {end:.0f}.").format(
-            title=title, first=first[metric], begin=first["round"], last=last[metric], end=last["round"]
+        words = _("{title}: from {first} in round {begin:.0f} to {last} in round {end:.0f}.").format(
+            title=title,
+            first=lines.written(metric, first[metric]),
+            begin=first["round"],
+            last=lines.written(metric, last[metric]),
+            end=last["round"],
         )
     privacy = run.plan.privacy
     figure = lines.metric_by_round(
@@ -171,6 +211,7 @@ def _curve(table: pd.DataFrame, metric: str, title: str, run: Run) -> tuple[str,
         noise={title: privacy.noise_multiplier},
         title=title,
         total_rounds=privacy.rounds,
+        baseline=baseline,
     )
     return figure.to_json(), words, shown
 
@@ -191,8 +232,9 @@ def _progress(store: StoreAccess, run: Run, rows: list[Round]) -> None:
             _("{time} remaining").format(time=_clock((total - done) * pace)),
         ]
     st.progress(done / total, text=" · ".join(words))
-    states.next_step(run.status)
-    actions.show(store, run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        actions.show(store, run)
+        states.next_step(run.status)
     if run.status == "queued":
         waiting = [one.run_id for one in store.queue()]
         place = waiting.index(run.run_id) + 1 if run.run_id in waiting else 1

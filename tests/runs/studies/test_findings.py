@@ -109,16 +109,16 @@ def test_without_a_noise_free_run_the_least_noise_is_what_others_are_held_agains
     assert (now.status, now.baseline.plan.privacy.noise_multiplier) == ("finished", 0.5)
     words = findings.sentences(now)
     assert words[0].startswith(
-        "Noise 0.75: 0.750, 0.030 below the accuracy at noise 0.5 (0.780): within the tolerance of 0.05"
+        "Noise 0.75: 75.0%, 3.0 points below the accuracy at noise 0.5 (78.0%): within the tolerance of 5 points"
     )
-    assert words[1].startswith("Noise 1: 0.500, 0.280 below the accuracy at noise 0.5 (0.780): beyond")
+    assert words[1].startswith("Noise 1: 50.0%, 28.0 points below the accuracy at noise 0.5 (78.0%): beyond")
     assert "65 clients per round with noise multiplier 0.975 keep that" in words[3]
-    assert "accuracy 0.760, -0.020 against the run at noise 0.5" in words[3]
+    assert "accuracy 76.0%, -2.0 points against the run at noise 0.5" in words[3]
     assert not any("baseline" in sentence for sentence in words)
     differences = {row["noise"]: round(row["difference"], 3) for row in findings.table(now)}
     assert differences == {0.5: 0, 0.75: -0.03, 1.0: -0.28, 0.975: -0.02}
     with speaking("ja"):
-        assert "ノイズ 0.5 での精度（0.780）" in findings.sentences(now)[0]
+        assert "ノイズ 0.5 での精度（78.0%）" in findings.sentences(now)[0]
 
 
 def test_the_writers_stand_in_for_data_like_them_and_their_difference_is_said_to_be_one_of_data(store):
@@ -132,8 +132,8 @@ def test_the_writers_stand_in_for_data_like_them_and_their_difference_is_said_to
         ("federated_emnist", 1.2, -0.03),
     ]
     words = " ".join(findings.sentences(now))
-    assert "0.020 below the non-private baseline on the Writers (0.790): within" in words
-    assert "-0.030 against the non-private baseline on the Writers" in words
+    assert "2.0 points below the non-private baseline on the Writers (79.0%): within" in words
+    assert "-3.0 points against the non-private baseline on the Writers" in words
     assert "the difference also reflects the data" in words
     lines = set(report.rounds_table(store, now.runs)["setting"])
     assert "writers, noise 0, 50 clients, 100 rounds" in lines  # told apart from those of the other data

@@ -161,11 +161,11 @@ def test_what_a_comparison_found_names_each_mechanism_its_accuracy_and_its_epsil
     assert now.status == "finished"
     words = findings.sentences(now)
     assert words == [
-        "Poisson sampling, independent, noise 1.1085: accuracy 0.785 (0.783 to 0.787 over 3 seeds), at epsilon 2.000.",
-        "Known schedule (28 apart), independent, noise 3.9877: accuracy 0.547 (0.545 to 0.549 over 3 seeds), at epsilon "
-        "2.000; 0.238 below Poisson sampling, independent (their ranges over the seeds do not overlap).",
-        "Known schedule (28 apart), 28 bands, noise 3.9877: accuracy 0.755 (0.753 to 0.757 over 3 seeds), at epsilon "
-        "2.000; 0.030 below Poisson sampling, independent (their ranges over the seeds do not overlap).",
+        "Poisson sampling, independent, noise 1.1085: accuracy 78.5% (78.3% to 78.7% over 3 seeds), at epsilon 2.000.",
+        "Known schedule (28 apart), independent, noise 3.9877: accuracy 54.7% (54.5% to 54.9% over 3 seeds), at epsilon "
+        "2.000; 23.8 points below Poisson sampling, independent (their ranges over the seeds do not overlap).",
+        "Known schedule (28 apart), 28 bands, noise 3.9877: accuracy 75.5% (75.3% to 75.7% over 3 seeds), at epsilon "
+        "2.000; 3.0 points below Poisson sampling, independent (their ranges over the seeds do not overlap).",
     ]
     rows = findings.table(now)
     assert [row["mechanism"] for row in rows][1:] == [

@@ -16,9 +16,36 @@ def test_a_grid_has_every_setting_once():
     assert Study.from_json(GRID.to_json()) == GRID
 
 
+def test_a_grid_varies_the_servers_steps_its_momentum_and_local_epochs():
+    values = {"server_learning_rates": (0.5, 1.0), "server_momenta": (0.0, 0.9), "local_epochs": (1, 2, 3)}
+    study = replace(TUTORIAL, target_epsilon=None, noise_multipliers=(0.0, 1.0), **values)
+    found = {
+        (plan.training.server_learning_rate, plan.training.server_momentum, plan.training.local_epochs)
+        for plan in study.grid()
+    }
+    assert (len(study.grid()), len(found)) == (24, 12)
+    assert Study.from_json(study.to_json()) == study
+    assert json.loads(study.to_json())["version"] == 4
+    for name, several in values.items():
+        with pytest.raises(InvalidValueError, match="which of them"):
+            replace(TUTORIAL, **{name: several})
+
+
+def test_what_does_not_vary_is_asked_in_one_way_and_an_older_study_holds_that_of_its_plan():
+    training = replace(TUTORIAL.plan.training, server_learning_rate=0.5, local_epochs=2)
+    older = replace(TUTORIAL, plan=replace(TUTORIAL.plan, training=training))
+    assert {(p.training.server_learning_rate, p.training.local_epochs) for p in older.grid()} == {(0.5, 2)}
+    newer = replace(TUTORIAL, server_learning_rates=(0.5,), local_epochs=(2,), server_momenta=(0.9,))
+    assert newer == older
+    assert newer.to_json() == older.to_json()
+    assert json.loads(newer.to_json())["version"] == 1
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({"server_momenta": (1.0,)}, "server_momentum to be a number"),
+        ({"local_epochs": (1, 6), "target_epsilon": None}, "local_epochs to be a whole number"),
         ({"noise_multipliers": (0.5, 1.0)}, "noise 0"),
         ({"noise_multipliers": (0.0,)}, "noise 0"),
         ({"clients_per_round": (50, 100)}, "which of them"),

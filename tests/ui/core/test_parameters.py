@@ -261,6 +261,7 @@ def test_every_whole_number_of_a_page_is_a_parameter():
     named = {name for page in PAGES for name in parameters.of_page(page, WHOLE)}
     formed = {"max_participations", "min_separation", "bands"}
     own = {"clients_per_round", "rounds", "population", "writer", "seed", "seeds", "eval_every", "canaries"}
+    own |= {"batch_size", "local_epochs"}
     assert own | formed == named
 
 
