@@ -28,6 +28,24 @@ _COHORTS = {
     "all": N_("all users took part in every round"),
     "unknown": N_("any user may have been in every round: nothing is gained by sampling"),
 }
+SAMPLING_NAMES = {
+    "poisson": N_("Poisson sampling"),
+    "fixed-size": N_("Fixed-size cohorts"),
+    "round-robin": N_("In turn (round robin)"),
+    "with-replacement": N_("Drawn with replacement"),
+    "all": N_("Full participation (no subsampling)"),
+    "unknown": N_("Not known"),
+}
+FRAMEWORKS = {
+    "log": N_("Round log"),
+    "flower": "Flower",
+    "pfl": "pfl",
+    "nvflare": "NVFlare",
+    "opacus": "Opacus",
+    "tff": "TensorFlow Federated",
+    "jax-privacy": "jax-privacy",
+    "csv": "CSV",
+}
 UNITS = {
     "user": N_("user"),
     "client": N_("client, with all that it holds"),
@@ -121,7 +139,7 @@ def _conditions(log: RoundLog) -> Iterator[str]:
 def warnings(log: RoundLog) -> list[str]:
     """Returns what else left the server, each as a sentence."""
     words = _("Also released, and outside of this guarantee: {name}.")
-    return [words.format(name=name) for name in log.also_released or ()]
+    return [words.format(name=_(name)) for name in log.also_released or ()]
 
 
 def under_each(log: RoundLog, delta: float) -> list[tuple[str, dict[str, float]]]:

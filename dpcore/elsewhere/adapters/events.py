@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dpcore import rounding
 from dpcore.errors import InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 
 _TOKEN = re.compile(
     r"\s*(b?'[^'\\\n]{0,200}'|b?\"[^\"\\\n]{0,200}\"|[A-Za-z_][\w.]*|[-+]?[0-9.][0-9.eE+-]*|[()\[\]=,])"
@@ -66,7 +66,9 @@ def from_text(text: str, framework: str) -> dict[str, Any]:
         "average": {"weights": "equal", "divisor": "fixed"},
     }
     if framework == "tff":
-        values["also_released"] = ["zeroing, unless it was off: its threshold follows the updates without noise"]
+        values["also_released"] = [
+            N_("zeroing, unless it was off: its threshold follows the updates without noise")
+        ]
         values["unit"] = "client"
     if _has(event, _UNKNOWN):
         values["noise"]["kind"] = "correlated"

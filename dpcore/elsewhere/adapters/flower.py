@@ -11,7 +11,7 @@ from typing import Any
 from dpcore import rounding
 from dpcore.elsewhere.adapters import state
 from dpcore.errors import InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER = r"([0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,3})?)"
@@ -77,7 +77,7 @@ def from_log(text: str, rounds: int | None = None) -> dict[str, Any]:
     if settings["strategy"] and "Median" in settings["strategy"]:
         values["average"]["kind"] = "median"
     if any(map(_METRICS.search, lines)):
-        values["also_released"] = ["metrics of training and evaluation, without noise"]
+        values["also_released"] = [N_("metrics of training and evaluation, without noise")]
     if spent := [found for line in lines if (found := _SPENT.search(line))]:
         values["claimed"] = [
             {

@@ -7,9 +7,13 @@ from typing import Any
 
 from dpcore.elsewhere.adapters import state
 from dpcore.errors import InvalidValueError
-from dpcore.language import _
+from dpcore.language import N_, _
 
-_EXACT = ("norm before clipping", "fraction of clipped norms", "signal-to-DP-noise ratio on summed stats")
+_EXACT = {
+    "norm before clipping": N_("metrics without noise: norm before clipping"),
+    "fraction of clipped norms": N_("metrics without noise: fraction of clipped norms"),
+    "signal-to-DP-noise ratio on summed stats": N_("metrics without noise: signal-to-DP-noise ratio"),
+}
 _CLIP, _NOISE, _DEVICES = "l2 norm bound", "DP noise std. dev. on summed stats", "number of devices"
 
 
@@ -51,14 +55,10 @@ def from_record(values: Any) -> dict[str, Any]:
             "optimizer_inside": "none",
         },
         "average": {"divisor": "replies"},
-        "also_released": [_said(name) for name in _EXACT if any(name in one for one in trained)],
+        "also_released": [words for name, words in _EXACT.items() if any(name in one for one in trained)],
         "rounds": rounds,
         "claimed": _claimed(accountant),
     }
-
-
-def _said(name: str) -> str:
-    return f"metrics without noise: {name}"
 
 
 def _by_name(one: Any) -> dict[str, Any]:

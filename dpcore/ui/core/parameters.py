@@ -404,6 +404,7 @@ for _parameter in (
     _text("find", "runs", least=0),
     _choice("status", "runs", options=lambda: (*ACTIVE, *ENDED), several=True),
     _text("runs", "runs", several=True),
+    _text("record", "elsewhere", most=limits.MOST_RECORD_TEXT),
     _choice(LANGUAGE, options=lambda: language.LANGUAGES),
 ):
     _PARAMETERS.setdefault(_parameter.name, []).append(_parameter)
