@@ -510,6 +510,7 @@ MOST_STUDIES_KEPT = 100  # of one visitor, whatever became of them: everybody's 
 # Of a study's grid, which a link alone may ask for.
 MOST_PLANS = 1_000
 MOST_GRID_TEXT = 1_000  # characters of one of its lists
+MOST_RECORD_TEXT = 4_000  # characters of a run's record in an address
 CLUSTER_WORKERS = Knob(
     name="workers",
     minimum=1,

@@ -22,14 +22,15 @@ ALLOWED = {
     "plan": {"mechanisms"},
     "privacy": BELOW,
     "datasets": BELOW,
+    "elsewhere": BELOW | {"privacy"},
     "charts": BELOW | {"privacy"},
     "lesson": BELOW | {"datasets", "privacy"},
     "learning": BELOW | {"datasets", "privacy"},
     "cluster": BELOW | {"datasets", "learning", "privacy"},
     "runs": BELOW | {"cluster", "datasets", "learning", "privacy"},
     "reports": BELOW | {"runs", "charts", "datasets", "privacy"},
-    "ui": BELOW | {"cluster", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
-    "cli": BELOW | {"cluster", "reports", "runs", "ui", "lesson", "learning", "privacy", "datasets"},
+    "ui": BELOW | {"cluster", "elsewhere", "reports", "runs", "charts", "lesson", "privacy", "datasets"},
+    "cli": BELOW | {"cluster", "elsewhere", "reports", "runs", "ui", "lesson", "learning", "privacy", "datasets"},
 }
 TOP = {
     "language": set(),
@@ -112,8 +113,9 @@ def test_top_modules_import_downwards():
     assert upwards == {}
 
 
-# Who may look at the class of a part of a plan: what it is written in, and the parts themselves.
-CODECS = ("dpcore/mechanisms/", "dpcore/plan/")
+# Who may look at the class of a part of a plan: what it is written in, and the parts themselves. Records of other
+# programs have no plan: their kinds are texts that stood in a file.
+CODECS = ("dpcore/mechanisms/", "dpcore/plan/", "dpcore/elsewhere/")
 KINDS = {kind.__name__ for kind in (*clipping.CLIPPINGS, *participation.PARTICIPATIONS, *noise.NOISES)}
 
 

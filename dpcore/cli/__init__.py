@@ -22,6 +22,7 @@ _MODULES = {
     "data": "data",
     "cluster": "cluster",
     "audit": "audit",
+    "elsewhere": "elsewhere",
     "verify": "tools",
     "serve": "tools",
 }

@@ -491,3 +491,14 @@ def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: NDArray[np.flo
         by_order = (order - 1) * (rdp - epsilons[:, None] + np.log1p(-1 / order)) - np.log(order)
     found: NDArray[np.float64] = np.exp(np.minimum(by_order, by_kl).min(axis=1))
     return np.minimum(found, 1.0)
+
+
+def compose_events(events: Iterable[Event], delta: float, precision: Precision = Precision.REPORTED) -> Account:
+    """Returns the epsilon of all events together, by both accountants: of runs that have no plan of ours.
+
+    Args:
+        events: Mechanisms with their rounds, on the same users and for one adjacency.
+        delta: That of the whole.
+        precision: What the answer is for.
+    """
+    return _answer(events, delta, precision)

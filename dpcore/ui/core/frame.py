@@ -22,6 +22,7 @@ PAGES = {
     "pages/runs.py": N_("Runs"),
     "pages/audit.py": N_("Audit"),
     "pages/ledger.py": N_("Ledger"),
+    "pages/elsewhere.py": N_("From elsewhere"),
 }
 _CONTROL, _PRESSED = "_language_control", "_pressed"
 _root = st.components.v2.component("epsilon_lab.root", html="<span></span>", js=assets.text("root.js"))

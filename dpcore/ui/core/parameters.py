@@ -428,6 +428,7 @@ for _parameter in (
     _text("pinned", "train", "runs"),
     _choice("x_axis", "runs", options=_run_axes, default="round"),
     _knob(limits.SMOOTHING, "runs"),
+    _text("record", "elsewhere", most=limits.MOST_RECORD_TEXT),
     _choice(LANGUAGE, options=lambda: language.LANGUAGES),
 ):
     _PARAMETERS.setdefault(_parameter.name, []).append(_parameter)

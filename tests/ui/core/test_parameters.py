@@ -13,7 +13,7 @@ from dpcore.ui.core.markdown import plain
 from dpcore.ui.lesson import guide
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("learn", "accountant", "data", "train", "study", "frontier", "runs", "audit", "ledger")
+PAGES = ("learn", "accountant", "data", "train", "study", "frontier", "runs", "audit", "ledger", "elsewhere")
 WHOLE = [knob.name for knob in vars(limits).values() if isinstance(knob, limits.Knob) and knob.integer]
 
 
