@@ -241,6 +241,7 @@ def _clippings(
     rate: float | None,
 ) -> tuple[Clipping, ...]:
     """Returns the ways to clip of a grid, one for each clip norm that the kind of clipping has."""
+    initials: list[float | None] = [*dict.fromkeys(initial_clip_norms)] or [None]
     return tuple(
         options.chosen_clipping(
             kind,
@@ -251,7 +252,7 @@ def _clippings(
         )
         for norm, initial in itertools.product(
             dict.fromkeys(clip_norms if kind.value == "fixed" and clip_norms else [limits.CLIP_NORM.default]),
-            dict.fromkeys(initial_clip_norms or [None]),
+            initials,
         )
     )
 
