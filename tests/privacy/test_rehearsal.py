@@ -8,7 +8,8 @@ from dpcore.errors import InvalidValueError
 from dpcore.mechanisms.noise import Banded
 from dpcore.mechanisms.participation import Schedule
 from dpcore.plan import FixedClipping, PrivacyPlan
-from dpcore.privacy import accounting, rehearsal
+from dpcore.privacy import accounting
+from dpcore.privacy.assumptions import rehearsal
 from dpcore.privacy.assumptions.comparison import effective_noise
 
 LARGE = PrivacyPlan(population=2_000_000, clients_per_round=4000, noise_multiplier=8.0, rounds=500, delta=1e-7)

@@ -11,7 +11,8 @@ from dpcore import datasets, rounding
 from dpcore.errors import EpsilonLabError, InvalidValueError
 from dpcore.language import _
 from dpcore.plan import PrivacyPlan
-from dpcore.privacy import accounting, rehearsal
+from dpcore.privacy import accounting
+from dpcore.privacy.assumptions import rehearsal
 from dpcore.privacy.precision import Precision
 from dpcore.runs.access import visiting
 from dpcore.runs.access.protocol import StoreAccess

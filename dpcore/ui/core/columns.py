@@ -138,7 +138,6 @@ _FORMATS = {
     "accuracy": "percent",
     "band": "percent",
     "clip_norm": "%.3g",
-    "delta": "%e",  # as its box writes it: 1e-5
     "difference": "percent",
     "high": "%.3f",
     "loss": "%.3f",
