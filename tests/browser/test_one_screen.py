@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import box, control, go, press, settled
+from tests.browser.conftest import box, control, go, press, settled, typed
 from tests.browser.test_dashboard import points, wait_for_more_points
 
 pytestmark = pytest.mark.slow
@@ -90,21 +90,26 @@ def test_a_newcomer_trains_changes_a_knob_and_compares_in_few_clicks(browser, ur
     clicks = Clicks(page)
     go(page, "train")
     settled(page)
-    box(page, "rounds").fill("20")  # so that the test ends soon; a person leaves it
-    box(page, "rounds").press("Enter")
-    settled(page)
+    for name, few in (
+        ("clients_per_round", "20"),
+        ("rounds", "6"),
+    ):  # so that the test ends soon; a person leaves them
+        typed(page, name, few)
+        settled(page)
     press(page, "train")
-    wait_for_more_points(page, than=2)
+    wait_for_more_points(page, than=1)
     assert page.evaluate(IN_SIGHT)[0]  # moves, and nobody has scrolled
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
-    expect(page.get_by_text("Finished ·")).to_be_visible()
+    expect(page.get_by_text("Finished ·")).to_be_visible(timeout=180_000)
     box(page, "noise_multiplier").click()
     box(page, "noise_multiplier").fill("0.6")
     box(page, "noise_multiplier").press("Enter")
     expect(page).to_have_url(re.compile("noise_multiplier=0.6"))
     settled(page)
     press(page, "train")
-    expect(page.get_by_text("Finished ·")).to_be_visible()
+    expect(control(page, "run").get_by_role("combobox")).to_have_value(
+        re.compile("finished · noise 0.6"), timeout=180_000
+    )
     page.get_by_role("link", name="Compare with the run before").click()
     expect(page.get_by_text("Plans and results")).to_be_visible()
     settled(page)
