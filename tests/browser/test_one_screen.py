@@ -119,3 +119,35 @@ def test_a_newcomer_trains_changes_a_knob_and_compares_in_few_clicks(browser, ur
     assert names == ["noise 0.6", "noise 1.2"]
     assert clicks.so_far() <= 7
     page.close()
+
+
+def test_labels_stay_on_one_line_in_japanese_too(browser, url):
+    page = browser.new_page(viewport={"width": 1280, "height": 720}, locale="ja-JP")
+    page.set_default_timeout(60_000)
+    for name in ("accountant", "train"):
+        page.goto(f"{url}/{name}?lang=ja")
+        settled(page)
+        wrapped = page.evaluate(
+            """() => [...document.querySelectorAll(
+              '[data-testid=stMetricLabel] p, [data-testid=stSlider] [data-testid=stWidgetLabel] p'
+            )].filter((label) => {
+              const text = document.createRange();
+              text.selectNodeContents(label);
+              return new Set([...text.getClientRects()].map((line) => Math.round(line.top))).size > 1;
+            }).map((label) => label.innerText)"""
+        )
+        assert wrapped == [], name
+    page.close()
+
+
+def test_runs_fit_a_window_of_1024_pixels(browser, url):
+    """Its table shows accuracy and its curve without being scrolled; a glance is what a list is for."""
+    page = browser.new_page(viewport={"width": 1024, "height": 768}, locale="en-US")
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}/runs")
+    settled(page)
+    table = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert table["x"] + table["width"] <= 1024
+    # Status, run, noise, clients, round, epsilon, accuracy and its curve take some 650 pixels.
+    assert table["width"] >= 660
+    page.close()
