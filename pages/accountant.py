@@ -4,12 +4,12 @@ import streamlit as st
 
 from dpcore.language import N_, _
 from dpcore.privacy.precision import Precision
-from dpcore.ui.accountant import answer, plan
+from dpcore.ui.accountant import answer, onward, plan
 from dpcore.ui.core import controls, frame
 from dpcore.ui.server import keeping, turns
 
 frame.page(N_("Accountant"), N_("How private is this plan?"))
-top = st.container()
+top, ways = st.container(), st.container()
 left, right = st.columns([2, 3], gap="large")
 # An upper bound at once, then what it means, then the number to keep.
 with turns.turn(turns.AT_ONCE):
@@ -24,6 +24,8 @@ with turns.turn(turns.AT_ONCE):
             st.stop()
         answer.show(found, Precision.PREVIEW, short)
     question.show(found)
+    with ways:
+        onward.what_if(found)
 
 
 def keep() -> None:
@@ -37,6 +39,8 @@ def keep() -> None:
 
 with keeping.number(question.asked, keep) as number:
     with turns.turn(turns.SOON, number):
+        with ways:
+            onward.train(found)
         from dpcore.ui.accountant import (
             assumptions,
             curves,

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dpcore.language import N_, _
+from dpcore.learning import engines
 from dpcore.runs.process import supervisor
 from dpcore.ui.core import actions, bench, controls, frame
 from dpcore.ui.server import services
@@ -14,7 +15,7 @@ with controls.explain():
     actions.notices(store)
 place = bench.places()
 with controls.refusals():  # what trains beside it is shown all the same
-    form.ask(store, place)
+    form.ask(store, place, engine=engines.NAMES[0])
 with place.live:
     runs = {run.run_id: live.label(run) for run in supervisor.runs(store)}
     if not runs:

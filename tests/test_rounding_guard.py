@@ -36,6 +36,7 @@ EXCEPTIONS = {
     "charts/lesson/game.py": {"y": "what was drawn in a game, not what is claimed"},
     "charts/lesson/pictures.py": {"z": "a weight of a picture"},
     "charts/axes.py": {"_step((high - low) / 4)": "where an axis is ticked"},
+    "charts/lines.py": {"value": "accuracy, loss, or an estimate"},
     "charts/studies.py": dict.fromkeys(("y", "low", "high"), "accuracy"),
     "cli/study.py": {"value": "accuracy, band or difference"},
     "cli/tools.py": {"check.measured": "a check of the engines", "check.limit": "a check of the engines"},
@@ -59,9 +60,12 @@ EXCEPTIONS = {
         "most": "the largest noise there may be, a power of ten",
         "round(math.log10(least))": "a power of ten",
     },
+    "privacy/assumptions/rehearsal.py": {"noise": "the noise itself, by which all that follows is accounted"},
     "reports/study.py": {"value": "accuracy, band or difference"},
     "rounds.py": {"last": "loss", "best": "loss"},
-    "runs/studies/findings.py": dict.fromkeys(("difference", "low", "high"), "accuracy"),
+    "runs/studies/findings.py": dict.fromkeys(
+        ("difference", "low", "high", "round(100 * study.tolerance, 10)"), "accuracy"
+    ),
     "runs/studies/forecast.py": {
         "plan.path_noise_after(rounds or plan.rounds) / plan.clients_per_round": "what runs are grouped by; never shown"
     },
@@ -69,6 +73,8 @@ EXCEPTIONS = {
     "ui/core/columns.py": dict.fromkeys(
         ("%.3f", "%.3g", "%+.3f", "%.1f", "%.2f"), "no column of privacy: those are rounded before"
     ),
+    "ui/accountant/onward.py": dict.fromkeys(("low", "high"), "accuracy"),
+    "ui/study/steps.py": {"round(100 * now.study.tolerance, 10)": "accuracy"},
     "ui/core/controls.py": {"round(low + i * setting.step, 10)": "where a slider can stop"},
     "ui/data/look.py": {"least": "share of a class", "most": "share of a class"},
     "ui/study/frontier.py": {

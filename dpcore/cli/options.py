@@ -215,21 +215,50 @@ def _plan(
     )
 
 
+def training(
+    client_learning_rate: Annotated[
+        float, option(limits.CLIENT_LEARNING_RATE)
+    ] = limits.CLIENT_LEARNING_RATE.default,
+    server_learning_rate: Annotated[
+        float, option(limits.SERVER_LEARNING_RATE)
+    ] = limits.SERVER_LEARNING_RATE.default,
+    server_momentum: Annotated[float, option(limits.SERVER_MOMENTUM)] = limits.SERVER_MOMENTUM.default,
+    batch_size: Annotated[int, option(limits.BATCH_SIZE)] = int(limits.BATCH_SIZE.default),
+    local_epochs: Annotated[int, option(limits.LOCAL_EPOCHS)] = int(limits.LOCAL_EPOCHS.default),
+) -> dict[str, float]:
+    """Returns how a model is trained, as fields of a plan."""
+    return {
+        "client_learning_rate": client_learning_rate,
+        "server_learning_rate": server_learning_rate,
+        "server_momentum": server_momentum,
+        "batch_size": batch_size,
+        "local_epochs": local_epochs,
+    }
+
+
 def takes_plan(*fixed: str) -> Callable[[Callable], Callable]:
     """Gives a command the options of a privacy plan, but for those that are `fixed`.
 
     Its argument `make_plan` then builds the plan, checked; it is called with what is fixed.
     """
-    theirs = {name: given for name, given in inspect.signature(_plan).parameters.items() if name not in fixed}
+    return takes(_plan, "make_plan", *fixed)
+
+
+def takes(make: Callable, argument: str, *fixed: str) -> Callable[[Callable], Callable]:
+    """Gives a command the options that are arguments of `make`, but for those that are `fixed`.
+
+    Its own argument of this name then calls `make`, with what is fixed.
+    """
+    theirs = {name: given for name, given in inspect.signature(make).parameters.items() if name not in fixed}
 
     def decorate(command: Callable) -> Callable:
-        own = {name: given for name, given in inspect.signature(command).parameters.items() if name != "make_plan"}
+        own = {name: given for name, given in inspect.signature(command).parameters.items() if name != argument}
         merged = [given.replace(kind=inspect.Parameter.KEYWORD_ONLY) for given in {**theirs, **own}.values()]
 
         @functools.wraps(command)
         def run(**values: Any) -> None:
             given = {name: values.pop(name) for name in theirs}
-            command(make_plan=lambda **others: _plan(**{**given, **others}), **values)
+            command(**{argument: lambda **others: make(**{**given, **others})}, **values)
 
         run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]  # as `inspect` reads it
         run.__annotations__ = {given.name: given.annotation for given in merged}

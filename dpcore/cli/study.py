@@ -1,7 +1,6 @@
 """Commands for the method itself: sweep the noise, find the clients, train the final model."""
 
 import functools
-import itertools
 import signal
 import sys
 import time
@@ -87,21 +86,7 @@ def _several(knob: limits.Knob):
     )
 
 
-@app.command("run")
-@takes_plan(
-    *("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency"),
-    *("participation", "max_participations", "min_separation", "noise", "bands", "clipping", "clip_norm"),
-    *("initial_clip_norm", "target_unclipped_quantile", "clip_learning_rate"),
-)
-def run_study(
-    make_plan,
-    noise: Noises = [],  # noqa: B006
-    participation: Participations = [],  # noqa: B006
-    max_participations: Annotated[int | None, options.option(limits.MAX_PARTICIPATIONS)] = None,
-    min_separation: Annotated[int | None, options.option(limits.MIN_SEPARATION)] = None,
-    bands: options.Bands = None,
-    clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
-    rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
+def _method(
     learning_rate: Annotated[
         list[float],
         typer.Option("--learning-rate", "--client-learning-rate", help="Client learning rate; may be repeated."),
@@ -110,12 +95,54 @@ def run_study(
     server_momentum: Annotated[list[float], _several(limits.SERVER_MOMENTUM)] = [],  # noqa: B006
     local_epochs: Annotated[list[int], _several(limits.LOCAL_EPOCHS)] = [],  # noqa: B006
     batch_size: Annotated[int, options.option(limits.BATCH_SIZE)] = int(limits.BATCH_SIZE.default),
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds per setting, from 0.")] = 1,
     clipping: options.ClippingChoice = options.Clipping("adaptive"),  # noqa: B008  # a member
     clip_norm: Annotated[list[float], _several(limits.CLIP_NORM)] = [],  # noqa: B006
     initial_clip_norm: Annotated[list[float], _several(limits.INITIAL_CLIP_NORM)] = [],  # noqa: B006
     target_unclipped_quantile: options.TargetUnclippedQuantile = None,
     clip_learning_rate: options.ClipLearningRate = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds per setting, from 0.")] = 1,
+) -> dict[str, Any]:
+    """Returns how models are trained and updates are clipped, as axes of a study's grid, and the batch size."""
+    fixed = clip_norm if clipping.value == "fixed" else []
+    clippings = [
+        options.chosen_clipping(
+            clipping,
+            clip_norm=norm,
+            initial_clip_norm=initial,
+            target_unclipped_quantile=target_unclipped_quantile,
+            clip_learning_rate=clip_learning_rate,
+        )
+        for norm in dict.fromkeys(fixed or [limits.CLIP_NORM.default])
+        for initial in dict.fromkeys(initial_clip_norm or [None])
+    ]
+    return {
+        "client_learning_rates": tuple(learning_rate),
+        "server_learning_rates": tuple(server_learning_rate),
+        "server_momenta": tuple(server_momentum),
+        "local_epochs": tuple(local_epochs),
+        "clippings": tuple(clippings),
+        "seeds": tuple(range(seeds)),
+        "batch_size": batch_size,
+    }
+
+
+@app.command("run")
+@options.takes(_method, "make_method")
+@takes_plan(
+    *("population", "noise_multiplier", "clients_per_round", "rounds", "sampling", "adjacency"),
+    *("participation", "max_participations", "min_separation", "noise", "bands", "clipping", "clip_norm"),
+    *("initial_clip_norm", "target_unclipped_quantile", "clip_learning_rate"),
+)
+def run_study(
+    make_plan,
+    make_method,
+    noise: Noises = [],  # noqa: B006
+    participation: Participations = [],  # noqa: B006
+    max_participations: Annotated[int | None, options.option(limits.MAX_PARTICIPATIONS)] = None,
+    min_separation: Annotated[int | None, options.option(limits.MIN_SEPARATION)] = None,
+    bands: options.Bands = None,
+    clients: Annotated[list[int], typer.Option(help="Clients per round of the sweep; may be repeated.")] = [50],  # noqa: B006
+    rounds: Annotated[list[int], typer.Option(help="Rounds; may be repeated.")] = [100],  # noqa: B006
     tolerance: Annotated[float, options.option(limits.TOLERANCE)] = limits.TOLERANCE.default,
     target_epsilon: Annotated[float, options.option(limits.TARGET_EPSILON)] = limits.TARGET_EPSILON.default,
     grid_only: Annotated[bool, typer.Option("--grid-only", help="No final run: only the grid.")] = False,
@@ -140,22 +167,15 @@ def run_study(
     """Run the tutorial's method, or any grid. Ctrl-C leaves the study: its runs go on, and so does the same command."""
     store = open_store(home_folder)
     if (study := _set_study(store.home, spec, ready)) is None:
-        clippings = _clippings(
-            clipping, clip_norm, initial_clip_norm, target_unclipped_quantile, clip_learning_rate
-        )
+        method = make_method()
         first = functools.partial(make_plan, noise_multiplier=0.0, clients_per_round=clients[0], rounds=rounds[0])
-        plan = datasets.plan_on(dataset, store.home, first, model=model, batch_size=batch_size)
         study = _study_of(
-            *(replace(plan, privacy=replace(plan.privacy, clipping=clippings[0])), noise, participation),
+            datasets.plan_on(dataset, store.home, first, model=model, batch_size=method.pop("batch_size")),
+            *(noise, participation),
             {"max_participations": max_participations, "min_separation": min_separation, "bands": bands},
             clients_per_round=tuple(clients),
             rounds=tuple(rounds),
-            client_learning_rates=tuple(learning_rate),
-            server_learning_rates=tuple(server_learning_rate),
-            server_momenta=tuple(server_momentum),
-            local_epochs=tuple(local_epochs),
-            clippings=clippings,
-            seeds=tuple(range(seeds)),
+            **method,
             tolerance=tolerance,
             target_epsilon=None if grid_only else target_epsilon,
             accountant=accountant.value,
@@ -163,8 +183,7 @@ def run_study(
             eval_every=limits.EVAL_EVERY.check(eval_every),
             baseline=baseline.value,
         )
-    if (audited := options.chosen_audit(audit, canaries)) is not None:
-        study = replace(study, audit=audited)
+    study = replace(study, audit=options.chosen_audit(audit, canaries) or study.audit)
     place = cluster.chosen_cluster(cluster_address, workers, tls, insecure, study.engine)
     _agree(store, study, yes=yes, how='"baseline": "{}"' if spec else "--baseline {}")
     if place is not None:
@@ -207,6 +226,7 @@ def _study_of(
     participation: Sequence[str],
     numbers: dict[str, int | None],
     *,
+    clippings: tuple[Clipping, ...],
     baseline: str,
     **asked: Any,
 ) -> Study:
@@ -217,43 +237,22 @@ def _study_of(
         noise: As `_noises` reads it.
         participation: Kinds of it; none for Poisson sampling.
         numbers: Those that some kinds of participation and of noise have, by their name.
+        clippings: Ways to clip.
         baseline: Whose users the noise-free run is trained on.
         asked: All else that a study has.
     """
     kinds, multipliers = _noises(noise)
+    plan = replace(plan, privacy=replace(plan.privacy, clipping=clippings[0]))
     compared, refused = mechanisms.combined(participation or ["poisson"], kinds, plan.privacy.fleet, **numbers)
     warn(*(f"Left out: {one}" for one in refused))
     privacy, varied = mechanisms.placed(plan.privacy, compared)
     return Study(
         plan=replace(plan, privacy=privacy),
         noise_multipliers=tuple(one for one in multipliers if one or baseline != NONE),
+        clippings=clippings,
         mechanisms=varied,
         baseline=baseline,
         **asked,
-    )
-
-
-def _clippings(
-    kind: options.Clipping,
-    clip_norms: list[float],
-    initial_clip_norms: list[float],
-    quantile: float | None,
-    rate: float | None,
-) -> tuple[Clipping, ...]:
-    """Returns the ways to clip of a grid, one for each clip norm that the kind of clipping has."""
-    initials: list[float | None] = [*dict.fromkeys(initial_clip_norms)] or [None]
-    return tuple(
-        options.chosen_clipping(
-            kind,
-            clip_norm=norm,
-            initial_clip_norm=initial,
-            target_unclipped_quantile=quantile,
-            clip_learning_rate=rate,
-        )
-        for norm, initial in itertools.product(
-            dict.fromkeys(clip_norms if kind.value == "fixed" and clip_norms else [limits.CLIP_NORM.default]),
-            initials,
-        )
     )
 
 

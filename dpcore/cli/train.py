@@ -40,23 +40,16 @@ PlanFile = Annotated[
 
 
 @takes_plan("population")
+@options.takes(options.training, "make_training")
 def train(
     make_plan: Callable[..., PrivacyPlan],
+    make_training: Callable[[], dict[str, float]],
     dataset: Annotated[str, typer.Option(help="A data set's name; `data list` shows them.")] = datasets.NAMES[0],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engines.NAMES)}.")] = engines.NAMES[0],
     eval_every: Annotated[int, options.option(limits.EVAL_EVERY)] = int(limits.EVAL_EVERY.default),
     seed: Annotated[int, options.option(limits.SEED)] = int(limits.SEED.default),
     unseeded: Unseeded = False,
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = MODELS[0],
-    client_learning_rate: Annotated[
-        float, options.option(limits.CLIENT_LEARNING_RATE)
-    ] = limits.CLIENT_LEARNING_RATE.default,
-    server_learning_rate: Annotated[
-        float, options.option(limits.SERVER_LEARNING_RATE)
-    ] = limits.SERVER_LEARNING_RATE.default,
-    server_momentum: Annotated[float, options.option(limits.SERVER_MOMENTUM)] = limits.SERVER_MOMENTUM.default,
-    batch_size: Annotated[int, options.option(limits.BATCH_SIZE)] = int(limits.BATCH_SIZE.default),
-    local_epochs: Annotated[int, options.option(limits.LOCAL_EPOCHS)] = int(limits.LOCAL_EPOCHS.default),
     stop_when_diverging: StopWhenDiverging = False,
     plan_file: PlanFile = None,
     audit: options.Audit = False,
@@ -81,12 +74,8 @@ def train(
             store.home,
             make_plan,
             model=model,
-            client_learning_rate=client_learning_rate,
-            server_learning_rate=server_learning_rate,
-            server_momentum=server_momentum,
-            batch_size=batch_size,
-            local_epochs=local_epochs,
             seed=None if unseeded else seed,
+            **make_training(),
         )
     engines.check_name(engine)
     audited = options.chosen_audit(audit, canaries)

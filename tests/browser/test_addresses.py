@@ -116,3 +116,18 @@ def test_a_link_that_cannot_be_taken_whole_says_so(tab, url, name):
     settled(tab)
     asked = dict(parse_qsl(urlsplit(tab.url).query))
     assert asked == ({"delta": "0.001"} if name == "accountant" else {})
+
+
+@pytest.mark.parametrize("path", ["learn?screen=game", "learn?screen=update", "train?rounds=100"])
+def test_one_press_of_back_leaves_a_page_that_wrote_its_address_while_it_opened(tab, url, path):
+    """A draw that is kept, or a default that need not be said: Streamlit adds a step to the history for it."""
+    tab.goto("about:blank")
+    tab.goto(f"{url}/{path}")
+    tab.wait_for_function("path => !location.href.endsWith(path)", arg=path)
+    settled(tab)
+    shown = tab.url
+    tab.go_back()
+    tab.wait_for_url("about:blank")
+    tab.go_forward()
+    settled(tab)
+    assert tab.url == shown

@@ -203,7 +203,7 @@ def test_train_starts_what_was_chosen(monkeypatch, home):
     test.button(key="train").click().run()
     assert not test.exception
     assert started == [Plan(privacy=BANDED)]
-    assert "Known schedule, 28 bands" in test.selectbox(key="run").options[0]
+    assert "Known schedule, 28 bands" in pages.shown_run(test).options[0]
     test.selectbox(key="noise").set_value("independent").run()
     test.selectbox(key="participation").set_value("fixed").run()
     test.button(key="train").click().run()

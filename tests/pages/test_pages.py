@@ -838,7 +838,7 @@ def test_the_frontier_and_a_plan_that_nobody_has_run(home, monkeypatch):
     test.button(key="try").click().run()
     assert not test.exception
     (queued,) = store.queue()
-    assert "Prediction before the run: accuracy 0.7" in queued.note
+    assert "Prediction before the run: accuracy 7" in queued.note
     assert accounting.epsilon(queued.plan.privacy).value <= 2
 
 
@@ -870,7 +870,7 @@ def test_the_front_is_of_means_over_seeds_and_no_line_joins_other_rounds(home):
     assert dotted == pytest.approx([0.8, 0.7])  # those of 100 rounds: noise / clients is 0.01 in all three settings
     light, mean, _ = [trace for trace in drawn if trace["mode"] == "markers"]
     assert (sorted(numbers(light["y"])), numbers(mean["y"])) == ([0.6, 0.6, 0.9], [pytest.approx(0.7)])
-    assert "the mean of 3 seeds (0.600 to 0.900)" in mean["hovertext"][0]
+    assert "the mean of 3 seeds (60.0% to 90.0%)" in mean["hovertext"][0]
     assert lucky in mean["customdata"][0]
     assert any("the mean over its seeds (1 to 3)" in caption.value for caption in test.caption)
 

@@ -55,7 +55,7 @@ def knob(setting: Knob, *, low: float, high: float, logarithmic: bool = False) -
         _(setting.label),
         grid,
         key=f"{key}_slider",
-        format_func=lambda point: f"{point:,}" if setting.integer else rounding.given(point),
+        format_func=lambda point: _as_shown(setting, point),
         help=setting.described,
         on_change=_slider_moved,
         args=(key,),
@@ -136,6 +136,13 @@ def link() -> str:
     """Returns the address of this page with every number in it, also those that are the default of today."""
     page = (st.context.url or "").split("?")[0]
     return f"{page}?{urlencode(address.whole(_places()))}"
+
+
+def _as_shown(setting: Knob, number: float) -> str:
+    """Returns a stop of a slider as the box beside it writes the number: 1e-5, and not 1e-05."""
+    if setting.integer:
+        return f"{number:,}"
+    return rounding.given(number).replace("e-0", "e-")
 
 
 def _slider_moved(key: str) -> None:

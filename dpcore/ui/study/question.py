@@ -7,6 +7,8 @@ import streamlit as st
 
 from dpcore import rounding
 from dpcore.language import _
+from dpcore.mechanisms.noise import Independent
+from dpcore.mechanisms.participation import Poisson
 from dpcore.runs.studies.study import Study
 from dpcore.ui.core import address, columns, markdown
 
@@ -45,6 +47,8 @@ def link(study: Study) -> dict[str, Any]:
     """Returns the controls of a new study that asks the same, by their names in an address, where they say anything."""
     training, private, clipping = study.plan.training, study.plan.privacy, study.clippings[0]
     norms = [one.initial_clip_norm for one in study.clippings]
+    # Poisson sampling and independent noise go without saying, where nothing else is compared with them.
+    usual = not study.mechanisms and private.participation == Poisson() and private.noise == Independent()
     found = {
         "noises": _listed(_noises(study)),
         "cohorts": _listed(study.clients_per_round),
@@ -57,8 +61,9 @@ def link(study: Study) -> dict[str, Any]:
         "clipping": clipping.kind,
         **{knob.name: getattr(clipping, name) for name, knob in clipping.settings.items()},
         "clip_norms": _listed(norms) if len(norms) > 1 else "",
-        "participations": _kinds([one.participation for one in study.mechanisms] or [private.participation]),
-        "noise_kinds": _kinds([one.noise for one in study.mechanisms] or [private.noise]),
+        "participations": _kinds([one.participation for one in study.mechanisms] or [private.participation])
+        * (not usual),
+        "noise_kinds": _kinds([one.noise for one in study.mechanisms] or [private.noise]) * (not usual),
         "seeds": len(study.seeds),
         "delta": private.delta,
         "tolerance": study.tolerance,

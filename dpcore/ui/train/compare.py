@@ -11,7 +11,8 @@ from dpcore.reports import labels
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
-from dpcore.ui.core import chart, choices, columns, controls, pinned, plans, states, tables
+from dpcore.ui.core import chart, choices, columns, controls, plans, states, tables
+from dpcore.ui.train import pinned
 
 
 def show(store: StoreAccess, run_ids: list[str]) -> None:

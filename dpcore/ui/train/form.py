@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -10,7 +10,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpcore import datasets, limits, rounding
 from dpcore.language import _
-from dpcore.learning import engines
 from dpcore.mechanisms.clipping import Clipping
 from dpcore.mechanisms.participation import Fleet
 from dpcore.plan import Plan, PrivacyPlan
@@ -50,8 +49,14 @@ class _Run:
     canaries: int | None
 
 
-def ask(store: StoreAccess, place: Bench) -> None:
-    """Shows what is asked, what it guarantees, and the button that trains it; raises as plans do."""
+def ask(store: StoreAccess, place: Bench, *, engine: str) -> None:
+    """Shows what is asked, what it guarantees, and the button that trains it; raises as plans do.
+
+    Args:
+        store: Where runs are kept.
+        place: Where all of it goes.
+        engine: What trains.
+    """
     with place.ask:
         dataset, model = look.choose_to_train(store)
         noise = controls.knob(limits.NOISE_MULTIPLIER, low=0.0, high=5.0)
@@ -88,12 +93,12 @@ def ask(store: StoreAccess, place: Bench) -> None:
                 allowed = ledger.after(store, plan, precision)
     canaries = run.canaries
     if canaries is not None:
-        canaries = supervisor.check_audit(store, plan, canaries, engines.NAMES[0])
+        canaries = supervisor.check_audit(store, plan, canaries, engine)
     with button:
-        _train(store, plan, run, canaries, allowed=allowed)
+        _train(store, plan, replace(run, canaries=canaries), engine=engine, allowed=allowed)
 
 
-def _train(store: StoreAccess, plan: Plan, run: _Run, canaries: int | None, *, allowed: bool) -> None:
+def _train(store: StoreAccess, plan: Plan, run: _Run, *, engine: str, allowed: bool) -> None:
     tip = _("Queues the plan as a new run.")
     with once_more.asking(store, _("Train"), [plan], primary=True, disabled=not allowed) as label:
         pressed = st.button(label, type="primary", key="train", disabled=not allowed, help=tip, width="stretch")
@@ -101,10 +106,10 @@ def _train(store: StoreAccess, plan: Plan, run: _Run, canaries: int | None, *, a
         run_id = supervisor.start(
             store,
             plan,
-            engine=engines.NAMES[0],
+            engine=engine,
             eval_every=run.eval_every,
             stop_when_diverging=run.stop_when_diverging,
-            audit=canaries,
+            audit=run.canaries,
         )
         ledger.begun(plan, run_id)
         actions.select(run_id)

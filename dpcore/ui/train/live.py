@@ -19,9 +19,9 @@ from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.process import supervisor
 from dpcore.runs.store.run_rows import Run
 from dpcore.ui.audit import by_round
-from dpcore.ui.core import actions, address, chart, frame, pinned, plans, states, tables
+from dpcore.ui.core import actions, address, chart, frame, plans, states, tables
 from dpcore.ui.server import visitors
-from dpcore.ui.train import cluster
+from dpcore.ui.train import cluster, pinned
 
 POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
