@@ -16,11 +16,11 @@ from rich.table import Column, Table
 from dpcore import datasets, home, limits, rounding
 from dpcore.cli import options
 from dpcore.cli.options import err, out, print_json, warn
-from dpcore.errors import EpsilonLabError, InvalidValueError, StoreError
+from dpcore.errors import DatasetError, EpsilonLabError, InvalidValueError, StoreError
 from dpcore.plan import Plan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
-from dpcore.runs import reporting
+from dpcore.runs import fairness, reporting
 from dpcore.runs.access import budget
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.audit import alone
@@ -377,6 +377,62 @@ def _write_model(store: StoreAccess, run: Run, folder: Path) -> None:
             for option, name in (("", alone.MANIFEST), ("--initial ", alone.INITIAL), ("--final ", alone.FINAL))
         )
         out.print(f"The final model alone is audited by: audit model {files}", soft_wrap=True)
+
+
+@app.command("fairness")
+def show_fairness(
+    run_id: str,
+    again: Annotated[bool, typer.Option("--again", help="Measure it anew.")] = False,
+    home_folder: options.HomeFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """How accurate a run's last model is for whom: by user and by class. A diagnostic that no guarantee covers."""
+    store = open_store(home_folder)
+    run = supervisor.current(store, run_id)
+    found = None if again else fairness.read(store, run)
+    if found is None:
+        found = _measured_fairness(store, run)
+    told = {"mean_of_users": found.mean_of_users, "worst_decile": found.worst_decile}
+    tables = {"by_user": found.histogram(), "by_examples": found.by_examples(), "by_class": found.by_class()}
+    if as_json:
+        rows = {name: table.to_dict("records") for name, table in tables.items()}
+        print_json(run_id=run_id, covered_by_guarantee=False, users=len(found.user_examples), **told, **rows)
+        return
+    for name, table in tables.items():
+        shown = Table(*(Column(str(column), justify="right") for column in table), title=name.replace("_", " "))
+        for row in table.itertuples(index=False):
+            shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+        out.print(shown)
+    out.print(
+        f"Users' mean accuracy {found.mean_of_users:.1%}, that of the tenth of users with the lowest "
+        f"{found.worst_decile:.1%}. A diagnostic that the guarantee does not cover.",
+        soft_wrap=True,
+    )
+
+
+def _measured_fairness(store: Store, run: Run) -> fairness.Fairness:
+    """Returns how accurate a run's kept model is for whom, and keeps that.
+
+    Raises:
+        StoreError: If it has not ended with a model.
+        DatasetError: If its data are not those that it was trained on.
+    """
+    weights = store.folder(run.run_id) / "weights.npz"
+    if run.active or not weights.exists():
+        raise StoreError(f"Expected a run that has ended with a model, found {run.run_id} {run.status}, with none.")
+    from dpcore.learning import evaluation
+
+    dataset = datasets.load(run.plan.training.dataset, store.home)
+    if run.dataset_fingerprint not in (None, dataset.fingerprint):
+        raise DatasetError(
+            f"Expected {dataset.name} with the content {run.dataset_fingerprint}, on which {run.run_id} was trained, "
+            f"found {dataset.fingerprint}: it was imported anew since."
+        )
+    with np.load(weights) as kept:
+        right = evaluation.Evaluation(run.plan, dataset).right([kept[name] for name in kept.files])
+    found = fairness.of(dataset, right)
+    fairness.keep(store.folder(run.run_id), found)
+    return found
 
 
 def ask_once_more(store: StoreAccess, plans: Sequence[Plan], *, yes: bool, more: str = "") -> None:

@@ -341,6 +341,11 @@ class TestAModelFromElsewhere:
         assert "ALARM: attacks were right more often" in test.error[0].value
         assert "If the run is one Gaussian for each user" in " ".join(said(test))
         assert any("whoever sees every round may find out more" in one.value for one in test.caption)
+        assert (
+            test.run()
+            .error[0]
+            .value.endswith("ALARM: attacks were right more often than the plan's epsilon allows.")
+        )
 
     def test_what_is_wrong_with_a_file_is_a_sentence(self, home, files):
         for name, content in (("manifest", b"{}"), ("final", b"nothing"), ("initial", files["manifest"])):

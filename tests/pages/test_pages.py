@@ -23,6 +23,7 @@ from dpcore.datasets.importing.table import Mapping
 from dpcore.plan import Plan, PrivacyPlan, TrainingPlan
 from dpcore.privacy import accounting
 from dpcore.rounds import Round
+from dpcore.runs import fairness
 from dpcore.runs.process import supervisor
 from dpcore.runs.store import Store
 from dpcore.runs.store.decisions import Policy
@@ -1081,3 +1082,39 @@ def test_the_frontiers_axis_and_data_are_in_its_link(home):
     test = page("frontier")
     test.button_group(key="axis_writers").set_value("rounds").run()
     assert "rounds" in test.query_params["axis_writers"]
+
+
+def test_a_runs_page_says_who_its_model_is_accurate_for_and_that_no_guarantee_covers_it(home):
+    """Beside a run without privacy, which is chosen by itself."""
+    store, found = Store(home), {}
+    for noise, accuracies in ((1.0, [0.2, 0.6]), (0.0, [0.8, 0.9])):
+        plan = Plan(privacy=PrivacyPlan(noise_multiplier=noise, clients_per_round=50, rounds=2))
+        found[noise] = store.create(plan, engine="vectorized", eval_every=1)
+        store.begin(found[noise])
+        store.append(
+            found[noise],
+            Round(round=2, accuracy=0.5, loss=1.0, clip_norm=0.1, cohort_size=5, epsilon=1.0, seconds=1.0),
+        )
+        store.end(found[noise], "finished")
+        store.folder(found[noise]).mkdir(parents=True, exist_ok=True)
+        right = np.array(accuracies) * 10
+        one = fairness.Fairness(
+            user_right=right.astype(int),
+            user_examples=np.array([10, 10]),
+            user_trained=np.array([5, 50]),
+            class_right=np.array([7, right.sum() - 7]).astype(int),
+            class_examples=np.array([10, 10]),
+        )
+        fairness.keep(store.folder(found[noise]), one)
+    test = page("train", run=found[1.0])
+    test.session_state["fairness"] = True
+    test.run()
+    assert not test.exception
+    words = " ".join(one.value for one in (*test.markdown, *test.caption))
+    assert "that of the tenth of users with the lowest 20.0%" in words
+    assert "that of the tenth of users with the lowest 80.0%" in words
+    assert "A diagnostic that the guarantee does not cover, on the test examples of 2 users" in words
+    test.selectbox(key=f"fairness_beside_{found[1.0]}").set_value("none").run()
+    assert "80.0%" not in " ".join(one.value for one in test.markdown)
+    (store.folder(found[1.0]) / fairness.FILE).unlink()
+    assert any(f"runs fairness {found[1.0]}" in info.value for info in test.run().info)

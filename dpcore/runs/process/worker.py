@@ -17,6 +17,9 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dpcore import datasets, files, isolated, program
 from dpcore.datasets.federated import FederatedDataset
 from dpcore.errors import (
@@ -24,12 +27,14 @@ from dpcore.errors import (
     DamagedCheckpointError,
     DatasetError,
     EpsilonLabError,
+    InvalidValueError,
     StoreError,
 )
 from dpcore.language import N_, Message, _, sentences
 from dpcore.plan import Plan
 from dpcore.rng import Streams
 from dpcore.rounds import divergence
+from dpcore.runs import fairness
 from dpcore.runs.process import clusters, processes
 from dpcore.runs.process.kept import Kept
 from dpcore.runs.process.spare import ENGINE
@@ -156,11 +161,12 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
     held.callback(kept.close)
     resume = kept.load()
     row, state = resume or (None, None)
+    evaluate = evaluation.Evaluation(plan, dataset)
     reports = training.run(
         plan,
         dataset,
         engine,
-        evaluation.Evaluation(plan, dataset),
+        evaluate,
         eval_every=run.eval_every,
         stop_requested=stop_requested,
         before_round=(lambda round_num: None) if replays else (lambda round_num: store.draw(run_id, round_num)),
@@ -187,10 +193,17 @@ def _train(store: Store, run: Run, stop_requested: Callable[[], bool], held: Exi
         return "stopped", ""
     kept.to_disk()
     files.write(store.folder(run_id) / "weights.npz", checkpoints.to_npz(engine.model_weights(state)))
+    _keep_fairness(store, run, dataset, evaluate.right(engine.model_weights(state)))
     if row.round == plan.privacy.rounds:
         return "finished", "" if row.loss is not None and math.isfinite(row.loss) else diverged
     kept.save(row, state)
     return "stopped", why
+
+
+def _keep_fairness(store: Store, run: Run, dataset: FederatedDataset, right: NDArray[np.bool_]) -> None:
+    """Keeps how accurate the last model is for whom; a run does not fail for want of it."""
+    with suppress(InvalidValueError, OSError):
+        fairness.keep(store.folder(run.run_id), fairness.of(dataset, right))
 
 
 def _key(store: Store, run: Run) -> int | None:

@@ -1,5 +1,7 @@
 """A model from elsewhere: three files that somebody hands in, and what its canaries show."""
 
+import io
+
 import streamlit as st
 
 from dpcore import rounding
@@ -60,8 +62,16 @@ def show() -> None:
             return
         with controls.refusals(), turns.turn(turns.TO_KEEP):
             with st.spinner(_("Measuring …")):
-                shown = alone.analysis(alone.read_manifest(manifest), initial, final)
+                sent = (manifest, initial, final)
+                shown = _shown(tuple(file.file_id for file in sent), _sent=[file.getbuffer() for file in sent])
             _answer(shown)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _shown(ids: tuple[str, ...], _sent: list[memoryview]) -> FinalModel:
+    """Returns what the files show, once for as long as they are there: seconds."""
+    manifest, initial, final = map(io.BytesIO, _sent)
+    return alone.analysis(alone.read_manifest(manifest), initial, final)
 
 
 def _answer(shown: FinalModel) -> None:

@@ -21,7 +21,7 @@ from dpcore.runs.store.run_rows import Run
 from dpcore.ui.audit import by_round
 from dpcore.ui.core import actions, address, chart, frame, plans, states, tables
 from dpcore.ui.server import visitors
-from dpcore.ui.train import cluster, pinned
+from dpcore.ui.train import cluster, fairness, pinned
 
 POLL_SECONDS = 1.0
 _RECENT = 20  # rounds that the pace is taken from
@@ -71,6 +71,7 @@ def show(store: StoreAccess, run_id: str) -> None:
             if opened.open:
                 rate = limits.FALSE_POSITIVE_RATE.default
                 st.markdown(reporting.markdown(store, run, false_positive_rate=rate))
+        fairness.show(store, run)
         _take_along(store, run)
 
 
