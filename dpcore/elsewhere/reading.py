@@ -44,6 +44,8 @@ def read(content: bytes, form: str | None = None, *, run: str | None = None, rou
         return _log(flower.from_log(text, rounds))
     if form in (None, "tff", "jax-privacy") and (form or events.is_event(text)):
         return _log(events.from_text(text, form or _printed_by(text)))
+    if form in (None, "pfl") and pfl.is_table(text):
+        return _log(pfl.from_table(text))
     if form in (None, "csv") and (form or csv_rounds.is_table(text)):
         return _log(csv_rounds.from_table(text))
     if form is None:

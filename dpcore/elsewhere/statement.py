@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dpcore import rounding
-from dpcore.elsewhere import account, mechanism
+from dpcore.elsewhere import account, mechanism, noise_added
 from dpcore.elsewhere.account import Verdict
 from dpcore.elsewhere.log import SAMPLINGS, Claim, RoundLog
 from dpcore.language import N_, _
@@ -152,12 +152,30 @@ def under_each(log: RoundLog, delta: float) -> list[tuple[str, dict[str, float]]
         if kind == "all":
             continue
         same = replace(log, sampling=replace(log.sampling, kind=kind))
+        if kind == "poisson":
+            same = _by_coins(same)
         costs = {
             bound.adjacency: account.epsilons(bound, delta, Precision.PREVIEW)[0].value
             for bound in mechanism.bounds(same)
         }
         found.append((kind, costs))
     return found
+
+
+def _by_coins(log: RoundLog) -> RoundLog:
+    """The same run as Poisson sampling would have it: its cohort is the expected one, by which the sum is divided."""
+    sizes = [one.sampled for one in log.rounds or () if one.sampled is not None]
+    expected = log.sampling.cohort or max(sizes, default=0) or None
+    ratios = tuple(
+        replace(one, multiplier=noise_added.of_round(log, one).ratio, noise=None) for one in log.rounds or ()
+    )
+    return replace(
+        log,
+        rounds=ratios,
+        sampling=replace(log.sampling, cohort=expected),
+        average=replace(log.average, divisor="fixed"),
+        clipping=replace(log.clipping, kind="fixed"),  # what its count costs is in the multipliers
+    )
 
 
 def remedies(verdict: Verdict) -> list[str]:

@@ -173,6 +173,46 @@ def test_a_log_that_breaks_off_is_read_where_somebody_says_that_the_run_did():
         read(text, rounds=4)
 
 
+def test_a_real_run_in_which_clients_failed():
+    """Round 1 had 2 of 5, as its nodes were only connecting; round 2 was skipped, as some clients raised errors."""
+    log = record("flower/run_failing.log")
+    rounds = [(one.sampled, one.replied, one.released) for one in log.rounds]
+    assert rounds == [(2, 2, True), (5, None, False), (5, 5, True)]
+    assert holds(log, FLOWER)["add-or-remove-one"] == pytest.approx(31.63, rel=1e-3)
+
+
+def test_a_real_run_with_half_of_the_cohort_that_the_noise_is_for():
+    log = record("flower/run_fewer.log")
+    assert log.average.configured == 10
+    assert [(one.sampled, one.replied, one.released) for one in log.rounds] == [(5, 5, True)] * 3
+    assert holds(log, FLOWER)["add-or-remove-one"] == pytest.approx(47.28, rel=1e-3)
+
+
+def test_a_real_run_with_an_optimiser_inside_says_so_itself():
+    log = record("flower/run_fedadam.log")
+    assert open_questions(log) == ["weights"]
+    assert "server optimiser FedOpt" in because(log, Answers(weights="equal"))
+    with pytest.raises(InvalidValueError, match="other than the record's, FedOpt"):
+        answered(log, FLOWER)
+
+
+def test_pfls_table_of_metrics_is_read_as_its_record():
+    answers = Answers(weights="equal", population=200, sampling="round-robin")
+    log = record("pfl/metrics.csv")
+    assert [one.sampled for one in log.rounds] == [20] * 5
+    assert holds(log, answers) == pytest.approx({"zero-out": 4.377, "replace-one": 9.997}, rel=1e-3)
+    text = (RECORDS / "pfl" / "metrics.csv").read_text().splitlines()
+    every_second = read("\n".join([text[0], *text[1::2]]))
+    assert sum(one.count for one in every_second.rounds) == 6
+
+
+def test_three_real_rounds_of_nvflares_filter():
+    log = record("nvflare/three_rounds.json")
+    assert open_questions(log) == []
+    assert holds(log) == pytest.approx({"replace-one": 27.3, "zero-out": 27.3})
+    assert log.claimed[0].epsilon == pytest.approx(27.3)
+
+
 @pytest.mark.parametrize(
     ("sampling", "expected"),
     [
@@ -216,13 +256,16 @@ def test_nvflares_scalars_leave_nothing_and_its_ledger_adds_up():
     assert "scalars" in because(log)
     assert log.claimed[0].epsilon == pytest.approx(10.2)
     values = json.loads(
-        (RECORDS / "nvflare" / "svt_meta.json").read_text().replace('_passthrough": true', '_passthrough": false')
+        (RECORDS / "nvflare" / "svt_meta.json")
+        .read_text()
+        .replace('_passthrough": true', '_passthrough": false')
+        .replace("scalar passthrough", "-")
     )
     assert holds(read(values)) == pytest.approx({"replace-one": 10.2, "zero-out": 10.2})
     values["ledger"] *= 3
     assert holds(read(values)) == pytest.approx({"replace-one": 30.6, "zero-out": 30.6})
     del values["ledger"]
-    values["meta"]["svt_privacy_accountant"] |= {"epsilon_total": 51.0, "calls": 5}
+    values["meta"]["svt_privacy_accountant"] |= {"epsilon_total": 51.0, "calls": 5, "note": ""}
     assert holds(read(values)) == pytest.approx({"replace-one": 51.0, "zero-out": 51.0})
 
 

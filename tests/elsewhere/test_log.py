@@ -2,11 +2,12 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from dpcore import strict_json
-from dpcore.elsewhere import log
+from dpcore.elsewhere import account, log
 from dpcore.errors import InvalidValueError
 from tests.elsewhere import logs
 
@@ -93,10 +94,15 @@ def test_rounds_have_to_be_there():
 
 
 def test_the_schema_is_that_of_the_documents_and_names_every_field():
-    from pathlib import Path
-
     written = json.loads((Path(__file__).parents[2] / "docs" / "round-log.schema.json").read_text())
     assert written == json.loads(strict_json.dumps(log.schema()))
     rounds = log.schema()["properties"]["rounds"]["items"]
     assert set(rounds["properties"]) == set(log.Round.__dataclass_fields__)
     assert rounds["additionalProperties"] is False
+
+
+def test_the_example_of_the_documents_is_a_round_log():
+    text = (Path(__file__).parents[2] / "docs" / "ROUND_LOG.md").read_text()
+    example = text.split("```json\n")[1].split("```")[0]
+    found = account.verdict(log.from_values(strict_json.loads(example)))
+    assert found.holds[0].epsilon == pytest.approx(22.62, rel=5e-4)

@@ -20,17 +20,26 @@ def is_table(text: str) -> bool:
     return bool(names) and any(name in _COLUMNS for name in names) and not any("{" in name for name in names)
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """Returns the rows of a table that are not empty.
+
+    Raises:
+        InvalidValueError: If it is damaged.
+    """
+    try:
+        return [row for row in csv.reader(io.StringIO(text), strict=True) if any(cell.strip() for cell in row)]
+    except csv.Error as err:
+        message = _("Expected a table in CSV, found one that is damaged: {reason}.")
+        raise InvalidValueError("file", message.format(reason=str(err))) from err
+
+
 def from_table(text: str) -> dict[str, Any]:
     """Returns the values of a round log that has these rounds.
 
     Raises:
         InvalidValueError: If a column is unknown, a row too long or short, or a cell no number.
     """
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text), strict=True) if any(cell.strip() for cell in row)]
-    except csv.Error as err:
-        message = _("Expected a table in CSV, found one that is damaged: {reason}.")
-        raise InvalidValueError("file", message.format(reason=str(err))) from err
+    rows = rows_of(text)
     if len(rows) < 2 or len(rows) > MOST_ROUNDS + 1:
         message = _("Expected a row of names and 1 to {most:,} rows of rounds, found {found:,} rows.")
         raise InvalidValueError("file", message.format(most=MOST_ROUNDS, found=len(rows)))

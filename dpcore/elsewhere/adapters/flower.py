@@ -28,6 +28,7 @@ _MULTIPLIER = re.compile(rf"Noise multiplier: {_NUMBER}")
 _CLIP = re.compile(rf"Clipping norm: {_NUMBER}")
 _SPENT = re.compile(rf"Privacy spent: epsilon={_NUMBER} at delta={_NUMBER} after")
 _STRATEGY = re.compile(r"Starting (\w{1,80}) strategy")
+_INSIDE = re.compile(r"(FedOpt|FedAvgM|FedTrimmedAvg|q-FedAvg) settings:")  # those that say that they are there
 _SKIPPED = re.compile(r"Skipping aggregation|differs from the number of sampled clients", re.I)
 _ENDED = re.compile(r"Strategy execution finished|\[SUMMARY\]|Run finished \d+ round")
 _METRICS = re.compile(r"Aggregated MetricRecord|Aggregated ClientApp-side \w+ Metrics|History \(metrics")
@@ -74,8 +75,7 @@ def from_log(text: str, rounds: int | None = None) -> dict[str, Any]:
     else:
         _configured(values, settings, seen)
     values["rounds"] = [_round(one, values) for one in seen]
-    if settings["strategy"] and "Median" in settings["strategy"]:
-        values["average"]["kind"] = "median"
+    _inside(values, settings)
     if any(map(_METRICS.search, lines)):
         values["also_released"] = [N_("metrics of training and evaluation, without noise")]
     if spent := [found for line in lines if (found := _SPENT.search(line))]:
@@ -153,10 +153,12 @@ def _check_whole(lines: list[str], seen: list[dict[str, Any]], rounds: int | Non
 def _settings(lines: list[str]) -> dict[str, Any]:
     text = "\n".join(lines)
     multiplier, clip, strategy = _MULTIPLIER.search(text), _CLIP.search(text), _STRATEGY.search(text)
+    inside = _INSIDE.search(text)
     return {
         "multiplier": _number(multiplier[1]) if multiplier else None,
         "clip": _number(clip[1]) if clip else None,
         "strategy": strategy[1] if strategy else None,
+        "inside": inside[1] if inside else None,
         "adaptive": "Target clipped quantile" in text or "AdaptiveClipping" in text,
     }
 
@@ -181,6 +183,17 @@ def _configured(values: dict[str, Any], settings: dict[str, Any], seen: list[dic
         )
         raise InvalidValueError("file", message.format(scale=rounding.given(scale), found=rounding.given(amount)))
     values["average"]["configured"] = high
+
+
+def _inside(values: dict[str, Any], settings: dict[str, Any]) -> None:
+    """The strategy inside the wrapper, where the log names it: an optimiser, or something else than a mean."""
+    inside, strategy = settings["inside"], settings["strategy"] or ""
+    if inside in ("FedOpt", "FedAvgM"):
+        values["noise"]["optimizer_inside"] = inside
+    elif inside:
+        values["average"]["kind"] = "trimmed-mean" if inside == "FedTrimmedAvg" else "other"
+    if "Median" in strategy:
+        values["average"]["kind"] = "median"
 
 
 def _round(one: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

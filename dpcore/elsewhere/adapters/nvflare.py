@@ -41,11 +41,7 @@ def from_record(values: Any) -> dict[str, Any]:
             costs, calls = [*costs, stated - total], calls + 1
     if not costs:
         raise InvalidValueError("file", _("Expected NVFlare's metadata to say what was spent, found nothing."))
-    passing = any(
-        one.get("has_scalar_passthrough") is not False
-        for one in (*ledger, meta.get(_BUDGET) or {"has_scalar_passthrough": False})
-        if isinstance(one, dict)
-    )
+    passing = _passes_scalars(ledger, meta)
     _check_accountants([*ledger, *(meta[name] for name in (_BUDGET, _ACCOUNTANT) if name in meta)])
     return {
         "framework": {"name": "nvflare"},
@@ -56,6 +52,13 @@ def from_record(values: Any) -> dict[str, Any]:
         "rounds": [{"epsilon": cost, "released": True} for cost in costs],
         "claimed": [{"adjacency": "replace-one", "epsilon": sum(costs), "delta": 0.0, "accountant": "pure_dp_sum"}],
     }
+
+
+def _passes_scalars(ledger: list[dict[str, Any]], meta: dict[str, Any]) -> bool:
+    """Whether scalars went out as they were, in any message that is known; also where a message does not say."""
+    noted = "scalar" in str(state.expect(meta.get(_ACCOUNTANT, {}), ()).get("note", ""))
+    messages = [*ledger, *([meta[_BUDGET]] if _BUDGET in meta else [])]
+    return noted or any(state.expect(one, ()).get("has_scalar_passthrough") is not False for one in messages)
 
 
 def _parts(one: dict[str, Any]) -> float:

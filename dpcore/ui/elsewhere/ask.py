@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from dpcore.ui.data import importing
 from dpcore.ui.server import visitors
 
 _FOUND_OUT, _OPEN = "auto", "open"
+_MOST_IN_A_ROW = 3  # of answers: one click each
 _CHOICES: dict[str, tuple[str, ...]] = {
     "weights": WEIGHTS,
     "sampling": SAMPLINGS,
@@ -150,13 +152,15 @@ def _question(name: str) -> object:
 
 
 def _chosen(name: str, options: Sequence[str], key: str) -> str | None:
-    choice = st.selectbox(
-        _(_LABELS[name]),
-        [_OPEN, *options],
-        format_func=language.in_current_language(lambda one: _(_ANSWERS[one])),
-        key=key,
-        help=_(_HELPS[name]),
-    )
+    how: dict[str, Any] = {
+        "format_func": language.in_current_language(lambda one: _(_ANSWERS[one])),
+        "key": key,
+        "help": _(_HELPS[name]),
+    }
+    if len(options) > _MOST_IN_A_ROW:
+        choice = st.selectbox(_(_LABELS[name]), [_OPEN, *options], **how)
+    else:
+        choice = st.radio(_(_LABELS[name]), [_OPEN, *options], horizontal=True, **how)
     return None if choice == _OPEN else str(choice)
 
 
