@@ -1,5 +1,6 @@
 """The colour of a noise level: the same in every chart."""
 
+import functools
 import math
 
 from plotly.colors import sample_colorscale
@@ -9,6 +10,7 @@ _NONE = "#808080"
 _SCALE, _LOW, _HIGH = "Plasma", 0.15, 0.75
 
 
+@functools.lru_cache(maxsize=4096)
 def of_noise(noise_multiplier: float) -> str:
     """Returns a CSS colour: grey without noise, then from purple to orange."""
     if noise_multiplier == 0:

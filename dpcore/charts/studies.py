@@ -11,6 +11,8 @@ from dpcore.charts import axes, colours
 from dpcore.charts.lines import DASHES, METRICS, SYMBOLS, figure, plain, show_legend, show_rounds
 from dpcore.language import N_, _
 
+_MOST_NAMED = 30  # noises that a legend tells apart; of more, colours and the words at a point do
+
 AXES = {
     "epsilon": N_("Epsilon"),
     "clients": N_("Clients per round"),
@@ -91,15 +93,18 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         hoverinfo="skip",  # its corners are runs, which say more
     )
     told = ["noise", *(["mechanism"] if "mechanism" in known and known["mechanism"].nunique() > 1 else [])]
+    groups = list(known.groupby(told))
     lights = dict(list(single.groupby(told)))
-    for number, (what, rows) in enumerate(known.groupby(told)):
-        mechanism = what[1] if len(what) > 1 else ""
+    if len(groups) > _MOST_NAMED:
+        groups, lights = [(_("settings"), known)], {_("settings"): single} if len(single) else {}
+    for number, (what, rows) in enumerate(groups):
+        name = what if isinstance(what, str) else _named(*what)
         symbol = SYMBOLS[number % len(SYMBOLS)]
         if (light := lights.get(what)) is not None:
             look = {"size": 6, "symbol": symbol, "line": {"width": 0}}
-            _points(drawn, light, axis, look, mechanism, showlegend=False, opacity=0.5)
+            _points(drawn, light, axis, look, name, showlegend=False, opacity=0.5)
         shapes = [symbol + ("" if best else "-open") for best in rows["best"]]
-        _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}}, mechanism)
+        _points(drawn, rows, axis, {"size": 11, "symbol": shapes, "line": {"width": 2}}, name)
     show_legend(drawn, height=480)
     drawn.update_layout(hovermode="closest")
     if axis != "noise":
@@ -113,18 +118,22 @@ def drawable(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table[np.isfinite(table[axis]) & ((table[axis] > 0) | (axis == "noise"))]
 
 
-def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, mechanism: str = "", **how: Any) -> None:
-    """Draws settings, or runs, of one noise: a click on one opens it."""
-    noise = rows["noise"].iloc[0]
+def _named(noise: float, mechanism: str = "") -> str:
     name = _("noise {noise}").format(noise=rounding.noise(noise))
+    return f"{name}, {mechanism}" if mechanism else name
+
+
+def _points(drawn: go.Figure, rows: pd.DataFrame, axis: str, marker: dict, name: str, **how: Any) -> None:
+    """Draws settings, or runs, each in the colour of its noise: a click on one opens it."""
+    colour = [colours.of_noise(noise) for noise in rows["noise"]]
     drawn.add_scatter(
         x=rows[axis],
         y=rows["accuracy"],
         mode="markers",
-        name=f"{name}, {mechanism}" if mechanism else name,
-        legendgroup=f"noise {noise} {mechanism}",  # one press hides means and runs
-        marker={**marker, "color": colours.of_noise(noise)},
-        marker_line_color=colours.of_noise(noise),
+        name=name,
+        legendgroup=name,  # one press hides means and runs
+        marker={**marker, "color": colour},
+        marker_line_color=colour,
         cliponaxis=False,
         customdata=rows["run"],
         text=[plain(words) for words in rows["plan"]],
@@ -139,8 +148,8 @@ def _same_effective_noise(drawn: go.Figure, known: pd.DataFrame, axis: str) -> N
     shared = [name for name in ("family", "rounds", "ratio", "engine") if name in known]
     first = True
     for _shared, rows in known.groupby(shared):
-        line = rows.groupby(axis, as_index=False)["accuracy"].mean()
-        if len(line) > 1:
+        if rows[axis].nunique() > 1:
+            line = rows.groupby(axis, as_index=False)["accuracy"].mean()
             drawn.add_scatter(
                 x=line[axis],
                 y=line["accuracy"],

@@ -121,3 +121,12 @@ def test_what_has_no_place_on_an_axis_by_factors_is_not_on_the_front():
     assert list(studies.drawable(table, "epsilon")["accuracy"]) == [0.7]
     assert list(studies.drawable(table, "noise")["accuracy"]) == [0.9, 0.8, 0.7]
     assert studies.frontier(table, "noise").layout.xaxis.rangemode == "tozero"  # no noise is below 0
+
+
+def test_of_very_many_noises_a_frontier_is_one_set_of_points():
+    noises = [0.5 + step / 100 for step in range(200)]
+    table = settings(*((noise, 50, 100, 8 / noise, 0.5 + noise / 10) for noise in noises))
+    front, points = [trace for trace in studies.frontier(table, "epsilon").data if trace.line.dash != "dot"]
+    assert len(points.x) == 200
+    assert len(set(points.marker.color)) > 100
+    assert front.name == "Pareto front"

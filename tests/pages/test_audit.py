@@ -61,7 +61,8 @@ def said(test):
 
 
 def charts(test):
-    return [json.loads(one.proto.json)["label"] for one in test.main if one.type == "bidi_component"]
+    told = [json.loads(one.proto.json) for one in test.main if one.type == "bidi_component"]
+    return [one["label"] for one in told if "label" in one]
 
 
 def test_it_says_what_was_measured_and_what_it_cannot_see(audited, store):
