@@ -1,4 +1,4 @@
-"""One screen: what is asked and what comes of it side by side, in every window; and a newcomer's way, in clicks."""
+"""One screen: what is asked and what comes of it beside each other, in every window; and a newcomer's way, in clicks."""
 
 import re
 
