@@ -104,6 +104,7 @@ def _method(
 ) -> dict[str, Any]:
     """Returns how models are trained and updates are clipped, as axes of a study's grid, and the batch size."""
     fixed = clip_norm if clipping.value == "fixed" else []
+    initials: list[float | None] = [*dict.fromkeys(initial_clip_norm)] or [None]
     clippings = [
         options.chosen_clipping(
             clipping,
@@ -113,7 +114,7 @@ def _method(
             clip_learning_rate=clip_learning_rate,
         )
         for norm in dict.fromkeys(fixed or [limits.CLIP_NORM.default])
-        for initial in dict.fromkeys(initial_clip_norm or [None])
+        for initial in initials
     ]
     return {
         "client_learning_rates": tuple(learning_rate),

@@ -78,7 +78,9 @@ def _show(picture: DeltaGenerator, words: DeltaGenerator) -> None:
                 rounds, total_rounds=max(found.now.study.rounds), accepted=accepted, beyond=set(beyond["setting"])
             ),
             key="tradeoff_rounds",
-            label=_("Accuracy by round, one line per setting. Last: {values}.").format(values=last_values(rounds)),
+            label=_("Accuracy by round, one line per setting. Last: {values}.").format(
+                values=last_values(rounds, "accuracy")
+            ),
             table=rounds,
         )
         _provenance(found)
