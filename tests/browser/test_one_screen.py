@@ -1,4 +1,4 @@
-"""One screen: what is asked and what comes of it side by side, in every window; and a newcomer's way, in clicks."""
+"""One screen: what is asked and what comes of it beside each other, in every window; and a newcomer's way, in clicks."""
 
 import re
 
@@ -124,17 +124,17 @@ def test_a_newcomer_trains_changes_a_knob_and_compares_in_few_clicks(browser, ur
 def test_labels_stay_on_one_line_in_japanese_too(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 720}, locale="ja-JP")
     page.set_default_timeout(60_000)
-    for name in ("accountant", "train"):
+    sliders = "[data-testid=stSlider] [data-testid=stWidgetLabel] p"
+    for name, labels in (("accountant", f"[data-testid=stMetricLabel] p, {sliders}"), ("train", sliders)):
         page.goto(f"{url}/{name}?lang=ja")
         settled(page)
         wrapped = page.evaluate(
-            """() => [...document.querySelectorAll(
-              '[data-testid=stMetricLabel] p, [data-testid=stSlider] [data-testid=stWidgetLabel] p'
-            )].filter((label) => {
+            """(labels) => [...document.querySelectorAll(labels)].filter((label) => {
               const text = document.createRange();
               text.selectNodeContents(label);
               return new Set([...text.getClientRects()].map((line) => Math.round(line.top))).size > 1;
-            }).map((label) => label.innerText)"""
+            }).map((label) => label.innerText)""",
+            labels,
         )
         assert wrapped == [], name
     page.close()

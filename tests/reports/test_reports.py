@@ -78,7 +78,7 @@ def test_a_page_is_in_the_language_of_who_asks_for_it_and_the_script_is_not(stor
     assert "<html lang='en'>" in english
     assert "<html lang='ja'>" in japanese
     assert "(1.708, 1e-05)-差分プライバシー" in japanese
-    assert "テストセットでの精度（最後の値 0.786）" in japanese
+    assert "テストセットでの精度（最後の値 78.6%）" in japanese
     assert "<th>項目</th>" in japanese
 
 

@@ -12,9 +12,10 @@ export default ({ data }) => {
     if (last && !moved) last = entry;
     else write(moved ? "pushState" : "replaceState", entry);
   };
-  // What was written before this script was there is one step too many: Streamlit gives its steps a state.
-  const [{ name }] = performance.getEntriesByType("navigation");
-  if (history.state === null || name.split("#")[0] === location.href.split("#")[0]) return;
+  // What was written before this script was there is one step too many: Streamlit gives its steps a state. Who has gone to
+  // another page by then has gone there on purpose.
+  const { pathname, search } = new URL(performance.getEntriesByType("navigation")[0].name);
+  if (history.state === null || pathname !== location.pathname || search === location.search) return;
   last = [history.state, "", location.href];
   addEventListener("popstate", (event) => {
     event.stopImmediatePropagation();  // nobody goes back
