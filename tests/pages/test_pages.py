@@ -1111,6 +1111,11 @@ def test_a_runs_page_says_who_its_model_is_accurate_for_and_that_no_guarantee_co
     test.run()
     assert not test.exception
     words = " ".join(one.value for one in (*test.markdown, *test.caption))
+    assert (
+        r"noise 1\, 50 clients\, 2 rounds**: users' mean accuracy 40.0%, that of the tenth of users with the"
+        in words
+    )
+    assert "noise 0" in words
     assert "that of the tenth of users with the lowest 20.0%" in words
     assert "that of the tenth of users with the lowest 80.0%" in words
     assert "A diagnostic that the guarantee does not cover, on the test examples of 2 users" in words

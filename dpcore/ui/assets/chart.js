@@ -49,6 +49,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     colorway: css("--st-chart-categorical-colors").split(","),
     font: { family: css("--st-font"), color: css("--st-text-color"), size: 14 },
     hoverlabel: { bgcolor: css("--st-secondary-background-color") },
+    modebar: { bgcolor: css("--st-secondary-background-color"), color: css("--st-text-color"), activecolor: css("--st-primary-color") },
     ...Object.fromEntries(axes.map((name) => [name, { ...layout[name], ...axis }])),
   });
   const { height: most, meta } = layout;

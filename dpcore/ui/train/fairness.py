@@ -7,6 +7,7 @@ from dpcore import datasets
 from dpcore.charts import fairness as charts
 from dpcore.errors import EpsilonLabError
 from dpcore.language import _
+from dpcore.reports.study import setting_label
 from dpcore.runs import fairness
 from dpcore.runs.access.protocol import StoreAccess
 from dpcore.runs.fairness import Fairness
@@ -28,7 +29,7 @@ def show(store: StoreAccess, run: Run) -> None:
             if found is None:
                 _how_to_have_it(run)
                 return
-            _all(store, {run.title: found}, run)
+            _all(store, {_name(run): found}, run)
 
 
 def _how_to_have_it(run: Run) -> None:
@@ -45,8 +46,8 @@ def _how_to_have_it(run: Run) -> None:
 
 def _all(store: StoreAccess, found: dict[str, Fairness], run: Run) -> None:
     if (other := _beside(store, run)) is not None and (theirs := fairness.read(store, other)) is not None:
-        name = other.title if other.title != run.title else f"{other.title} ({other.run_id[-4:]})"
-        found[name] = theirs
+        name = _name(other)
+        found[f"{name} ({other.run_id[-4:]})" if name in found else name] = theirs
     for name, one in found.items():
         st.write(
             _(
@@ -94,7 +95,7 @@ def _beside(store: StoreAccess, run: Run) -> Run | None:
     others.sort(key=lambda one: (one.plan.privacy.noise_multiplier > 0) == private)
     if not others:
         return None
-    labels = {one.run_id: one.title for one in others}
+    labels = {one.run_id: f"{_name(one)} · {one.run_id}" for one in others}
     first = (others[0].plan.privacy.noise_multiplier > 0) != private
     chosen = st.selectbox(
         _("Beside"),
@@ -105,6 +106,11 @@ def _beside(store: StoreAccess, run: Run) -> Run | None:
         help=_("Another run on the same data, with privacy or without."),
     )
     return next((one for one in others if one.run_id == chosen), None)
+
+
+def _name(run: Run) -> str:
+    """Returns what a run was called, or else what tells it from others: its noise first."""
+    return run.name or setting_label(run.plan, mechanism=False)
 
 
 def _data(run: Run) -> tuple[str, str | None]:
