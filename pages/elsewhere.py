@@ -8,7 +8,7 @@ from dpcore.ui.elsewhere import ask, shown
 from dpcore.ui.server import turns
 
 frame.page(N_("From elsewhere"), N_("What was it worth, a run that was trained elsewhere?"))
-with controls.explain():
+with controls.explain(), ask.escaped():
     record = ask.record()
 if record is None:
     states.nothing_yet(
@@ -20,11 +20,11 @@ if record is None:
     )
     st.stop()
 left, right = st.columns([2, 3], gap="large")
-with left, controls.explain():
+with left, controls.explain(), ask.escaped():
     answered = ask.answers(record)
 with right:
     place = st.container()
-with place, controls.explain(), turns.turn(turns.SOON):
+with place, controls.explain(), ask.escaped(), turns.turn(turns.SOON):
     with st.spinner(_("Accounting …")):
         found = shown.verdict(answered)
     shown.beside(found)

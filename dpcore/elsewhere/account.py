@@ -1,9 +1,8 @@
 """What a run that was trained elsewhere guarantees: on this program's accountants, and never by the framework's own."""
 
-import math
 from dataclasses import dataclass
 
-from dpcore import limits
+from dpcore import limits, rounding
 from dpcore.elsewhere import faults, mechanism, seen_cohorts
 from dpcore.elsewhere.log import Claim, RoundLog
 from dpcore.elsewhere.mechanism import Mechanism
@@ -12,6 +11,8 @@ from dpcore.language import _
 from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Epsilon
 from dpcore.privacy.precision import Precision
+
+_NO_GUARANTEE = 1e15  # an epsilon above is none to anybody
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,12 @@ def verdict(log: RoundLog, precision: Precision = Precision.REPORTED) -> Verdict
     check(log)
     delta, because = delta_of(log), faults.of(log)
     holds = () if because else _holds(log, delta, precision)
-    if not because and not any(one.epsilon is not None and one.epsilon < math.inf for one in holds):
-        because = [_("No guarantee, because the noise bounds no epsilon at delta {delta}.").format(delta=delta)]
+    if not because and not any(one.epsilon is not None and one.epsilon < _NO_GUARANTEE for one in holds):
+        because = [
+            _("No guarantee, because the noise bounds no epsilon at delta {delta}.").format(
+                delta=rounding.given(delta)
+            )
+        ]
         holds = ()
     return Verdict(log=log, delta=delta, because=tuple(because), holds=holds)
 

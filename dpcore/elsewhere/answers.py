@@ -90,7 +90,7 @@ def _put(values: dict[str, Any], key: str, given: object, name: str) -> None:
 
 def _rounds(log: RoundLog, count: int) -> list[dict[str, Any]]:
     """The rounds of a record; of one that has none, so many of which it says nothing."""
-    if log.rounds is None:
+    if not log.rounds:
         return [{"repeat": count}]
     found = sum(one.count for one in log.rounds)
     if found != count:
@@ -102,7 +102,7 @@ def _rounds(log: RoundLog, count: int) -> list[dict[str, Any]]:
 
 def open_questions(log: RoundLog) -> list[str]:
     """Returns the names of the flags whose answers the record lacks, and that can change what holds."""
-    found = ["rounds"] if log.rounds is None else []
+    found = [] if log.rounds else ["rounds"]
     found += ["unit"] if log.unit is None else []
     local = log.noise.where == "client" or log.noise.kind == "pure"
     if not local:

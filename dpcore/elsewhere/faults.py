@@ -115,7 +115,7 @@ def _of_noise(log: RoundLog) -> Iterator[str]:
     if noise.kind == "none":
         yield _("No guarantee, because no noise is added (noise.kind).")
         return
-    if log.rounds is None:
+    if not log.rounds:
         yield _("No guarantee, because the record does not say how many rounds were released (rounds).")
         return
     released = [one for one in log.rounds if one.released is not False]

@@ -49,7 +49,7 @@ class Sampling:
     kind: str | None = says(Choice(SAMPLINGS), "How a round's cohort was drawn.")
     cohort: int | None = says(_USERS, "How many a round draws, or is expected to; a round can say its own.")
     probability: float | None = says(
-        Number(0.0, 1.0), "Of a user, of being in a round: where cohorts are drawn by coins."
+        Number(1e-12, 1.0), "Of a user, of being in a round: where cohorts are drawn by coins."
     )
 
 

@@ -16,7 +16,7 @@ from dpcore.mechanisms.events import Event, SampledGaussian
 
 ZERO_OUT, ADD_OR_REMOVE, REPLACE = "zero-out", "add-or-remove-one", "replace-one"
 _MOST_NOISE, _LEAST_PROBABILITY = 1e6, 1e-9  # what accountants are asked: safer than what is beyond
-_MOST_KINDS = 48
+_MOST_KINDS = 24
 
 
 @dataclass(frozen=True, kw_only=True)

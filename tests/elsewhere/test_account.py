@@ -239,6 +239,11 @@ NO_NOISE = [{"sampled": 100, "noise": 0.0}]
             "how much noise",
         ),
         ({"rounds": None}, "how many rounds"),
+        ({"rounds": []}, "how many rounds"),
+        (
+            {"noise": {"kind": "pure"}, "rounds": [{"epsilon": 1e15, "repeat": 10}]},
+            "bounds no epsilon at delta 1e-05",
+        ),
         ({"noise": {"kind": "pure"}}, "what it cost"),
     ],
 )

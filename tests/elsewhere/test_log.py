@@ -67,6 +67,7 @@ def test_an_odd_number_of_a_round_is_refused_with_its_round(name, odd):
     ("part", "odd"),
     [
         ({"unit": "household"}, "household"),
+        ({"sampling": {"probability": 0}}, "sampling.probability"),
         ({"sampling": {"kind": "shuffled"}}, "shuffled"),
         ({"average": {"weights": "unequal"}}, "unequal"),
         ({"noise": {"seed": "7"}}, "seed"),

@@ -98,6 +98,15 @@ def test_names_from_a_file_are_no_markup(home):
         assert "<img" not in one.value.replace("\\<", "")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"version": 1, "rounds": [], "[x](https://evil.example)": 1}', "a [x](https://evil.example)"]
+)
+def test_what_a_refusal_quotes_is_no_markup(home, text):
+    (error,) = pasted(text).error
+    assert "evil" in error.value
+    assert "](https" not in error.value
+
+
 def test_every_open_question_can_be_answered_from_a_table_of_rounds(home):
     test = pasted("sampled,replied,noise\n100,100,0.01\n")
     for key, value in (

@@ -1,7 +1,8 @@
 """A record of a run, and what it leaves open: a file that is dropped, or a text, and only those questions that count."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
@@ -11,8 +12,9 @@ from dpcore.elsewhere import reading
 from dpcore.elsewhere.answers import Answers, answered, open_questions
 from dpcore.elsewhere.log import SAMPLINGS, UNITS, WEIGHTS, RoundLog
 from dpcore.elsewhere.statement import FRAMEWORKS, SAMPLING_NAMES
+from dpcore.errors import InvalidValueError
 from dpcore.language import N_, _
-from dpcore.ui.core import address, controls
+from dpcore.ui.core import address, controls, markdown
 from dpcore.ui.data import importing
 from dpcore.ui.server import visitors
 
@@ -70,6 +72,19 @@ _ANSWERS = {
     "some": N_("there is one"),
     **SAMPLING_NAMES,
 }
+
+
+@contextmanager
+def escaped() -> Iterator[None]:
+    """Lets a refusal read as it stands: what it quotes of a file is no Markdown.
+
+    Raises:
+        InvalidValueError: The refusal, escaped.
+    """
+    try:
+        yield
+    except InvalidValueError as err:
+        raise InvalidValueError(err.field, markdown.plain(str(err))) from err
 
 
 def record() -> RoundLog | None:
