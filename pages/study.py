@@ -32,5 +32,4 @@ with controls.explain():
         steps.show(store, choice, place)
     else:
         form.ask(store, place)
-    with place.live:
-        bench.in_sight()
+    bench.in_sight()
