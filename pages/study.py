@@ -32,4 +32,5 @@ with controls.explain():
         steps.show(store, choice, place)
     else:
         form.ask(store, place)
-    bench.in_sight()
+    with place.live:
+        bench.in_sight()

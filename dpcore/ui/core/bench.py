@@ -64,5 +64,4 @@ def begun(what: str) -> None:
 
 def in_sight() -> None:
     """Scrolls a narrow screen, where what comes of it is below the button, to what was begun: once for each."""
-    with st.sidebar:  # it shows nothing
-        _show(key="in_sight", data={"what": st.session_state.get(_BEGUN, "")})
+    _show(key="in_sight", data={"what": st.session_state.get(_BEGUN, ""), "label": ""})  # it shows nothing
