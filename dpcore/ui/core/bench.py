@@ -64,4 +64,4 @@ def begun(what: str) -> None:
 
 def in_sight() -> None:
     """Scrolls a narrow screen, where what comes of it is below the button, to what was begun: once for each."""
-    _show(key="in_sight", data={"what": st.session_state.get(_BEGUN, "")})
+    _show(key="in_sight", data={"what": st.session_state.get(_BEGUN, ""), "label": ""})  # it shows nothing
