@@ -24,8 +24,6 @@ with turns.turn(turns.AT_ONCE):
             st.stop()
         answer.show(found, Precision.PREVIEW, short)
     question.show(found)
-    with ways:
-        onward.what_if(found)
 
 
 def keep() -> None:
@@ -40,6 +38,7 @@ def keep() -> None:
 with keeping.number(question.asked, keep) as number:
     with turns.turn(turns.SOON, number):
         with ways:
+            onward.what_if(found)
             onward.train(found)
         from dpcore.ui.accountant import (
             assumptions,
