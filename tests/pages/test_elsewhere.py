@@ -115,7 +115,8 @@ def test_every_open_question_can_be_answered_from_a_table_of_rounds(home):
         ("sampling", "fixed-size"),
         ("unit", "user"),
     ):
-        test.selectbox(key=f"elsewhere_{key}").select(value)
+        kind = test.selectbox if key == "sampling" else test.radio
+        kind(key=f"elsewhere_{key}").set_value(value)
     test.number_input(key="elsewhere_clip_norm").set_value(1.0)
     test.number_input(key="elsewhere_population").set_value(1000.0)
     test.run(timeout=60)

@@ -44,7 +44,7 @@ def test_of_a_run(store, run, drawn, tmp_path):
     assert set(drawn) == {"accuracy", "loss", "epsilon", "width"}
     assert drawn["width"] == "column"
     assert pd.read_parquet(tmp_path / "out" / "accuracy.parquet")["accuracy"].tolist() == [0.1, 0.4321]
-    assert "0.432" in (tmp_path / "out" / "accuracy.tex").read_text()
+    assert "43.2" in (tmp_path / "out" / "accuracy.tex").read_text()
     assert json.loads((tmp_path / "out" / "train_on_tff.ipynb").read_text())["nbformat"] == 4
 
 

@@ -20,7 +20,7 @@ TABLE = pd.DataFrame(
 def test_numbers_of_privacy_are_rounded_on_their_safe_side_and_the_rest_as_on_the_page():
     texts, numbers = columns.texts(TABLE)
     assert texts["epsilon"].tolist() == ["1.708", "∞"]
-    assert texts["accuracy"].tolist() == ["0.787", "–"]
+    assert texts["accuracy"].tolist() == ["78.7%", "–"]
     assert numbers == {"epsilon", "accuracy", "round"}
 
 
@@ -30,7 +30,7 @@ def test_latex_has_booktabs_and_no_character_that_does_something():
     assert said.endswith("\\bottomrule\n\\end{tabular}\n")
     first, second = said.splitlines()[4:6]
     escaped = r"50\% \& more\_\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}\$\#"
-    assert first.startswith(f"{escaped} & 1.708 & 0.787 ")
+    assert first.startswith(f"{escaped} & 1.708 & 78.7\\% ")
     assert second.count(" & ") == 4
     assert r"$\infty$ & --" in second
 

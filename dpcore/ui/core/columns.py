@@ -200,7 +200,7 @@ def _text(name: str, value: Any, written: dict[str, str]) -> str:
     if name in _ROUNDED:
         return _ROUNDED[name](value)
     form = written.get(name, "%g")
-    return rounding.percent(value) if form == "percent" else form % value
+    return f"{value:.1%}" if form == "percent" else form % value
 
 
 def _as_read(write: Callable[[float], str]) -> Callable[[float], float]:

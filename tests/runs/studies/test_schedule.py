@@ -33,8 +33,8 @@ def test_the_tutorials_study_from_an_empty_store(store):
     assert (now.status, now.finished) == ("finished", 5)
     assert now.outcome.tolerable.plan.privacy.noise_multiplier == 0.5
     words = " ".join(findings.sentences(now))
-    assert "Noise 0.5: 0.777, 0.018 below the non-private baseline (0.795): within" in words
-    assert "Noise 1: 0.547, 0.248 below the non-private baseline (0.795): beyond" in words
+    assert "Noise 0.5: 77.7%, 1.8 points below the non-private baseline (79.5%): within" in words
+    assert "Noise 1: 54.7%, 24.8 points below the non-private baseline (79.5%): beyond" in words
     assert "120 clients per round with noise multiplier 1.2 keep that ratio and reach epsilon 1.708" in words
     assert "too few seeds to tell it from random variation" in words
     assert "Seeded run: not for release" in words
