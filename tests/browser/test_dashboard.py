@@ -71,7 +71,18 @@ def test_a_first_deep_link_to_a_cold_server_is_right(browser, tmp_path):
         page.goto(f"http://localhost:{cold}/train?noise_multiplier=0.75&clients_per_round=50")
         expect(page.get_by_text("2.506").first).to_be_visible()
         links = page.get_by_test_id("stSidebar").get_by_role("link")
-        names = ["Learn", "Accountant", "Data", "Train", "Study", "Frontier", "Runs", "Audit", "Ledger"]
+        names = [
+            "Learn",
+            "Accountant",
+            "Data",
+            "Train",
+            "Study",
+            "Frontier",
+            "Runs",
+            "Audit",
+            "Ledger",
+            "From elsewhere",
+        ]
         expect(links).to_have_text(names)
         expect(page.get_by_test_id("stException")).to_have_count(0)
         page.close()
