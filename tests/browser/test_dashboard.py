@@ -51,9 +51,15 @@ def zoom(page: Page) -> list[float]:
         page.evaluate("document.querySelector('.js-plotly-plot').seen = true")
         page.wait_for_timeout(2000)
         at_rest = page.evaluate("!!document.querySelector('.js-plotly-plot')?.seen")
-    plot, whole = page.locator(".js-plotly-plot .nsewdrag").first, shown_range(page)
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
+    whole = shown_range(page)
+    box = page.evaluate(
+        """() => {  // at once: an update may put another element in its place
+          const plot = document.querySelector('.js-plotly-plot .nsewdrag');
+          plot.scrollIntoView({ block: 'center', behavior: 'instant' });
+          const { x, y, width, height } = plot.getBoundingClientRect();
+          return { x, y, width, height };
+        }"""
+    )
     page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=5)

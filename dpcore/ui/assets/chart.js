@@ -12,6 +12,8 @@ function plotly(address) {
   return window.epsilonLabPlotly;
 }
 
+const NOT_OFFERED = ["toImage", "zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"];
+
 // Buttons that hand out what is shown, for print: `print` is what `dpcore/charts/printed.py` says.
 function printing(graph, { print, name, downloads }) {
   const icon = (format, width) => ({ svg: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 34 22"><text x="17" y="10"
@@ -65,7 +67,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return height;
   };
   layout.height = graph.fit();
-  const config = { displaylogo: false, modeBarButtons: [printing(graph, data)], responsive: true };
+  // The same objects as before: where a config has changed, plotly draws all of it anew.
+  const words = JSON.stringify([data.name, data.downloads]);
+  if (graph.words !== words) Object.assign(graph, { words, buttons: printing(graph, data) });
+  const config = { displaylogo: false, modeBarButtonsToAdd: graph.buttons, modeBarButtonsToRemove: NOT_OFFERED, responsive: true };
   const draw = (frame) => plotly(data.library).then((library) => library.react(graph, ...atFrame(figure, frame), config));
   draw(play(graph, parentElement.querySelector(".epsilon-lab-player"), figure.frames, data.words, draw))
     .then(() => {
