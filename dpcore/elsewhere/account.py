@@ -75,7 +75,11 @@ def check(log: RoundLog) -> None:
         several = log.sampling.kind == "with-replacement"  # then one user can have many places
         _check_most(number, "online", one.online, log.population.size)
         _check_most(number, "sampled", cohort, None if several else there)
-        _check_most(number, "replied", one.replied, one.sampled)
+        drawn = (
+            one.sampled if log.sampling.kind == "poisson" else cohort
+        )  # by coins, a cohort is one that is expected
+        _check_most(number, "replied", one.replied, drawn)
+        _check_most(number, "replied", one.replied, None if several else there)
         if log.sampling.kind == "all" and cohort is not None and there is not None and cohort < there:
             less = _("Expected all {there:,} users in round {number}, found {cohort:,}: sampling is not all.")
             raise InvalidValueError("sampling", less.format(there=there, number=number, cohort=cohort))
@@ -124,6 +128,18 @@ def _pure(log: RoundLog) -> tuple[Claim, ...]:
     total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if one.released is not False)
     total *= 1 + 1e-12
     return tuple(
-        Claim(adjacency=name, epsilon=total, delta=0.0, accountant="sum", sampling=log.sampling.kind or "unknown")
+        Claim(
+            adjacency=name,
+            epsilon=total * stated_times(log, name),
+            delta=0.0,
+            accountant="sum",
+            sampling=log.sampling.kind or "unknown",
+        )
         for name in (mechanism.REPLACE, mechanism.ZERO_OUT)
     )
+
+
+def stated_times(log: RoundLog, adjacency: str) -> int:
+    """Returns how often the cost that a mechanism states of itself is paid: twice, to replace whom it takes out."""
+    taken_out = log.adjacency in (mechanism.ZERO_OUT, mechanism.ADD_OR_REMOVE)
+    return 2 if adjacency == mechanism.REPLACE and taken_out else 1

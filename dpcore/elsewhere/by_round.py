@@ -11,7 +11,7 @@ _POINTS = 12
 
 def is_gaussian(log: RoundLog) -> bool:
     """Whether its cost is that of Gaussian noise, and not stated by a mechanism."""
-    return log.noise.kind == "gaussian"
+    return log.noise.kind != "pure"
 
 
 def epsilons(log: RoundLog, adjacency: str, delta: float) -> list[tuple[int, float]]:
@@ -34,7 +34,8 @@ def epsilons(log: RoundLog, adjacency: str, delta: float) -> list[tuple[int, flo
 
 def _epsilon(log: RoundLog, adjacency: str, delta: float) -> float:
     if not is_gaussian(log):
-        return sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if one.released is not False)
+        total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if one.released is not False)
+        return total * account.stated_times(log, adjacency)
     bound = next(one for one in mechanism.bounds(log) if one.adjacency == adjacency)
     return account.epsilons(bound, delta, Precision.PREVIEW)[0].value
 

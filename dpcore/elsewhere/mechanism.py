@@ -129,12 +129,10 @@ def _down(value: float, digits: int) -> float:
 
 def _probability(log: RoundLog, one: _Released) -> float | None:
     """Of a user, of being in a round's cohort; the larger of what is said."""
-    if log.sampling.probability is not None:
-        return max(log.sampling.probability, _LEAST_PROBABILITY)
     cohort = log.sampling.cohort if log.sampling.kind == "poisson" else one.cohort
-    if cohort is None or not one.population:
-        return None
-    return min(1.0, max(cohort / one.population, _LEAST_PROBABILITY))
+    by_cohort = cohort / one.population if cohort is not None and one.population else None
+    said = [prob for prob in (log.sampling.probability, by_cohort) if prob is not None]
+    return min(1.0, max(*said, _LEAST_PROBABILITY)) if said else None
 
 
 def _sampled(
@@ -230,13 +228,12 @@ def participations(log: RoundLog) -> int | None:
     """Returns in how many rounds a user is at most where users take turns; `None` where that is not said."""
     rounds = log.rounds or ()
     total = sum(one.count for one in rounds)
-    if log.sampling.probability is not None:
-        return math.ceil(log.sampling.probability * total - 1e-9)
+    said = 0 if log.sampling.probability is None else math.ceil(log.sampling.probability * total - 1e-9)
     cohorts, populations = [_cohort(log, one) for one in rounds], [_population(log, one) for one in rounds]
     if any(cohort is None for cohort in cohorts) or not all(populations):
-        return None
+        return said or None
     drawn = sum(one.count * (cohort or 0) for one, cohort in zip(rounds, cohorts, strict=True))
-    return -(-drawn // min(one for one in populations if one))
+    return max(said, -(-drawn // min(one for one in populations if one)))
 
 
 def scaled(bound: Mechanism, factor: float) -> Mechanism:

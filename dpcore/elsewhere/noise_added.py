@@ -31,7 +31,9 @@ def of_round(log: RoundLog, one: Round) -> Added:
 
 def _measured(log: RoundLog, one: Round) -> float | None:
     """By the standard deviation that the round had."""
-    clip = one.clip if one.clip is not None else log.clipping.norm
+    clip = one.clip
+    if clip is None and log.clipping.kind != "adaptive":  # the norm that it began with is not that of each round
+        clip = log.clipping.norm
     if one.noise is None or not clip:
         return None
     if log.noise.where == "client" or log.noise.of in ("sum", None):  # of an average, it were more on the sum

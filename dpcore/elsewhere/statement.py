@@ -95,7 +95,9 @@ def claim_sentence(verdict: Verdict) -> str:
     if held is None:
         return claimed
     if (held.epsilon or 0.0) <= claim.epsilon:
-        return f"{claimed} " + _("That is not too small.")
+        alike = held.adjacency == (claim.adjacency or verdict.log.adjacency)
+        at_most = claim.delta is not None and (held.delta or 0.0) <= claim.delta
+        return f"{claimed} " + _("That is not too small.") if alike and at_most else claimed
     more = rounding.up((held.epsilon or 0.0) / claim.epsilon) if claim.epsilon else "∞"
     return f"{claimed} " + _(
         "That is too small: {holds} holds, {times} times as much, against {adjacency}."
