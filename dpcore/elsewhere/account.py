@@ -12,6 +12,7 @@ from dpcore.privacy import accounting
 from dpcore.privacy.accounting import Epsilon
 from dpcore.privacy.precision import Precision
 
+_FAR = 10  # standard deviations above what is expected: it is not drawn
 _NO_GUARANTEE = 1e15  # an epsilon above is none to anybody
 
 
@@ -72,6 +73,8 @@ def check(log: RoundLog) -> None:
     for number, one in enumerate(log.rounds or (), 1):
         cohort = one.sampled if one.sampled is not None else log.sampling.cohort
         there = one.online if one.online is not None else log.population.size
+        if log.sampling.kind == "poisson" and (expected := log.sampling.cohort) is not None:
+            _check_most(number, "sampled", one.sampled, int(expected + _FAR * (1 + expected**0.5)))
         several = log.sampling.kind == "with-replacement"  # then one user can have many places
         _check_most(number, "online", one.online, log.population.size)
         _check_most(number, "sampled", cohort, None if several else there)
@@ -125,7 +128,7 @@ def epsilons(bound: Mechanism, delta: float, precision: Precision = Precision.RE
 
 def _pure(log: RoundLog) -> tuple[Claim, ...]:
     """Of what each client sends through a mechanism of its own, at delta 0: what its rounds cost, added up."""
-    total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if one.released is not False)
+    total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if log.costs(one))
     total *= 1 + 1e-12
     return tuple(
         Claim(

@@ -130,7 +130,7 @@ def _of_cohorts(log: RoundLog) -> list[str]:
 
 
 def _of_noise(log: RoundLog) -> list[str]:
-    released = [one for one in log.rounds or () if one.released is not False]
+    released = [one for one in log.rounds or () if log.costs(one)]
     found = []
     if any(one.noise is not None and one.multiplier is None and one.clip is None for one in released):
         found += ["clip-norm"] if log.clipping.norm is None else []

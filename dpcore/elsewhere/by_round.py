@@ -22,29 +22,29 @@ def epsilons(log: RoundLog, adjacency: str, delta: float) -> list[tuple[int, flo
         adjacency: One of those that hold for it.
         delta: That of each epsilon.
     """
-    released = [one for one in log.rounds or () if one.released is not False]
+    released = [one for one in log.rounds or () if log.costs(one)]
     total = sum(one.count for one in released)
     points = sorted({-(-total * number // _POINTS) for number in range(1, _POINTS + 1)} - {0})
     found = []
     for count in points:
-        first = replace(log, rounds=_first(log.rounds or (), count))
+        first = replace(log, rounds=_first(log, count))
         found.append((count, _epsilon(first, adjacency, delta)))
     return found
 
 
 def _epsilon(log: RoundLog, adjacency: str, delta: float) -> float:
     if not is_gaussian(log):
-        total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if one.released is not False)
+        total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if log.costs(one))
         return total * account.stated_times(log, adjacency)
     bound = next(one for one in mechanism.bounds(log) if one.adjacency == adjacency)
     return account.epsilons(bound, delta, Precision.PREVIEW)[0].value
 
 
-def _first(rounds: tuple[Round, ...], count: int) -> tuple[Round, ...]:
+def _first(log: RoundLog, count: int) -> tuple[Round, ...]:
     """The rounds up to so many released ones."""
     kept = []
-    for one in rounds:
-        if one.released is False:
+    for one in log.rounds or ():
+        if not log.costs(one):
             kept.append(one)
             continue
         if count <= 0:

@@ -37,7 +37,7 @@ def _of(log: RoundLog) -> Iterator[str]:
             "No guarantee, because the unit is an example and not a user (unit): somebody with several examples is "
             "protected several times less, and nothing says by how much."
         )
-    if log.noise.where != "client" and log.noise.kind != "pure":
+    if log.noise.where == "server" or (log.noise.where is None and log.noise.kind != "pure"):
         yield from _of_average(log)
     yield from _of_clipping(log)
     yield from (_(_EXACT[name]) for name in log.also_released or () if name in _EXACT)
@@ -75,8 +75,15 @@ def _of_average(log: RoundLog) -> Iterator[str]:
 
 def _of_clipping(log: RoundLog) -> Iterator[str]:
     clipping = log.clipping
+    if clipping.covers == "part":
+        yield _("No guarantee, because a part of the update is not clipped (clipping.covers): it has no bound.")
     if log.noise.kind == "pure":
         return
+    if log.noise.where == "client" and clipping.where == "server":
+        yield _(
+            "No guarantee, because updates are clipped at the server after the clients have added their noise "
+            "(clipping.where): what a client adds it to has no bound."
+        )
     if clipping.kind == "none":
         yield _("No guarantee, because nothing is clipped (clipping.kind): a user's part has no bound.")
     if clipping.covers == "example":
@@ -84,8 +91,6 @@ def _of_clipping(log: RoundLog) -> Iterator[str]:
             "No guarantee, because examples are clipped while updates are released (clipping.covers): an update of many "
             "steps exceeds the clip norm (docs/PEERS.md: by 20 to 60 times)."
         )
-    if clipping.covers == "part":
-        yield _("No guarantee, because a part of the update is not clipped (clipping.covers): it has no bound.")
     if clipping.kind == "adaptive":
         if (log.framework.name or "").lower() in ("flower", "flwr"):
             yield _(
@@ -118,7 +123,7 @@ def _of_noise(log: RoundLog) -> Iterator[str]:
     if not log.rounds:
         yield _("No guarantee, because the record does not say how many rounds were released (rounds).")
         return
-    released = [one for one in log.rounds if one.released is not False]
+    released = [one for one in log.rounds if log.costs(one)]
     if noise.kind == "pure":
         if any(one.epsilon is None for one in released):
             yield _("No guarantee, because a round does not say what it cost (rounds: epsilon).")
@@ -128,7 +133,7 @@ def _of_noise(log: RoundLog) -> Iterator[str]:
 
 def _of_rounds(log: RoundLog) -> Iterator[str]:
     for number, one in enumerate(log.rounds or (), 1):
-        if one.released is False:
+        if not log.costs(one):
             continue
         added = noise_added.of_round(log, one)
         if added.ratio is None:

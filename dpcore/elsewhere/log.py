@@ -161,6 +161,10 @@ class RoundLog:
         total = sum(one.count for one in self.rounds or ())
         Number(0, MOST_IN_ALL, whole=True).check("rounds", total)
 
+    def costs(self, one: Round) -> bool:
+        """Whether a round costs a user anything: a client's own noise is paid for when it sends, whatever is released."""
+        return one.released is not False or self.noise.where == "client"
+
     def to_values(self) -> dict[str, Any]:
         """Returns it as JSON has it: what is said, and nothing else."""
         return {"version": VERSION, **_said(asdict(self))}

@@ -78,7 +78,7 @@ def bounds(log: RoundLog) -> list[Mechanism]:
 
 def _released(log: RoundLog) -> Iterator[_Released]:
     for one in log.rounds or ():
-        if one.released is False:
+        if not log.costs(one):
             continue
         ratio = noise_added.of_round(log, one).ratio
         if ratio is not None:

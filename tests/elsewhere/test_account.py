@@ -187,7 +187,8 @@ def test_noise_over_a_clip_that_moves_is_by_round():
 def test_local_noise_is_not_amplified():
     local = {"where": "client", "multiplier": None, "optimizer_inside": None}
     rounds = [{"repeat": 50, "sampled": 100, "online": 1000, "noise": 2.0, "clip": 2.0}]
-    found = holds(noise=local, rounds=rounds, average={"weights": None, "kind": "median"})
+    clipping = {"where": "client"}
+    found = holds(noise=local, clipping=clipping, rounds=rounds, average={"weights": None, "kind": "median"})
     assert found == pytest.approx({"zero-out": 54.38, "replace-one": 159.44}, rel=5e-4)
 
 

@@ -73,3 +73,31 @@ def test_a_claim_of_the_same_is_called_large_enough():
     claim = {"adjacency": "zero-out", "epsilon": 60.0, "delta": 1e-5}
     verdict = account.verdict(logs.run(sampling={"kind": "unknown"}, claimed=[claim]))
     assert "not too small" in statement.claim_sentence(verdict)
+
+
+def test_a_clients_own_noise_is_paid_for_when_it_sends():
+    local = {"noise": {"where": "client"}, "clipping": {"where": "client"}}
+    all_of_them, few = (
+        logs.run(
+            **local, rounds=[{"repeat": 5, "sampled": 100}, {"repeat": 45, "sampled": 100, "released": released}]
+        )
+        for released in (True, False)
+    )
+    assert mechanism.bounds(few) == mechanism.bounds(all_of_them)
+
+
+def test_what_the_server_clips_after_clients_have_added_noise_has_no_bound():
+    run = logs.run(noise={"where": "client"}, clipping={"where": "server"})
+    assert "clipping.where" in " ".join(account.verdict(run).because)
+
+
+def test_far_more_than_the_expected_cohort_contradicts_the_record():
+    run = logs.run(sampling={"kind": "poisson", "cohort": 1}, rounds=[{"repeat": 50, "sampled": 100}])
+    with pytest.raises(InvalidValueError, match="round 1 to have at most"):
+        account.check(run)
+    account.check(logs.run(sampling={"kind": "poisson", "cohort": 100}, rounds=[{"repeat": 50, "sampled": 130}]))
+
+
+def test_a_part_that_is_not_clipped_voids_a_mechanism_of_the_clients_too():
+    run = logs.run(noise={"kind": "pure"}, clipping={"covers": "part"}, rounds=[{"repeat": 10, "epsilon": 1.0}])
+    assert "clipping.covers" in " ".join(account.verdict(run).because)
