@@ -93,14 +93,13 @@ def frontier(table: pd.DataFrame, axis: str, runs: pd.DataFrame | None = None) -
         hoverinfo="skip",  # its corners are runs, which say more
     )
     told = ["noise", *(["mechanism"] if "mechanism" in known and known["mechanism"].nunique() > 1 else [])]
-    groups = list(known.groupby(told))
     lights = dict(list(single.groupby(told)))
+    groups = [(_named(*what), rows, lights.get(what, single.head(0))) for what, rows in known.groupby(told)]
     if len(groups) > _MOST_NAMED:
-        groups, lights = [(_("settings"), known)], {_("settings"): single} if len(single) else {}
-    for number, (what, rows) in enumerate(groups):
-        name = what if isinstance(what, str) else _named(*what)
+        groups = [(_("settings"), known, single)]
+    for number, (name, rows, light) in enumerate(groups):
         symbol = SYMBOLS[number % len(SYMBOLS)]
-        if (light := lights.get(what)) is not None:
+        if len(light):
             look = {"size": 6, "symbol": symbol, "line": {"width": 0}}
             _points(drawn, light, axis, look, name, showlegend=False, opacity=0.5)
         shapes = [symbol + ("" if best else "-open") for best in rows["best"]]

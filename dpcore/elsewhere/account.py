@@ -128,12 +128,10 @@ def epsilons(bound: Mechanism, delta: float, precision: Precision = Precision.RE
 
 def _pure(log: RoundLog) -> tuple[Claim, ...]:
     """Of what each client sends through a mechanism of its own, at delta 0: what its rounds cost, added up."""
-    total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if log.costs(one))
-    total *= 1 + 1e-12
     return tuple(
         Claim(
             adjacency=name,
-            epsilon=total * stated_times(log, name),
+            epsilon=stated(log, name),
             delta=0.0,
             accountant="sum",
             sampling=log.sampling.kind or "unknown",
@@ -142,7 +140,8 @@ def _pure(log: RoundLog) -> tuple[Claim, ...]:
     )
 
 
-def stated_times(log: RoundLog, adjacency: str) -> int:
-    """Returns how often the cost that a mechanism states of itself is paid: twice, to replace whom it takes out."""
+def stated(log: RoundLog, adjacency: str) -> float:
+    """Returns what a mechanism states that all rounds have cost: twice that to replace whom it takes out."""
+    total = sum(one.count * (one.epsilon or 0.0) for one in log.costly) * (1 + 1e-12)
     taken_out = log.adjacency in (mechanism.ZERO_OUT, mechanism.ADD_OR_REMOVE)
-    return 2 if adjacency == mechanism.REPLACE and taken_out else 1
+    return 2 * total if adjacency == mechanism.REPLACE and taken_out else total

@@ -130,12 +130,11 @@ def _of_cohorts(log: RoundLog) -> list[str]:
 
 
 def _of_noise(log: RoundLog) -> list[str]:
-    released = [one for one in log.rounds or () if log.costs(one)]
     found = []
-    if any(one.noise is not None and one.multiplier is None and one.clip is None for one in released):
+    if any(one.noise is not None and one.multiplier is None and one.clip is None for one in log.costly):
         found += ["clip-norm"] if log.clipping.norm is None else []
     if log.noise.of is None and log.noise.where != "client":
-        measured = any(one.noise is not None and one.multiplier is None for one in released)
+        measured = any(one.noise is not None and one.multiplier is None for one in log.costly)
         found += ["noise-of"] if measured or log.average.configured is not None else []
     needs_divisor = log.noise.of == "average" or log.sampling.kind == "poisson"
     if log.average.divisor is None and needs_divisor and log.noise.where != "client":

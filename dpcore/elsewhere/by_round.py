@@ -22,8 +22,7 @@ def epsilons(log: RoundLog, adjacency: str, delta: float) -> list[tuple[int, flo
         adjacency: One of those that hold for it.
         delta: That of each epsilon.
     """
-    released = [one for one in log.rounds or () if log.costs(one)]
-    total = sum(one.count for one in released)
+    total = sum(one.count for one in log.costly)
     points = sorted({-(-total * number // _POINTS) for number in range(1, _POINTS + 1)} - {0})
     found = []
     for count in points:
@@ -34,8 +33,7 @@ def epsilons(log: RoundLog, adjacency: str, delta: float) -> list[tuple[int, flo
 
 def _epsilon(log: RoundLog, adjacency: str, delta: float) -> float:
     if not is_gaussian(log):
-        total = sum(one.count * (one.epsilon or 0.0) for one in log.rounds or () if log.costs(one))
-        return total * account.stated_times(log, adjacency)
+        return account.stated(log, adjacency)
     bound = next(one for one in mechanism.bounds(log) if one.adjacency == adjacency)
     return account.epsilons(bound, delta, Precision.PREVIEW)[0].value
 

@@ -123,9 +123,8 @@ def _of_noise(log: RoundLog) -> Iterator[str]:
     if not log.rounds:
         yield _("No guarantee, because the record does not say how many rounds were released (rounds).")
         return
-    released = [one for one in log.rounds if log.costs(one)]
     if noise.kind == "pure":
-        if any(one.epsilon is None for one in released):
+        if any(one.epsilon is None for one in log.costly):
             yield _("No guarantee, because a round does not say what it cost (rounds: epsilon).")
         return
     yield from _of_rounds(log)

@@ -165,6 +165,11 @@ class RoundLog:
         """Whether a round costs a user anything: a client's own noise is paid for when it sends, whatever is released."""
         return one.released is not False or self.noise.where == "client"
 
+    @property
+    def costly(self) -> tuple[Round, ...]:
+        """The rounds that do."""
+        return tuple(filter(self.costs, self.rounds or ()))
+
     def to_values(self) -> dict[str, Any]:
         """Returns it as JSON has it: what is said, and nothing else."""
         return {"version": VERSION, **_said(asdict(self))}

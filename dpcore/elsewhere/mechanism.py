@@ -77,9 +77,7 @@ def bounds(log: RoundLog) -> list[Mechanism]:
 
 
 def _released(log: RoundLog) -> Iterator[_Released]:
-    for one in log.rounds or ():
-        if not log.costs(one):
-            continue
+    for one in log.costly:
         ratio = noise_added.of_round(log, one).ratio
         if ratio is not None:
             yield _Released(min(ratio, _MOST_NOISE), _cohort(log, one), _population(log, one), one.count)

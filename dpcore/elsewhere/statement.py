@@ -73,7 +73,7 @@ def sentence(verdict: Verdict) -> str:
 
 def released(log: RoundLog) -> int:
     """Returns how many rounds were released."""
-    return sum(one.count for one in log.rounds or () if log.costs(one))
+    return sum(one.count for one in log.costly)
 
 
 def _cohorts_of(log: RoundLog) -> str:

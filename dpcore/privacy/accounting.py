@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _MOST_REPLACED_NOISE = 1e3  # beyond, the library's sums have hardly a digit
 _FEW_KINDS = (
-    8  # of more, and at once, the library's RDP takes too long: that of `curves` is at most a millionth above
+    8  # of more, and at once, the library's RDP takes too long: that of `curves` is a millionth above, at most
 )
 ACCOUNTANTS = ("pld", "rdp")
 VERSION = f"dp-accounting {importlib.metadata.version('dp-accounting')}"
@@ -294,7 +294,19 @@ def compose(plans: Iterable[PrivacyPlan], delta: float, precision: Precision = P
         delta: That of the whole.
         precision: What the answer is for.
     """
-    return _answer([plan.event for plan in plans], delta, precision)
+    return compose_events([plan.event for plan in plans], delta, precision)
+
+
+def compose_events(events: Iterable[Event], delta: float, precision: Precision = Precision.REPORTED) -> Account:
+    """Returns the epsilon of mechanisms with their rounds together, by both accountants: also of what is no plan of ours.
+
+    Args:
+        events: On the same users, and for one adjacency.
+        delta: That of the whole.
+        precision: What the answer is for.
+    """
+    asked = _asked(events, delta, precision)
+    return _remembered.get(asked) or _compose(*asked)
 
 
 _Asked = tuple[tuple[tuple[SampledGaussian, int], ...], float, Precision]
@@ -308,11 +320,6 @@ def cache_answers(answers: Iterable[tuple[PrivacyPlan, Precision, Account]]) -> 
 
 def _asked(events: Iterable[Event], delta: float, precision: Precision) -> _Asked:
     return tuple(sorted(_runs(events).items())), delta, precision
-
-
-def _answer(events: Iterable[Event], delta: float, precision: Precision) -> Account:
-    asked = _asked(events, delta, precision)
-    return _remembered.get(asked) or _compose(*asked)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -458,7 +465,7 @@ def without_amplification(plan: PrivacyPlan) -> float:
     """
     mechanism, count = plan.event
     known = Event(mechanism._replace(sampling_prob=1.0, replaces=False), count)
-    return _answer([known], plan.delta, Precision.REPORTED).headline.value
+    return compose_events([known], plan.delta).headline.value
 
 
 def deltas(plan: PrivacyPlan, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -491,14 +498,3 @@ def _deltas_by_rdp(runs: Mapping[SampledGaussian, int], epsilons: NDArray[np.flo
         by_order = (order - 1) * (rdp - epsilons[:, None] + np.log1p(-1 / order)) - np.log(order)
     found: NDArray[np.float64] = np.exp(np.minimum(by_order, by_kl).min(axis=1))
     return np.minimum(found, 1.0)
-
-
-def compose_events(events: Iterable[Event], delta: float, precision: Precision = Precision.REPORTED) -> Account:
-    """Returns the epsilon of all events together, by both accountants: of runs that have no plan of ours.
-
-    Args:
-        events: Mechanisms with their rounds, on the same users and for one adjacency.
-        delta: That of the whole.
-        precision: What the answer is for.
-    """
-    return _answer(events, delta, precision)

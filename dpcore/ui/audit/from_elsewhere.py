@@ -9,6 +9,7 @@ from dpcore.language import _
 from dpcore.privacy.auditing import final_model
 from dpcore.privacy.auditing.final_model import FinalModel
 from dpcore.runs.audit import alone
+from dpcore.ui.audit import measured
 from dpcore.ui.core import controls, markdown
 from dpcore.ui.data import importing
 from dpcore.ui.server import turns, visitors
@@ -98,10 +99,5 @@ def _answer(shown: FinalModel) -> None:
     ]
     with st.container(key="audit_table_final_model"):
         st.markdown(markdown.table(heads, "lrrrr", lines))
-    st.write(
-        _(
-            "**An estimate, and no bound**, from the final model's cosines with what canaries have sent (Andrew et al. "
-            "2023): {estimate}. It can lie below the true value as well as above."
-        ).format(estimate=rounding.up(shown.cosine))
-    )
+    measured.estimate(shown.cosine)
     st.caption(final_model.limits_sentence())

@@ -127,11 +127,16 @@ def bounds(shown: Result) -> None:
             "told in which rounds a user was sampled."
         )
     )
+    estimate(shown.cosine)
+
+
+def estimate(cosine: float) -> None:
+    """Shows the estimate by cosines as what it is."""
     st.write(
         _(
             "**An estimate, and no bound**, from the final model's cosines with what canaries have sent (Andrew et al. "
             "2023): {estimate}. It can lie below the true value as well as above."
-        ).format(estimate=rounding.up(shown.cosine))
+        ).format(estimate=rounding.up(cosine))
     )
 
 
